@@ -1,0 +1,11 @@
+//! What knows nothing about caches or faults: time, units, seeds, names, task ownership.
+//!
+//! Every other module may name this one; this one names none of them.
+
+pub mod family;
+pub mod name;
+pub mod scope;
+pub mod seed;
+pub mod time;
+pub mod timer;
+pub mod units;

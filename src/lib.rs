@@ -1,0 +1,8 @@
+//! `harness`: what does a memcached client really do when a node or the network misbehaves, and is
+//! the data that it returns still right?
+
+#![forbid(unsafe_code)]
+
+pub mod base;
+pub mod event;
+pub mod wire;

@@ -1,0 +1,5 @@
+//! The memcached protocol without I/O: shared by the proxy, the embedded node and the client.
+//!
+//! It names `base` only. It never sleeps, reads no clock, draws no random number.
+
+pub mod key;

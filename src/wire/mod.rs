@@ -2,4 +2,10 @@
 //!
 //! It names `base` only. It never sleeps, reads no clock, draws no random number.
 
+pub mod command;
 pub mod key;
+pub mod meta;
+pub mod number;
+pub mod request;
+pub mod text;
+pub mod version;

@@ -4,5 +4,6 @@
 #![forbid(unsafe_code)]
 
 pub mod base;
+pub mod client;
 pub mod event;
 pub mod wire;

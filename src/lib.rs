@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod base;
+pub mod client;
 pub mod event;
 pub mod load;
 pub mod wire;

@@ -8,4 +8,5 @@ pub mod client;
 pub mod event;
 pub mod lab;
 pub mod node;
+pub mod load;
 pub mod wire;

@@ -3,3 +3,5 @@
 mod wire;
 
 mod node;
+
+mod load;

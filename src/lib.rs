@@ -5,5 +5,7 @@
 
 pub mod base;
 pub mod event;
+pub mod judge;
 pub mod record;
+pub mod report;
 pub mod wire;

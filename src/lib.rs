@@ -9,4 +9,7 @@ pub mod event;
 pub mod lab;
 pub mod node;
 pub mod load;
+pub mod judge;
+pub mod record;
+pub mod report;
 pub mod wire;

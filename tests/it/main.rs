@@ -5,3 +5,5 @@ mod wire;
 mod node;
 
 mod load;
+
+mod client;

@@ -5,4 +5,5 @@
 
 pub mod base;
 pub mod event;
+pub mod proxy;
 pub mod wire;

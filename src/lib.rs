@@ -12,4 +12,5 @@ pub mod load;
 pub mod judge;
 pub mod record;
 pub mod report;
+pub mod proxy;
 pub mod wire;

@@ -224,7 +224,7 @@ fn fresh(summary: &Summary, healed: Offset, end: Offset) -> Option<Duration> {
 /// How long the breaker stayed open after the heal: until it first let a probe pass.
 fn floor(summary: &Summary, node: NodeIndex, healed: Offset) -> Duration {
     let of_node = || summary.transitions.iter().filter(|change| change.node == node);
-    let state = of_node().filter(|change| change.at <= healed).last().map(|change| change.to);
+    let state = of_node().rfind(|change| change.at <= healed).map(|change| change.to);
     if state != Some(BreakerState::Open) {
         return Duration::ZERO;
     }

@@ -6,4 +6,11 @@
 pub mod base;
 pub mod client;
 pub mod event;
+pub mod lab;
+pub mod node;
+pub mod load;
+pub mod judge;
+pub mod record;
+pub mod report;
+pub mod proxy;
 pub mod wire;

@@ -15,9 +15,11 @@ use tokio::time::Instant;
 use super::config::{Dial, Direction};
 use super::instance::Proxy;
 use super::link::{Clock, Ended, Link};
+use super::meter::{Meter, Shared};
 use super::table::{Place, ToxicTable};
-use super::tap::{CloseManner, Closer, ConnectionView, Counts};
+use super::tap::{CloseManner, Closer, ConnectionView, TapSnapshot};
 use super::upstream::{Peer, Server, prepare};
+use crate::wire::observe::Opaque;
 
 /// Held by a connection until it has taken up a change; the control side waits for the last drop.
 pub(super) type Acknowledgement = mpsc::Sender<Infallible>;
@@ -42,11 +44,13 @@ pub(super) struct Live {
     has_mail: AtomicBool,
     mail: Mutex<Mail>,
     waker: Mutex<Option<Waker>>,
-    counts: Mutex<Counts>,
+    /// Wanted by nobody else while bytes flow, so that locking it costs next to nothing.
+    meter: Mutex<Meter>,
+    shared: Arc<Shared>,
 }
 
 impl Live {
-    pub(super) fn new(place: Place, client: SocketAddr) -> Self {
+    pub(super) fn new(place: Place, client: SocketAddr, shared: Arc<Shared>) -> Self {
         Self {
             place,
             client,
@@ -54,7 +58,8 @@ impl Live {
             has_mail: AtomicBool::new(false),
             mail: Mutex::default(),
             waker: Mutex::default(),
-            counts: Mutex::default(),
+            meter: Mutex::new(shared.meter()),
+            shared,
         }
     }
 
@@ -85,24 +90,41 @@ impl Live {
         has_mail.then(|| std::mem::take(&mut *self.mail.lock()))
     }
 
-    /// Bytes were read. Returns how many messages they complete.
-    pub(super) fn arrived(&self, direction: Direction, _: Instant, data: &[u8], _: bool) -> u32 {
-        self.counts.lock().read(direction, data.len() as u64);
-        1
+    /// Bytes were read. Returns how many messages are in them.
+    pub(super) fn arrived(
+        &self,
+        direction: Direction,
+        now: Instant,
+        data: &[u8],
+        straight: bool,
+    ) -> u32 {
+        self.meter.lock().arrived(direction, now, data, straight, &self.shared)
     }
 
     /// Bytes were written that complete this many messages.
-    pub(super) fn delivered(&self, direction: Direction, bytes: usize, _: u32) {
-        self.counts.lock().wrote(direction, bytes as u64);
+    pub(super) fn delivered(
+        &self,
+        direction: Direction,
+        now: Instant,
+        bytes: usize,
+        messages: u32,
+    ) {
+        self.meter.lock().delivered(direction, now, bytes, messages, &self.shared);
     }
 
-    pub(super) fn counts(&self) -> Counts {
-        *self.counts.lock()
+    /// Adds what the connection counted to `snapshot`.
+    pub(super) fn add_to(&self, snapshot: &mut TapSnapshot) {
+        self.meter.lock().add_to(snapshot, &self.shared);
+    }
+
+    /// Why the connection was not understood, if it was not.
+    pub(super) fn opaque(&self) -> Option<Opaque> {
+        self.meter.lock().opaque()
     }
 
     pub(super) fn view(&self) -> ConnectionView {
-        let mut snapshot = super::tap::TapSnapshot::default();
-        self.counts().add_to(&mut snapshot);
+        let mut snapshot = TapSnapshot::default();
+        self.add_to(&mut snapshot);
         ConnectionView {
             id: self.id(),
             client: self.client,

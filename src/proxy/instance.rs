@@ -18,6 +18,7 @@ use super::connection::{Live, serve};
 use super::error::ProxyError;
 use super::link::Ended;
 use super::listener::{Listener, resolve};
+use super::meter::Shared;
 use super::table::{Place, ToxicTable};
 use super::tap::{CloseManner, ConnectionView, TapSnapshot};
 use super::upstream::Upstream;
@@ -39,6 +40,7 @@ pub(super) struct Proxy {
     pub(super) scope: Scope,
     pub(super) events: Events,
     seed: Seed,
+    shared: Arc<Shared>,
     /// One change at a time; held across the waits of a change, never by a connection.
     control: tokio::sync::Mutex<Control>,
     state: Mutex<State>,
@@ -81,6 +83,7 @@ impl Proxy {
             scope,
             events,
             seed,
+            shared: Arc::default(),
             control: tokio::sync::Mutex::default(),
             state: Mutex::new(State {
                 listen: config.listen.clone(),
@@ -192,6 +195,7 @@ impl Proxy {
         }
         if let Some(upstream) = upstream {
             self.state.lock().upstream = Arc::new(Upstream::parse(upstream));
+            self.shared.forget_version();
         }
         if !enabled {
             self.stop(&mut control).await;
@@ -302,7 +306,7 @@ impl Proxy {
             state.next_connection += 1;
             state.totals.opened += 1;
             let place = Place { seed: self.seed.fork("conn").index(connection), connection };
-            let live = Arc::new(Live::new(place, client));
+            let live = Arc::new(Live::new(place, client, Arc::clone(&self.shared)));
             state.live.insert(connection, Arc::clone(&live));
             live
         };
@@ -310,9 +314,19 @@ impl Proxy {
     }
 
     pub(super) fn connection_ended(&self, live: &Live, ended: Ended) {
+        if let Some(why) = live.opaque() {
+            tracing::debug!(
+                proxy = %self.name,
+                conn = live.id(),
+                reason = why.name(),
+                "the connection was not understood and only passed on"
+            );
+        }
         let mut state = self.state.lock();
         state.live.remove(&live.id());
-        live.counts().add_to(&mut state.totals);
+        live.add_to(&mut state.totals);
+        // What it was still waiting for will not come.
+        state.totals.outstanding = 0;
         *state.totals.closed.entry((ended.by, ended.how)).or_default() += 1;
     }
 
@@ -326,12 +340,13 @@ impl Proxy {
         let mut snapshot = state.totals.clone();
         snapshot.open = state.live.len() as u64;
         for connection in state.live.values() {
-            connection.counts().add_to(&mut snapshot);
+            connection.add_to(&mut snapshot);
         }
         for toxic in state.table.iter() {
             let touched = toxic.touched.load(Ordering::Relaxed);
             *snapshot.touched.entry(toxic.name.clone()).or_default() += touched;
         }
+        snapshot.wire_latency = self.shared.latency();
         snapshot
     }
 }

@@ -118,10 +118,11 @@ impl<C: Peer, S: Peer> Link<C, S> {
         loop {
             let now = Instant::now();
             let Self { client, server, up, down, live, .. } = self;
-            if let Some(ended) = up.pump(cx, now, client, server, live) {
+            let mut turn = Turn { cx, now, live };
+            if let Some(ended) = up.pump(&mut turn, client, server) {
                 return Poll::Ready(ended);
             }
-            if let Some(ended) = down.pump(cx, now, server, client, live) {
+            if let Some(ended) = down.pump(&mut turn, server, client) {
                 return Poll::Ready(ended);
             }
             if up.source.is_closed() && down.is_broken() {
@@ -148,6 +149,13 @@ impl<C: Peer, S: Peer> Link<C, S> {
         });
         timer.poll_until(cx, due)
     }
+}
+
+/// One poll: whom to wake, what time it is, and where to count.
+struct Turn<'a, 'b> {
+    cx: &'a mut Context<'b>,
+    now: Instant,
+    live: &'a Live,
 }
 
 /// One direction.
@@ -201,14 +209,12 @@ impl Pipe {
     /// Moves what can be moved now.
     fn pump<F: Peer, T: Peer>(
         &mut self,
-        cx: &mut Context<'_>,
-        now: Instant,
+        turn: &mut Turn<'_, '_>,
         from: &mut F,
         to: &mut T,
-        live: &Live,
     ) -> Option<Ended> {
         loop {
-            if let Some(ended) = self.write(cx, now, to, live) {
+            if let Some(ended) = self.write(turn, to) {
                 return Some(ended);
             }
             let may_read = self.source == Source::Open
@@ -217,7 +223,7 @@ impl Pipe {
             if !may_read {
                 return None;
             }
-            match self.read(cx, now, from, to, live) {
+            match self.read(turn, from, to) {
                 Read::Some => {}
                 Read::Nothing => return None,
             }
@@ -225,15 +231,9 @@ impl Pipe {
     }
 
     /// Writes what is due. Tells when that ended the connection.
-    fn write<T: Peer>(
-        &mut self,
-        cx: &mut Context<'_>,
-        now: Instant,
-        to: &mut T,
-        live: &Live,
-    ) -> Option<Ended> {
+    fn write<T: Peer>(&mut self, turn: &mut Turn<'_, '_>, to: &mut T) -> Option<Ended> {
         loop {
-            self.chain.settle(now);
+            self.chain.settle(turn.now);
             match self.chain.verdict() {
                 Some(Verdict::Reset) => return Some(fault(CloseManner::Reset)),
                 Some(Verdict::Close) if self.pending.is_empty() => {
@@ -242,21 +242,21 @@ impl Pipe {
                 _ => {}
             }
             if !self.pending.is_empty() {
-                match Pin::new(&mut *to).poll_write(cx, &self.pending) {
+                match Pin::new(&mut *to).poll_write(turn.cx, &self.pending) {
                     Poll::Pending => return None,
-                    Poll::Ready(Ok(written)) => self.wrote(written, live),
+                    Poll::Ready(Ok(written)) => self.wrote(written, turn),
                     Poll::Ready(Err(_)) => self.abandon(),
                 }
                 continue;
             }
-            match self.chain.pop(now) {
+            match self.chain.pop(turn.now) {
                 Some((What::Data(data), messages)) if !self.done => {
                     (self.pending, self.messages) = (data, messages);
                 }
-                Some((What::End, _)) => return self.finish(cx, to),
+                Some((What::End, _)) => return self.finish(turn.cx, to),
                 Some(_) => {}
                 None if self.chain.is_bare() && self.source.is_closed() && !self.done => {
-                    return self.finish(cx, to);
+                    return self.finish(turn.cx, to);
                 }
                 None if self.chain.verdict().is_some() => {}
                 None => return None,
@@ -264,13 +264,10 @@ impl Pipe {
         }
     }
 
-    fn wrote(&mut self, written: usize, live: &Live) {
+    fn wrote(&mut self, written: usize, turn: &Turn<'_, '_>) {
         self.pending.advance(written);
-        live.delivered(
-            self.direction,
-            written,
-            if self.pending.is_empty() { self.messages } else { 0 },
-        );
+        let messages = if self.pending.is_empty() { self.messages } else { 0 };
+        turn.live.delivered(self.direction, turn.now, written, messages);
         if self.pending.is_empty() {
             self.pending = Bytes::new();
             self.messages = 0;
@@ -303,25 +300,26 @@ impl Pipe {
 
     fn read<F: Peer, T: Peer>(
         &mut self,
-        cx: &mut Context<'_>,
-        now: Instant,
+        turn: &mut Turn<'_, '_>,
         from: &mut F,
         to: &mut T,
-        live: &Live,
     ) -> Read {
         SCRATCH.with_borrow_mut(|scratch| {
             let mut buffer = ReadBuf::new(scratch);
-            match Pin::new(from).poll_read(cx, &mut buffer) {
+            match Pin::new(from).poll_read(turn.cx, &mut buffer) {
                 Poll::Pending => return Read::Nothing,
-                Poll::Ready(Err(error)) => self.source_ended(now, Some(&error)),
-                Poll::Ready(Ok(())) if buffer.filled().is_empty() => self.source_ended(now, None),
+                Poll::Ready(Err(error)) => self.source_ended(turn.now, Some(&error)),
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
+                    self.source_ended(turn.now, None)
+                }
                 Poll::Ready(Ok(())) => {
                     let data = buffer.filled();
-                    let messages = live.arrived(self.direction, now, data, self.chain.is_bare());
-                    if self.chain.is_bare() {
-                        self.forward(cx, data, messages, to, live);
+                    let straight = self.chain.is_bare();
+                    let messages = turn.live.arrived(self.direction, turn.now, data, straight);
+                    if straight {
+                        self.forward(turn, data, messages, to);
                     } else {
-                        self.chain.push(now, Bytes::copy_from_slice(data), messages);
+                        self.chain.push(turn.now, Bytes::copy_from_slice(data), messages);
                     }
                 }
             }
@@ -332,21 +330,17 @@ impl Pipe {
     /// Straight through; only what the receiver does not take now is copied.
     fn forward<T: Peer>(
         &mut self,
-        cx: &mut Context<'_>,
+        turn: &mut Turn<'_, '_>,
         mut data: &[u8],
         messages: u32,
         to: &mut T,
-        live: &Live,
     ) {
         while !data.is_empty() {
-            match Pin::new(&mut *to).poll_write(cx, data) {
+            match Pin::new(&mut *to).poll_write(turn.cx, data) {
                 Poll::Ready(Ok(written)) => {
                     data = &data[written..];
-                    live.delivered(
-                        self.direction,
-                        written,
-                        if data.is_empty() { messages } else { 0 },
-                    );
+                    let whole = if data.is_empty() { messages } else { 0 };
+                    turn.live.delivered(self.direction, turn.now, written, whole);
                 }
                 Poll::Ready(Err(_)) => return self.abandon(),
                 Poll::Pending => {

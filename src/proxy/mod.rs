@@ -20,6 +20,7 @@ mod error;
 mod instance;
 mod link;
 mod listener;
+mod meter;
 mod outbox;
 
 mod set;

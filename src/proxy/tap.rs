@@ -9,8 +9,6 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::config::Direction;
-
 /// The longest latency that is told apart, in microseconds: ten minutes.
 const LATENCY_MAX_US: u64 = 600_000_000;
 /// Significant digits of the latency histogram.
@@ -145,6 +143,13 @@ impl LatencyView {
     pub const fn histogram(&self) -> &Histogram<u64> {
         &self.0
     }
+
+    pub(super) fn record(&mut self, latencies: impl Iterator<Item = Duration>) {
+        for latency in latencies {
+            let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+            self.0.saturating_record(micros);
+        }
+    }
 }
 
 /// An open connection, as the API lists it.
@@ -164,36 +169,4 @@ pub struct ConnectionView {
     pub requests: u64,
     /// Requests that wait for a reply.
     pub outstanding: u64,
-}
-
-/// What one connection counted.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counts {
-    from_client: u64,
-    to_server: u64,
-    from_server: u64,
-    to_client: u64,
-}
-
-impl Counts {
-    pub(super) const fn read(&mut self, direction: Direction, bytes: u64) {
-        match direction {
-            Direction::Up => self.from_client += bytes,
-            Direction::Down => self.from_server += bytes,
-        }
-    }
-
-    pub(super) const fn wrote(&mut self, direction: Direction, bytes: u64) {
-        match direction {
-            Direction::Up => self.to_server += bytes,
-            Direction::Down => self.to_client += bytes,
-        }
-    }
-
-    pub(super) fn add_to(&self, snapshot: &mut TapSnapshot) {
-        snapshot.bytes_from_clients += self.from_client;
-        snapshot.bytes_to_servers += self.to_server;
-        snapshot.bytes_from_servers += self.from_server;
-        snapshot.bytes_to_clients += self.to_client;
-    }
 }

@@ -30,7 +30,7 @@ impl Story {
 
     fn seeded(toxics: &[ToxicConfig], seed: u64) -> Self {
         let place = Place { seed: Seed::new(seed), connection: 0 };
-        let live = Arc::new(Live::new(place, ([127, 0, 0, 1], 1).into()));
+        let live = Arc::new(Live::new(place, ([127, 0, 0, 1], 1).into(), Arc::default()));
         let (client, client_side) = tokio::io::duplex(PIPE_BYTES);
         let (server, server_side) = tokio::io::duplex(PIPE_BYTES);
         let table = ToxicTable::of(toxics.to_vec()).unwrap();

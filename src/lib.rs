@@ -5,4 +5,5 @@
 
 pub mod base;
 pub mod event;
+pub mod plan;
 pub mod wire;

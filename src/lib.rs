@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod base;
+pub mod cli;
 pub mod event;
 pub mod plan;
 pub mod wire;

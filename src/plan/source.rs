@@ -264,7 +264,10 @@ impl<'a> Node<'a> {
     fn bare_number(&self) -> Option<String> {
         match self.value {
             DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-                .map_or_else(|_| Some(number.as_str().to_owned()), |number| Some(number.to_string())),
+                .map_or_else(
+                    |_| Some(number.as_str().to_owned()),
+                    |number| Some(number.to_string()),
+                ),
             DeValue::Float(number) => Some(number.as_str().to_owned()),
             _ => None,
         }
@@ -412,7 +415,11 @@ mod tests {
             first_line(text, |table| read(&table.need("x", "a value")?))
         };
         let cases: [(&str, fn(&Node<'_>) -> Result<(), FileError>, &str); 8] = [
-            ("x = 5", |x| x.text().map(drop), "f.toml:1:5: `x`: expected a text, found a whole number"),
+            (
+                "x = 5",
+                |x| x.text().map(drop),
+                "f.toml:1:5: `x`: expected a text, found a whole number",
+            ),
             (
                 "x = 10",
                 |x| x.duration().map(drop),

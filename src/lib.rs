@@ -5,6 +5,7 @@
 
 pub mod base;
 pub mod cli;
+pub mod client;
 pub mod event;
 pub mod plan;
 pub mod wire;

@@ -7,5 +7,6 @@ pub mod base;
 pub mod cli;
 pub mod client;
 pub mod event;
+pub mod lab;
 pub mod plan;
 pub mod wire;

@@ -9,4 +9,5 @@ pub mod client;
 pub mod event;
 pub mod lab;
 pub mod plan;
+pub mod record;
 pub mod wire;

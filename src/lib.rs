@@ -8,6 +8,7 @@ pub mod cli;
 pub mod client;
 pub mod event;
 pub mod lab;
+pub mod load;
 pub mod plan;
 pub mod record;
 pub mod wire;

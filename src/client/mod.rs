@@ -12,18 +12,31 @@
 //! Three rules hold everywhere. A connection whose next bytes are in doubt is closed, never reused.
 //! A write whose reply was lost is *indeterminate*, never "failed". No call waits for healing.
 
+mod backoff;
+mod breaker;
 mod call;
+mod command;
 mod config;
+mod conn;
+mod counts;
 mod handle;
+mod heal;
+mod multi;
+mod node;
+mod placement;
+mod pool;
 mod profile;
+mod recovery;
 pub mod selector;
 mod server;
 mod snapshot;
+mod trouble;
 mod ttl;
+mod upkeep;
 
 pub use call::{Call, Failure, Item, MultiCall, Store, Trace};
 pub use config::{BreakerConfig, ClientConfig, ConfigError, HealingConfig};
-pub use handle::Client;
+pub use handle::{Client, NodeStats};
 pub use profile::{PROFILES, Profile};
 pub use server::{AddressError, Server};
 pub use snapshot::{ConnectionCounts, NodeSnapshot};

@@ -28,6 +28,17 @@ pub(super) struct Tally {
     removed_in_doubt: i64,
 }
 
+impl Tally {
+    /// Puts a change into doubt (`times` is 1) or takes it out again (-1).
+    const fn doubt(&mut self, change: i64, times: i64) {
+        if change > 0 {
+            self.added_in_doubt += change * times;
+        } else {
+            self.removed_in_doubt -= change * times;
+        }
+    }
+}
+
 impl Oracle {
     /// Where a counter starts: far from zero, and far from every other counter.
     #[must_use]
@@ -44,30 +55,40 @@ impl Oracle {
         }
     }
 
-    /// A change may be executed.
-    pub fn count_in_doubt(&self, slot: Slot, change: i64) {
-        let mut tally = self.counters[self.within(Space::Counters, slot)].lock();
-        if change > 0 {
-            tally.added_in_doubt += change;
-        } else {
-            tally.removed_in_doubt -= change;
-        }
+    /// A change is about to be sent: from now on it may be executed.
+    pub fn count_begun(&self, slot: Slot, change: i64) {
+        self.counters[self.within(Space::Counters, slot)].lock().doubt(change, 1);
     }
 
-    /// A change was acknowledged and `value` came back.
-    pub fn counted(&self, slot: Slot, change: i64, value: u64, source: Source, now: Offset) {
-        if !self.checks || !self.is_home(slot, source) {
-            return;
-        }
+    /// The change that was begun last had certainly no effect.
+    pub fn count_failed(&self, slot: Slot, change: i64) {
+        self.counters[self.within(Space::Counters, slot)].lock().doubt(change, -1);
+    }
+
+    /// The change that was begun last was acknowledged and `value` came back: what is wrong
+    /// with it, if anything is.
+    pub fn counted(
+        &self,
+        slot: Slot,
+        change: i64,
+        value: u64,
+        source: Source,
+        now: Offset,
+    ) -> Option<ViolationKind> {
+        let home = self.is_home(slot, source);
         {
             let mut tally = self.counters[self.within(Space::Counters, slot)].lock();
+            tally.doubt(change, -1);
+            if !self.checks || !home {
+                return None;
+            }
             // It came back after all: a store that was in doubt has put it at its start.
             if tally.since.is_none() {
                 (tally.since, tally.sum) = (Some(now), 0);
             }
             tally.sum += change;
         }
-        self.check_counter(slot, value, source, now);
+        self.check_counter(slot, value, source, now)
     }
 
     /// The home has no such counter. Reported when it should.
@@ -82,15 +103,35 @@ impl Oracle {
         }
     }
 
+    /// Checks at the end what a counter holds.
+    pub fn audit_counter(&self, slot: Slot, value: &[u8], source: Source, now: Offset) {
+        let number = std::str::from_utf8(value).ok().and_then(|text| text.trim_end().parse().ok());
+        if let Some(number) = number {
+            self.check_counter(slot, number, source, now);
+        } else {
+            let detail = "a counter that is no number";
+            self.report(now, finding(ViolationKind::Corrupt, slot, source, detail));
+        }
+    }
+
+    /// Whether the home surely holds this counter.
+    pub(super) fn has_counter(&self, slot: Slot) -> bool {
+        self.counters[self.within(Space::Counters, slot)].lock().since.is_some()
+    }
+
     /// Checks a counter's value against its tally. The tally then takes the value for right, so
     /// that one violation is reported once.
-    pub fn check_counter(&self, slot: Slot, value: u64, source: Source, now: Offset) {
+    pub fn check_counter(
+        &self,
+        slot: Slot,
+        value: u64,
+        source: Source,
+        now: Offset,
+    ) -> Option<ViolationKind> {
         let start = i128::from(self.counter_start(slot));
         let seen = i128::from(value);
         let mut tally = self.counters[self.within(Space::Counters, slot)].lock();
-        if tally.since.is_none() {
-            return;
-        }
+        tally.since?;
         let least = start + i128::from(tally.sum - tally.removed_in_doubt);
         let most = start + i128::from(tally.sum + tally.added_in_doubt);
         let (kind, expected, detail) = if (seen >> 32) != (start >> 32) {
@@ -103,12 +144,13 @@ impl Oracle {
             tally.sum -= narrow(least - seen);
             (ViolationKind::AcknowledgedButLost, least, "counted less than was acknowledged")
         } else {
-            return;
+            return None;
         };
         drop(tally);
         let expected = u64::try_from(expected).ok();
         let found = finding(kind, slot, source, detail);
         self.report(now, Finding { expected, seen: Some(value), ..found });
+        Some(kind)
     }
 }
 

@@ -24,14 +24,27 @@ pub(super) struct Journal {
     acknowledged: Vec<u64>,
     /// The last record that was begun.
     attempted: u64,
-    /// Whether records may be missing: a start in doubt may wipe them out late, and what another
-    /// node took is not in the home's copy.
-    loose: bool,
+    /// Starts that may still be executed, and wipe out what was added since.
+    starts_in_doubt: u32,
+    /// Whether another node took a record: the home's copy need not have it.
+    elsewhere: bool,
+}
+
+impl Journal {
+    /// Whether the home must have every acknowledged record.
+    const fn is_exact(&self) -> bool {
+        self.starts_in_doubt == 0 && !self.elsewhere
+    }
 }
 
 impl Oracle {
     fn journal(&self, slot: Slot) -> parking_lot::MutexGuard<'_, Journal> {
         self.journals[self.within(Space::Logs, slot)].lock()
+    }
+
+    /// Whether the home surely holds this log.
+    pub(super) fn has_log(&self, slot: Slot) -> bool {
+        self.journal(slot).since.is_some()
     }
 
     /// Whether the log must be started before a record is added.
@@ -52,23 +65,31 @@ impl Oracle {
     pub fn log_started(&self, slot: Slot, record: u64, source: Source, begun: Offset) {
         let home = self.is_home(slot, source);
         let mut journal = self.journal(slot);
-        journal.loose |= !home;
+        journal.elsewhere |= !home;
+        journal.starts_in_doubt -= 1;
         journal.since = Some(begun);
         journal.acknowledged.clear();
         journal.acknowledged.push(record);
     }
 
-    /// A start of the log may be executed, now or late.
-    pub fn log_start_in_doubt(&self, slot: Slot) {
+    /// The log is about to be started. Until [`Oracle::log_started`] or [`Oracle::log_not_started`]
+    /// follows, that may be executed at any time, and wipe out what was added in between.
+    pub fn log_starting(&self, slot: Slot) {
         let mut journal = self.journal(slot);
-        (journal.since, journal.loose) = (None, true);
+        journal.since = None;
+        journal.starts_in_doubt += 1;
+    }
+
+    /// The start of the log had certainly no effect.
+    pub fn log_not_started(&self, slot: Slot) {
+        self.journal(slot).starts_in_doubt -= 1;
     }
 
     /// A record was added.
     pub fn recorded(&self, slot: Slot, record: u64, source: Source) {
         let home = self.is_home(slot, source);
         let mut journal = self.journal(slot);
-        journal.loose |= !home;
+        journal.elsewhere |= !home;
         journal.acknowledged.push(record);
     }
 
@@ -77,11 +98,11 @@ impl Oracle {
         if !self.is_home(slot, source) {
             return;
         }
-        let (since, loose) = {
+        let (since, exact) = {
             let mut journal = self.journal(slot);
-            (journal.since.take(), journal.loose)
+            (journal.since.take(), journal.is_exact())
         };
-        if self.checks && !loose && since.is_some_and(|since| self.keeps(slot, since)) {
+        if self.checks && exact && since.is_some_and(|since| self.keeps(slot, since)) {
             let detail = "a log that is gone";
             self.report(now, finding(ViolationKind::AcknowledgedButLost, slot, source, detail));
         }
@@ -111,7 +132,7 @@ impl Oracle {
             }
         }
         let kept = journal.since.is_some_and(|since| self.keeps(slot, since));
-        if kept && !journal.loose {
+        if kept && journal.is_exact() {
             let lost = journal.acknowledged.iter().filter(|record| !seen.contains(record));
             for _ in lost {
                 let detail = "an acknowledged record that is missing";

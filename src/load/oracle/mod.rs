@@ -212,6 +212,18 @@ impl Oracle {
         slot.position() - self.keyspace.first(space)
     }
 
+    /// Whether there is anything to check at the end.
+    #[must_use]
+    pub fn is_auditable(&self, space: Space, slot: Slot) -> bool {
+        self.checks
+            && match space {
+                Space::Values => false,
+                Space::Counters => self.has_counter(slot),
+                Space::Registers => self.has_register(slot),
+                Space::Logs => self.has_log(slot),
+            }
+    }
+
     /// What was found so far.
     #[must_use]
     pub fn totals(&self) -> DataTotals {

@@ -45,6 +45,11 @@ impl Oracle {
         self.registers[self.within(Space::Registers, slot)].lock()
     }
 
+    /// Whether the home surely holds this register.
+    pub(super) fn has_register(&self, slot: Slot) -> bool {
+        self.swaps(slot).since.is_some()
+    }
+
     /// The sequence below which a read that begins now is stale.
     #[must_use]
     pub fn register_floor(&self, slot: Slot) -> u64 {

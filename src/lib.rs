@@ -10,5 +10,7 @@ pub mod event;
 pub mod lab;
 pub mod load;
 pub mod plan;
+pub mod judge;
 pub mod record;
+pub mod report;
 pub mod wire;

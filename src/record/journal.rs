@@ -177,7 +177,8 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> JournalError + use<> {
 
 /// A scenario may be a path, and a name must not lead out of the folder.
 fn file_name(name: &str) -> String {
-    let stem = Path::new(name).file_stem().map_or(name.into(), |stem| stem.to_string_lossy());
+    let stem =
+        Path::new(name).file_stem().map_or_else(|| name.into(), |stem| stem.to_string_lossy());
     let safe: String = stem
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '-' })

@@ -28,6 +28,7 @@ mod summary;
 mod tally;
 
 pub use counts::Counts;
+pub(crate) use counts::ratio;
 pub use histogram::{Latency, LatencyUs};
 pub use inputs::{
     Config, Connections, DataTotals, DelayUs, FaultInput, HarnessTotals, Inputs, LoadTotals,

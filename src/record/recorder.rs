@@ -8,7 +8,6 @@ use parking_lot::Mutex;
 use super::inputs::{Config, Inputs, NodeLive};
 use super::interval::{self, Current, Frame, Interval};
 use super::phase::{PhaseClock, Span};
-use super::series::Series;
 use super::shard::{Buffer, Shard};
 use super::summary::{ConnectRates, NodePhase, PhaseSummary, Summary, Transition};
 use super::tally::Tally;
@@ -92,7 +91,7 @@ impl Totals {
             .iter()
             .rev()
             .find(|span| span.start <= sample.due)
-            .map_or((Phase::Warmup, Offset::default()), |span| (span.phase, span.start));
+            .map_or((Phase::Warmup, Offset(0)), |span| (span.phase, span.start));
         let node = sample.home.position();
         let nodes = &mut self.nodes[phase as usize];
         if nodes.len() <= node {
@@ -261,12 +260,6 @@ impl Ticks {
 
 fn raise(peak: &mut Option<f64>, rate: f64) {
     *peak = Some(peak.map_or(rate, |peak| peak.max(rate)));
-}
-
-impl Default for NodePhase {
-    fn default() -> Self {
-        Self { tally: Tally::default(), series: Series::default() }
-    }
 }
 
 /// The node at a position in a list of nodes.

@@ -49,7 +49,7 @@ pub struct PhaseSummary {
 }
 
 /// One node in one phase.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct NodePhase {
     /// Its figures.
     pub tally: Tally,

@@ -13,4 +13,5 @@ pub mod load;
 pub mod plan;
 pub mod record;
 pub mod report;
+pub mod node;
 pub mod wire;

@@ -14,4 +14,5 @@ pub mod node;
 pub mod plan;
 pub mod record;
 pub mod report;
+pub mod proxy;
 pub mod wire;

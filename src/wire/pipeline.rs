@@ -107,6 +107,11 @@ impl<T: Copy> Entry<T> {
         self.paired.due == Due::Always && self.regular && !self.wipes_earlier
     }
 
+    /// Whether its own error may read like that of an over-long key.
+    fn may_be_bad_format(&self) -> bool {
+        !self.regular || self.paired.command.is_admin()
+    }
+
     fn takes(&self, reply: &Reply<'_>, strict: bool) -> bool {
         let quiet = self.paired.due == Due::Maybe;
         let codes = match reply.code {
@@ -138,6 +143,11 @@ impl<'a> Reply<'a> {
 
     pub(super) const fn line(line: &'a [u8], code: Code) -> Self {
         Self { line, code: Some(code), tag: Tag::None }
+    }
+
+    /// Whether it may be the error of an over-long key.
+    fn may_wipe(&self) -> bool {
+        self.line == BAD_FORMAT || self.code == Some(Code::Empty)
     }
 
     fn is_error(&self) -> bool {
@@ -200,9 +210,14 @@ impl<T: Copy> Pipeline<T> {
         if head.paired.due == Due::Maybe && !reply.is_error() && reply.code.is_some() {
             reply.tag = reply_tag(reply.line);
         }
-        if let Some(lost) = self.wiped_before(&reply) {
-            self.pass(lost, Unanswered::Lost, passed);
-            return self.pop();
+        if reply.may_wipe() && self.wiping > 0 {
+            // The error of the last of several, or of the next request itself, looks the same.
+            self.doubt |= self.wiping > 1 || !head.wipes_earlier && head.may_be_bad_format();
+            if !head.wipes_earlier && !head.may_be_bad_format() {
+                let lost = self.queue.iter().position(|entry| entry.wipes_earlier)?;
+                self.pass(lost, Unanswered::Lost, passed);
+                return self.pop();
+            }
         }
         loop {
             let found = self.find(&reply, true).or_else(|| self.find(&reply, false));
@@ -230,17 +245,6 @@ impl<T: Copy> Pipeline<T> {
             }
         }
         None
-    }
-
-    /// How many requests lost their replies to an over-long key behind them. Only when the request
-    /// that is next cannot have the error itself.
-    fn wiped_before(&self, reply: &Reply<'_>) -> Option<usize> {
-        let head = self.queue.front()?;
-        let may_wipe = reply.line == BAD_FORMAT || reply.code == Some(Code::Empty);
-        if self.wiping == 0 || !may_wipe || !head.regular || head.wipes_earlier {
-            return None;
-        }
-        self.queue.iter().position(|entry| entry.wipes_earlier)
     }
 
     /// Notes whether another request could have had this reply.

@@ -190,7 +190,7 @@ fn frame_old_other(command: Command, name: &[u8], line: &Line<'_>) -> Framing {
     };
     match command {
         Command::Delete if line.count == 2 => {
-            Framing { regular: line.due() != Due::Never, ..keyed }
+            Framing { regular: line.due() != Due::Never && line.key_fits(), ..keyed }
         }
         Command::Delete => noreply(keyed, counts(2, 4), line.key_fits()),
         Command::Incr | Command::Decr | Command::Touch => {

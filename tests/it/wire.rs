@@ -12,7 +12,7 @@ use harness::wire::version::ServerVersion;
 
 /// How long a reply may take before the test fails rather than hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How many lines the sweep asks the server about.
+/// How many times the sweep asks the server.
 const SWEEP: usize = 3000;
 
 /// A memcached of our own, ended when it is dropped.
@@ -390,33 +390,53 @@ impl Lines {
                 _ => Self::WORDS[self.draw(Self::WORDS.len())].to_owned(),
             });
         }
+        if self.draw(3) == 0 {
+            line.push_str(" noreply");
+        }
         if self.draw(40) == 0 {
             line.insert(0, ' ');
         }
         line
     }
+
+    /// A line and the block that we expect it to have, unless that is too long to send.
+    fn request(&mut self, version: ServerVersion, requests: &mut Vec<u8>) {
+        loop {
+            let line = self.line();
+            let framing = harness::wire::text::frame_request(line.as_bytes(), version);
+            let length = framing.block.length().expect("the version is known");
+            if length > 1 << 20 {
+                continue;
+            }
+            requests.extend_from_slice(line.as_bytes());
+            requests.extend_from_slice(b"\r\n");
+            if let Some(value) = length.checked_sub(2) {
+                requests.extend(std::iter::repeat_n(b'y', value.try_into().unwrap()));
+                requests.extend_from_slice(b"\r\n");
+            }
+            return;
+        }
+    }
 }
 
 /// Catches any line whose end or whose silence we see otherwise than the server: thousands of odd
-/// lines, each followed by the block that we expect it to have, and a barrier.
+/// lines, each followed by the block that we expect it to have, alone and in pipelines, and a
+/// barrier behind them.
 #[test]
 #[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
 fn odd_lines_end_where_the_server_ends_them() {
     let server = Memcached::start();
     let version = server.version();
     let mut lines = Lines(0x9e37_79b9_7f4a_7c15);
-    for _ in 0..SWEEP {
-        let line = lines.line();
-        let framing = harness::wire::text::frame_request(line.as_bytes(), version);
-        let length = framing.block.length().expect("the version is known");
-        if length > 1 << 20 {
-            continue;
+    for round in 0..SWEEP {
+        let count = if round % 2 == 0 { 1 } else { 1 + lines.draw(12) };
+        let mut requests = Vec::new();
+        for _ in 0..count {
+            lines.request(version, &mut requests);
         }
-        let mut requests = format!("{line}\r\n").into_bytes();
-        requests.extend(std::iter::repeat_n(b'y', length.saturating_sub(2).try_into().unwrap()));
-        requests.extend_from_slice(if length > 0 { b"\r\nmn\r\n" } else { b"mn\r\n" });
+        requests.extend_from_slice(b"mn\r\n");
         let replies = server.exchange(&requests);
         let account = account(version, &requests, &replies, usize::MAX);
-        assert_eq!(account.requests, 2, "{line:?}");
+        assert_eq!(account.requests, count + 1, "{}", requests.escape_ascii());
     }
 }

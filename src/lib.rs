@@ -12,7 +12,7 @@ pub mod lab;
 pub mod load;
 pub mod node;
 pub mod plan;
+pub mod proxy;
 pub mod record;
 pub mod report;
-pub mod proxy;
 pub mod wire;

@@ -5,3 +5,4 @@ mod proxy;
 mod wire;
 
 mod node;
+mod load;

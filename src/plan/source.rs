@@ -4,12 +4,15 @@
 //! a duration, a count, a kind of a family. Whatever is wrong becomes a [`FileError`] at the very
 //! value (or key) that is wrong. Nothing here knows what a scenario is.
 
+use std::net::SocketAddr;
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
 use super::error::FileError;
+use super::files::is_name;
+use super::options::read_address;
 use crate::base::family::{Chosen, Family, Kind, SettingError, Settings, Unit, Value, unknown};
 use crate::base::time::DurationText;
 
@@ -33,10 +36,10 @@ impl Source {
     }
 
     /// Parses the text and hands the whole of it to `read`.
-    pub(super) fn read<T>(
+    pub(super) fn read<T, E: From<FileError>>(
         &self,
-        read: impl FnOnce(&Table<'_>) -> Result<T, FileError>,
-    ) -> Result<T, FileError> {
+        read: impl FnOnce(&Table<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
         let document = DeTable::parse(&self.text).map_err(|error| {
             let end = self.text.len();
             self.error(&error.span().unwrap_or(end..end), error.message())
@@ -157,6 +160,15 @@ impl<'a> Node<'a> {
         self.as_text().ok_or_else(|| self.expected("a text"))
     }
 
+    /// A text that can be a name, and thus part of a file's.
+    pub(super) fn name(&self) -> Result<&'a str, FileError> {
+        let text = self.text()?;
+        if is_name(text) {
+            return Ok(text);
+        }
+        Err(self.error("a name has letters, digits, `-`, `_` and `.`, and at most 64 of them"))
+    }
+
     /// One of a few words, as what it stands for.
     pub(super) fn word<T: Copy>(&self, noun: &str, words: &[(&str, T)]) -> Result<T, FileError> {
         let text = self.text()?;
@@ -182,6 +194,11 @@ impl<'a> Node<'a> {
     /// A time with its unit.
     pub(super) fn duration(&self) -> Result<Duration, FileError> {
         self.parsed::<DurationText>("a duration such as \"10s\"").map(|text| text.0)
+    }
+
+    /// A numeric address with a port.
+    pub(super) fn address(&self) -> Result<SocketAddr, FileError> {
+        read_address(self.text()?).map_err(|what| self.error(format!("`{}`: {what}", self.key)))
     }
 
     /// A whole number within `range`.
@@ -411,10 +428,10 @@ mod tests {
     /// Catches a parser error without a place, and a value of the wrong type that is accepted.
     #[test]
     fn plain_values_are_strict() {
-        let of = |text: &str, read: fn(&Node<'_>) -> Result<(), FileError>| {
-            first_line(text, |table| read(&table.need("x", "a value")?))
-        };
-        let cases: [(&str, fn(&Node<'_>) -> Result<(), FileError>, &str); 8] = [
+        type Read = fn(&Node<'_>) -> Result<(), FileError>;
+        let of =
+            |text: &str, read: Read| first_line(text, |table| read(&table.need("x", "a value")?));
+        let cases: [(&str, Read, &str); 8] = [
             (
                 "x = 5",
                 |x| x.text().map(drop),

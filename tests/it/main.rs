@@ -1,8 +1,9 @@
 //! Whole stories over real sockets and the real clock, one module a subject. One binary, so that it
 //! is linked once.
 
+mod cli;
+mod load;
+mod node;
+mod plan;
 mod proxy;
 mod wire;
-
-mod node;
-mod load;

@@ -136,3 +136,44 @@ pub(crate) fn false_opens(summary: &Summary, node: NodeIndex) -> u64 {
 
 /// A fault bites while it is being applied, a little before everything has acknowledged it.
 const APPLYING: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{ErrorClass, Outcome};
+    use crate::record::synthetic::{FAULT_MS, HEAL_MS, Story, usual};
+
+    /// Catches times counted from the wrong moment, and an exposure that goes on after detection.
+    #[test]
+    fn times_count_from_the_acknowledged_fault() {
+        let summary = Story::default().tell(|node, ms| {
+            if node == 0 && (FAULT_MS..FAULT_MS + 50).contains(&ms) {
+                (Outcome::Error(ErrorClass::Timeout), 100_000)
+            } else {
+                usual(node, ms)
+            }
+        });
+        let detection = Detection::of(&summary);
+        assert_eq!(detection.breaker_open, Some(Duration::from_millis(50)));
+        assert_eq!(detection.detected, Some(Duration::from_millis(50)));
+        assert_eq!(detection.first_impact, Some(Duration::from_micros(50_005)), "the first shed");
+        assert_eq!(detection.exposure, Some(10));
+        assert_eq!(detection.fast_fail.p99, Some(5));
+        assert_eq!(detection.shed, 990);
+    }
+
+    /// Catches a breaker that never opened but has a time, and openings excused for ever.
+    #[test]
+    fn never_is_not_zero_and_false_opens_are_found() {
+        let story = Story { breaker: Vec::new(), ..Story::default() };
+        let detection = Detection::of(&story.tell(usual));
+        assert_eq!(detection.breaker_open, None);
+        assert_eq!(detection.first_impact, Some(Duration::from_micros(5)));
+        for (ms, expected) in [(3000, 1), (FAULT_MS + 1, 0), (HEAL_MS + 150, 0), (HEAL_MS + 250, 1)]
+        {
+            let change = (ms, BreakerState::Closed, BreakerState::Open);
+            let story = Story { breaker: vec![change], ..Story::default() };
+            assert_eq!(false_opens(&story.tell(usual), NodeIndex(0)), expected, "{ms}");
+        }
+    }
+}

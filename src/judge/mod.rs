@@ -20,7 +20,7 @@ pub use baseline::Baseline;
 pub use detection::Detection;
 pub use measure::{MEASURES, Measure, Reading};
 pub(crate) use objective::show_us;
-pub use objective::{Bound, BoundError, Grade, Graded, Objective};
+pub use objective::{Bound, Grade, Graded, Objective};
 pub use recovery::{Recovered, Recovery};
 pub use strain::Strain;
 pub use verdict::{Judgement, Verdict};

@@ -38,11 +38,6 @@ pub enum Bound {
     AtLeast(f64),
 }
 
-/// Why a bound cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BoundError(pub String);
-
 /// What came of an objective.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -91,21 +86,6 @@ impl Bound {
 }
 
 impl Measure {
-    /// Reads a limit in the text form of the measure's unit: `"2s"`, `"0.1%"`, `"0"`.
-    ///
-    /// # Errors
-    /// When it has no unit or the wrong one; the error shows the right spelling.
-    pub fn parse_limit(&self, setting: &str, text: &str) -> Result<f64, BoundError> {
-        use crate::base::family::Value;
-        match self.unit.parse(setting, text) {
-            #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
-            Ok(Value::Integer(value)) => Ok(value as f64),
-            Ok(Value::Float(value)) if value.is_finite() => Ok(value),
-            Ok(_) => Err(BoundError(format!("`{setting}`: \"{text}\" is no number"))),
-            Err(error) => Err(BoundError(error.to_string())),
-        }
-    }
-
     /// A value in the unit of the measure, as people read it.
     #[must_use]
     pub fn show(&self, value: f64) -> String {

@@ -224,7 +224,7 @@ fn fresh(summary: &Summary, healed: Offset, end: Offset) -> Option<Duration> {
 /// How long the breaker stayed open after the heal: until it first let a probe pass.
 fn floor(summary: &Summary, node: NodeIndex, healed: Offset) -> Duration {
     let of_node = || summary.transitions.iter().filter(|change| change.node == node);
-    let state = of_node().filter(|change| change.at <= healed).last().map(|change| change.to);
+    let state = of_node().rfind(|change| change.at <= healed).map(|change| change.to);
     if state != Some(BreakerState::Open) {
         return Duration::ZERO;
     }
@@ -237,4 +237,133 @@ fn floor(summary: &Summary, node: NodeIndex, healed: Offset) -> Duration {
 pub(crate) fn slowest(times: impl Iterator<Item = Option<Duration>>) -> Option<Duration> {
     let known: Option<Vec<Duration>> = times.collect();
     known?.into_iter().max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::ErrorClass;
+    use crate::record::synthetic::{FAULT_MS, HEAL_MS, Story, usual};
+
+    const TIMEOUT: (Outcome, u64) = (Outcome::Error(ErrorClass::Timeout), 100_000);
+
+    /// What the first node does from the heal on: bad in these spans (milliseconds since the heal).
+    fn bad_in(spans: &'static [(u64, u64)], bad: (Outcome, u64)) -> Recovery {
+        Recovery::of(&Story::default().tell(|node, ms| {
+            let since = ms.saturating_sub(HEAL_MS);
+            let inside = spans.iter().any(|(from, to)| (*from..*to).contains(&since));
+            if node == 0 && ms >= HEAL_MS && inside { bad } else { usual(node, ms) }
+        }))
+    }
+
+    fn seconds(recovered: &Recovered) -> f64 {
+        match recovered {
+            Recovered::Yes(time) => time.as_secs_f64(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Catches a recovery dated too early, by a gap between failures, or too late.
+    #[test]
+    fn recovery_is_dated_to_the_last_bad_moment() {
+        let slow = (Outcome::Hit, 50_000);
+        let wrong = (Outcome::Wrong, 200);
+        for (spans, bad, expected, relapses) in [
+            (&[(0, 0)][..], TIMEOUT, 0.0, 0),
+            (&[(0, 700)], TIMEOUT, 0.7, 0),
+            (&[(0, 700)], slow, 0.7, 0),
+            (&[(3000, 3100)], TIMEOUT, 3.1, 1),
+            (&[(0, 100), (4500, 4600)], TIMEOUT, 0.1, 1),
+            (&[(0, 100), (4000, 4100)], TIMEOUT, 4.1, 1),
+            (&[(1000, 1010)], wrong, 1.1, 1),
+            (&[(0, 1500), (2000, 2500)], TIMEOUT, 2.5, 0),
+        ] {
+            let recovery = bad_in(spans, bad);
+            let told = seconds(&recovery.recovered);
+            assert!((told - expected).abs() < 0.011, "{spans:?} {bad:?}: {told}");
+            assert_eq!(recovery.relapses, Some(relapses), "{spans:?} {bad:?}");
+        }
+    }
+
+    /// Catches a run that never recovered, or was cut off, dressed as a recovery.
+    #[test]
+    fn no_recovery_and_no_knowledge_are_told_apart() {
+        assert_eq!(bad_in(&[(0, 99_999)], TIMEOUT).recovered, Recovered::No);
+        let censored = bad_in(&[(0, 7500)], TIMEOUT).recovered;
+        assert!(matches!(censored, Recovered::Unknown(_)), "{censored:?}");
+        let sparse = Story { every_ms: 200, ..Story::default() };
+        let too_few = Recovery::of(&sparse.tell(usual)).recovered;
+        assert!(
+            matches!(&too_few, Recovered::Unknown(why) if why.contains("short")
+            || why.contains("few")),
+            "{too_few:?}"
+        );
+        let short = Story { end_ms: HEAL_MS + 3000, ..Story::default() };
+        let too_short = Recovery::of(&short.tell(usual)).recovered;
+        assert!(matches!(&too_short, Recovered::Unknown(why) if why.contains("short")));
+        let none = Story { faulty: false, ..Story::default() };
+        assert_eq!(Recovery::of(&none.tell(usual)), Recovery::default());
+    }
+
+    /// Catches a hold that a short phase can never give, so that nothing would ever pass.
+    #[test]
+    fn a_shorter_phase_asks_for_a_shorter_hold() {
+        for (examined, expected) in
+            [(20_000, Some(3000)), (8000, Some(3000)), (6000, Some(2000)), (4000, Some(1000))]
+        {
+            assert_eq!(
+                hold(Duration::from_millis(examined)),
+                expected.map(Duration::from_millis),
+                "{examined}"
+            );
+        }
+        assert_eq!(hold(Duration::from_millis(3900)), None);
+        let short = Story { end_ms: HEAL_MS + 5000, ..Story::default() };
+        assert!(seconds(&Recovery::of(&short.tell(usual)).recovered) < 0.01);
+    }
+
+    /// Catches one noisy operation in sixty that is taken for an outage: the test is binomial.
+    #[test]
+    fn a_stray_error_is_no_bad_window() {
+        let recovery = Recovery::of(&Story::default().tell(|node, ms| {
+            if node == 0 && ms >= HEAL_MS && ms % 1000 == 0 { TIMEOUT } else { usual(node, ms) }
+        }));
+        assert!(seconds(&recovery.recovered) < 0.01);
+    }
+
+    /// Catches a cold cache that counts as an outage, or one that is never seen.
+    #[test]
+    fn hits_recover_on_their_own_clock() {
+        let recovery = Recovery::of(&Story::default().tell(|node, ms| {
+            let cold = node == 0 && (HEAL_MS..HEAL_MS + 2000).contains(&ms);
+            if cold { (Outcome::Miss, 200) } else { usual(node, ms) }
+        }));
+        assert!(seconds(&recovery.recovered) < 0.01, "misses are answers");
+        let hits = recovery.hits.unwrap().as_secs_f64();
+        assert!((1.7..=2.01).contains(&hits), "{hits}");
+    }
+
+    /// Catches a stale tail that is cut off or counted from the wrong moment.
+    #[test]
+    fn the_stale_tail_is_that_of_the_last_stale_read() {
+        let tail = |until: u64| {
+            Recovery::of(&Story::default().tell(|node, ms| {
+                let stale = node == 0 && (FAULT_MS..HEAL_MS + until).contains(&ms);
+                if stale { (Outcome::Stale, 200) } else { usual(node, ms) }
+            }))
+            .fresh
+        };
+        assert_eq!(tail(0), Some(Duration::ZERO));
+        assert_eq!(tail(1450), Some(Duration::from_millis(1500)));
+        assert_eq!(tail(99_999), None);
+    }
+
+    /// Catches the breaker's chosen pause charged to the client's own slowness.
+    #[test]
+    fn the_probe_floor_is_what_the_breaker_chose() {
+        let recovery = bad_in(&[(0, 700)], (Outcome::Shed, 5));
+        assert_eq!(recovery.probe_floor, Some(Duration::from_millis(200)));
+        assert!((recovery.own().unwrap().as_secs_f64() - 0.5).abs() < 0.01);
+        assert!((recovery.first_success.unwrap().as_secs_f64() - 0.7).abs() < 0.01);
+    }
 }

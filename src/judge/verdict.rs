@@ -346,3 +346,212 @@ fn blemishes(summary: &Summary, analysis: &Analysis) -> Vec<String> {
     }
     reasons
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::ErrorClass;
+    use crate::judge::judge;
+    use crate::record::LoadTotals;
+    use crate::record::synthetic::{FAULT_MS, HEAL_MS, Story, usual};
+
+    fn objective(measure: &str, bound: Bound) -> Objective {
+        Objective {
+            name: measure.replace('_', "-"),
+            summary: String::new(),
+            measure: measure.to_owned(),
+            phase: None,
+            nodes: NodeGroup::All,
+            bound,
+            min_samples: 100,
+        }
+    }
+
+    fn recovers() -> Objective {
+        objective("time_to_recover", Bound::AtMost(2.0))
+    }
+
+    fn verdict(summary: &Summary, objectives: &[Objective]) -> (Verdict, String) {
+        let judgement = judge(summary, objectives);
+        (judgement.verdict, judgement.reasons.join("\n"))
+    }
+
+    /// Catches a story that is well in itself and does not pass.
+    #[test]
+    fn a_run_as_it_should_be_passes() {
+        let summary = Story::default().tell(usual);
+        assert_eq!(
+            verdict(&summary, &[recovers()]),
+            (Verdict::Pass, "the objective held over 12000 operations".to_owned())
+        );
+    }
+
+    /// Catches a gate, a doubt or a blemish that no longer decides, or that names no reason.
+    #[test]
+    fn each_rule_decides() {
+        type Edit = fn(&mut Summary);
+        let rules: [(Edit, Verdict, &str); 10] = [
+            (|s| s.inputs.data.wrong = 1, Verdict::Fail, "1 reads were wrong"),
+            (|s| s.inputs.data.corrupt = 2, Verdict::Fail, "2 reads were corrupt"),
+            (|s| s.inputs.load.tickets_issued += 1, Verdict::Fail, "not accounted for"),
+            (|s| s.inputs.harness.tasks = TaskEnd::Leaked(3), Verdict::Fail, "3 tasks"),
+            (
+                |s| s.inputs.harness.tasks = TaskEnd::Panicked("run/x: boom".to_owned()),
+                Verdict::Fail,
+                "boom",
+            ),
+            (
+                |s| {
+                    let delay = DelayUs { p50: None, p99: Some(31_000), max: Some(40_000) };
+                    s.inputs.harness.timer_delay = Some(delay);
+                },
+                Verdict::Invalid,
+                "31 ms late at p99",
+            ),
+            (
+                |s| {
+                    let delay = DelayUs { p50: None, p99: Some(100), max: Some(301_000) };
+                    s.inputs.load.issue_delay = Some(delay);
+                },
+                Verdict::Invalid,
+                "up to 301 ms late",
+            ),
+            (|s| s.inputs.faults[0].healed = None, Verdict::Invalid, "`down` was never healed"),
+            (|s| s.inputs.wire[0].dirty_reuse = 1, Verdict::Degraded, "owed a reply"),
+            (
+                |s| s.inputs.data.double_applied = Some(4),
+                Verdict::Degraded,
+                "4 increments were applied twice",
+            ),
+        ];
+        let summary = Story::default().tell(usual);
+        for (edit, expected, reason) in rules {
+            let mut summary = summary.clone();
+            edit(&mut summary);
+            let (verdict, reasons) = verdict(&summary, &[recovers()]);
+            assert_eq!(verdict, expected, "{reasons}");
+            assert!(reasons.contains(reason), "{reasons}");
+        }
+    }
+
+    /// Catches an outage that passes, a fault that did nothing and passes, and errors before the
+    /// fault that are blamed on it.
+    #[test]
+    fn each_story_gets_its_verdict() {
+        let error = (Outcome::Error(ErrorClass::Timeout), 100_000);
+        type Behave = Box<dyn Fn(u16, u64) -> (Outcome, u64)>;
+        let stories: [(Behave, Verdict, &str); 6] = [
+            (
+                Box::new(move |n, ms| if n == 0 && ms >= FAULT_MS { error } else { usual(n, ms) }),
+                Verdict::Fail,
+                "it did not recover within 10.0 s",
+            ),
+            (
+                Box::new(move |n, ms| {
+                    if n == 0 && (HEAL_MS..HEAL_MS + 2500).contains(&ms) {
+                        error
+                    } else {
+                        usual(n, ms)
+                    }
+                }),
+                Verdict::Fail,
+                "time_to_recover is 2.5s (at most 2s asked)",
+            ),
+            (Box::new(|_, _| (Outcome::Hit, 200)), Verdict::Vacuous, "touched 0 operations"),
+            (
+                Box::new(
+                    move |n, ms| if ms < FAULT_MS && ms % 100 == 0 { error } else { usual(n, ms) },
+                ),
+                Verdict::Invalid,
+                "not steady",
+            ),
+            (
+                Box::new(move |n, ms| {
+                    if n == 1 && (FAULT_MS..FAULT_MS + 500).contains(&ms) {
+                        error
+                    } else {
+                        usual(n, ms)
+                    }
+                }),
+                Verdict::Degraded,
+                "100 of 2000 operations on nodes without a fault failed",
+            ),
+            (
+                Box::new(|n, ms| {
+                    if n == 0 && ms == HEAL_MS + 500 { (Outcome::Stale, 200) } else { usual(n, ms) }
+                }),
+                Verdict::Degraded,
+                "1 reads were stale",
+            ),
+        ];
+        for (behave, expected, reason) in stories {
+            let summary = Story::default().tell(behave);
+            let (verdict, reasons) = verdict(&summary, &[recovers()]);
+            assert_eq!(verdict, expected, "{reasons}");
+            assert!(reasons.contains(reason), "{reasons}");
+        }
+    }
+
+    /// Catches an unknown measure or too few samples graded as a pass.
+    #[test]
+    fn what_nobody_knows_is_no_pass() {
+        let summary = Story::default().tell(usual);
+        let mut few = objective("error_ratio", Bound::AtMost(0.5));
+        few.min_samples = 1_000_000;
+        for objective in [few, objective("nonsense", Bound::AtMost(1.0))] {
+            let judgement = judge(&summary, &[objective]);
+            assert_eq!(judgement.grades[0].grade, Grade::Inconclusive);
+            assert_eq!((judgement.verdict, judgement.exit_code), (Verdict::Invalid, 4));
+        }
+        let mut breached = objective("breaker_opens", Bound::AtMost(0.0));
+        breached.min_samples = 1_000_000;
+        let judgement = judge(&summary, &[breached]);
+        assert_eq!(judgement.grades[0].grade, Grade::Fail, "one breach is proof enough");
+    }
+
+    /// Catches a breaker that never opened and passes "opens within a second".
+    #[test]
+    fn never_is_later_than_any_limit() {
+        let story = Story { breaker: Vec::new(), ..Story::default() };
+        let objective = objective("breaker_open_after_fault", Bound::AtMost(1.0));
+        let (verdict, reasons) = verdict(&story.tell(usual), &[objective]);
+        assert_eq!(verdict, Verdict::Fail, "{reasons}");
+        assert!(reasons.contains("never opened"), "{reasons}");
+    }
+
+    /// Catches a self-test of the oracle that can never pass, and a waiver that waives too much.
+    #[test]
+    fn a_scenario_may_ask_for_wrong_data() {
+        let mut summary = Story::default().tell(usual);
+        summary.inputs.data.wrong = 5;
+        let asked = objective("wrong_data", Bound::AtLeast(1.0));
+        assert_eq!(verdict(&summary, std::slice::from_ref(&asked)).0, Verdict::Pass);
+        summary.inputs.data.corrupt = 1;
+        assert_eq!(verdict(&summary, &[asked]).0, Verdict::Fail);
+    }
+
+    /// Catches exit codes that say the wrong thing to a pipeline.
+    #[test]
+    fn exit_codes_follow_the_verdict() {
+        let whole = Story::default().tell(usual);
+        for (partial, story, expected) in [
+            (None, whole.clone(), 0),
+            (Some(Partial::Interrupted), whole.clone(), 0),
+            (Some(Partial::Error), whole.clone(), 5),
+        ] {
+            let mut summary = story;
+            summary.inputs.partial = partial;
+            assert_eq!(judge(&summary, &[recovers()]).exit_code, expected);
+        }
+        let mut interrupted = whole;
+        interrupted.inputs.partial = Some(Partial::Interrupted);
+        interrupted.phases.truncate(2);
+        interrupted.inputs.faults.clear();
+        interrupted.inputs.load = LoadTotals {
+            tickets_issued: interrupted.everything().offered(),
+            tickets_closed: interrupted.everything().offered(),
+            ..LoadTotals::default()
+        };
+        assert_eq!(judge(&interrupted, &[recovers()]).exit_code, 130);
+    }
+}

@@ -25,6 +25,8 @@ mod recorder;
 mod series;
 mod shard;
 mod summary;
+#[cfg(test)]
+pub(crate) mod synthetic;
 mod tally;
 
 pub use counts::Counts;

@@ -5,6 +5,7 @@
 //! them can be rendered again later. Nothing here prints, and nothing here judges.
 
 mod build;
+mod chart;
 pub mod format;
 mod line;
 pub mod live;

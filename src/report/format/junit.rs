@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Format;
+use super::escape::escaped;
 use crate::judge::{Grade, Verdict};
 use crate::report::model::Report;
 
@@ -67,22 +68,4 @@ fn case(xml: &mut String, scenario: &str, name: &str, problem: Option<&Problem>)
             writeln!(xml, "{head}>\n      <{kind} message=\"{}\"/>\n    </testcase>", escaped(why))
         }
     };
-}
-
-/// Text as an attribute or as content; characters that XML cannot carry become a question mark.
-pub(super) fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            '\n' | '\t' => safe.push(' '),
-            c if c < ' ' || matches!(c, '\u{7f}' | '\u{fffe}' | '\u{ffff}') => safe.push('?'),
-            c => safe.push(c),
-        }
-    }
-    safe
 }

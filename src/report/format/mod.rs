@@ -1,6 +1,8 @@
 //! How a run is shown, one file each. Every format is a pure function of a stored run.
 
+mod escape;
 mod hlog;
+mod html;
 mod json;
 mod junit;
 mod markdown;
@@ -24,7 +26,7 @@ pub struct Format {
 
 /// Every format.
 pub static FORMATS: &[Format] =
-    &[json::FORMAT, text::FORMAT, markdown::FORMAT, junit::FORMAT, hlog::FORMAT];
+    &[json::FORMAT, text::FORMAT, html::FORMAT, markdown::FORMAT, junit::FORMAT, hlog::FORMAT];
 
 impl Format {
     /// The format called `name`.

@@ -7,3 +7,9 @@ mod node;
 mod plan;
 mod proxy;
 mod wire;
+
+mod node;
+
+mod load;
+
+mod client;

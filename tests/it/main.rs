@@ -3,6 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod cli;
+mod load;
+mod node;
+mod plan;
 mod proxy;
 mod wire;
 

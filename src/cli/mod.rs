@@ -10,16 +10,25 @@ mod exit;
 mod list;
 mod output;
 mod run;
+mod screen;
+mod session;
 mod values;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command};
 pub use exit::Exit;
 
+use crate::lab::backend::leash;
+
 /// Does what the command line of this process asks for.
 #[must_use]
 pub fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == leash::VERB) {
+        return leash(words);
+    }
     let command = Arguments::command_built();
     let words = argv::normalise(&command, arguments::DEFAULT, std::env::args_os().skip(1));
     match Arguments::read(words) {
@@ -30,6 +39,13 @@ pub fn main() -> ExitCode {
             _ => Exit::Usage.into(),
         },
     }
+}
+
+/// The harness as the child that becomes a node; not a command for people.
+fn leash(words: impl Iterator<Item = OsString>) -> ExitCode {
+    let problem = leash::become_program(words);
+    output::complain(&problem);
+    Exit::LabDown.into()
 }
 
 fn dispatch(command: &Command) -> Exit {

@@ -23,3 +23,8 @@ pub(super) fn complain(what: &dyn Display) {
     // Nobody is left to tell when stderr is gone.
     let _ = writeln!(std::io::stderr(), "error: {what}");
 }
+
+/// Says something that people may want to know, where stdout is for programs.
+pub(super) fn remark(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

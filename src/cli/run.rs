@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::exit::Exit;
+use super::session::Session;
 use super::{list, output, values};
 use crate::base::seed::Seed;
 use crate::plan::{Backend, Library, Options, Plan, PlanError, RateWish, plans, read_address};
@@ -125,6 +126,9 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
             return Exit::Usage;
         }
     };
-    let texts: Vec<String> = plans.iter().map(Plan::to_toml).collect();
-    output::result(&texts.join("\n"))
+    if arguments.dry_run {
+        let texts: Vec<String> = plans.iter().map(Plan::to_toml).collect();
+        return output::result(&texts.join("\n"));
+    }
+    Session { plans, continuous: arguments.duration.is_none(), json: arguments.json }.play()
 }

@@ -31,7 +31,7 @@ use self::injector::Injector;
 use self::nemesis::failed;
 use self::timeline::FaultSpec;
 use crate::base::name::NodeIndex;
-use crate::base::scope::Scope;
+use crate::base::scope::{Closed, Scope};
 use crate::base::seed::Seed;
 use crate::event::Events;
 use crate::proxy::{Dial, ProxyConfig, ProxyError, ProxySet};
@@ -95,6 +95,7 @@ pub struct Lab {
     proxies: ProxySet,
     data_lost: DataLost,
     notices: Vec<String>,
+    network: Scope,
     scope: Scope,
 }
 
@@ -126,7 +127,8 @@ impl Lab {
         scope: &Scope,
     ) -> Result<Self, LabError> {
         let nodes = start_nodes(config, scope).await?;
-        let proxies = ProxySet::new(seed.fork("proxy"), events, scope);
+        let network = scope.child("network");
+        let proxies = ProxySet::new(seed.fork("proxy"), events, &network);
         let mut notices = Vec::new();
         let mut info = Vec::with_capacity(nodes.len());
         for (position, backend) in nodes.iter().enumerate() {
@@ -149,6 +151,7 @@ impl Lab {
             proxies,
             data_lost,
             notices,
+            network,
             scope: scope.clone(),
         })
     }
@@ -205,12 +208,13 @@ impl Lab {
     }
 
     /// Ends the proxies and the nodes, and waits for them.
-    pub async fn close(self) -> crate::base::scope::Closed {
-        let closed = self.scope.close(CLOSE_GRACE).await;
-        for node in &self.nodes {
-            node.lock().await.close().await;
+    pub async fn close(self) -> Closed {
+        let network = self.network.close(CLOSE_GRACE).await;
+        for node in self.nodes {
+            node.into_inner().close().await;
         }
-        closed
+        let rest = self.scope.close(CLOSE_GRACE).await;
+        if network == Closed::Clean { rest } else { network }
     }
 
     pub(crate) fn data_lost(&self, node: NodeIndex) {

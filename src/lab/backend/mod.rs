@@ -125,8 +125,8 @@ impl Backend {
     }
 
     /// Ends it for good.
-    pub async fn close(&mut self) {
-        match self {
+    pub async fn close(mut self) {
+        match &mut self {
             Self::Process(node) => node.kill().await,
             Self::Embedded(node) => node.kill().await,
             Self::External(_) => {}

@@ -224,31 +224,34 @@ impl<T: Copy> Pipeline<T> {
             self.doubt = true;
         }
         loop {
-            let found = self.find(&reply, true).or_else(|| self.find(&reply, false));
-            if let Some(index) = found {
-                self.pass(index, Unanswered::Silent, passed);
-                let entry = self.pop()?;
-                self.weigh(&entry, &reply);
-                return Some(entry);
+            let found = self.find(&reply, true).or_else(|_| self.find(&reply, false));
+            match found {
+                Ok(index) => {
+                    self.pass(index, Unanswered::Silent, passed);
+                    let entry = self.pop()?;
+                    self.weigh(&entry, &reply);
+                    return Some(entry);
+                }
+                Err(cannot) if self.doubt && cannot > 0 => {
+                    self.pass(cannot, Unanswered::Mistaken, passed);
+                }
+                Err(_) => return None,
             }
-            if !self.doubt || self.queue.is_empty() {
-                return None;
-            }
-            self.pass(1, Unanswered::Mistaken, passed);
         }
     }
 
-    /// The first request that can have the reply, up to the first that must have one.
-    fn find(&self, reply: &Reply<'_>, strict: bool) -> Option<usize> {
+    /// The first request that can have the reply, up to the first that must have one. Else how many
+    /// requests that is.
+    fn find(&self, reply: &Reply<'_>, strict: bool) -> Result<usize, usize> {
         for (index, entry) in self.queue.iter().enumerate() {
             if entry.takes(reply, strict) {
-                return Some(index);
+                return Ok(index);
             }
             if entry.paired.due == Due::Always {
-                return None;
+                return Err(index + 1);
             }
         }
-        None
+        Err(self.queue.len())
     }
 
     /// Notes whether another request could have had this reply.

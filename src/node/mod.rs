@@ -8,7 +8,7 @@
 //! | [`serve`] | sockets, connections, pausing and stopping; the only I/O here |
 //! | [`session`] | one conversation: where requests end, what waits for its block |
 //! | `classic`, `meta`, `retrieval`, `storage`, `admin`, [`stats`] | what the commands do and answer |
-//! | [`store`], [`entry`], [`table`], [`item`] | the items, their bound and their order of use |
+//! | [`store`], [`entry`], [`table`], [`item`], [`output`] | the items, their bound and their order of use |
 //! | [`clock`] | seconds and expiry rules |
 //! | [`config`] | what a node is started with, and memcached's own flags |
 //!
@@ -38,6 +38,7 @@ mod hash;
 pub mod item;
 mod meta;
 mod number;
+pub mod output;
 mod reply;
 mod retrieval;
 pub mod serve;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::base64_key;
 use super::clock::Now;
 use super::counts::Count;
-use super::entry::{Attributes, Value};
+use super::entry::{Attributes, Incoming};
 use super::item::{Marks, weight};
 use super::reply;
 use super::session::Context;
@@ -137,7 +137,7 @@ impl Pending {
     pub(super) fn finish(mut self, out: &mut Vec<u8>, context: &Context<'_>) {
         if self.block.ends_with(BLOCK_END) {
             self.block.truncate(self.header.value_bytes);
-            self.header.store(Value::Owned(self.block), out, context);
+            self.header.store(Incoming::Owned(self.block), out, context);
         } else {
             self.header.refuse(out, context);
         }
@@ -173,7 +173,7 @@ impl Header<'_> {
     /// Executes the command with its block, end included.
     pub(super) fn finish(&self, block: &[u8], out: &mut Vec<u8>, context: &Context<'_>) {
         match block.strip_suffix(BLOCK_END) {
-            Some(value) => self.store(Value::Borrowed(value), out, context),
+            Some(value) => self.store(Incoming::Borrowed(value), out, context),
             None => self.refuse(out, context),
         }
     }
@@ -184,7 +184,7 @@ impl Header<'_> {
         reply::line_unless(silent, out, reply::BAD_CHUNK);
     }
 
-    fn store(&self, value: Value<'_>, out: &mut Vec<u8>, context: &Context<'_>) {
+    fn store(&self, value: Incoming<'_>, out: &mut Vec<u8>, context: &Context<'_>) {
         let outcome = self.apply(value, context.store, context.now);
         match self.answer {
             Answer::Classic { noreply } => reply::line_unless(noreply, out, classic_word(outcome)),
@@ -205,7 +205,7 @@ impl Header<'_> {
         answer.write(out, &self.key, self.key_encoded, cas);
     }
 
-    fn apply(&self, value: Value<'_>, store: &Store, now: Now) -> Outcome {
+    fn apply(&self, value: Incoming<'_>, store: &Store, now: Now) -> Outcome {
         let value_bytes = value.as_bytes().len();
         let extends = matches!(self.mode, Mode::Append | Mode::Prepend);
         let needed =

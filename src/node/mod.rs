@@ -47,4 +47,6 @@ pub mod stats;
 mod storage;
 pub mod store;
 pub mod table;
+#[cfg(test)]
+mod tests;
 mod words;

@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use super::admin;
 use super::counts::Count;
 use super::entry::{COUNTER_BYTES_MAX, Delta};
-use super::item::weight;
 use super::meta;
 use super::number;
 use super::output::Output;
@@ -135,12 +134,8 @@ fn store<'a>(mode: Mode, words: &Words<'a>, out: &mut Vec<u8>, context: &Context
         return Next::Line;
     };
     let block_bytes = header.block_bytes() as u64;
-    if context.store.fits(weight(header.key.len(), header.flags, header.value_bytes)) {
+    if header.admit(context) {
         return Next::Block(header);
-    }
-    context.store.count(Count::TooLarge);
-    if mode == Mode::Set {
-        context.store.entry(&header.key, context.now).remove();
     }
     reply::line_unless(noreply, out, reply::TOO_LARGE);
     Next::Swallow(block_bytes)

@@ -248,12 +248,7 @@ fn set_header<'a>(
         return Err(OPAQUE_TOO_LONG);
     }
     let value_bytes = usize::try_from(length).map_err(|_| reply::TOO_LARGE)?;
-    if !context.store.fits(weight(flags.key.len(), flags.client_flags, value_bytes)) {
-        context.store.count(Count::TooLarge);
-        context.store.entry(&flags.key, context.now).remove();
-        return Err(reply::TOO_LARGE);
-    }
-    Ok(Header {
+    let header = Header {
         mode,
         flags: flags.client_flags,
         deadline: flags.deadline.unwrap_or(NEVER),
@@ -263,7 +258,8 @@ fn set_header<'a>(
         key_encoded: flags.key_encoded,
         answer: Answer::Meta(answer),
         key: flags.key,
-    })
+    };
+    if header.admit(context) { Ok(header) } else { Err(reply::TOO_LARGE) }
 }
 
 /// `md`: remove, or invalidate.

@@ -347,6 +347,69 @@ fn random_pipelines_are_answered_alike() {
     result.unwrap_or_else(|error| panic!("{error}"));
 }
 
+/// Catches what libmemcached's own conformance test finds in a server.
+#[test]
+#[cfg_attr(not(real_memccapable), ignore = "needs memccapable on PATH")]
+fn memccapable_finds_nothing() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let (_scope, node) = runtime.block_on(start_node(&NodeConfig::default()));
+    let port = node.address().port().to_string();
+    let output =
+        Command::new("memccapable").args(["-a", "-h", "127.0.0.1", "-p", &port]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("[pass]") && !text.contains("FAIL"), "{text}");
+    assert!(output.status.success(), "{text}");
+}
+
+/// Counters that both servers must count alike.
+const COUNTERS: &[&str] = &[
+    "cmd_get",
+    "cmd_set",
+    "cmd_flush",
+    "cmd_touch",
+    "cmd_meta",
+    "get_hits",
+    "get_misses",
+    "get_expired",
+    "get_flushed",
+    "delete_misses",
+    "delete_hits",
+    "incr_misses",
+    "incr_hits",
+    "decr_misses",
+    "decr_hits",
+    "cas_misses",
+    "cas_hits",
+    "cas_badval",
+    "touch_hits",
+    "touch_misses",
+    "store_too_large",
+    "store_no_memory",
+    "limit_maxbytes",
+    "bytes",
+    "curr_items",
+    "total_items",
+    "evictions",
+];
+
+/// Catches a counter that means something else than memcached's.
+#[test]
+#[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
+fn counters_count_what_memcached_counts() {
+    for dialogue in DIALOGUES {
+        // memcached buries flushed items when it likes, so each dialogue has its own pair.
+        let pair = Pair::start();
+        pair.ask(dialogue.as_bytes());
+        let (theirs, ours) = pair.ask(b"stats\r\n");
+        let counters = |stats: &str| -> Vec<String> {
+            let line = |line: &&str| COUNTERS.contains(&line.split(' ').nth(1).unwrap_or(""));
+            stats.lines().filter(line).map(str::to_owned).collect()
+        };
+        assert_eq!(counters(&ours), counters(&theirs), "(ours, memcached's) after {dialogue:?}");
+        assert_eq!(counters(&ours).len(), COUNTERS.len());
+    }
+}
+
 /// One request, its block included; about one in eight is broken.
 fn request() -> impl Strategy<Value = String> {
     prop_oneof![

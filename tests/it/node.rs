@@ -327,6 +327,8 @@ fn limits_are_memcached_s() {
 #[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
 fn random_pipelines_are_answered_alike() {
     let pair = Pair::start();
+    // Otherwise memcached may be moving an item between its queues, and then does not pad a number.
+    compare(&pair, b"lru mode flat\r\n");
     let mut runner =
         TestRunner::new(Config { cases: 400, failure_persistence: None, ..Config::default() });
     let requests = prop::collection::vec(request(), 1..40);

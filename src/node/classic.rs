@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use super::admin;
 use super::counts::Count;
 use super::entry::{COUNTER_BYTES_MAX, Delta};
-use super::item::weight;
 use super::meta;
 use super::number;
+use super::output::Output;
 use super::reply::{self, BAD_EXPIRY, BAD_FORMAT, ERROR};
 use super::retrieval::Retrieval;
 use super::session::{Context, Next};
@@ -28,17 +28,17 @@ const DELETE_USAGE: &str = "CLIENT_ERROR bad command line format.  Usage: delete
 const BAD_DELTA: &str = "CLIENT_ERROR invalid numeric delta argument";
 
 /// Executes one line, its end included.
-pub(super) fn execute<'a>(line: &'a [u8], out: &mut Vec<u8>, context: &Context<'_>) -> Next<'a> {
+pub(super) fn execute<'a>(line: &'a [u8], out: &mut Output, context: &Context<'_>) -> Next<'a> {
     let line = without_line_end(line);
     // memcached looks at a line as a text that ends at the first NUL.
     let line = &line[..memchr::memchr(0, line).unwrap_or(line.len())];
-    let Some((at, name)) = tokens(line).next_at() else { return say(out, ERROR) };
+    let Some((at, name)) = tokens(line).next_at() else { return say(out.text(), ERROR) };
     let from = at + name.len();
     match Command::from_text(name) {
-        Command::Get | Command::Bget => retrieve(line, from, false, out),
-        Command::Gets => retrieve(line, from, true, out),
-        Command::Gat => retrieve_and_touch(line, from, false, out, context),
-        Command::Gats => retrieve_and_touch(line, from, true, out, context),
+        Command::Get | Command::Bget => retrieve(line, from, false, out.text()),
+        Command::Gets => retrieve(line, from, true, out.text()),
+        Command::Gat => retrieve_and_touch(line, from, false, out.text(), context),
+        Command::Gats => retrieve_and_touch(line, from, true, out.text(), context),
         command => execute_words(command, &Words::read(line), out, context),
     }
 }
@@ -46,9 +46,14 @@ pub(super) fn execute<'a>(line: &'a [u8], out: &mut Vec<u8>, context: &Context<'
 fn execute_words<'a>(
     command: Command,
     words: &Words<'a>,
-    out: &mut Vec<u8>,
+    out: &mut Output,
     context: &Context<'_>,
 ) -> Next<'a> {
+    if command == Command::MetaGet {
+        meta::get(words, out, context);
+        return Next::Line;
+    }
+    let out = out.text();
     match command {
         Command::Set => return store(Mode::Set, words, out, context),
         Command::Add => return store(Mode::Add, words, out, context),
@@ -60,7 +65,6 @@ fn execute_words<'a>(
         Command::Incr => count(true, words, out, context),
         Command::Decr => count(false, words, out, context),
         Command::Touch => touch(words, out, context),
-        Command::MetaGet => meta::get(words, out, context),
         Command::MetaSet => return meta::set(words, out, context),
         Command::MetaDelete => meta::delete(words, out, context),
         Command::MetaArithmetic => meta::arithmetic(words, out, context),
@@ -130,12 +134,8 @@ fn store<'a>(mode: Mode, words: &Words<'a>, out: &mut Vec<u8>, context: &Context
         return Next::Line;
     };
     let block_bytes = header.block_bytes() as u64;
-    if context.store.fits(weight(header.key.len(), header.flags, header.value_bytes)) {
+    if header.admit(context) {
         return Next::Block(header);
-    }
-    context.store.count(Count::TooLarge);
-    if mode == Mode::Set {
-        context.store.entry(&header.key, context.now).remove();
     }
     reply::line_unless(noreply, out, reply::TOO_LARGE);
     Next::Swallow(block_bytes)

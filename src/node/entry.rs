@@ -4,26 +4,24 @@ use parking_lot::MutexGuard;
 
 use super::clock::Now;
 use super::counts::Count;
-use super::item::{Item, Marks, PIECE_BYTES_MAX, weight};
+use super::item::{Item, Marks, PIECE_BYTES_MAX, Value, weight};
 use super::number;
 use super::store::{Contents, Room, Shard, Store};
 use super::table::Slot;
 
 /// The most digits of a counter.
 pub const COUNTER_BYTES_MAX: usize = 20;
-/// How much larger than its new value a buffer may be to be used again.
-const SLACK_BYTES: usize = 32;
 
 /// A value on its way into the store.
 #[derive(Debug)]
-pub enum Value<'a> {
+pub enum Incoming<'a> {
     /// Still in the input buffer.
     Borrowed(&'a [u8]),
     /// Read into a buffer of its own.
     Owned(Vec<u8>),
 }
 
-impl Value<'_> {
+impl Incoming<'_> {
     /// The bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -158,7 +156,7 @@ impl<'a> Entry<'a> {
     }
 
     /// Stores a value, in place of the old item when there is one. Returns its cas unique.
-    pub fn put(&mut self, value: Value<'_>, attributes: Attributes, room: Room<'_>) -> u64 {
+    pub fn put(&mut self, value: Incoming<'_>, attributes: Attributes, room: Room<'_>) -> u64 {
         let cas = self.store.next_cas();
         let Attributes { flags, deadline, marks } = attributes;
         let used = self.now.seconds;
@@ -166,15 +164,18 @@ impl<'a> Entry<'a> {
         let freed = self.item().map_or(0, Item::weight);
         if let Some(slot) = self.slot {
             let item = self.contents.table.item_mut(slot);
-            fill(&mut item.value, value);
+            match value {
+                Incoming::Borrowed(bytes) => item.value.copy_from(bytes),
+                Incoming::Owned(bytes) => item.value = Value::new(bytes),
+            }
             (item.flags, item.deadline, item.marks) = (flags, deadline, marks);
             (item.cas, item.used) = (cas, used);
             self.contents.table.touch(slot, self.now.stamp);
         } else {
-            let value = match value {
-                Value::Borrowed(bytes) => bytes.to_vec(),
-                Value::Owned(bytes) => bytes,
-            };
+            let value = Value::new(match value {
+                Incoming::Borrowed(bytes) => bytes.to_vec(),
+                Incoming::Owned(bytes) => bytes,
+            });
             let item = Item { key: self.key.into(), value, flags, deadline, cas, used, marks };
             self.slot = Some(self.contents.table.insert(self.hash, item, self.now.stamp));
         }
@@ -187,12 +188,14 @@ impl<'a> Entry<'a> {
     pub fn extend(&mut self, added: &[u8], before: bool, room: Room<'_>) -> Option<u64> {
         let (slot, now) = (self.slot?, self.now);
         let item = self.contents.table.item_mut(slot);
-        item.value.reserve_exact(added.len());
-        if before {
-            item.value.splice(0..0, added.iter().copied());
-        } else {
-            item.value.extend_from_slice(added);
-        }
+        item.value.edit(|value| {
+            value.reserve_exact(added.len());
+            if before {
+                value.splice(0..0, added.iter().copied());
+            } else {
+                value.extend_from_slice(added);
+            }
+        });
         item.cas = self.store.next_cas();
         (item.used, item.marks) = (now.seconds, Marks::default());
         let cas = item.cas;
@@ -208,26 +211,28 @@ impl<'a> Entry<'a> {
         let now = self.now;
         let Some(slot) = self.slot else { return Delta::NotFound };
         let item = self.contents.table.item_mut(slot);
-        if item.value.is_empty() || item.weight() > PIECE_BYTES_MAX {
+        if item.value.byte_count() == 0 || item.weight() > PIECE_BYTES_MAX {
             return Delta::NotNumber;
         }
         if cas != 0 && item.cas != cas {
             return Delta::Exists;
         }
-        let Some(old) = number::unsigned(&item.value) else { return Delta::NotNumber };
+        let Some(old) = number::unsigned(item.value.as_bytes()) else { return Delta::NotNumber };
         let number = if up { old.wrapping_add(by) } else { old.saturating_sub(by) };
         let mut digits = [0; COUNTER_BYTES_MAX];
         let digits = number::format(number, &mut digits);
-        let before = item.value.len();
+        let before = item.value.byte_count();
         let grown = digits.len() > before;
         if grown {
             let Some(room) = room else { return Delta::NoMemory };
-            item.value = digits.to_vec();
+            item.value = Value::new(digits.to_vec());
             item.marks = Marks::default();
             room.exchange(digits.len(), before);
         } else {
-            item.value[..digits.len()].copy_from_slice(digits);
-            item.value[digits.len()..].fill(b' ');
+            item.value.edit(|value| {
+                value[..digits.len()].copy_from_slice(digits);
+                value[digits.len()..].fill(b' ');
+            });
         }
         item.cas = self.store.next_cas();
         item.used = now.seconds;
@@ -247,21 +252,5 @@ impl<'a> Entry<'a> {
             item.cas = cas;
             (item.marks.stale, item.marks.token_sent) = (true, false);
         }
-    }
-}
-
-/// Puts `value` into `buffer`, into the memory at hand when that is about the right size.
-fn fill(buffer: &mut Vec<u8>, value: Value<'_>) {
-    match value {
-        Value::Borrowed(bytes) => {
-            let fits = bytes.len()..=bytes.len() + SLACK_BYTES;
-            if fits.contains(&buffer.capacity()) {
-                buffer.clear();
-                buffer.extend_from_slice(bytes);
-            } else {
-                *buffer = bytes.to_vec();
-            }
-        }
-        Value::Owned(bytes) => *buffer = bytes,
     }
 }

@@ -10,10 +10,11 @@ use super::base64_key;
 use super::classic::say;
 use super::clock::NEVER;
 use super::counts::Count;
-use super::entry::{Attributes, COUNTER_BYTES_MAX, Delta, Entry, Value};
+use super::entry::{Attributes, COUNTER_BYTES_MAX, Delta, Entry, Incoming};
 use super::flags::{Flags, OPAQUE_TOO_LONG};
 use super::item::{Item, class, weight};
 use super::number;
+use super::output::Output;
 use super::reply::{self, BAD_FORMAT, ERROR};
 use super::session::{Context, Next};
 use super::storage::{Answer, Header, MetaAnswer, Mode, OPAQUE_BYTES_MAX, write_key};
@@ -38,19 +39,16 @@ fn check(words: &Words<'_>, too_many: &'static str) -> Result<(), &'static str> 
 }
 
 /// `mg`: read.
-pub(super) fn get(words: &Words<'_>, out: &mut Vec<u8>, context: &Context<'_>) {
-    let start = out.len();
+pub(super) fn get(words: &Words<'_>, out: &mut Output, context: &Context<'_>) {
+    let start = out.text().len();
     if let Err(error) = try_get(words, out, context) {
-        out.truncate(start);
-        reply::line(out, error);
+        // Nothing fails behind a value, so only text is taken back.
+        out.text().truncate(start);
+        reply::line(out.text(), error);
     }
 }
 
-fn try_get(
-    words: &Words<'_>,
-    out: &mut Vec<u8>,
-    context: &Context<'_>,
-) -> Result<(), &'static str> {
+fn try_get(words: &Words<'_>, out: &mut Output, context: &Context<'_>) -> Result<(), &'static str> {
     // Here, and only here, 1.6.18 says "are".
     check(words, "CLIENT_ERROR options flags are too long")?;
     let flags = Flags::read(words.from(2), words.get(1), context)?;
@@ -62,7 +60,7 @@ fn try_get(
     let mut created = false;
     if let (None, Some(room)) = (entry.item(), room) {
         entry.put(
-            Value::Borrowed(b""),
+            Incoming::Borrowed(b""),
             Attributes { deadline: NEVER, ..Attributes::default() },
             room,
         );
@@ -71,6 +69,7 @@ fn try_get(
     if entry.item().is_none() {
         entry.count(Count::GetMiss);
         drop(entry);
+        let out = out.text();
         let start = out.len();
         miss("EN", words, &flags, out)?;
         if flags.quiet {
@@ -96,11 +95,12 @@ fn write_hit(
     flags: &Flags<'_>,
     entry: &mut Entry<'_>,
     created: bool,
-    out: &mut Vec<u8>,
+    output: &mut Output,
     context: &Context<'_>,
 ) -> Result<bool, &'static str> {
     let Some(item) = entry.edit() else { return Ok(false) };
-    begin(out, flags.value.then_some(item.value.len()));
+    let out = output.text();
+    begin(out, flags.value.then_some(item.value.byte_count()));
     let mut won = false;
     for word in words.from(2) {
         match word[0] {
@@ -110,7 +110,7 @@ fn write_hit(
                 won = true;
             }
             b'R' => won |= may_recache(item, flags, created),
-            b's' => reply::flag(out, b's', item.value.len() as u64),
+            b's' => reply::flag(out, b's', item.value.byte_count() as u64),
             b'f' => reply::flag(out, b'f', u64::from(item.flags)),
             b'l' => reply::flag(
                 out,
@@ -134,8 +134,8 @@ fn write_hit(
     }
     out.extend_from_slice(b"\r\n");
     if flags.value {
-        out.extend_from_slice(&item.value);
-        out.extend_from_slice(b"\r\n");
+        output.push(&item.value);
+        output.text().extend_from_slice(b"\r\n");
     }
     Ok(won)
 }
@@ -248,12 +248,7 @@ fn set_header<'a>(
         return Err(OPAQUE_TOO_LONG);
     }
     let value_bytes = usize::try_from(length).map_err(|_| reply::TOO_LARGE)?;
-    if !context.store.fits(weight(flags.key.len(), flags.client_flags, value_bytes)) {
-        context.store.count(Count::TooLarge);
-        context.store.entry(&flags.key, context.now).remove();
-        return Err(reply::TOO_LARGE);
-    }
-    Ok(Header {
+    let header = Header {
         mode,
         flags: flags.client_flags,
         deadline: flags.deadline.unwrap_or(NEVER),
@@ -263,7 +258,8 @@ fn set_header<'a>(
         key_encoded: flags.key_encoded,
         answer: Answer::Meta(answer),
         key: flags.key,
-    })
+    };
+    if header.admit(context) { Ok(header) } else { Err(reply::TOO_LARGE) }
 }
 
 /// `md`: remove, or invalidate.
@@ -338,7 +334,7 @@ fn try_arithmetic(
         let room = room.ok_or("SERVER_ERROR Out of memory allocating new item")?;
         let mut digits = [0; COUNTER_BYTES_MAX];
         let digits = number::format(flags.initial, &mut digits);
-        entry.put(Value::Borrowed(digits), Attributes::default(), room);
+        entry.put(Incoming::Borrowed(digits), Attributes::default(), room);
         (flags.initial, false)
     } else {
         match entry.delta(up, flags.delta, flags.cas.unwrap_or(0), room) {

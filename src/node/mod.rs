@@ -8,7 +8,7 @@
 //! | [`serve`] | sockets, connections, pausing and stopping; the only I/O here |
 //! | [`session`] | one conversation: where requests end, what waits for its block |
 //! | `classic`, `meta`, `retrieval`, `storage`, `admin`, [`stats`] | what the commands do and answer |
-//! | [`store`], [`entry`], [`table`], [`item`] | the items, their bound and their order of use |
+//! | [`store`], [`entry`], [`table`], [`item`], [`output`] | the items, their bound and their order of use |
 //! | [`clock`] | seconds and expiry rules |
 //! | [`config`] | what a node is started with, and memcached's own flags |
 //!
@@ -18,7 +18,7 @@
 //! |---|---|---|---|
 //! | binary protocol (first byte 0x80) | spoken | the connection is closed | as a memcached without it; clients of this project speak text |
 //! | replies that one read makes memcached lose (a too long key in `get`, a close after unsent replies) | depends on how TCP cut the requests | never lost | a reply that depends on segments cannot be tested against |
-//! | `decr`, `incr` right behind an unwritten reply of `mg` | the number is not padded | padded, as when the reply was written | the same |
+//! | `decr`, `incr` while an unwritten reply of `mg` or a queued LRU move refers to the item | the number is not padded | always padded | the same |
 //! | `stats`: values, and names of what it lacks | all | the counters it has | numbers of slabs, threads, logs mean nothing here |
 //! | `stats items`, `slabs`, `sizes`, `conns`, `detail dump` | lists | empty, or the listener | no slabs, no prefix counters |
 //! | `stats cachedump`, `lru_crawler ...`, `slabs reassign`, `watch`, `extstore` | carried out | refused as by a memcached that has it switched off | none of it exists here |
@@ -38,6 +38,7 @@ mod hash;
 pub mod item;
 mod meta;
 mod number;
+pub mod output;
 mod reply;
 mod retrieval;
 pub mod serve;
@@ -46,4 +47,6 @@ pub mod stats;
 mod storage;
 pub mod store;
 pub mod table;
+#[cfg(test)]
+mod tests;
 mod words;

@@ -4,6 +4,7 @@
 
 use super::counts::Count;
 use super::number;
+use super::output::Output;
 use super::reply;
 use super::session::Context;
 use crate::wire::text::tokens;
@@ -23,10 +24,10 @@ pub(super) struct Retrieval {
 
 impl Retrieval {
     /// Reads the next key of `line`. `false`: there was none, and the end was written.
-    pub(super) fn next(&mut self, line: &[u8], out: &mut Vec<u8>, context: &Context<'_>) -> bool {
+    pub(super) fn next(&mut self, line: &[u8], out: &mut Output, context: &Context<'_>) -> bool {
         let mut keys = tokens(&line[self.from..self.to]);
         let Some((at, key)) = keys.next_at() else {
-            reply::line(out, reply::END);
+            reply::line(out.text(), reply::END);
             return false;
         };
         self.from += at + key.len();
@@ -34,7 +35,7 @@ impl Retrieval {
         true
     }
 
-    fn read(&self, key: &[u8], out: &mut Vec<u8>, context: &Context<'_>) {
+    fn read(&self, key: &[u8], out: &mut Output, context: &Context<'_>) {
         let mut entry = context.store.entry(key, context.now);
         let hit = entry.item().is_some();
         entry.count(match (self.touch, hit) {
@@ -46,18 +47,19 @@ impl Retrieval {
         entry.bump();
         let Some(item) = entry.edit() else { return };
         item.deadline = self.touch.unwrap_or(item.deadline);
-        out.extend_from_slice(b"VALUE ");
-        out.extend_from_slice(key);
-        out.push(b' ');
-        number::write(out, u64::from(item.flags));
-        out.push(b' ');
-        number::write(out, item.value.len() as u64);
+        let text = out.text();
+        text.extend_from_slice(b"VALUE ");
+        text.extend_from_slice(key);
+        text.push(b' ');
+        number::write(text, u64::from(item.flags));
+        text.push(b' ');
+        number::write(text, item.value.byte_count() as u64);
         if self.with_cas {
-            out.push(b' ');
-            number::write(out, item.cas);
+            text.push(b' ');
+            number::write(text, item.cas);
         }
-        out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(&item.value);
-        out.extend_from_slice(b"\r\n");
+        text.extend_from_slice(b"\r\n");
+        out.push(&item.value);
+        out.text().extend_from_slice(b"\r\n");
     }
 }

@@ -5,7 +5,7 @@
 //! bytes were unread, and the items are gone.
 
 use std::future::Future;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::config::NodeConfig;
+use super::output::Output;
 use super::reply::TOO_MANY_CONNECTIONS;
 use super::session::{Context, Session, Step};
 use super::stats::Facts;
@@ -180,7 +181,7 @@ impl Server {
             watched: self.life.clone(),
             shared: Arc::clone(&self.shared),
             input: BytesMut::new(),
-            output: Vec::new(),
+            output: Output::default(),
         };
         self.scope.spawn("connection", connection.serve());
     }
@@ -188,6 +189,10 @@ impl Server {
 
 /// Waits while the node is paused. `false`: it was stopped.
 async fn runs(life: &mut watch::Receiver<Life>) -> bool {
+    let now = *life.borrow();
+    if now == Life::Running {
+        return true;
+    }
     // The sender may be gone only when the node is.
     let state = life.wait_for(|life| *life != Life::Paused).await;
     state.is_ok_and(|life| *life == Life::Running)
@@ -199,7 +204,7 @@ struct Connection {
     watched: watch::Receiver<Life>,
     shared: Arc<Shared>,
     input: BytesMut,
-    output: Vec<u8>,
+    output: Output,
 }
 
 impl Drop for Connection {
@@ -259,18 +264,33 @@ impl Connection {
 
     /// Writes all output.
     async fn write(&mut self) -> io::Result<()> {
-        if self.output.is_empty() {
+        let bytes = self.output.byte_count();
+        if bytes == 0 {
             return Ok(());
         }
-        let write = self.stream.write_all(&self.output);
+        let write = write_pieces(&mut self.stream, &self.output);
         until_stopped(&mut self.watched, write).await?;
-        self.shared.facts.written_bytes.fetch_add(self.output.len() as u64, Relaxed);
-        if self.output.capacity() > KEPT_BYTES_MAX {
-            self.output = Vec::new();
-        }
-        self.output.clear();
+        self.shared.facts.written_bytes.fetch_add(bytes as u64, Relaxed);
+        self.output.clear(KEPT_BYTES_MAX);
         Ok(())
     }
+}
+
+async fn write_pieces(stream: &mut TcpStream, output: &Output) -> io::Result<()> {
+    let mut pieces = output.pieces();
+    let (first, second) = (pieces.next().unwrap_or_default(), pieces.next());
+    // Nearly every reply is one piece of text.
+    let Some(second) = second else { return stream.write_all(first).await };
+    let mut slices: Vec<_> = [first, second].into_iter().chain(pieces).map(IoSlice::new).collect();
+    let mut left = &mut slices[..];
+    while !left.is_empty() {
+        let written = stream.write_vectored(left).await?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        IoSlice::advance_slices(&mut left, written);
+    }
+    Ok(())
 }
 
 /// Runs `action`, but ends with an error when the node is stopped meanwhile.

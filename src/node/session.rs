@@ -8,6 +8,7 @@ use bytes::{Buf, BytesMut};
 
 use super::classic;
 use super::clock::{Clock, Now};
+use super::output::Output;
 use super::retrieval::Retrieval;
 use super::stats::Facts;
 use super::storage::{Header, Pending};
@@ -87,7 +88,7 @@ enum State {
 
 impl Session {
     /// Executes what is complete in `input` and appends the replies to `out`.
-    pub fn run(&mut self, input: &mut BytesMut, out: &mut Vec<u8>, context: &Context<'_>) -> Step {
+    pub fn run(&mut self, input: &mut BytesMut, out: &mut Output, context: &Context<'_>) -> Step {
         if !self.began {
             match input.first() {
                 None => return Step::Input,
@@ -96,7 +97,7 @@ impl Session {
             }
         }
         loop {
-            if out.len() >= OUTPUT_BYTES_MAX {
+            if out.byte_count() >= OUTPUT_BYTES_MAX {
                 return Step::Output;
             }
             let step = match &mut self.state {
@@ -123,7 +124,7 @@ impl Session {
     fn line(
         &mut self,
         input: &mut BytesMut,
-        out: &mut Vec<u8>,
+        out: &mut Output,
         context: &Context<'_>,
     ) -> Option<Step> {
         let Some(end) = memchr::memchr(b'\n', &input[self.scanned..]) else {
@@ -142,7 +143,7 @@ impl Session {
             }
             Next::Block(header) => match rest.get(..header.block_bytes()) {
                 Some(block) => {
-                    header.finish(block, out, context);
+                    header.finish(block, out.text(), context);
                     line_bytes + block.len()
                 }
                 None => {
@@ -162,13 +163,13 @@ impl Session {
     fn retrieve(
         &mut self,
         input: &mut BytesMut,
-        out: &mut Vec<u8>,
+        out: &mut Output,
         context: &Context<'_>,
     ) -> Option<Step> {
         let State::Retrieve { retrieval, line_bytes } = &mut self.state else { return None };
         let line = &input[..*line_bytes];
         while retrieval.next(line, out, context) {
-            if out.len() >= OUTPUT_BYTES_MAX {
+            if out.byte_count() >= OUTPUT_BYTES_MAX {
                 return Some(Step::Output);
             }
         }
@@ -180,7 +181,7 @@ impl Session {
     fn block(
         &mut self,
         input: &mut BytesMut,
-        out: &mut Vec<u8>,
+        out: &mut Output,
         context: &Context<'_>,
     ) -> Option<Step> {
         let State::Block(pending) = &mut self.state else { return None };
@@ -192,7 +193,7 @@ impl Session {
             return Some(Step::Input);
         }
         if let State::Block(pending) = std::mem::take(&mut self.state) {
-            pending.finish(out, context);
+            pending.finish(out.text(), context);
         }
         None
     }

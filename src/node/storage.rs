@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::base64_key;
 use super::clock::Now;
 use super::counts::Count;
-use super::entry::{Attributes, Value};
-use super::item::{Marks, weight};
+use super::entry::{Attributes, Entry, Incoming};
+use super::item::{Item, Marks, weight};
 use super::reply;
 use super::session::Context;
 use super::store::Store;
@@ -137,7 +137,7 @@ impl Pending {
     pub(super) fn finish(mut self, out: &mut Vec<u8>, context: &Context<'_>) {
         if self.block.ends_with(BLOCK_END) {
             self.block.truncate(self.header.value_bytes);
-            self.header.store(Value::Owned(self.block), out, context);
+            self.header.store(Incoming::Owned(self.block), out, context);
         } else {
             self.header.refuse(out, context);
         }
@@ -173,7 +173,7 @@ impl Header<'_> {
     /// Executes the command with its block, end included.
     pub(super) fn finish(&self, block: &[u8], out: &mut Vec<u8>, context: &Context<'_>) {
         match block.strip_suffix(BLOCK_END) {
-            Some(value) => self.store(Value::Borrowed(value), out, context),
+            Some(value) => self.store(Incoming::Borrowed(value), out, context),
             None => self.refuse(out, context),
         }
     }
@@ -184,7 +184,7 @@ impl Header<'_> {
         reply::line_unless(silent, out, reply::BAD_CHUNK);
     }
 
-    fn store(&self, value: Value<'_>, out: &mut Vec<u8>, context: &Context<'_>) {
+    fn store(&self, value: Incoming<'_>, out: &mut Vec<u8>, context: &Context<'_>) {
         let outcome = self.apply(value, context.store, context.now);
         match self.answer {
             Answer::Classic { noreply } => reply::line_unless(noreply, out, classic_word(outcome)),
@@ -205,65 +205,116 @@ impl Header<'_> {
         answer.write(out, &self.key, self.key_encoded, cas);
     }
 
-    fn apply(&self, value: Value<'_>, store: &Store, now: Now) -> Outcome {
+    fn apply(&self, value: Incoming<'_>, store: &Store, now: Now) -> Outcome {
         let value_bytes = value.as_bytes().len();
-        let extends = matches!(self.mode, Mode::Append | Mode::Prepend);
-        let needed =
-            if extends { value_bytes } else { weight(self.key.len(), self.flags, value_bytes) };
-        let Some(room) = store.room(needed, now) else {
-            store.count(Count::NoMemory);
+        let needed = match self.mode {
+            Mode::Append | Mode::Prepend => value_bytes,
+            _ => weight(self.key.len(), self.flags, value_bytes),
+        };
+        let room = store.room(needed, now);
+        let mut entry = store.entry(&self.key, now);
+        let Some(room) = room else {
+            entry.count(Count::NoMemory);
+            self.drop_old(&mut entry);
             return Outcome::NoMemory;
         };
-        let mut entry = store.entry(&self.key, now);
         entry.count(Count::Set);
-        let attributes = Attributes {
-            flags: self.flags,
-            deadline: self.deadline,
-            marks: Marks { key_encoded: self.key_encoded, ..Marks::default() },
+        let (count, action) = match entry.item() {
+            None => self.decide_absent(),
+            Some(item) => self.decide_present(item, store.fits(item.weight() + value_bytes)),
         };
-        let Some(item) = entry.item() else {
-            return match self.mode {
-                Mode::Set | Mode::Add => Outcome::Done(entry.put(value, attributes, room)),
-                Mode::Replace | Mode::Append | Mode::Prepend => Outcome::Refused,
-                Mode::Cas => {
-                    entry.count(Count::CasMiss);
-                    Outcome::NotFound
-                }
-            };
-        };
-        match self.mode {
-            Mode::Set | Mode::Replace => Outcome::Done(entry.put(value, attributes, room)),
-            Mode::Add => {
+        if let Some(count) = count {
+            entry.count(count);
+        }
+        match action {
+            Action::Put(attributes) => Outcome::Done(entry.put(value, attributes, room)),
+            Action::Extend { before } => {
+                entry.extend(value.as_bytes(), before, room).map_or(Outcome::Refused, Outcome::Done)
+            }
+            Action::Use => {
                 entry.use_without_reading();
                 Outcome::Refused
             }
-            Mode::Append | Mode::Prepend if self.cas != 0 && self.cas != item.cas => {
-                Outcome::Exists
-            }
-            Mode::Append | Mode::Prepend if !store.fits(item.weight() + value_bytes) => {
-                Outcome::Refused
-            }
-            Mode::Append | Mode::Prepend => {
-                let before = self.mode == Mode::Prepend;
-                entry.extend(value.as_bytes(), before, room).map_or(Outcome::Refused, Outcome::Done)
-            }
-            Mode::Cas if self.cas == item.cas => {
-                entry.count(Count::CasHit);
-                Outcome::Done(entry.put(value, attributes, room))
-            }
-            Mode::Cas if self.stale_allowed && self.cas != 0 && self.cas < item.cas => {
-                let marks =
-                    Marks { stale: true, token_sent: item.marks.token_sent, ..attributes.marks };
-                let attributes = Attributes { deadline: item.deadline, marks, ..attributes };
-                entry.count(Count::CasHit);
-                Outcome::Done(entry.put(value, attributes, room))
-            }
-            Mode::Cas => {
-                entry.count(Count::CasBadValue);
-                Outcome::Exists
+            Action::Nothing(outcome) => outcome,
+        }
+    }
+
+    /// Whether the item may be stored at all; one that is too large is counted and dropped.
+    pub(super) fn admit(&self, context: &Context<'_>) -> bool {
+        let fits = context.store.fits(weight(self.key.len(), self.flags, self.value_bytes));
+        if !fits {
+            let mut entry = context.store.entry(&self.key, context.now);
+            entry.count(Count::TooLarge);
+            self.drop_old(&mut entry);
+        }
+        fits
+    }
+
+    /// Drops what is stored, as a value that cannot be stored must not leave an older one behind.
+    /// Classic commands other than `set` leave it.
+    fn drop_old(&self, entry: &mut Entry<'_>) {
+        if self.mode == Mode::Set || matches!(self.answer, Answer::Meta(_)) {
+            entry.remove();
+        }
+    }
+
+    const fn attributes(&self) -> Attributes {
+        let marks = Marks {
+            key_encoded: self.key_encoded,
+            fetched: false,
+            active: false,
+            stale: false,
+            token_sent: false,
+        };
+        Attributes { flags: self.flags, deadline: self.deadline, marks }
+    }
+
+    const fn decide_absent(&self) -> (Option<Count>, Action) {
+        match self.mode {
+            Mode::Set | Mode::Add => (None, Action::Put(self.attributes())),
+            Mode::Cas => (Some(Count::CasMiss), Action::Nothing(Outcome::NotFound)),
+            Mode::Replace | Mode::Append | Mode::Prepend => {
+                (None, Action::Nothing(Outcome::Refused))
             }
         }
     }
+
+    fn decide_present(&self, item: &Item, fits: bool) -> (Option<Count>, Action) {
+        match self.mode {
+            Mode::Set | Mode::Replace => (None, Action::Put(self.attributes())),
+            Mode::Add => (None, Action::Use),
+            Mode::Append | Mode::Prepend if self.cas != 0 && self.cas != item.cas => {
+                (None, Action::Nothing(Outcome::Exists))
+            }
+            Mode::Append | Mode::Prepend if !fits => (None, Action::Nothing(Outcome::Refused)),
+            Mode::Append | Mode::Prepend => {
+                (None, Action::Extend { before: self.mode == Mode::Prepend })
+            }
+            Mode::Cas if self.cas == item.cas => {
+                (Some(Count::CasHit), Action::Put(self.attributes()))
+            }
+            Mode::Cas if self.stale_allowed && self.cas != 0 && self.cas < item.cas => {
+                let mut attributes = self.attributes();
+                attributes.deadline = item.deadline;
+                attributes.marks.stale = true;
+                attributes.marks.token_sent = item.marks.token_sent;
+                (Some(Count::CasHit), Action::Put(attributes))
+            }
+            Mode::Cas => (Some(Count::CasBadValue), Action::Nothing(Outcome::Exists)),
+        }
+    }
+}
+
+/// What is done with a value.
+#[derive(Clone, Copy, Debug)]
+enum Action {
+    Put(Attributes),
+    Extend {
+        before: bool,
+    },
+    /// The old item counts as used.
+    Use,
+    Nothing(Outcome),
 }
 
 const fn classic_word(outcome: Outcome) -> &'static str {

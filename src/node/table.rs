@@ -213,12 +213,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::node::item::Marks;
+    use crate::node::item::{Marks, Value};
 
     fn item(key: u8) -> Item {
         Item {
             key: Box::new([key]),
-            value: vec![key],
+            value: Value::new(vec![key]),
             flags: 0,
             deadline: 0,
             cas: 0,

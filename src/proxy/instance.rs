@@ -20,8 +20,8 @@ use super::link::Ended;
 use super::listener::{Listener, resolve};
 use super::meter::Shared;
 use super::table::{Place, ToxicTable};
-use super::tap::{CloseManner, ConnectionView, TapSnapshot};
-use super::upstream::Upstream;
+use super::tap::{CloseManner, Closer, ConnectionView, TapSnapshot};
+use super::upstream::{Peer, Upstream};
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
@@ -30,6 +30,9 @@ use crate::event::Events;
 /// How long a change waits for the live connections to take it up. They do so at their next poll,
 /// whatever their peers do; only a machine without any time to spare lets this pass.
 const ACKNOWLEDGEMENT_WAIT: Duration = Duration::from_secs(2);
+
+/// Connections of one proxy; a client beyond them is reset.
+const CONNECTIONS_MAX: usize = 65_536;
 
 /// A named proxy.
 #[derive(Debug)]
@@ -183,19 +186,18 @@ impl Proxy {
         };
         let upstream = update.upstream.as_ref().filter(|upstream| **upstream != before.upstream);
         let enabled = update.enabled.unwrap_or(before.enabled);
-        let restarts = moves || upstream.is_some();
         if moves && enabled && control.listener.is_some() {
             // The new port first: a proxy that cannot move keeps what it has.
             self.relocate(&mut control, address).await?;
         } else if let Some(listen) = update.listen.as_ref().filter(|_| moves) {
-            self.stop(&mut control).await;
             self.state.lock().listen.clone_from(listen);
-        } else if restarts {
-            self.end_connections();
         }
         if let Some(upstream) = upstream {
             self.state.lock().upstream = Arc::new(Upstream::parse(upstream));
             self.shared.forget_version();
+        }
+        if moves || upstream.is_some() {
+            self.end_connections();
         }
         if !enabled {
             self.stop(&mut control).await;
@@ -305,6 +307,11 @@ impl Proxy {
             let connection = state.next_connection;
             state.next_connection += 1;
             state.totals.opened += 1;
+            if state.live.len() >= CONNECTIONS_MAX {
+                *state.totals.closed.entry((Closer::Proxy, CloseManner::Reset)).or_default() += 1;
+                stream.reset_on_close();
+                return;
+            }
             let place = Place { seed: self.seed.fork("conn").index(connection), connection };
             let live = Arc::new(Live::new(place, client, Arc::clone(&self.shared)));
             state.live.insert(connection, Arc::clone(&live));

@@ -138,7 +138,10 @@ impl<C: Peer, S: Peer> Link<C, S> {
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let due = [self.up.next_due(), self.down.next_due()].into_iter().flatten().min();
         let Some(due) = due else {
-            self.timer = None;
+            if self.up.chain.is_bare() && self.down.chain.is_bare() {
+                // A connection without toxics needs no timer of its own.
+                self.timer = None;
+            }
             return Poll::Pending;
         };
         let clock = self.clock;

@@ -109,6 +109,10 @@ async fn run(
             command = inbox.recv() => match command {
                 Some(Command::Turn(entrance, done)) => {
                     let turned = door.turn(entrance, bound).await;
+                    if entrance == Entrance::Refused {
+                        // They ended with the socket; their ports may become clients'.
+                        fillers.clear();
+                    }
                     fillers.extend(door.fillers());
                     // Nobody waits any more only when the caller itself was cancelled.
                     let _ = done.send(turned);

@@ -380,3 +380,46 @@ async fn a_draw_stays() {
     assert!((5..=18).contains(&count), "{count} of 20 were drawn");
     world.end().await;
 }
+
+/// Catches a tap that says something else than what client and server exchanged, while connections
+/// are open and after they were closed.
+#[tokio::test]
+async fn the_tap_is_live_and_keeps_its_counts() {
+    let (world, address) = World::with_proxy().await;
+    let (mut client, mut server) = world.connect(address).await;
+    passes(&mut client, &mut server, b"set k 0 0 1\r\nx\r\n").await;
+    passes(&mut server, &mut client, b"STORED\r\n").await;
+    passes(&mut client, &mut server, b"get k\r\n").await;
+    let tap = world.proxies.tap("p").unwrap();
+    assert_eq!(tap.requests_by_command, [("get", 1), ("set", 1)].into());
+    assert_eq!(tap.replies_by_status, [("stored", 1)].into());
+    assert_eq!((tap.open, tap.outstanding, tap.wire_latency.count()), (1, 1, 1));
+    assert_eq!((tap.bytes_from_clients, tap.bytes_to_clients), (23, 8));
+    let connections = world.proxies.connections("p").unwrap();
+    assert_eq!((connections.len(), connections[0].requests), (1, 2));
+    drop(client);
+    assert_eq!(rest(&mut server).await.unwrap(), b"");
+    drop(server);
+    // Closing the world waits for the connection to be counted as closed.
+    let World { proxies, scope, .. } = world;
+    scope.close(HANG).await;
+    let tap = proxies.tap("p").unwrap();
+    assert_eq!((tap.requests(), tap.replies(), tap.open, tap.outstanding), (2, 1, 0, 0));
+    assert_eq!(tap.closed.values().sum::<u64>(), 1);
+}
+
+/// Catches a toxic that acts and is not seen to: a scenario could not tell that its fault bit.
+#[tokio::test]
+async fn what_a_toxic_touches_is_counted() {
+    let (world, address) = World::with_proxy().await;
+    let (mut client, mut server) = world.connect(address).await;
+    world.add("latency", Stream::Both, &[("latency", Value::Integer(1))]).await;
+    for _ in 0..3 {
+        passes(&mut client, &mut server, b"get k\r\n").await;
+        passes(&mut server, &mut client, b"END\r\n").await;
+    }
+    world.proxies.remove_toxic("p", "latency").await.unwrap();
+    passes(&mut client, &mut server, b"get k\r\n").await;
+    assert_eq!(world.proxies.tap("p").unwrap().touched["latency"], 6);
+    world.end().await;
+}

@@ -77,6 +77,10 @@ pub struct HealingConfig {
     pub enabled: bool,
     /// This many failures in a row give the node up.
     pub failures: u32,
+    /// Timeouts in a row must also last this long together: one stall fails everything that is under
+    /// way at once, and a busy client has many times `failures` of that. A refusal needs no such
+    /// proof.
+    pub failures_span: Duration,
     /// Whether an open breaker gives the node up at once. `false`: the breaker tries again by
     /// itself after its open time, and only `failures` in a row give the node up.
     pub on_open: bool,
@@ -165,6 +169,7 @@ impl Default for HealingConfig {
         Self {
             enabled: true,
             failures: 10,
+            failures_span: Duration::from_millis(300),
             on_open: true,
             delay_floor: Duration::from_millis(5),
             delay_min: Duration::from_millis(25),

@@ -41,17 +41,11 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether trying again later can help. What is not transient fails again: the request itself
-    /// is at fault.
+    /// Whether trying again later can help. What is not transient fails again, because the request
+    /// itself is at fault.
     #[must_use]
     pub const fn is_transient(self) -> bool {
-        match self {
-            Self::Shed => true,
-            Self::Error(class) | Self::Indeterminate(class) => !matches!(
-                class,
-                ErrorClass::ClientError | ErrorClass::TooLarge | ErrorClass::Protocol
-            ),
-        }
+        !matches!(self.class(), Some(ErrorClass::ClientError | ErrorClass::TooLarge))
     }
 
     /// The class, when it is not shed.

@@ -12,6 +12,11 @@ const SERVERS_MAX: usize = 1024;
 /// The most connections that a pool may hold.
 const POOL_SIZE_MAX: usize = 4096;
 
+/// The shortest and the longest times that make sense: shorter, and a healer or a check would spin;
+/// longer, and adding it to the present could overflow.
+const TIME_MIN: Duration = Duration::from_millis(1);
+const TIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// The longest key prefix: a key needs room beside it.
 const KEY_PREFIX_BYTES_MAX: usize = 128;
 
@@ -77,6 +82,10 @@ pub struct HealingConfig {
     pub enabled: bool,
     /// This many failures in a row give the node up.
     pub failures: u32,
+    /// Timeouts in a row must also last this long together: one stall fails everything that is under
+    /// way at once, and a busy client has many times `failures` of that. A refusal needs no such
+    /// proof.
+    pub failures_span: Duration,
     /// Whether an open breaker gives the node up at once. `false`: the breaker tries again by
     /// itself after its open time, and only `failures` in a row give the node up.
     pub on_open: bool,
@@ -165,6 +174,7 @@ impl Default for HealingConfig {
         Self {
             enabled: true,
             failures: 10,
+            failures_span: Duration::from_millis(300),
             on_open: true,
             delay_floor: Duration::from_millis(5),
             delay_min: Duration::from_millis(25),
@@ -181,37 +191,48 @@ impl ClientConfig {
     pub fn check(&self, servers: &[Server]) -> Result<(), ConfigError> {
         check_servers(servers)?;
         SELECTORS.make(&self.selector)?;
-        for (setting, time) in [
-            ("connect_timeout", self.connect_timeout),
-            ("operation_timeout", self.operation_timeout),
-            ("breaker.window", self.breaker.window),
-            ("healing.delay_max", self.healing.delay_max),
-            ("lifetime", self.lifetime.unwrap_or(Duration::MAX)),
-            ("idle", self.idle.unwrap_or(Duration::MAX)),
-            ("health_check", self.health_check.unwrap_or(Duration::MAX)),
-        ] {
-            require(time >= Duration::from_millis(1), setting, "must be at least 1ms")?;
-        }
+        self.check_times()?;
         self.check_limits()
+    }
+
+    fn check_times(&self) -> Result<(), ConfigError> {
+        for (setting, time, at_least) in [
+            ("connect_timeout", Some(self.connect_timeout), TIME_MIN),
+            ("operation_timeout", Some(self.operation_timeout), TIME_MIN),
+            ("pool_wait", Some(self.pool_wait), Duration::ZERO),
+            ("lifetime", self.lifetime, TIME_MIN),
+            ("idle", self.idle, TIME_MIN),
+            ("probe_idle", self.probe_idle, Duration::ZERO),
+            ("health_check", self.health_check, TIME_MIN),
+            ("breaker.window", Some(self.breaker.window), TIME_MIN),
+            ("breaker.open", Some(self.breaker.open), Duration::ZERO),
+            ("healing.failures_span", Some(self.healing.failures_span), Duration::ZERO),
+            ("healing.delay_max", Some(self.healing.delay_max), TIME_MIN),
+        ] {
+            let fits = time.is_none_or(|time| time >= at_least && time <= TIME_MAX);
+            let least = humantime::format_duration(at_least);
+            require(fits, setting, || format!("must lie between {least} and a year"))?;
+        }
+        Ok(())
     }
 
     fn check_limits(&self) -> Result<(), ConfigError> {
         let (breaker, healing) = (&self.breaker, &self.healing);
         let pool = (1..=POOL_SIZE_MAX).contains(&self.pool_size);
-        require(pool, "pool_size", "must lie between 1 and 4096")?;
+        require(pool, "pool_size", || "must lie between 1 and 4096")?;
         let ratio = breaker.failure_ratio > 0.0 && breaker.failure_ratio <= 1.0;
-        require(ratio, "breaker.failure_ratio", "must be above 0% and at most 100%")?;
+        require(ratio, "breaker.failure_ratio", || "must be above 0% and at most 100%")?;
         let jitter = (0.0..1.0).contains(&breaker.open_jitter);
-        require(jitter, "breaker.open_jitter", "must be at least 0% and below 100%")?;
-        require(breaker.min_requests > 0, "breaker.min_requests", "must be at least 1")?;
-        require(breaker.probes > 0, "breaker.probes", "must be at least 1")?;
-        require(healing.failures > 0, "healing.failures", "must be at least 1")?;
+        require(jitter, "breaker.open_jitter", || "must be at least 0% and below 100%")?;
+        require(breaker.min_requests > 0, "breaker.min_requests", || "must be at least 1")?;
+        require(breaker.probes > 0, "breaker.probes", || "must be at least 1")?;
+        require(healing.failures > 0, "healing.failures", || "must be at least 1")?;
         let ordered =
             healing.delay_floor <= healing.delay_min && healing.delay_min <= healing.delay_max;
-        require(ordered, "healing", "delays must rise: delay_floor, delay_min, delay_max")?;
+        require(ordered, "healing", || "delays must rise: delay_floor, delay_min, delay_max")?;
         let prefix = self.key_prefix.len() <= KEY_PREFIX_BYTES_MAX
             && self.key_prefix.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
-        require(prefix, "key_prefix", "must be at most 128 bytes of 0x21 to 0x7e")
+        require(prefix, "key_prefix", || "must be at most 128 bytes of 0x21 to 0x7e")
     }
 }
 
@@ -232,8 +253,12 @@ fn check_servers(servers: &[Server]) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn require(holds: bool, setting: &'static str, what: &str) -> Result<(), ConfigError> {
-    if holds { Ok(()) } else { Err(ConfigError::Setting { setting, what: what.to_owned() }) }
+fn require<S: Into<String>>(
+    holds: bool,
+    setting: &'static str,
+    what: impl FnOnce() -> S,
+) -> Result<(), ConfigError> {
+    if holds { Ok(()) } else { Err(ConfigError::Setting { setting, what: what().into() }) }
 }
 
 #[cfg(test)]
@@ -259,9 +284,11 @@ mod tests {
     #[test]
     fn senseless_settings_are_refused_by_name() {
         type Change = fn(&mut ClientConfig);
-        let changes: [(&str, Change); 8] = [
+        let changes: [(&str, Change); 10] = [
             ("pool_size", |c| c.pool_size = 0),
             ("operation_timeout", |c| c.operation_timeout = Duration::ZERO),
+            ("lifetime", |c| c.lifetime = Some(Duration::MAX)),
+            ("breaker.open", |c| c.breaker.open = Duration::MAX),
             ("breaker.window", |c| c.breaker.window = Duration::ZERO),
             ("breaker.failure_ratio", |c| c.breaker.failure_ratio = f64::NAN),
             ("breaker.open_jitter", |c| c.breaker.open_jitter = 1.0),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 
-use super::breaker::{Breaker, Permit, Verdict};
+use super::breaker::{Breaker, Permit, Recorded, Verdict};
 use super::call::{Failure, Trace};
 use super::command::{Command, Effect, Ping};
 use super::config::{ClientConfig, ConfigError};
@@ -107,18 +107,10 @@ impl Node {
                 Err(missed) => missed,
             };
         }
-        if let Some(verdict) = missed.verdict() {
-            self.judge(permit, verdict);
-        }
+        self.judge(permit, missed);
         let indeterminate = sent_before || missed.may_be_applied(C::EFFECT);
         let class = missed.class();
         Err(if indeterminate { Failure::Indeterminate(class) } else { Failure::Error(class) })
-    }
-
-    fn answered<R>(self: &Arc<Self>, permit: Permit<'_>, trace: &mut Trace, reply: R) -> R {
-        trace.served_by = Some(self.index);
-        self.judge(permit, Verdict::Answered);
-        reply
     }
 
     /// One attempt: a connection and an exchange on it.
@@ -202,15 +194,24 @@ impl Node {
         }
     }
 
-    /// Hands in a verdict, and gives the node up when it says so.
-    fn judge(self: &Arc<Self>, permit: Permit<'_>, verdict: Verdict) {
+    /// Hands in an answer.
+    fn answered<R>(self: &Arc<Self>, permit: Permit<'_>, trace: &mut Trace, reply: R) -> R {
+        trace.served_by = Some(self.index);
+        permit.judge(Verdict::Answered, Instant::now());
+        reply
+    }
+
+    /// Hands in the verdict on a miss, and gives the node up when that is due.
+    fn judge(self: &Arc<Self>, permit: Permit<'_>, missed: Missed) {
+        let Some(verdict) = missed.verdict() else { return };
         let now = Instant::now();
-        let recorded = permit.judge(verdict, now);
+        let Recorded { failures_in_a_row, row_lasted, opened } = permit.judge(verdict, now);
         let healing = &self.around.config.healing;
-        let cause = match recorded.opened {
+        let patient = missed.is_timeout() && row_lasted < healing.failures_span;
+        let cause = match opened {
             Some(cause) if healing.on_open || !healing.enabled => cause,
-            _ if recorded.failures_in_a_row >= healing.failures => {
-                format!("{} failures in a row", recorded.failures_in_a_row)
+            _ if failures_in_a_row >= healing.failures && !patient => {
+                format!("{failures_in_a_row} failures in a row")
             }
             _ => return,
         };
@@ -327,6 +328,10 @@ impl Missed {
                 _ => Verdict::Failed,
             }),
         }
+    }
+
+    const fn is_timeout(self) -> bool {
+        matches!(self.class(), ErrorClass::Timeout | ErrorClass::ConnectTimeout)
     }
 
     fn may_be_applied(self, effect: Effect) -> bool {

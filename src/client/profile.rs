@@ -56,6 +56,7 @@ fn classic() -> ClientConfig {
         },
         healing: HealingConfig {
             failures: 10,
+            failures_span: Duration::ZERO,
             on_open: false,
             delay_floor: Duration::from_secs(10),
             delay_min: Duration::from_secs(20),

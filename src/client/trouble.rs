@@ -111,11 +111,25 @@ impl Trouble {
 pub(super) fn connect_class(error: &io::Error) -> ErrorClass {
     use io::ErrorKind as Io;
     match error.kind() {
+        _ if is_local(error) => ErrorClass::NoConnection,
         Io::TimedOut => ErrorClass::ConnectTimeout,
         Io::ConnectionReset | Io::ConnectionAborted => ErrorClass::Reset,
-        // No route, no such name, no descriptor left: nobody took the connection.
+        // No listener, no route, no such name: nobody took the connection.
         _ => ErrorClass::Refused,
     }
+}
+
+/// Whether this machine has no descriptor or port left: that says nothing about the node.
+#[cfg(unix)]
+fn is_local(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let local = [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::NOBUFS];
+    Errno::from_io_error(error).is_some_and(|errno| local.contains(&errno))
+}
+
+#[cfg(not(unix))]
+const fn is_local(_: &io::Error) -> bool {
+    false
 }
 
 fn is_too_large(text: &str) -> bool {
@@ -154,6 +168,17 @@ mod tests {
         let broken = answered(ErrorKind::Protocol(None));
         assert_eq!(of(broken, false), (Protocol, closed, Unknown));
         assert_eq!(of(Error::Protocol(Status::Stored), false), (Protocol, closed, Unknown));
+    }
+
+    /// Catches a node that is blamed because this machine has run out of descriptors.
+    #[test]
+    #[cfg(unix)]
+    fn local_exhaustion_is_not_the_nodes_fault() {
+        let code = rustix::io::Errno::MFILE.raw_os_error();
+        let class = connect_class(&io::Error::from_raw_os_error(code));
+        assert_eq!(class, ErrorClass::NoConnection);
+        let refused = connect_class(&io::ErrorKind::ConnectionRefused.into());
+        assert_eq!(refused, ErrorClass::Refused);
     }
 
     /// Catches a lost write that is reported as failed, and an unsent one as indeterminate.

@@ -43,6 +43,8 @@ pub(super) struct Outcome {
     pub(super) transition: Option<Transition>,
     /// Failures without a success between them, this one included.
     pub(super) failures_in_a_row: u32,
+    /// From the first of them to this one.
+    pub(super) row_lasted: Duration,
 }
 
 /// Closed, open or half-open, and who may pass.
@@ -64,6 +66,7 @@ pub(super) struct Gate {
     probes_out: u32,
     probes_good: u32,
     failures_in_a_row: u32,
+    row_since: Instant,
 }
 
 /// failsafe has no getter for its state; it tells an instrument of every change.
@@ -121,6 +124,7 @@ impl Gate {
             probes_out: 0,
             probes_good: 0,
             failures_in_a_row: 0,
+            row_since: now,
         }
     }
 
@@ -180,7 +184,8 @@ impl Gate {
             Verdict::Answered => self.answered(before, now),
             Verdict::Failed => self.failed(before, now),
         };
-        Some(Outcome { transition, failures_in_a_row: self.failures_in_a_row })
+        let row_lasted = now.saturating_duration_since(self.row_since);
+        Some(Outcome { transition, failures_in_a_row: self.failures_in_a_row, row_lasted })
     }
 
     /// Gives leave back without a verdict, so that another probe may pass.
@@ -235,6 +240,9 @@ impl Gate {
     }
 
     fn failed(&mut self, before: BreakerState, now: Instant) -> Option<Transition> {
+        if self.failures_in_a_row == 0 {
+            self.row_since = now;
+        }
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
         self.machine.on_error();
         let (failures, calls) = self.ledger.counts();
@@ -407,7 +415,8 @@ mod tests {
         for round in 1..=3 {
             let now = start + ms(1300) * round;
             let probe = gate.admit(now).0.expect("a probe");
-            assert_eq!(gate.record(probe, Failed, now).unwrap().failures_in_a_row, 5 + round);
+            let outcome = gate.record(probe, Failed, now).unwrap();
+            assert_eq!((outcome.failures_in_a_row, outcome.row_lasted), (5 + round, now - start));
         }
     }
 

@@ -37,6 +37,8 @@ pub struct Permit<'a> {
 pub struct Recorded {
     /// Failures without a success between them; 0 when the verdict came too late to count.
     pub failures_in_a_row: u32,
+    /// From the first of them to this one.
+    pub row_lasted: Duration,
     /// Why the breaker opened, when this verdict opened it.
     pub opened: Option<String>,
 }
@@ -112,7 +114,11 @@ impl Breaker {
         let opened = outcome
             .transition
             .and_then(|change| (change.to == BreakerState::Open).then_some(change.cause));
-        Recorded { failures_in_a_row: outcome.failures_in_a_row, opened }
+        Recorded {
+            failures_in_a_row: outcome.failures_in_a_row,
+            row_lasted: outcome.row_lasted,
+            opened,
+        }
     }
 
     /// Under the lock, so that the events of one breaker come in the order of its changes. A

@@ -537,6 +537,15 @@ pub enum ViolationKind {
     DoubleApplied,
 }
 
+impl ViolationKind {
+    /// Whether a person who looks on should see it at once. What follows from a write that failed
+    /// is expected under a fault, and counted.
+    #[must_use]
+    pub const fn is_shown_at_once(self) -> bool {
+        !matches!(self, Self::StaleUnacknowledged)
+    }
+}
+
 /// Something that happened during a run, other than an operation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]

@@ -13,7 +13,7 @@
 //! A write whose reply was lost is *indeterminate*, never "failed". No call waits for healing.
 
 mod backoff;
-mod breaker;
+pub mod breaker;
 mod call;
 mod command;
 mod config;

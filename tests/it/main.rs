@@ -2,4 +2,17 @@
 //! is linked once.
 
 #[cfg(test)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod cli;
 mod load;
+mod node;
+mod plan;
+mod proxy;
+mod wire;
+
+mod node;
+
+mod load;
+
+mod client;

@@ -22,7 +22,7 @@ pub(super) struct Admission {
 
 /// What an admitted call says about the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::client) enum Verdict {
+pub enum Verdict {
     /// It answered.
     Answered,
     /// It did not.

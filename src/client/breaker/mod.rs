@@ -16,5 +16,5 @@ mod gate;
 mod permit;
 mod window;
 
-pub(super) use gate::Verdict;
-pub(super) use permit::{Breaker, Permit};
+pub use gate::Verdict;
+pub use permit::{Breaker, Permit, Recorded};

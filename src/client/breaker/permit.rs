@@ -14,7 +14,7 @@ use crate::event::{BreakerState, EventKind, Events};
 
 /// The breaker of one node.
 #[derive(Debug)]
-pub(in crate::client) struct Breaker {
+pub struct Breaker {
     node: NodeIndex,
     events: Events,
     gate: Mutex<Gate>,
@@ -26,7 +26,7 @@ pub(in crate::client) struct Breaker {
 /// Leave to make one call. Dropped without a verdict, it gives its place back and judges nothing.
 #[derive(Debug)]
 #[must_use = "a permit that is dropped judges nothing"]
-pub(in crate::client) struct Permit<'a> {
+pub struct Permit<'a> {
     breaker: &'a Breaker,
     admission: Admission,
     spent: bool,
@@ -34,15 +34,18 @@ pub(in crate::client) struct Permit<'a> {
 
 /// What came of a verdict.
 #[derive(Debug, Default)]
-pub(in crate::client) struct Recorded {
+pub struct Recorded {
     /// Failures without a success between them; 0 when the verdict came too late to count.
-    pub(in crate::client) failures_in_a_row: u32,
+    pub failures_in_a_row: u32,
     /// Why the breaker opened, when this verdict opened it.
-    pub(in crate::client) opened: Option<String>,
+    pub opened: Option<String>,
 }
 
 impl Breaker {
-    pub(in crate::client) fn new(
+    /// A closed breaker for `node`. `reopens` says whether it tries the node again by itself once it
+    /// has been open for its time; otherwise only [`Breaker::half_open`] ends that.
+    #[must_use]
+    pub fn new(
         node: NodeIndex,
         config: BreakerConfig,
         reopens: bool,
@@ -55,7 +58,7 @@ impl Breaker {
     }
 
     /// Leave to call now, if there is any.
-    pub(in crate::client) fn permit(&self, now: Instant) -> Option<Permit<'_>> {
+    pub fn permit(&self, now: Instant) -> Option<Permit<'_>> {
         let word = self.word.load(Ordering::Acquire);
         if word & STATE_BITS == BreakerState::Closed as u64 {
             let admission = Admission { generation: word >> STATE_SHIFT, probe: false };
@@ -69,20 +72,22 @@ impl Breaker {
     }
 
     /// Opens it, whatever its counts are.
-    pub(in crate::client) fn trip(&self, now: Instant, cause: &str) {
+    pub fn trip(&self, now: Instant, cause: &str) {
         let mut gate = self.gate.lock();
         let transition = gate.trip(now, cause);
         self.publish(&gate, transition.as_ref());
     }
 
     /// Ends the open period: a few probes may pass.
-    pub(in crate::client) fn half_open(&self, now: Instant, cause: &str) {
+    pub fn half_open(&self, now: Instant, cause: &str) {
         let mut gate = self.gate.lock();
         let transition = gate.half_open(now, cause);
         self.publish(&gate, transition.as_ref());
     }
 
-    pub(in crate::client) fn state(&self) -> BreakerState {
+    /// The state, without asking a lock.
+    #[must_use]
+    pub fn state(&self) -> BreakerState {
         match self.word.load(Ordering::Acquire) & STATE_BITS {
             0 => BreakerState::Closed,
             1 => BreakerState::Open,
@@ -91,7 +96,8 @@ impl Breaker {
     }
 
     /// How often it opened, and how long it was open in all.
-    pub(in crate::client) fn opened(&self, now: Instant) -> (u64, Duration) {
+    #[must_use]
+    pub fn opened(&self, now: Instant) -> (u64, Duration) {
         let gate = self.gate.lock();
         (gate.opens(), gate.open_time(now))
     }
@@ -132,7 +138,7 @@ fn word(gate: &Gate) -> u64 {
 
 impl Permit<'_> {
     /// Hands in the verdict.
-    pub(in crate::client) fn judge(mut self, verdict: Verdict, now: Instant) -> Recorded {
+    pub fn judge(mut self, verdict: Verdict, now: Instant) -> Recorded {
         self.spent = true;
         self.breaker.record(self.admission, verdict, now)
     }

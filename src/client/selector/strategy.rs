@@ -97,6 +97,15 @@ mod tests {
     }
 
     fn place(kind: &str, servers: &[Server], without: Option<usize>) -> Box<dyn Selector> {
+        place_by(kind, KeyHash::Md5, servers, without)
+    }
+
+    fn place_by(
+        kind: &str,
+        hash: KeyHash,
+        servers: &[Server],
+        without: Option<usize>,
+    ) -> Box<dyn Selector> {
         let members: Vec<Member<'_>> = servers
             .iter()
             .enumerate()
@@ -104,7 +113,43 @@ mod tests {
             .map(|(index, server)| Member { index: NodeIndex(index as u16), server })
             .collect();
         let chosen = Chosen { kind: kind.to_owned(), settings: Settings::default() };
-        SELECTORS.make(&chosen).unwrap().place(&members, KeyHash::Md5)
+        SELECTORS.make(&chosen).unwrap().place(&members, hash)
+    }
+
+    /// Catches a key that pymemcache or libmemcached would put on another server.
+    #[test]
+    fn agrees_with_other_clients_on_every_key() {
+        let golden = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+        let keys = std::fs::read(golden.join("ring-vectors/keys.txt")).unwrap();
+        let keys: Vec<&[u8]> = keys
+            .split(|&byte| byte == b'\n')
+            .filter(|key| !key.is_empty() && key.iter().all(|byte| (0x21..=0x7e).contains(byte)))
+            .take(400)
+            .collect();
+        for file in
+            ["rendezvous", "modulo-md5", "modulo-one_at_a_time", "modulo-crc32", "modulo-fnv1a_64"]
+        {
+            let text =
+                std::fs::read(golden.join(format!("placement-vectors/{file}.json"))).unwrap();
+            let vector: serde_json::Value = serde_json::from_slice(&text).unwrap();
+            let hash = KeyHash::find(vector["hash"].as_str().unwrap()).unwrap();
+            for set in vector["sets"].as_array().unwrap() {
+                let servers: Vec<Server> = set["servers"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|address| Server::new(address.as_str().unwrap()).unwrap())
+                    .collect();
+                let kind = vector["strategy"].as_str().unwrap();
+                let selector = place_by(kind, hash, &servers, None);
+                let map = set["map"].as_array().unwrap();
+                assert_eq!((keys.len(), map.len()), (400, 400));
+                for (key, expected) in keys.iter().zip(map) {
+                    let node = selector.home(key).position() as u64;
+                    assert_eq!(Some(node), expected.as_u64(), "{file}, {} servers", servers.len());
+                }
+            }
+        }
     }
 
     proptest! {

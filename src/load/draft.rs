@@ -73,8 +73,9 @@ impl std::fmt::Debug for Drafter {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::base::family::Value;
     use crate::base::name::NodeIndex;
     use crate::event::Events;
     use crate::load::keyspace::Keyspace;
@@ -83,7 +84,9 @@ mod tests {
 
     /// A drafter for the default workload.
     pub(in crate::load) fn drafter(worker: u32, workers: u32, seed: u64) -> Drafter {
-        let parts = Arc::new(Workload::default().parts(None, workers).unwrap());
+        let mut workload = Workload::default();
+        workload.keys.settings.insert("count", Value::Integer(500));
+        let parts = Arc::new(workload.parts(None, workers).unwrap());
         let keyspace = Keyspace::new(parts.counts(workers), |_| NodeIndex(0));
         let config = OracleConfig { run: 1, checks: true, nodes: 1, evictions: false };
         let oracle = Arc::new(Oracle::new(keyspace, config, Events::ignore()));

@@ -267,7 +267,7 @@ impl Load {
         }
     }
 
-    /// Stores every key once, as its owner, before anything is measured.
+    /// Stores every key once, before anything is measured. [`Load::progress`] shows how far it is.
     pub async fn preload(&self) -> Preloaded {
         preload::run(self, &self.shared, &self.scope, self.config.concurrency).await
     }
@@ -306,9 +306,10 @@ impl Load {
         Ok(())
     }
 
-    /// Stops issuing, now.
+    /// Stops issuing, now, unless the end has come already.
     pub fn stop(&self) {
-        self.end_at(self.config.clock.now());
+        let now = self.config.clock.now();
+        self.shared.end.fetch_min(now.0, Ordering::Relaxed);
     }
 
     /// A node loses, or has just lost, its data: call it before the loss and after it.

@@ -1,4 +1,6 @@
 //! Stores every key once before anything is measured, so that a miss later means something.
+//!
+//! It runs before the workers do, so it can write their keys for them; each under a lease.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

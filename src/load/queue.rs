@@ -122,3 +122,96 @@ impl Queue {
         left
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::base::time::Offset;
+    use crate::event::Outcome;
+    use crate::load::draft::tests::drafter;
+    use crate::load::ticket::Ledger;
+
+    fn ledger() -> Arc<Ledger> {
+        Ledger::new(RunClock::start(), Box::new(|_| {}), drafter(0, 10, 1))
+    }
+
+    fn poll(queue: &Queue, worker: usize, clock: &RunClock) -> Poll<Option<Ticket>> {
+        let next = std::pin::pin!(queue.next(worker, clock));
+        next.poll(&mut std::task::Context::from_waker(Waker::noop()))
+    }
+
+    /// Hands out one ticket due at `due`; `false` when it was refused.
+    fn push(queue: &Queue, ledger: &Arc<Ledger>, due: u64) -> bool {
+        let mut batch = VecDeque::from([ledger.issue(Offset(due), Offset(due))]);
+        queue.push(&mut batch, &mut Vec::new());
+        batch.is_empty()
+    }
+
+    /// Catches workers that are woken in another order than they came, a worker that waits beside
+    /// a backlog, and a backlog that reorders.
+    #[test]
+    fn who_waits_longest_is_served_first() {
+        let (queue, ledger) = (Queue::new(2, 3), ledger());
+        let clock = *ledger.clock();
+        let dues = |ticket: Poll<Option<Ticket>>| match ticket {
+            Poll::Ready(ticket) => ticket.map(|ticket| ticket.due().0),
+            Poll::Pending => None,
+        };
+        assert!(poll(&queue, 1, &clock).is_pending());
+        assert!(poll(&queue, 0, &clock).is_pending());
+        assert!(poll(&queue, 1, &clock).is_pending(), "a second look takes no second place");
+        for due in 1..=5 {
+            assert!(push(&queue, &ledger, due), "two at once, three in the backlog");
+        }
+        assert!(!push(&queue, &ledger, 6), "the backlog is full");
+        assert_eq!(dues(poll(&queue, 0, &clock)), Some(2));
+        assert_eq!(dues(poll(&queue, 1, &clock)), Some(1));
+        assert_eq!(dues(poll(&queue, 1, &clock)), Some(3));
+        queue.finish();
+        assert_eq!(dues(poll(&queue, 1, &clock)), Some(4), "what is there is still done");
+        assert_eq!(dues(poll(&queue, 0, &clock)), Some(5));
+        assert!(matches!(poll(&queue, 0, &clock), Poll::Ready(None)));
+        assert!(!push(&queue, &ledger, 7), "too late");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// Catches a ticket that disappears, or counts twice, in any order of issuing, taking,
+        /// dropping and giving up.
+        #[test]
+        fn every_ticket_has_one_outcome(steps in prop::collection::vec((0_u8..5, 0_usize..4), 0..200)) {
+            let (queue, ledger) = (Queue::new(4, 5), ledger());
+            let clock = *ledger.clock();
+            let mut taken = Vec::new();
+            for (due, (step, worker)) in steps.into_iter().enumerate() {
+                match step {
+                    0 | 1 => {
+                        push(&queue, &ledger, due as u64);
+                    }
+                    2 => {
+                        if let Poll::Ready(Some(mut ticket)) = poll(&queue, worker, &clock) {
+                            ticket.take_up(crate::event::Operation::Get, crate::base::name::NodeIndex(0));
+                            taken.push(ticket);
+                        }
+                    }
+                    3 => drop(taken.pop()),
+                    _ => drop(queue.give_up()),
+                }
+            }
+            let under_way = taken.len() as u64;
+            let settled = |ledger: &Ledger| ledger.outcomes().iter().sum::<u64>();
+            prop_assert!(ledger.issued() >= settled(&ledger) + under_way);
+            drop(taken);
+            queue.finish();
+            drop(queue);
+            prop_assert_eq!(ledger.issued(), settled(&ledger));
+            let counts = ledger.outcomes();
+            let known = counts[Outcome::Hung.position()] + counts[Outcome::LostSlot.position()];
+            prop_assert_eq!(known, ledger.issued(), "taken and dropped is hung, else lost");
+        }
+    }
+}

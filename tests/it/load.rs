@@ -92,16 +92,25 @@ struct Story {
 
 impl Story {
     fn start(nodes: usize, workload: Workload, workers: u32, rate: Option<RateWish>) -> Self {
+        let deadline = longest_call(&ClientConfig::default());
+        Self::with_deadline(nodes, workload, workers, rate, deadline)
+    }
+
+    fn with_deadline(
+        nodes: usize,
+        workload: Workload,
+        workers: u32,
+        rate: Option<RateWish>,
+        deadline: Duration,
+    ) -> Self {
         let nodes: Vec<Node> = (0..nodes).map(|_| Node::start()).collect();
         let servers: Vec<Server> =
             nodes.iter().map(|node| Server::new(node.address.clone()).unwrap()).collect();
         let scope = Scope::current("test");
         let seed = Seed::new(20_261_121);
-        let client_config = ClientConfig::default();
-        let deadline = longest_call(&client_config);
         let client = Client::start(
             &servers,
-            client_config,
+            ClientConfig::default(),
             seed.fork("client"),
             Events::ignore(),
             &scope.child("client"),
@@ -312,6 +321,19 @@ async fn nothing_is_lost_when_every_node_dies() {
     assert_clean(&DataTotals { stale_unacknowledged: 0, ..totals.data });
     let failed = samples.iter().filter(|sample| !sample.outcome.is_good()).count();
     assert!(failed > 1000, "{failed}");
+}
+
+/// Catches an operation that never ends and so has no outcome, and a write that was cut off and
+/// is then taken for one that failed: it may have been executed, so nothing may look wrong.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
+async fn what_does_not_end_in_time_is_hung() {
+    let story = Story::with_deadline(1, Workload::default(), 10, None, Duration::ZERO);
+    assert_eq!(story.load.preload().await.failed, 0);
+    let (totals, samples) = story.run(500).await;
+    assert!(totals.count(Outcome::Hung) > 0);
+    assert!(samples.iter().all(|sample| !sample.outcome.is_bad_data()));
+    assert_eq!((totals.data.double_applied, totals.data.acknowledged_but_lost), (0, 0));
 }
 
 /// Catches a load that never began and cannot be ended.

@@ -109,7 +109,7 @@ impl<T: Copy> Entry<T> {
 
     /// Whether its own error may read like that of an over-long key.
     fn may_be_bad_format(&self) -> bool {
-        !self.regular || self.paired.command.is_admin()
+        !self.regular || self.paired.command.is_admin() || self.paired.command == Command::MetaDebug
     }
 
     fn takes(&self, reply: &Reply<'_>, strict: bool) -> bool {
@@ -120,7 +120,7 @@ impl<T: Copy> Entry<T> {
             Some(code) => {
                 let hushed =
                     if quiet && strict { Codes::hushed(self.paired.command) } else { Codes::NONE };
-                Codes::answering(self.paired.command).without(hushed).has(code)
+                Codes::answering(self.paired.command, self.shape).without(hushed).has(code)
             }
         };
         codes && (!quiet || !strict || reply.is_error() || reply.tag == self.tag)
@@ -210,14 +210,18 @@ impl<T: Copy> Pipeline<T> {
         if head.paired.due == Due::Maybe && !reply.is_error() && reply.code.is_some() {
             reply.tag = reply_tag(reply.line);
         }
-        if reply.may_wipe() && self.wiping > 0 {
-            // The error of the last of several, or of the next request itself, looks the same.
-            self.doubt |= self.wiping > 1 || !head.wipes_earlier && head.may_be_bad_format();
-            if !head.wipes_earlier && !head.may_be_bad_format() {
-                let lost = self.queue.iter().position(|entry| entry.wipes_earlier)?;
-                self.pass(lost, Unanswered::Lost, passed);
+        if reply.may_wipe() && self.wiping > 0 && !head.wipes_earlier {
+            // The next request may have the same error of its own. Once in doubt, what follows is
+            // found again by what only it can be answered with.
+            let lost = !self.doubt && !head.may_be_bad_format();
+            self.doubt |= self.wiping > 1 || !lost;
+            if lost {
+                let first = self.queue.iter().position(|entry| entry.wipes_earlier)?;
+                self.pass(first, Unanswered::Lost, passed);
                 return self.pop();
             }
+        } else if reply.may_wipe() && self.wiping > 1 {
+            self.doubt = true;
         }
         loop {
             let found = self.find(&reply, true).or_else(|| self.find(&reply, false));

@@ -2,6 +2,7 @@
 //! is linked once.
 
 mod cli;
+mod client;
 mod load;
 mod node;
 mod plan;

@@ -2,7 +2,7 @@
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::{check, list, run};
+use super::{check, list, node, report, run};
 
 /// What the words on the command line mean.
 #[derive(Debug, Parser)]
@@ -30,7 +30,9 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Run(Box<run::Arguments>),
+    Report(report::Arguments),
     Check(check::Arguments),
+    Node(node::Arguments),
     List(list::Arguments),
 }
 

@@ -8,7 +8,9 @@ mod argv;
 mod check;
 mod exit;
 mod list;
+mod node;
 mod output;
+mod report;
 mod run;
 mod screen;
 mod session;
@@ -51,7 +53,9 @@ fn leash(words: impl Iterator<Item = OsString>) -> ExitCode {
 fn dispatch(command: &Command) -> Exit {
     match command {
         Command::Run(arguments) => run::main(arguments),
+        Command::Report(arguments) => report::main(arguments),
         Command::Check(arguments) => check::main(arguments),
+        Command::Node(arguments) => node::main(arguments),
         Command::List(arguments) => list::main(arguments),
     }
 }

@@ -48,6 +48,15 @@ pub struct Plan {
     pub toxiproxy: Option<String>,
 }
 
+impl Plan {
+    /// Whether operations have intended starts. Without them there are no response times.
+    #[must_use]
+    pub fn is_open_loop(&self) -> bool {
+        let parts = self.workload.parts(self.rate, self.concurrency);
+        parts.is_ok_and(|parts| parts.arrival.rate().is_some())
+    }
+}
+
 /// How long each phase of a run lasts. A phase of no length is left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Phases {

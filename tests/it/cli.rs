@@ -45,6 +45,12 @@ fn usage_errors_end_with_2_and_name_the_cure() {
         ("-scenaro x", "a similar argument exists: '--scenario'"),
         ("-duration 5ms -dry-run", "-duration 5ms is not possible"),
         ("chek x", "'check'"),
+        ("repot x", "'report'"),
+        ("report", "required arguments were not provided"),
+        ("report nowhere", "cannot read nowhere/report.json: "),
+        ("report -format yaml x", "unknown format `yaml`"),
+        ("node -p none", "`-p` must be a port from 0 to 65535, not \"none\""),
+        ("node -U11211", "must be 0"),
         ("check", "required arguments were not provided"),
         ("check nothing.toml", "cannot read nothing.toml: "),
         ("list toxic", "unknown list `toxic`; did you mean `toxics`?"),
@@ -111,6 +117,17 @@ fn a_bad_file_is_quoted() {
     );
 }
 
+/// Catches a node that is not there, and a taken port that is not named with the way out.
+#[test]
+fn a_node_says_where_it_listens() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let (code, stdout, stderr) = run(&format!("node -p {}", address.port()));
+    assert_eq!((code, stdout.as_str()), (3, ""));
+    assert!(stderr.starts_with(&format!("error: cannot listen on {address}: ")), "{stderr}");
+    assert!(stderr.contains("-p"), "{stderr}");
+}
+
 /// Catches a list that misses a family, and a sublist that is not the same.
 #[test]
 fn everything_is_listed() {
@@ -152,7 +169,7 @@ fn every_help_page_is_there() {
             assert!(stdout.contains(&format!("--{flag}")), "{line}: {flag}");
         }
     }
-    for command in ["check", "list"] {
+    for command in ["report", "check", "node", "list"] {
         let (code, stdout, _) = run(&format!("{command} -help"));
         assert_eq!(code, 0);
         assert!(stdout.contains(&format!("Usage: harness {command}")), "{stdout}");

@@ -5,14 +5,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod cli;
+mod client;
 mod load;
 mod node;
 mod plan;
 mod proxy;
 mod wire;
-
-mod node;
-
-mod load;
-
-mod client;

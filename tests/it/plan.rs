@@ -185,6 +185,7 @@ fn options_go_before_the_file_and_the_file_before_defaults() {
     assert_eq!((plan.seed, plan.concurrency, plan.nodes.count), (Seed::new(6), 8, 1));
     assert_eq!(plan.phases.steady, Duration::from_secs(8));
     assert_eq!(plan.rate, Some(RateWish::Max));
+    assert!(!plan.is_open_loop());
     let defaults = plan_of("summary = \"x\"\nphases.steady = \"4s\"", &Options::default()).unwrap();
     assert_eq!((defaults.seed, defaults.concurrency), (Seed::new(7), 100));
     assert!(!defaults.addresses.api.required);

@@ -1,5 +1,6 @@
 //! Whole stories over real sockets and the real clock, one module a subject. One binary, so that it
 //! is linked once.
 
+mod api;
 mod proxy;
 mod wire;

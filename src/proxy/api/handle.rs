@@ -10,7 +10,7 @@ use super::{output, populate, taps};
 use crate::proxy::{Dial, ProxyConfig, ProxyError, ProxySet, ProxyUpdate};
 
 /// The version of Toxiproxy whose contract this is. Clients read it to choose what they send.
-const TOXIPROXY_VERSION: &str = "2.12.0";
+pub const TOXIPROXY_VERSION: &str = "2.12.0";
 
 /// Does what requests ask for.
 #[derive(Debug)]

@@ -17,11 +17,14 @@ mod output;
 mod path;
 mod populate;
 mod process;
+mod remote;
 mod reply;
 mod request_id;
 mod server;
 mod taps;
 
 pub use feed::Feed;
+pub use handle::TOXIPROXY_VERSION;
 pub use populate::populate;
-pub use server::{ApiOptions, serve};
+pub use remote::{Remote, RemoteError};
+pub use server::{ApiOptions, bind, serve};

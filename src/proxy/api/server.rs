@@ -5,7 +5,7 @@
 //! nothing half done.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use axum::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode}
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 use tracing::{debug, warn};
@@ -58,6 +58,20 @@ pub struct ApiOptions {
     pub runtime_metrics: bool,
     /// `/events` with what happens.
     pub feed: Option<Feed>,
+}
+
+/// A listener for the control API: a name means its IPv4 address when it has one, no host means
+/// every interface.
+///
+/// # Errors
+/// When the host is unknown or the port is taken.
+pub async fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
+    if host.is_empty() {
+        return TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await;
+    }
+    let mut found: Vec<SocketAddr> = lookup_host((host, port)).await?.collect();
+    found.sort_by_key(SocketAddr::is_ipv6);
+    TcpListener::bind(found.as_slice()).await
 }
 
 /// Serves the control API on `listener` until the scope ends; returns the bound address.

@@ -2,5 +2,9 @@
 //! is linked once.
 
 mod api;
+mod cli;
+mod load;
+mod node;
+mod plan;
 mod proxy;
 mod wire;

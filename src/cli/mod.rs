@@ -1,0 +1,41 @@
+//! The command line: the one place that reads arguments, prints, and picks an exit code.
+//!
+//! One file for each command, and one line for it in [`arguments`]. Nothing here decides anything
+//! about a run; it reads words, calls the library, and says what came of it.
+
+mod arguments;
+mod argv;
+mod check;
+mod exit;
+mod list;
+mod output;
+mod run;
+mod values;
+
+use std::process::ExitCode;
+
+use arguments::{Arguments, Command};
+pub use exit::Exit;
+
+/// Does what the command line of this process asks for.
+#[must_use]
+pub fn main() -> ExitCode {
+    let command = Arguments::command_built();
+    let words = argv::normalise(&command, arguments::DEFAULT, std::env::args_os().skip(1));
+    match Arguments::read(words) {
+        Ok(arguments) => dispatch(&arguments.command).into(),
+        // Help and version are errors of clap's too: they go to stdout and end with 0.
+        Err(error) => match error.print() {
+            Ok(()) if !error.use_stderr() => Exit::Pass.into(),
+            _ => Exit::Usage.into(),
+        },
+    }
+}
+
+fn dispatch(command: &Command) -> Exit {
+    match command {
+        Command::Run(arguments) => run::main(arguments),
+        Command::Check(arguments) => check::main(arguments),
+        Command::List(arguments) => list::main(arguments),
+    }
+}

@@ -4,6 +4,7 @@
 #[cfg(test)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod api;
 mod cli;
 mod client;
 mod load;

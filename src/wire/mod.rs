@@ -10,6 +10,7 @@ pub mod number;
 pub mod observe;
 mod pipeline;
 mod replies;
+pub mod reply;
 pub mod request;
 mod requests;
 pub mod response;

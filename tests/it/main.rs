@@ -1,3 +1,5 @@
 //! Whole stories over real sockets and the real clock, one module a subject. One binary, so that it
 //! is linked once.
+mod memcached;
 mod wire;
+mod wire_reply;

@@ -2,83 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests stand outside of their functions")]
 
-use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
-
 use harness::wire::binary::{HEADER_BYTES, Header, REQUEST_MAGIC};
 use harness::wire::observe::{Observer, Options, ReplyEvent, RequestEvent, State};
-use harness::wire::reply::{self, Answer, Rendered};
 use harness::wire::request::Due;
 use harness::wire::version::ServerVersion;
 
-/// How long a reply may take before the test fails rather than hangs.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::memcached::Memcached;
+
 /// How many times the sweep asks the server.
 const SWEEP: usize = 3000;
-
-/// A memcached of our own, ended when it is dropped.
-struct Memcached {
-    child: Child,
-    port: u16,
-}
-
-impl Memcached {
-    /// It picks a free port itself and writes it to a file, which is there when it listens.
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("ports");
-        let mut child = Command::new("memcached")
-            .args(["-l", "127.0.0.1", "-p", "-1", "-U", "0", "-m", "64"])
-            .args(if is_root() { &["-u", "root"][..] } else { &[] })
-            .env("MEMCACHED_PORT_FILENAME", &file)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        loop {
-            let ports = std::fs::read_to_string(&file).unwrap_or_default();
-            let port = ports.lines().find_map(|line| line.strip_prefix("TCP INET: "));
-            if let Some(port) = port {
-                return Self { child, port: port.parse().unwrap() };
-            }
-            assert_eq!(child.try_wait().unwrap(), None, "memcached did not start");
-            std::thread::yield_now();
-        }
-    }
-
-    /// Sends everything, says that there is no more, and reads until the server closes.
-    fn exchange(&self, requests: &[u8]) -> Vec<u8> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        stream.write_all(requests).unwrap();
-        stream.shutdown(Shutdown::Write).unwrap();
-        let mut replies = Vec::new();
-        if let Err(error) = stream.read_to_end(&mut replies) {
-            panic!("{error} after {} behind {}", replies.escape_ascii(), requests.escape_ascii());
-        }
-        replies
-    }
-
-    fn version(&self) -> ServerVersion {
-        let reply = self.exchange(b"version\r\n");
-        ServerVersion::parse(reply.trim_ascii_end())
-    }
-}
-
-impl Drop for Memcached {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-/// memcached refuses to run as root unless told so.
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
 
 /// What an exchange came to.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -147,7 +79,7 @@ fn check(server: &Memcached, version: ServerVersion, requests: &[u8]) -> Account
     whole
 }
 
-fn packet(opcode: u8, extras: &[u8], key: &[u8], value: &[u8], opaque: u32) -> Vec<u8> {
+pub(crate) fn packet(opcode: u8, extras: &[u8], key: &[u8], value: &[u8], opaque: u32) -> Vec<u8> {
     let header = Header {
         magic: REQUEST_MAGIC,
         opcode,
@@ -283,94 +215,6 @@ fn binary_streams_are_paired_as_the_server_answers_them() {
     assert!(account.silent > 0 && account.answered > 60, "{account:?}");
     let quit = [packet(0x0a, b"", b"", b"", 1), packet(0x07, b"", b"", b"", 2)].concat();
     assert_eq!(check(&server, version, &quit).answered, 2);
-}
-
-/// Catches a reply of our own that is not to the byte what the server would say.
-#[test]
-#[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
-fn replies_of_our_own_are_the_servers() {
-    let server = Memcached::start();
-    let version = server.version();
-    for (request, block, answer) in [
-        ("get a b", "", Answer::Miss),
-        ("gats 0 a", "", Answer::Miss),
-        ("delete a", "", Answer::Miss),
-        ("incr a 1", "", Answer::Miss),
-        ("touch a 0", "", Answer::Miss),
-        ("cas a 0 0 1 1", "x\r\n", Answer::Miss),
-        ("append a 0 0 1", "x\r\n", Answer::NotStored),
-        ("flush_all", "", Answer::Done),
-        ("mg a v", "", Answer::Miss),
-        ("mg a v Oabc k", "", Answer::Miss),
-        ("mg a k v Oabc", "", Answer::Miss),
-        ("mg Zm9v b v Oabc k", "", Answer::Miss),
-        ("mg Zm9v k b v", "", Answer::Miss),
-        ("mg a v q", "", Answer::Miss),
-        ("md a O1 k", "", Answer::Miss),
-        ("md Zm9v b k", "", Answer::Miss),
-        ("md a q", "", Answer::Miss),
-        ("ma a v O1 k", "", Answer::Miss),
-        ("me a", "", Answer::Miss),
-        ("mn", "", Answer::Done),
-        ("ms a 1 MR O1 k", "x\r\n", Answer::NotStored),
-        ("ms a 1 ME k O1 c", "x\r\n", Answer::Done),
-        ("ma n N0 J7 v O1 k", "", Answer::Number(7)),
-        ("ma n2 N0 J7 O1 k", "", Answer::Number(7)),
-        ("set a 0 0 1", "x\r\n", Answer::Done),
-        ("set a 0 0 1 noreply", "x\r\n", Answer::Done),
-        ("add a 0 0 1", "x\r\n", Answer::NotStored),
-        ("cas a 0 0 1 1", "x\r\n", Answer::Exists),
-        ("ms a 1 C1 O1 k", "x\r\n", Answer::Exists),
-        ("ms Zm9v 1 b O1 k", "x\r\n", Answer::Done),
-        ("ms Zm9v 1 k b", "x\r\n", Answer::Done),
-        ("ms Zm9v 1 b O1", "x\r\n", Answer::Done),
-        ("ms a 1 q", "x\r\n", Answer::Done),
-        ("touch a 0", "", Answer::Done),
-        ("delete a", "", Answer::Done),
-        ("md Zm9v b O1 k", "", Answer::Done),
-    ] {
-        let came = server.exchange(format!("{request}\r\n{block}").as_bytes());
-        let framing = harness::wire::text::frame_request(request.as_bytes(), version);
-        let ours = match reply::render(&framing, request.as_bytes(), answer).unwrap() {
-            Rendered::Reply(bytes) => bytes,
-            Rendered::Silence => Vec::new(),
-        };
-        // An `ms` that stored something has a cas, which only the server knows.
-        let known = came.len().min(if request.contains(" c") { 5 } else { usize::MAX });
-        let (ours, came) = (&ours[..known.min(ours.len())], &came[..known]);
-        assert_eq!(ours.escape_ascii().to_string(), came.escape_ascii().to_string(), "{request}");
-    }
-}
-
-/// Catches a packet of our own that is not to the byte what the server would say.
-#[test]
-#[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
-fn packets_of_our_own_are_the_servers() {
-    let server = Memcached::start();
-    let count = [[0; 16].as_slice(), &[0xff; 4]].concat();
-    for (opcode, extras, answer) in [
-        (0x00, &b""[..], Answer::Miss),
-        (0x09, b"", Answer::Miss),
-        (0x0c, b"", Answer::Miss),
-        (0x0d, b"", Answer::Miss),
-        (0x23, &[0; 4], Answer::Miss),
-        (0x1c, &[0; 4], Answer::Miss),
-        (0x04, b"", Answer::Miss),
-        (0x14, b"", Answer::Miss),
-        (0x05, &count, Answer::Miss),
-        (0x03, &[0; 8], Answer::Miss),
-        (0x0e, b"", Answer::NotStored),
-    ] {
-        let request = packet(opcode, extras, b"k", b"", 0x0102_0304);
-        let came = server.exchange(&request);
-        let header = Header::read(&request).unwrap();
-        let framing = harness::wire::binary::frame_request(&header, &request);
-        let ours = match reply::render(&framing, &request, answer).unwrap() {
-            Rendered::Reply(bytes) => bytes,
-            Rendered::Silence => Vec::new(),
-        };
-        assert_eq!(ours.escape_ascii().to_string(), came.escape_ascii().to_string(), "{opcode:#x}");
-    }
 }
 
 /// Draws lines from words that matter, so that every branch of the server's parser is asked.

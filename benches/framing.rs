@@ -1,7 +1,7 @@
 //! What a look at every message costs: bytes and messages a second, per protocol.
 //!
-//! `cargo bench --bench framing`. Each stream is shown to an observer in reads of 16 KiB: ten
-//! thousand requests, then their replies.
+//! `cargo bench --bench framing`. Each stream is shown to an observer in reads of at most
+//! 16 KiB: sixteen requests, then their replies, and so on.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot set up its streams should stop")]
 
@@ -15,42 +15,44 @@ use harness::wire::version::ServerVersion;
 
 /// How much a proxy reads at once.
 const READ_BYTES: usize = 16 * 1024;
-/// How many requests a stream has.
-const REQUESTS: usize = 10_000;
+/// How many requests a stream has: so few that they stay in the cache, as what was just read does.
+const REQUESTS: usize = 512;
+/// How many of them are sent before their replies come.
+const DEPTH: usize = 16;
 
-/// One conversation.
+/// One conversation: what is sent and what comes back, in turns.
 struct Stream {
     name: &'static str,
-    requests: Vec<u8>,
-    replies: Vec<u8>,
+    turns: Vec<(Vec<u8>, Vec<u8>)>,
     messages: u64,
 }
 
 impl Stream {
-    fn text(name: &'static str, request: &str, reply: &str) -> Self {
-        let mut requests = String::new();
-        let mut replies = String::new();
-        for index in 0..REQUESTS {
-            write!(requests, "{}", request.replace("KEY", &format!("key-{index:08}"))).unwrap();
-            write!(replies, "{}", reply.replace("KEY", &format!("key-{index:08}"))).unwrap();
+    fn new(
+        name: &'static str,
+        count: usize,
+        exchange: impl Fn(usize) -> (Vec<u8>, Vec<u8>),
+    ) -> Self {
+        let mut turns = vec![(Vec::new(), Vec::new()); count.div_ceil(DEPTH)];
+        for index in 0..count {
+            let (request, reply) = exchange(index);
+            turns[index / DEPTH].0.extend(request);
+            turns[index / DEPTH].1.extend(reply);
         }
-        let messages = 2 * REQUESTS as u64;
-        Self { name, requests: requests.into_bytes(), replies: replies.into_bytes(), messages }
+        Self { name, turns, messages: 2 * count as u64 }
     }
 
-    fn repeated(name: &'static str, request: &str, reply: &str, count: usize) -> Self {
-        Self {
-            name,
-            requests: request.repeat(count).into_bytes(),
-            replies: reply.repeat(count).into_bytes(),
-            messages: 2 * count as u64,
-        }
+    fn text(name: &'static str, request: &str, reply: &str) -> Self {
+        // A long request is a multi-get: fewer of them.
+        let count = if request.starts_with("get KEY-") { REQUESTS / 32 } else { REQUESTS };
+        Self::new(name, count, |index| {
+            let with_key = |text: &str| text.replace("KEY", &format!("key-{index:08}"));
+            (with_key(request).into_bytes(), with_key(reply).into_bytes())
+        })
     }
 
     fn binary(name: &'static str, value: &[u8]) -> Self {
-        let mut stream =
-            Self { name, requests: Vec::new(), replies: Vec::new(), messages: 2 * REQUESTS as u64 };
-        for index in 0..REQUESTS {
+        Self::new(name, REQUESTS, |index| {
             let header = Header {
                 magic: REQUEST_MAGIC,
                 opcode: 0,
@@ -61,8 +63,6 @@ impl Stream {
                 opaque: u32::try_from(index).unwrap(),
                 cas: 0,
             };
-            stream.requests.extend_from_slice(&header.bytes());
-            stream.requests.extend_from_slice(format!("key-{index:08}").as_bytes());
             let reply = Header {
                 magic: REPLY_MAGIC,
                 key_bytes: 0,
@@ -70,11 +70,12 @@ impl Stream {
                 body_bytes: 4 + u32::try_from(value.len()).unwrap(),
                 ..header
             };
-            stream.replies.extend_from_slice(&reply.bytes());
-            stream.replies.extend_from_slice(&[0; 4]);
-            stream.replies.extend_from_slice(value);
-        }
-        stream
+            let key = format!("key-{index:08}");
+            (
+                [header.bytes().as_slice(), key.as_bytes()].concat(),
+                [reply.bytes().as_slice(), &[0; 4], value].concat(),
+            )
+        })
     }
 
     /// Shows it all to an observer, and gives how many messages that saw.
@@ -82,18 +83,24 @@ impl Stream {
         let version = ServerVersion::V1_6_18;
         let mut observer = Observer::new(Options { version, ..Options::default() });
         let mut messages = 0;
-        for piece in self.requests.chunks(read) {
-            observer.on_request(piece, (), &mut |event| {
-                messages += u64::from(matches!(event, RequestEvent::Request(_)));
-            });
-        }
-        for piece in self.replies.chunks(read) {
-            observer.on_reply(piece, &mut |event| {
-                messages += u64::from(matches!(event, ReplyEvent::Done(_)));
-            });
+        for (requests, replies) in &self.turns {
+            for piece in requests.chunks(read) {
+                observer.on_request(piece, (), &mut |event| {
+                    messages += u64::from(matches!(event, RequestEvent::Request(_)));
+                });
+            }
+            for piece in replies.chunks(read) {
+                observer.on_reply(piece, &mut |event| {
+                    messages += u64::from(matches!(event, ReplyEvent::Done(_)));
+                });
+            }
         }
         assert_eq!(observer.state(), State::Framed);
         messages
+    }
+
+    fn bytes(&self) -> u64 {
+        self.turns.iter().map(|(requests, replies)| (requests.len() + replies.len()) as u64).sum()
     }
 }
 
@@ -113,12 +120,7 @@ fn streams() -> Vec<Stream> {
         Stream::text("text get, 1 KiB", "get KEY\r\n", &hit(&value)),
         Stream::text("text set, 5 B", "set KEY 0 0 5\r\nhello\r\n", "STORED\r\n"),
         Stream::text("text set, 1 KiB", &format!("set KEY 0 0 1024\r\n{value}\r\n"), "STORED\r\n"),
-        Stream::repeated(
-            "text multi-get of 100",
-            &format!("{many}\r\n"),
-            &format!("{found}END\r\n"),
-            REQUESTS / 100,
-        ),
+        Stream::text("text multi-get of 100", &format!("{many}\r\n"), &format!("{found}END\r\n")),
         Stream::text("meta mg, 5 B", "mg KEY v t\r\n", "VA 5 t-1\r\nhello\r\n"),
         Stream::text("meta quiet mg", "mg KEY v q Okey\r\n", "VA 5 Okey\r\nhello\r\n"),
         Stream::binary("binary get, 5 B", b"hello"),
@@ -129,7 +131,7 @@ fn streams() -> Vec<Stream> {
 fn framing(criterion: &mut Criterion) {
     for stream in streams() {
         assert_eq!(stream.observe(READ_BYTES), stream.messages, "{}", stream.name);
-        let bytes = (stream.requests.len() + stream.replies.len()) as u64;
+        let bytes = stream.bytes();
         let mut group = criterion.benchmark_group(stream.name);
         for (unit, throughput) in [
             ("messages", Throughput::Elements(stream.messages)),

@@ -1,5 +1,6 @@
 //! Whole stories over real sockets and the real clock, one module a subject. One binary, so that it
 //! is linked once.
+mod memcached;
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -11,3 +12,4 @@ mod node;
 mod plan;
 mod proxy;
 mod wire;
+mod wire_reply;

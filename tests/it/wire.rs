@@ -2,82 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests stand outside of their functions")]
 
-use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
-
 use harness::wire::binary::{HEADER_BYTES, Header, REQUEST_MAGIC};
 use harness::wire::observe::{Observer, Options, ReplyEvent, RequestEvent, State};
 use harness::wire::request::Due;
 use harness::wire::version::ServerVersion;
 
-/// How long a reply may take before the test fails rather than hangs.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::memcached::Memcached;
+
 /// How many times the sweep asks the server.
 const SWEEP: usize = 3000;
-
-/// A memcached of our own, ended when it is dropped.
-struct Memcached {
-    child: Child,
-    port: u16,
-}
-
-impl Memcached {
-    /// It picks a free port itself and writes it to a file, which is there when it listens.
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("ports");
-        let mut child = Command::new("memcached")
-            .args(["-l", "127.0.0.1", "-p", "-1", "-U", "0", "-m", "64"])
-            .args(if is_root() { &["-u", "root"][..] } else { &[] })
-            .env("MEMCACHED_PORT_FILENAME", &file)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        loop {
-            let ports = std::fs::read_to_string(&file).unwrap_or_default();
-            let port = ports.lines().find_map(|line| line.strip_prefix("TCP INET: "));
-            if let Some(port) = port {
-                return Self { child, port: port.parse().unwrap() };
-            }
-            assert_eq!(child.try_wait().unwrap(), None, "memcached did not start");
-            std::thread::yield_now();
-        }
-    }
-
-    /// Sends everything, says that there is no more, and reads until the server closes.
-    fn exchange(&self, requests: &[u8]) -> Vec<u8> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        stream.write_all(requests).unwrap();
-        stream.shutdown(Shutdown::Write).unwrap();
-        let mut replies = Vec::new();
-        if let Err(error) = stream.read_to_end(&mut replies) {
-            panic!("{error} after {} behind {}", replies.escape_ascii(), requests.escape_ascii());
-        }
-        replies
-    }
-
-    fn version(&self) -> ServerVersion {
-        let reply = self.exchange(b"version\r\n");
-        ServerVersion::parse(reply.trim_ascii_end())
-    }
-}
-
-impl Drop for Memcached {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-/// memcached refuses to run as root unless told so.
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
 
 /// What an exchange came to.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -146,7 +79,7 @@ fn check(server: &Memcached, version: ServerVersion, requests: &[u8]) -> Account
     whole
 }
 
-fn packet(opcode: u8, extras: &[u8], key: &[u8], value: &[u8], opaque: u32) -> Vec<u8> {
+pub(crate) fn packet(opcode: u8, extras: &[u8], key: &[u8], value: &[u8], opaque: u32) -> Vec<u8> {
     let header = Header {
         magic: REQUEST_MAGIC,
         opcode,

@@ -194,6 +194,13 @@ impl Command {
             .unwrap_or(Self::Unknown)
     }
 
+    /// Whether it is for the server's keeper; its arguments are not looked at here.
+    #[must_use]
+    pub fn is_admin(self) -> bool {
+        Self::ADMIN.contains(&self)
+            || matches!(self, Self::Metadump | Self::Mgdump | Self::Stats | Self::Watch)
+    }
+
     /// Whether it is one of the meta commands.
     #[must_use]
     pub const fn is_meta(self) -> bool {

@@ -122,8 +122,12 @@ impl Framing {
         Self {
             block: if old.block == new.block { new.block } else { Block::Unknown },
             due: if old.due == new.due { new.due } else { Due::Maybe },
-            // A stream that only one of them starts is recognised by its first line.
-            shape: if old.shape == Shape::Line { new.shape } else { old.shape },
+            shape: match (old.shape, new.shape) {
+                // If it closes, what we make of the rest does not matter.
+                (Shape::Close, other) | (other, Shape::Close) => other,
+                // A list that only one of them starts is recognised by its first line.
+                (Shape::Line, other) | (other, _) => other,
+            },
             regular: old == new && new.regular,
             wipes_earlier: old.wipes_earlier || new.wipes_earlier,
             ..if old.command == Command::Unknown { new } else { old }

@@ -2,3 +2,4 @@
 //! is linked once.
 
 mod node;
+mod wire;

@@ -126,14 +126,19 @@ fn decide(
     objectives: &[Objective],
     grades: &[Graded],
 ) -> (Verdict, Vec<String>) {
-    let failed = || why(grades, Grade::Fail).chain(not_recovered(analysis)).collect();
-    let inconclusive = || why(grades, Grade::Inconclusive).chain(undecided(analysis)).collect();
+    // An objective on recovery says the same in its own words.
+    let said = grades.iter().any(|graded| graded.objective.measure == "time_to_recover");
+    let remark = |text: Option<String>| text.filter(|_| !said);
+    let failed: Vec<String> =
+        why(grades, Grade::Fail).chain(remark(not_recovered(analysis))).collect();
+    let inconclusive: Vec<String> =
+        why(grades, Grade::Inconclusive).chain(remark(undecided(analysis))).collect();
     let stages: [(Verdict, Vec<String>); 6] = [
         (Verdict::Fail, gates(summary, objectives)),
         (Verdict::Invalid, doubts(summary)),
         (Verdict::Vacuous, vacuous(summary, analysis)),
-        (Verdict::Fail, failed()),
-        (Verdict::Invalid, inconclusive()),
+        (Verdict::Fail, failed),
+        (Verdict::Invalid, inconclusive),
         (Verdict::Degraded, blemishes(summary, analysis)),
     ];
     // What comes later is not lost: it follows as a remark, for whoever mends the first reason.

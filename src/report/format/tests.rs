@@ -96,7 +96,7 @@ fn run() -> Stored {
     run_of(&Story::default(), usual)
 }
 
-/// Catches any change of what people read. `INSTA_UPDATE=always cargo test --lib report` accepts one.
+/// Catches any change of what people read; `INSTA_UPDATE=always` accepts one.
 #[test]
 fn text_and_markdown_read_well() {
     insta::assert_snapshot!("text", text::render(&run().report, false));

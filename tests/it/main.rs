@@ -1,6 +1,5 @@
 //! Whole stories over real sockets and the real clock, one module a subject. One binary, so that it
 //! is linked once.
-mod memcached;
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -8,8 +7,10 @@ mod api;
 mod cli;
 mod client;
 mod load;
+mod memcached;
 mod node;
 mod plan;
 mod proxy;
+mod report;
 mod wire;
 mod wire_reply;

@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::error::{FileError, PlanError};
 use super::fault::{self, Frame};
 use super::files::{Folder, Library};
-use super::model::{Addresses, Backend, Listen, Nodes, Phases, Plan};
-use super::options::{Options, SEED_MAX};
+use super::model::{Addresses, Backend, FaultPlan, Listen, Nodes, Phases, Plan};
+use super::options::{Options, SEED_MAX, read_toxiproxy};
 use super::scale::Scale;
 use super::source::{Node, Source, Table};
 use super::suite::{self, Suite};
@@ -108,7 +108,10 @@ impl Reader<'_> {
         let phases = scale.phases(&written);
         let nodes = self.nodes()?;
         let frame = Frame { written, scaled: phases, scale, nodes: nodes.count };
-        let faults = table.get("faults").map(|list| fault::read(&list, &frame)).transpose()?;
+        let faults = match table.get("faults") {
+            Some(list) => fault::read(&list, &frame)?,
+            None => Vec::new(),
+        };
         let (rate, concurrency) = (self.rate()?, self.concurrency()?);
         let (client_profile, client) = self.client()?;
         Ok(Plan {
@@ -121,13 +124,13 @@ impl Reader<'_> {
             concurrency,
             client_profile,
             client,
-            faults: faults.unwrap_or_default(),
             objectives: self.objectives(&phases)?,
             metrics_interval: self.metrics_interval()?,
             out: self.out()?,
             addresses: self.addresses(&nodes)?,
             nodes,
-            toxiproxy: self.toxiproxy()?,
+            toxiproxy: self.toxiproxy(&faults)?,
+            faults,
         })
     }
 
@@ -239,10 +242,19 @@ impl Reader<'_> {
         Ok(given.unwrap_or_else(|| PathBuf::from(DEFAULT_OUT)))
     }
 
-    fn toxiproxy(&self) -> Result<Option<String>, FileError> {
-        let written = self.table.get("toxiproxy");
-        let written = written.map(|node| node.text().map(str::to_owned)).transpose()?;
-        Ok(self.options.toxiproxy.clone().or(written))
+    /// An external Toxiproxy, which must know every fault of the network.
+    fn toxiproxy(&self, faults: &[FaultPlan]) -> Result<Option<String>, PlanError> {
+        let read = |node: Node<'_>| read_toxiproxy(node.text()?).map_err(|what| node.error(what));
+        let written = self.table.get("toxiproxy").map(read).transpose()?;
+        let address = self.options.toxiproxy.clone().or(written);
+        let strange = faults.iter().find(|planned| !fault::toxiproxy_knows(&planned.spec.fault));
+        match (&address, strange) {
+            (Some(_), Some(FaultPlan { spec, .. })) => Err(PlanError::Option(format!(
+                "the fault `{}` is a {}, which only our own proxies can do; leave out -toxiproxy",
+                spec.name, spec.fault.kind
+            ))),
+            _ => Ok(address),
+        }
     }
 
     fn addresses(&self, nodes: &Nodes) -> Result<Addresses, PlanError> {

@@ -386,6 +386,42 @@ fn options_that_do_not_fit_are_refused() {
     assert!(of(Options { listen: last_port, ..Options::default() }).contains("-listen"));
 }
 
+/// Catches a fault of ours that is silently left out because an external Toxiproxy has none like it.
+#[test]
+fn an_external_toxiproxy_must_know_the_fault() {
+    let options = Options { toxiproxy: Some("127.0.0.1:8474".into()), ..Options::default() };
+    let file = |fault: &str| format!("{HEAD}[[faults]]\non = \"all\"\n{fault} = {{}}");
+    assert_eq!(
+        plan_of(&file("packet_loss"), &options).unwrap_err(),
+        "the fault `packet_loss` is a packet_loss, which only our own proxies can do; \
+         leave out -toxiproxy"
+    );
+    assert!(plan_of(&file("latency"), &options).is_ok());
+    assert!(plan_of(&file("kill"), &options).is_ok());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Catches a panic on a file that was cut, doubled or scribbled on.
+    #[test]
+    fn damaged_files_are_errors_or_plans(
+        at in 0.0_f64..1.0,
+        length in 0_usize..12,
+        scribble in "[-a-z0-9\"=.{}\\[\\]\n ä]{0,6}",
+    ) {
+        let text = include_str!("../../scenarios/flapping-node.toml");
+        let characters: Vec<char> = text.chars().collect();
+        let at = (at * characters.len() as f64) as usize;
+        let rest = characters.len().min(at + length);
+        let damaged: String =
+            characters[..at].iter().copied().chain(scribble.chars()).chain(characters[rest..].iter().copied()).collect();
+        if let Err(error) = plan_of(&damaged, &Options::default()) {
+            prop_assert!(!error.is_empty());
+        }
+    }
+}
+
 /// Catches a word for scenarios that means something else.
 #[test]
 fn words_mean_scenarios_suites_and_files() {

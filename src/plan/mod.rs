@@ -14,6 +14,7 @@ mod error;
 mod fault;
 mod files;
 mod model;
+mod nodes;
 mod objective;
 mod options;
 mod print;

@@ -323,6 +323,11 @@ fn every_mistake_is_shown_at_its_place() {
             format!("{HEAD}[nodes]\nservers = [\"cache:11211\"]"),
             "s.toml:6:12: `servers`: \"cache:11211\" is no numeric address with a port; write \"127.0.0.1:11211\"",
         ),
+        (format!("{HEAD}[nodes]\nservers = []"), "s.toml:6:11: `servers` needs 1 to 100 addresses"),
+        (
+            format!("{HEAD}[nodes]\ncount = 2\nservers = [\"127.0.0.1:1\"]"),
+            "s.toml:6:1: `count` and `servers` exclude each other",
+        ),
         (
             format!("{HEAD}[client]\nbase = \"classic\"\n[client.breaker]\nwindow = \"0s\""),
             "s.toml:8:10: `breaker.window` must be at least 1ms",
@@ -381,6 +386,11 @@ fn options_that_do_not_fit_are_refused() {
     assert!(
         of(Options { client: Some("x/none.toml".into()), ..Options::default() })
             .starts_with("cannot read x/none.toml: ")
+    );
+    let twice = ["127.0.0.1:1", "127.0.0.1:1"].map(|address| address.parse().unwrap());
+    assert_eq!(
+        of(Options { backend: Some(Backend::Servers(twice.into())), ..Options::default() }),
+        "-servers lists 127.0.0.1:1 twice"
     );
     let last_port = Some("127.0.0.1:65535".parse().unwrap());
     assert!(of(Options { listen: last_port, ..Options::default() }).contains("-listen"));

@@ -59,6 +59,21 @@ fn every_shipped_file_resolves() {
     }
 }
 
+/// Catches a file in the repository that nothing uses yet and that would fail whoever uses it first.
+#[test]
+fn every_file_in_the_repository_is_what_its_folder_says() {
+    let library = Library::new(env!("CARGO_MANIFEST_DIR"));
+    for folder in Folder::ALL {
+        let names = library.names(folder);
+        assert!(!names.is_empty(), "{}", folder.path());
+        for name in names {
+            let path = format!("{}/{name}.toml", folder.path());
+            let noun = check(&library, &path).unwrap_or_else(|error| panic!("{error}"));
+            assert!(noun.ends_with(folder.noun()), "{path} is {noun}");
+        }
+    }
+}
+
 /// Catches a scenario of the catalogue that is missing, and a suite that lists what does not exist.
 #[test]
 fn the_catalogue_is_complete() {

@@ -13,6 +13,7 @@
 //! Owns every socket between clients and nodes. Must never re-encode what it forwards, wait for a
 //! data-path peer in an API call, or let one connection's trouble reach another.
 
+pub mod api;
 mod chain;
 mod config;
 mod connection;

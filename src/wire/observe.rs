@@ -311,6 +311,12 @@ impl<T: Copy> Observer<T> {
         self.replies.position()
     }
 
+    /// How many bytes of messages are kept: at most one unfinished head a direction.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.requests.held_bytes() + self.replies.held_bytes()
+    }
+
     /// Whether the last byte of the client ended a request, or none came yet.
     #[must_use]
     pub fn is_at_request_boundary(&self) -> bool {
@@ -373,5 +379,7 @@ fn learn<T>(version: &mut ServerVersion, event: &ReplyEvent<'_, T>) {
     }
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

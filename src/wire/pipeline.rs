@@ -109,7 +109,7 @@ impl<T: Copy> Entry<T> {
 
     /// Whether its own error may read like that of an over-long key.
     fn may_be_bad_format(&self) -> bool {
-        !self.regular || self.paired.command.is_admin()
+        !self.regular || self.paired.command.is_admin() || self.paired.command == Command::MetaDebug
     }
 
     fn takes(&self, reply: &Reply<'_>, strict: bool) -> bool {
@@ -120,7 +120,7 @@ impl<T: Copy> Entry<T> {
             Some(code) => {
                 let hushed =
                     if quiet && strict { Codes::hushed(self.paired.command) } else { Codes::NONE };
-                Codes::answering(self.paired.command).without(hushed).has(code)
+                Codes::answering(self.paired.command, self.shape).without(hushed).has(code)
             }
         };
         codes && (!quiet || !strict || reply.is_error() || reply.tag == self.tag)
@@ -210,41 +210,48 @@ impl<T: Copy> Pipeline<T> {
         if head.paired.due == Due::Maybe && !reply.is_error() && reply.code.is_some() {
             reply.tag = reply_tag(reply.line);
         }
-        if reply.may_wipe() && self.wiping > 0 {
-            // The error of the last of several, or of the next request itself, looks the same.
-            self.doubt |= self.wiping > 1 || !head.wipes_earlier && head.may_be_bad_format();
-            if !head.wipes_earlier && !head.may_be_bad_format() {
-                let lost = self.queue.iter().position(|entry| entry.wipes_earlier)?;
-                self.pass(lost, Unanswered::Lost, passed);
+        if reply.may_wipe() && self.wiping > 0 && !head.wipes_earlier {
+            // The next request may have the same error of its own. Once in doubt, what follows is
+            // found again by what only it can be answered with.
+            let lost = !self.doubt && !head.may_be_bad_format();
+            self.doubt |= self.wiping > 1 || !lost;
+            if lost {
+                let first = self.queue.iter().position(|entry| entry.wipes_earlier)?;
+                self.pass(first, Unanswered::Lost, passed);
                 return self.pop();
             }
+        } else if reply.may_wipe() && self.wiping > 1 {
+            self.doubt = true;
         }
         loop {
-            let found = self.find(&reply, true).or_else(|| self.find(&reply, false));
-            if let Some(index) = found {
-                self.pass(index, Unanswered::Silent, passed);
-                let entry = self.pop()?;
-                self.weigh(&entry, &reply);
-                return Some(entry);
+            let found = self.find(&reply, true).or_else(|_| self.find(&reply, false));
+            match found {
+                Ok(index) => {
+                    self.pass(index, Unanswered::Silent, passed);
+                    let entry = self.pop()?;
+                    self.weigh(&entry, &reply);
+                    return Some(entry);
+                }
+                Err(cannot) if self.doubt && cannot > 0 => {
+                    self.pass(cannot, Unanswered::Mistaken, passed);
+                }
+                Err(_) => return None,
             }
-            if !self.doubt || self.queue.is_empty() {
-                return None;
-            }
-            self.pass(1, Unanswered::Mistaken, passed);
         }
     }
 
-    /// The first request that can have the reply, up to the first that must have one.
-    fn find(&self, reply: &Reply<'_>, strict: bool) -> Option<usize> {
+    /// The first request that can have the reply, up to the first that must have one. Else how many
+    /// requests that is.
+    fn find(&self, reply: &Reply<'_>, strict: bool) -> Result<usize, usize> {
         for (index, entry) in self.queue.iter().enumerate() {
             if entry.takes(reply, strict) {
-                return Some(index);
+                return Ok(index);
             }
             if entry.paired.due == Due::Always {
-                return None;
+                return Err(index + 1);
             }
         }
-        None
+        Err(self.queue.len())
     }
 
     /// Notes whether another request could have had this reply.

@@ -84,6 +84,10 @@ impl<T: Copy> Replies<T> {
         self.head_bytes == 0 && self.block == 0 && self.current.is_none()
     }
 
+    pub(super) const fn held_bytes(&self) -> usize {
+        self.kept.len()
+    }
+
     /// Gives the memory back; for a connection that is no longer understood.
     pub(super) fn clear(&mut self) {
         self.kept = Vec::new();

@@ -82,6 +82,10 @@ impl<T: Copy> Requests<T> {
         self.state == State::Packet || self.next == State::Packet
     }
 
+    pub(super) const fn held_bytes(&self) -> usize {
+        self.kept.len()
+    }
+
     /// Gives the memory back; for a connection that is no longer understood.
     pub(super) fn clear(&mut self) {
         self.kept = Vec::new();

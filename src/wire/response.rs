@@ -1,6 +1,7 @@
 //! What the first word of a reply line says, and which commands can be answered so.
 
 use super::command::Command;
+use super::request::Shape;
 
 /// What a reply means, whichever dialect said it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -192,9 +193,21 @@ impl Codes {
     }
 
     /// What can answer a command, errors included: they can stand in place of any reply.
-    pub(super) const fn answering(command: Command) -> Self {
+    /// A malformed line of a command with a longer reply has the shape of one line: an error.
+    pub(super) const fn answering(command: Command, shape: Shape) -> Self {
         use Code::*;
         let codes = match command {
+            Command::Get
+            | Command::Gets
+            | Command::Gat
+            | Command::Gats
+            | Command::Bget
+            | Command::MetaGet
+            | Command::MetaArithmetic
+                if matches!(shape, Shape::Line) =>
+            {
+                Self::NONE
+            }
             Command::Get | Command::Gets | Command::Gat | Command::Gats | Command::Bget => {
                 Self::of(&[Value, End])
             }
@@ -346,10 +359,12 @@ mod tests {
     /// Catches a quiet miss that would be waited for, and a synthetic reply no client expects.
     #[test]
     fn a_command_has_its_own_answers() {
-        let answers = Codes::answering(Command::Get);
+        let answers = Codes::answering(Command::Get, Shape::Get);
         assert!(answers.has(Code::End) && answers.has(Code::ServerError));
         assert!(!answers.has(Code::NotFound));
-        let quiet = Codes::answering(Command::MetaGet).without(Codes::hushed(Command::MetaGet));
+        assert!(!Codes::answering(Command::Get, Shape::Line).has(Code::Value));
+        let quiet = Codes::answering(Command::MetaGet, Shape::Value)
+            .without(Codes::hushed(Command::MetaGet));
         assert!(quiet.has(Code::Hd) && quiet.has(Code::Va) && !quiet.has(Code::En));
     }
 }

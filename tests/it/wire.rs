@@ -1,5 +1,7 @@
 //! The wire module against memcached's own replies: what we make of both directions must agree.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests stand outside of their functions")]
+
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::process::{Child, Command, Stdio};

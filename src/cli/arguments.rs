@@ -2,7 +2,7 @@
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::{check, list, run};
+use super::{check, ctl, list, proxy, run};
 
 /// What the words on the command line mean.
 #[derive(Debug, Parser)]
@@ -32,6 +32,8 @@ pub(super) enum Command {
     Run(Box<run::Arguments>),
     Check(check::Arguments),
     List(list::Arguments),
+    Proxy(proxy::Arguments),
+    Ctl(ctl::Arguments),
 }
 
 /// The command that is meant when none is named.

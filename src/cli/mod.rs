@@ -6,9 +6,12 @@
 mod arguments;
 mod argv;
 mod check;
+mod ctl;
 mod exit;
 mod list;
+mod log;
 mod output;
+mod proxy;
 mod run;
 mod values;
 
@@ -23,7 +26,7 @@ pub fn main() -> ExitCode {
     let command = Arguments::command_built();
     let words = argv::normalise(&command, arguments::DEFAULT, std::env::args_os().skip(1));
     match Arguments::read(words) {
-        Ok(arguments) => dispatch(&arguments.command).into(),
+        Ok(arguments) => dispatch(&arguments.command),
         // Help and version are errors of clap's too: they go to stdout and end with 0.
         Err(error) => match error.print() {
             Ok(()) if !error.use_stderr() => Exit::Pass.into(),
@@ -32,10 +35,12 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn dispatch(command: &Command) -> Exit {
+fn dispatch(command: &Command) -> ExitCode {
     match command {
-        Command::Run(arguments) => run::main(arguments),
-        Command::Check(arguments) => check::main(arguments),
-        Command::List(arguments) => list::main(arguments),
+        Command::Run(arguments) => run::main(arguments).into(),
+        Command::Check(arguments) => check::main(arguments).into(),
+        Command::List(arguments) => list::main(arguments).into(),
+        Command::Proxy(arguments) => proxy::main(arguments).into(),
+        Command::Ctl(arguments) => ctl::main(arguments),
     }
 }

@@ -23,3 +23,9 @@ pub(super) fn complain(what: &dyn Display) {
     // Nobody is left to tell when stderr is gone.
     let _ = writeln!(std::io::stderr(), "error: {what}");
 }
+
+/// Says what went wrong in words that are another program's.
+pub(super) fn say(what: &dyn Display) {
+    // Nobody is left to tell when stderr is gone.
+    let _ = write!(std::io::stderr(), "{what}");
+}

@@ -132,7 +132,10 @@ async fn replay(text: &str) {
     bound.insert("api".to_owned(), api.address.port().to_string());
     bound.insert("free".to_owned(), unused.local_addr().unwrap().port().to_string());
     drop(unused);
-    for exchange in transcript::read(text) {
+    // Every interface is called differently on a machine without IPv6.
+    let has_ipv6 = TcpListener::bind("[::]:0").await.is_ok();
+    let text = if has_ipv6 { text.to_owned() } else { text.replace("[::]", "0.0.0.0") };
+    for exchange in transcript::read(&text) {
         let answer = api.raw(&exchange.request(&bound)).await;
         if let Err(difference) = exchange.check(&answer, &mut bound) {
             panic!("{difference}");
@@ -289,6 +292,49 @@ async fn a_proxy_is_created_with_its_toxics_or_not_at_all() {
     api.json("GET", "/proxies/p", json!(null), 404).await;
     let created = api.json("POST", "/proxies", with("slicer"), 201).await;
     assert_eq!(created["toxics"][0]["name"], "slicer_downstream");
+}
+
+/// Catches a client that is connected although its server is not there, when that was asked for.
+#[tokio::test]
+async fn dialling_eagerly_is_an_option() {
+    let api = Api::new().await;
+    let unused = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = unused.local_addr().unwrap().to_string();
+    drop(unused);
+    for (dial, ends) in [("lazy", true), ("eager", false)] {
+        let body =
+            json!({ "name": dial, "listen": "127.0.0.1:0", "upstream": upstream, "dial": dial });
+        let view = api.json("POST", "/proxies", body, 201).await;
+        let mut client = TcpStream::connect(view["listen"].as_str().unwrap()).await.unwrap();
+        let read = within(client.read(&mut [0])).await;
+        assert_eq!(read.ok(), ends.then_some(0), "{dial}: the end of the stream, or a reset");
+    }
+}
+
+/// Catches a `timeout` whose removal leaves a hole in a stream, and a `limit_data` that counts
+/// wrongly or forgets its count when it is changed.
+#[tokio::test]
+async fn toxics_end_connections_when_and_only_when_they_must() {
+    let (api, server) = (Api::new().await, TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let address = api.proxy(&server).await;
+    let (mut client, mut peer) = connect(address, &server).await;
+    let body = json!({ "name": "t", "type": "timeout", "stream": "upstream" });
+    api.json("POST", "/proxies/p/toxics", body, 200).await;
+    client.write_all(b"lost").await.unwrap();
+    assert_eq!(api.send("DELETE", "/proxies/p/toxics/t", "").await.status, 204);
+    assert!(matches!(within(client.read(&mut [0])).await, Ok(0) | Err(_)));
+    assert!(matches!(within(peer.read(&mut [0])).await, Ok(0) | Err(_)));
+    let (mut client, mut peer) = connect(address, &server).await;
+    let body = json!({ "name": "l", "type": "limit_data", "attributes": { "bytes": 6 } });
+    api.json("POST", "/proxies/p/toxics", body, 200).await;
+    echo(&mut client, &mut peer).await;
+    let body = json!({ "attributes": { "bytes": 10 } });
+    api.json("PATCH", "/proxies/p/toxics/l", body, 200).await;
+    peer.write_all(b"0123456789").await.unwrap();
+    let mut rest = Vec::new();
+    // How the end looks is the engine's; what came before it is counted.
+    let _ = within(client.read_to_end(&mut rest)).await;
+    assert_eq!(rest, b"012345");
 }
 
 /// Catches a control plane that waits for the data path: a client that stops reading wedges

@@ -5,7 +5,7 @@
 //! nothing half done.
 
 use std::io;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,7 +67,13 @@ pub struct ApiOptions {
 /// When the host is unknown or the port is taken.
 pub async fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
     if host.is_empty() {
-        return TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await;
+        return match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
+            // A machine without IPv6.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await
+            }
+            bound => bound,
+        };
     }
     let mut found: Vec<SocketAddr> = lookup_host((host, port)).await?.collect();
     found.sort_by_key(SocketAddr::is_ipv6);

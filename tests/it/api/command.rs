@@ -191,3 +191,27 @@ async fn the_server_takes_toxiproxys_flags_and_file() {
     assert_eq!(taken.exit, 3);
     assert!(taken.stderr.contains("choose with -host and -port"), "{}", taken.stderr);
 }
+
+/// A script of `tests/clients` against a fresh server.
+async fn story(program: &str, script: &str) {
+    let api = Api::new().await;
+    let script = format!("{}/tests/clients/{script}", env!("CARGO_MANIFEST_DIR"));
+    let mut command = Command::new(program);
+    command.args([&script, &api.address.to_string()]).stdin(Stdio::null()).kill_on_drop(true);
+    let output = within(command.output()).await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Catches an answer that toxiproxy-python does not understand.
+#[tokio::test]
+#[cfg_attr(not(real_python_clients), ignore = "needs harness-python-clients on PATH")]
+async fn the_python_client_drives_it_unchanged() {
+    story("harness-python-clients", "python.py").await;
+}
+
+/// Catches an answer that toxiproxy-node-client does not understand.
+#[tokio::test]
+#[cfg_attr(not(real_node_clients), ignore = "needs harness-node-clients on PATH")]
+async fn the_node_client_drives_it_unchanged() {
+    story("harness-node-clients", "node.js").await;
+}

@@ -95,7 +95,7 @@ async fn our_own_toxics_can_be_listed() {
     let set = ProxySet::new(Seed::new(1), Events::ignore(), &scope);
     let config = br#"[{"name":"p","upstream":"u:1","enabled":false,"toxics":[
         {"type":"packet_loss","attributes":{"loss_rate":0.05}},
-        {"type":"blackhole"},{"type":"corrupt"},{"type":"mute"},{"type":"limit_time"}]}]"#;
+        {"type":"blackhole"},{"type":"corrupt"},{"type":"mute"},{"type":"limit_time","settings":{"time":"5s"}}]}]"#;
     assert_eq!(api::populate(&set, config).await, Ok(1));
     let listener = api::bind("127.0.0.1", 0).await.unwrap();
     let address = api::serve(listener, set, ApiOptions::default(), &scope).unwrap();

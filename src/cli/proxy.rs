@@ -104,8 +104,11 @@ async fn serve(arguments: &Arguments) -> Result<Exit, (Exit, String)> {
         .await
         .map_err(|error| (Exit::Internal, format!("cannot wait for signals: {error}")))?;
     info!(signal, "shutting down");
-    scope.close(SHUTDOWN_GRACE).await;
-    Ok(Exit::Pass)
+    tokio::select! {
+        _ = scope.close(SHUTDOWN_GRACE) => Ok(Exit::Pass),
+        // Whoever asks twice does not want to wait.
+        _ = self::signal() => Ok(Exit::Interrupted),
+    }
 }
 
 /// As Toxiproxy: a file that cannot be used is a line in the log, not the end.

@@ -364,6 +364,52 @@ async fn a_client_that_stops_reading_wedges_nothing() {
     assert_eq!(api.send("DELETE", "/proxies/p", "").await.status, 204);
 }
 
+/// Catches a control plane that waits for a server that does not answer, or for a toxic that holds
+/// a connection.
+#[tokio::test]
+async fn what_hangs_on_the_data_path_holds_up_no_request() {
+    let (api, server) = (Api::new().await, TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let mute = api.proxy(&server).await;
+    api.json("POST", "/proxies/p/toxics", json!({ "type": "blackhole" }), 200).await;
+    let body = json!({ "name": "q", "listen": "127.0.0.1:0", "upstream": mute.to_string() });
+    let view = api.json("POST", "/proxies", body, 201).await;
+    let address = view["listen"].as_str().unwrap();
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        clients.push(within(TcpStream::connect(address)).await.unwrap());
+    }
+    let body =
+        json!({ "type": "reset_peer", "stream": "upstream", "attributes": {"timeout": 60_000} });
+    api.json("POST", "/proxies/q/toxics", body, 200).await;
+    clients[0].write_all(b"x").await.unwrap();
+    api.json("PATCH", "/proxies/q", json!({ "enabled": false }), 200).await;
+    api.json("PATCH", "/proxies/q", json!({ "enabled": true }), 200).await;
+    assert_eq!(api.send("DELETE", "/proxies/q", "").await.status, 204);
+    assert_eq!(api.send("POST", "/reset", "").await.status, 204);
+    let (mut client, mut peer) = connect(mute, &server).await;
+    echo(&mut client, &mut peer).await;
+}
+
+/// Catches a reset that leaves the proxies behind the first that cannot listen as they are.
+#[tokio::test]
+async fn a_reset_goes_on_after_a_failure() {
+    let api = Api::new().await;
+    let taken = format!("127.0.0.1:{}", api.address.port());
+    for (name, listen) in [("a", taken.as_str()), ("b", "127.0.0.1:0")] {
+        let toxics = json!([{ "type": "noop", "stream": "both" }]);
+        let body = json!({ "name": name, "listen": listen, "upstream": "u:1", "enabled": false,
+                           "toxics": toxics });
+        let view = api.json("POST", "/proxies", body, 201).await;
+        assert_eq!(view["toxics"][0]["stream"], "both");
+    }
+    let refused = api.json("POST", "/reset", json!(null), 500).await;
+    let text = format!("listen tcp {taken}: bind: address already in use");
+    assert_eq!(refused["error"], text);
+    let after = api.json("GET", "/proxies", json!(null), 200).await;
+    assert_eq!((&after["a"]["enabled"], &after["b"]["enabled"]), (&json!(false), &json!(true)));
+    assert_eq!(after["b"]["toxics"], json!([]));
+}
+
 /// Catches a request that kills or corrupts the server: each of these kills Toxiproxy on the next
 /// chunk.
 #[tokio::test]

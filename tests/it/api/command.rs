@@ -70,7 +70,7 @@ async fn every_command_answers_as_toxiproxy_cli() {
     assert_eq!(ctl(&api, &["inspect", "one"]).await, fine(shown));
     let listen = api.set.get("one").unwrap().listen;
     assert_eq!(ctl(&api, &["ls"]).await, fine(&format!("one\t{listen}\tu:1\tdisabled\t2\n")));
-    let remove = ["toxic", "remove", "-n", "t", "one"];
+    let remove = ["toxic", "remove", "one", "-n", "t"];
     assert_eq!(ctl(&api, &remove).await, fine("Removed toxic 't' on proxy 'one'\n"));
     assert_eq!(ctl(&api, &["delete", "one"]).await, fine("Deleted proxy one\n"));
     assert!(api.set.list().is_empty());

@@ -6,10 +6,13 @@
 mod arguments;
 mod argv;
 mod check;
+mod ctl;
 mod exit;
 mod list;
+mod log;
 mod node;
 mod output;
+mod proxy;
 mod report;
 mod run;
 mod screen;
@@ -34,7 +37,7 @@ pub fn main() -> ExitCode {
     let command = Arguments::command_built();
     let words = argv::normalise(&command, arguments::DEFAULT, std::env::args_os().skip(1));
     match Arguments::read(words) {
-        Ok(arguments) => dispatch(&arguments.command).into(),
+        Ok(arguments) => dispatch(&arguments.command),
         // Help and version are errors of clap's too: they go to stdout and end with 0.
         Err(error) => match error.print() {
             Ok(()) if !error.use_stderr() => Exit::Pass.into(),
@@ -50,12 +53,14 @@ fn leash(words: impl Iterator<Item = OsString>) -> ExitCode {
     Exit::LabDown.into()
 }
 
-fn dispatch(command: &Command) -> Exit {
+fn dispatch(command: &Command) -> ExitCode {
     match command {
-        Command::Run(arguments) => run::main(arguments),
-        Command::Report(arguments) => report::main(arguments),
-        Command::Check(arguments) => check::main(arguments),
-        Command::Node(arguments) => node::main(arguments),
-        Command::List(arguments) => list::main(arguments),
+        Command::Run(arguments) => run::main(arguments).into(),
+        Command::Report(arguments) => report::main(arguments).into(),
+        Command::Check(arguments) => check::main(arguments).into(),
+        Command::Node(arguments) => node::main(arguments).into(),
+        Command::List(arguments) => list::main(arguments).into(),
+        Command::Proxy(arguments) => proxy::main(arguments).into(),
+        Command::Ctl(arguments) => ctl::main(arguments),
     }
 }

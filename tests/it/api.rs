@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
+mod command;
+mod transcript;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -120,124 +123,6 @@ async fn within<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(HANG, work).await.expect("something hangs")
 }
 
-/// What one file of `tests/golden/toxiproxy` says.
-mod transcript {
-    use std::collections::BTreeMap;
-
-    use super::{Answer, Request};
-
-    pub(super) struct Exchange {
-        title: String,
-        request: Request,
-        status: u16,
-        headers: Vec<(String, String)>,
-        /// `None`: the body is not looked at, because it is not shown and not empty by its status.
-        body: Option<String>,
-    }
-
-    /// The numbers bound so far.
-    pub(super) type Bound = BTreeMap<String, String>;
-
-    pub(super) fn read(text: &str) -> Vec<Exchange> {
-        let blocks = text.split("== ").skip(1);
-        blocks.map(exchange).collect()
-    }
-
-    fn exchange(block: &str) -> Exchange {
-        let mut lines = block.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-        let title = lines.next().unwrap().to_owned();
-        let line = lines.next().unwrap().to_owned();
-        let (mut headers, mut body, mut status) = (Vec::new(), Vec::new(), 0);
-        for line in lines.by_ref() {
-            if let Some(text) = body_line(line, '>') {
-                body.push(text);
-            } else if let Ok(code) = line.parse() {
-                status = code;
-                break;
-            } else {
-                headers.push(line.to_owned());
-            }
-        }
-        let request = Request { line, headers, body: body.join("\n") };
-        let (mut expected, mut answer) = (Vec::new(), Vec::new());
-        for line in lines {
-            if let Some(text) = body_line(line, '<') {
-                answer.push(text);
-            } else {
-                let (name, value) = line.split_once(": ").unwrap_or_else(|| panic!("{line}"));
-                expected.push((name.to_owned(), value.to_owned()));
-            }
-        }
-        let body = (!answer.is_empty() || status != 200).then(|| answer.join("\n"));
-        Exchange { title, request, status, headers: expected, body }
-    }
-
-    fn body_line(line: &str, mark: char) -> Option<&str> {
-        let rest = line.strip_prefix(mark)?;
-        Some(rest.strip_prefix(' ').unwrap_or(rest))
-    }
-
-    impl Exchange {
-        pub(super) fn request(&self, bound: &Bound) -> Request {
-            let fill = |text: &str| {
-                bound.iter().fold(text.to_owned(), |text, (name, number)| {
-                    text.replace(&format!("${name}"), number)
-                })
-            };
-            Request {
-                line: fill(&self.request.line),
-                headers: self.request.headers.clone(),
-                body: fill(&self.request.body),
-            }
-        }
-
-        /// Compares and binds the numbers that the answer shows for the first time.
-        pub(super) fn check(&self, answer: &Answer, bound: &mut Bound) -> Result<(), String> {
-            let wrong = |what: String| Err(format!("{}: {what}\n{answer:?}", self.title));
-            if answer.status != self.status {
-                return wrong(format!("status {} instead of {}", answer.status, self.status));
-            }
-            for (name, expected) in &self.headers {
-                let value = answer.headers.get(name).map(String::as_str);
-                let fits = match expected.as_str() {
-                    "*" => value.is_some(),
-                    "-" => value.is_none(),
-                    text => value == Some(text),
-                };
-                if !fits {
-                    return wrong(format!("{name} is {value:?} instead of {expected}"));
-                }
-            }
-            match &self.body {
-                Some(body) if !matches(body, &answer.body, bound) => {
-                    wrong(format!("the body is not\n{body}"))
-                }
-                _ => Ok(()),
-            }
-        }
-    }
-
-    /// Whether `text` is `pattern` with a number for each `$word`.
-    fn matches(pattern: &str, text: &str, bound: &mut Bound) -> bool {
-        let mut rest = text;
-        let mut parts = pattern.split('$');
-        let Some(after) = rest.strip_prefix(parts.next().unwrap_or_default()) else { return false };
-        rest = after;
-        for part in parts {
-            let split = part.find(|c: char| !c.is_ascii_lowercase()).unwrap_or(part.len());
-            let (name, literal) = part.split_at(split);
-            let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-            let (number, after) = rest.split_at(digits);
-            let known = bound.entry(name.to_owned()).or_insert_with(|| number.to_owned());
-            if number.is_empty() || known != number || !after.starts_with(literal) {
-                return false;
-            }
-            rest = &after[literal.len()..];
-        }
-        rest.is_empty()
-    }
-}
-
 /// Replays one file against a server of its own.
 async fn replay(text: &str) {
     let proxy_metrics = text.contains("! metrics");
@@ -247,7 +132,10 @@ async fn replay(text: &str) {
     bound.insert("api".to_owned(), api.address.port().to_string());
     bound.insert("free".to_owned(), unused.local_addr().unwrap().port().to_string());
     drop(unused);
-    for exchange in transcript::read(text) {
+    // Every interface is called differently on a machine without IPv6.
+    let has_ipv6 = TcpListener::bind("[::]:0").await.is_ok();
+    let text = if has_ipv6 { text.to_owned() } else { text.replace("[::]", "0.0.0.0") };
+    for exchange in transcript::read(&text) {
         let answer = api.raw(&exchange.request(&bound)).await;
         if let Err(difference) = exchange.check(&answer, &mut bound) {
             panic!("{difference}");
@@ -406,6 +294,49 @@ async fn a_proxy_is_created_with_its_toxics_or_not_at_all() {
     assert_eq!(created["toxics"][0]["name"], "slicer_downstream");
 }
 
+/// Catches a client that is connected although its server is not there, when that was asked for.
+#[tokio::test]
+async fn dialling_eagerly_is_an_option() {
+    let api = Api::new().await;
+    let unused = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = unused.local_addr().unwrap().to_string();
+    drop(unused);
+    for (dial, ends) in [("lazy", true), ("eager", false)] {
+        let body =
+            json!({ "name": dial, "listen": "127.0.0.1:0", "upstream": upstream, "dial": dial });
+        let view = api.json("POST", "/proxies", body, 201).await;
+        let mut client = TcpStream::connect(view["listen"].as_str().unwrap()).await.unwrap();
+        let read = within(client.read(&mut [0])).await;
+        assert_eq!(read.ok(), ends.then_some(0), "{dial}: the end of the stream, or a reset");
+    }
+}
+
+/// Catches a `timeout` whose removal leaves a hole in a stream, and a `limit_data` that counts
+/// wrongly or forgets its count when it is changed.
+#[tokio::test]
+async fn toxics_end_connections_when_and_only_when_they_must() {
+    let (api, server) = (Api::new().await, TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let address = api.proxy(&server).await;
+    let (mut client, mut peer) = connect(address, &server).await;
+    let body = json!({ "name": "t", "type": "timeout", "stream": "upstream" });
+    api.json("POST", "/proxies/p/toxics", body, 200).await;
+    client.write_all(b"lost").await.unwrap();
+    assert_eq!(api.send("DELETE", "/proxies/p/toxics/t", "").await.status, 204);
+    assert!(matches!(within(client.read(&mut [0])).await, Ok(0) | Err(_)));
+    assert!(matches!(within(peer.read(&mut [0])).await, Ok(0) | Err(_)));
+    let (mut client, mut peer) = connect(address, &server).await;
+    let body = json!({ "name": "l", "type": "limit_data", "attributes": { "bytes": 6 } });
+    api.json("POST", "/proxies/p/toxics", body, 200).await;
+    echo(&mut client, &mut peer).await;
+    let body = json!({ "attributes": { "bytes": 10 } });
+    api.json("PATCH", "/proxies/p/toxics/l", body, 200).await;
+    peer.write_all(b"0123456789").await.unwrap();
+    let mut rest = Vec::new();
+    // How the end looks is the engine's; what came before it is counted.
+    let _ = within(client.read_to_end(&mut rest)).await;
+    assert_eq!(rest, b"012345");
+}
+
 /// Catches a control plane that waits for the data path: a client that stops reading wedges
 /// Toxiproxy's.
 #[tokio::test]
@@ -431,6 +362,52 @@ async fn a_client_that_stops_reading_wedges_nothing() {
     api.json("GET", "/proxies", json!(null), 200).await;
     assert_eq!(api.send("POST", "/reset", "").await.status, 204);
     assert_eq!(api.send("DELETE", "/proxies/p", "").await.status, 204);
+}
+
+/// Catches a control plane that waits for a server that does not answer, or for a toxic that holds
+/// a connection.
+#[tokio::test]
+async fn what_hangs_on_the_data_path_holds_up_no_request() {
+    let (api, server) = (Api::new().await, TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let mute = api.proxy(&server).await;
+    api.json("POST", "/proxies/p/toxics", json!({ "type": "blackhole" }), 200).await;
+    let body = json!({ "name": "q", "listen": "127.0.0.1:0", "upstream": mute.to_string() });
+    let view = api.json("POST", "/proxies", body, 201).await;
+    let address = view["listen"].as_str().unwrap();
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        clients.push(within(TcpStream::connect(address)).await.unwrap());
+    }
+    let body =
+        json!({ "type": "reset_peer", "stream": "upstream", "attributes": {"timeout": 60_000} });
+    api.json("POST", "/proxies/q/toxics", body, 200).await;
+    clients[0].write_all(b"x").await.unwrap();
+    api.json("PATCH", "/proxies/q", json!({ "enabled": false }), 200).await;
+    api.json("PATCH", "/proxies/q", json!({ "enabled": true }), 200).await;
+    assert_eq!(api.send("DELETE", "/proxies/q", "").await.status, 204);
+    assert_eq!(api.send("POST", "/reset", "").await.status, 204);
+    let (mut client, mut peer) = connect(mute, &server).await;
+    echo(&mut client, &mut peer).await;
+}
+
+/// Catches a reset that leaves the proxies behind the first that cannot listen as they are.
+#[tokio::test]
+async fn a_reset_goes_on_after_a_failure() {
+    let api = Api::new().await;
+    let taken = format!("127.0.0.1:{}", api.address.port());
+    for (name, listen) in [("a", taken.as_str()), ("b", "127.0.0.1:0")] {
+        let toxics = json!([{ "type": "noop", "stream": "both" }]);
+        let body = json!({ "name": name, "listen": listen, "upstream": "u:1", "enabled": false,
+                           "toxics": toxics });
+        let view = api.json("POST", "/proxies", body, 201).await;
+        assert_eq!(view["toxics"][0]["stream"], "both");
+    }
+    let refused = api.json("POST", "/reset", json!(null), 500).await;
+    let text = format!("listen tcp {taken}: bind: address already in use");
+    assert_eq!(refused["error"], text);
+    let after = api.json("GET", "/proxies", json!(null), 200).await;
+    assert_eq!((&after["a"]["enabled"], &after["b"]["enabled"]), (&json!(false), &json!(true)));
+    assert_eq!(after["b"]["toxics"], json!([]));
 }
 
 /// Catches a request that kills or corrupts the server: each of these kills Toxiproxy on the next

@@ -93,7 +93,8 @@ impl Handler {
         let input = input::proxy(body)?;
         let update =
             ProxyUpdate { listen: input.listen, upstream: input.upstream, enabled: input.enabled };
-        Ok(ok(output::proxy(&self.set.update(name, update).await?)))
+        let view = self.set.update(name, update).await.map_err(of_existing)?;
+        Ok(ok(output::proxy(&view)))
     }
 
     async fn delete(&self, name: &str) -> Result<Reply, Refusal> {
@@ -153,7 +154,7 @@ pub(super) fn config(input: ProxyInput) -> ProxyConfig {
         listen: input.listen.unwrap_or_default(),
         upstream: input.upstream.unwrap_or_default(),
         enabled: input.enabled.unwrap_or(true),
-        dial: Dial::Lazy,
+        dial: input.dial.unwrap_or(Dial::Lazy),
         node: None,
         toxics: input.toxics.iter().map(input::ToxicInput::config).collect(),
     }
@@ -161,6 +162,16 @@ pub(super) fn config(input: ProxyInput) -> ProxyConfig {
 
 pub(super) fn warnings(input: &ProxyInput) -> Vec<String> {
     input.toxics.iter().flat_map(|toxic| toxic.attributes.warnings.clone()).collect()
+}
+
+/// An address that is none is named in other words when the proxy exists already.
+pub(super) fn of_existing(error: ProxyError) -> Refusal {
+    let is_invalid = matches!(error, ProxyError::Listen { invalid: true, .. });
+    let mut refusal = Refusal::from(error);
+    if let Some(rest) = refusal.message.strip_prefix("listen tcp: ").filter(|_| is_invalid) {
+        refusal.message = rest.to_owned();
+    }
+    refusal
 }
 
 impl From<ProxyError> for Refusal {

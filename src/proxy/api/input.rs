@@ -8,9 +8,9 @@ use axum::http::StatusCode;
 use super::attributes::{self, Attributes};
 use super::json::{Decoder, Place, Value, first_value, key_is};
 use super::reply::Refusal;
-use crate::base::family::Kind;
+use crate::base::family::{self, Kind};
 use crate::proxy::toxic::{TOXICS, ToxicSpec};
-use crate::proxy::{ProxyError, Stream, ToxicConfig, ToxicUpdate};
+use crate::proxy::{Dial, ProxyError, Stream, ToxicConfig, ToxicUpdate};
 
 /// The Go type of one entry of a list of proxies, for its error texts.
 const ENTRY_TYPE: &str = r#"struct { toxiproxy.Proxy; Enabled *bool "json:\"enabled\"" }"#;
@@ -28,6 +28,8 @@ pub(super) struct ProxyInput {
     pub(super) listen: Option<String>,
     pub(super) upstream: Option<String>,
     pub(super) enabled: Option<bool>,
+    /// Ours: when and how the server is connected to.
+    pub(super) dial: Option<Dial>,
     pub(super) toxics: Vec<ToxicInput>,
 }
 
@@ -112,11 +114,25 @@ fn read_proxy<'a>(
         } else if key_is(&key, "logger") {
             // Toxiproxy shows this field by accident, and clients send it back.
             drop(decoder.members(value, at("Logger"), "zerolog.Logger"));
+        } else if key_is(&key, "dial") {
+            let text = decoder.text(value, at("dial"));
+            input.dial = text.and_then(|text| dial(decoder, &text)).or(input.dial);
         } else if key_is(&key, "toxics") {
             toxics = Some(value);
         }
     }
     (input, toxics)
+}
+
+fn dial(decoder: &mut Decoder, text: &str) -> Option<Dial> {
+    match text {
+        "lazy" => Some(Dial::Lazy),
+        "eager" => Some(Dial::Eager),
+        other => {
+            decoder.mistake(family::unknown("dial", other, &["lazy", "eager"]));
+            None
+        }
+    }
 }
 
 /// Reads `toxics` of a proxy, each as the body that would create it.
@@ -304,6 +320,7 @@ mod tests {
         for (toxics, message) in [
             (r#"[{"type":"x"}]"#, "toxic 1: invalid toxic type"),
             (r#"[{"type":"noop"},{"type":"noop"}]"#, "toxic 2: toxic already exists"),
+            (r#"[],"dial":"lasy""#, "bad request body: unknown dial `lasy`; did you mean `lazy`?"),
             (
                 "7",
                 "bad request body: json: cannot unmarshal number into Go struct field \

@@ -6,7 +6,7 @@
 
 use axum::http::StatusCode;
 
-use super::handle::{config, warnings};
+use super::handle::{config, of_existing, warnings};
 use super::input::{self, ProxyInput};
 use super::output;
 use super::reply::{Refusal, Reply};
@@ -83,7 +83,8 @@ async fn one(set: &ProxySet, entry: ProxyInput) -> Result<ProxyView, Refusal> {
 
 /// Whether a proxy at `current` listens where `asked` says; port 0 is satisfied by any port.
 async fn is_same_address(current: &str, asked: &str) -> Result<bool, Refusal> {
-    let (current, mut asked) = (resolve(current).await?, resolve(asked).await?);
+    let current = resolve(current).await.map_err(of_existing)?;
+    let mut asked = resolve(asked).await.map_err(of_existing)?;
     if asked.port() == 0 {
         asked.set_port(current.port());
     }
@@ -98,7 +99,7 @@ async fn replace(set: &ProxySet, old: &ProxyView, entry: &ProxyInput) -> Result<
         upstream: entry.upstream.clone(),
         enabled: Some(entry.enabled.unwrap_or(true)),
     };
-    set.update(&old.name, update).await?;
+    set.update(&old.name, update).await.map_err(of_existing)?;
     for toxic in &old.toxics {
         set.remove_toxic(&old.name, &toxic.name).await?;
     }

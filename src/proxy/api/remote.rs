@@ -59,9 +59,13 @@ impl Remote {
         let wrong = || RemoteError::Address(address.to_owned());
         let rest = address.strip_prefix("http://").unwrap_or(address);
         let uri: Uri = format!("http://{rest}").parse().map_err(|_| wrong())?;
-        let is_bare = !rest.contains("://") && uri.path() == "/" && uri.query().is_none();
-        let host = uri.host().filter(|host| is_bare && !host.is_empty()).ok_or_else(wrong)?;
-        let port = uri.port_u16().unwrap_or(DEFAULT_PORT);
+        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(wrong)?;
+        let port = uri.port_u16();
+        let whole = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        if rest.trim_end_matches('/') != whole {
+            return Err(wrong());
+        }
+        let port = port.unwrap_or(DEFAULT_PORT);
         Ok(Self { host: host.to_owned(), port, agent: agent.into() })
     }
 

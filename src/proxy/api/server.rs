@@ -5,7 +5,7 @@
 //! nothing half done.
 
 use std::io;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,7 +67,13 @@ pub struct ApiOptions {
 /// When the host is unknown or the port is taken.
 pub async fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
     if host.is_empty() {
-        return TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await;
+        return match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
+            // A machine without IPv6.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await
+            }
+            bound => bound,
+        };
     }
     let mut found: Vec<SocketAddr> = lookup_host((host, port)).await?.collect();
     found.sort_by_key(SocketAddr::is_ipv6);
@@ -119,8 +125,10 @@ async fn accept(listener: TcpListener, api: Arc<Api>) {
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, client)) => {
-                let connection = connection(stream, router.clone(), api.scope.clone(), permit);
-                api.scope.spawn(format!("connection[{client}]"), connection);
+                // A scope each: what goes wrong in one ends that one.
+                let scope = api.scope.child(format!("connection[{client}]"));
+                let connection = connection(stream, router.clone(), scope.clone(), permit);
+                scope.spawn("serve", connection);
             }
             Err(error) => {
                 warn!(%error, "the control API cannot accept");
@@ -219,13 +227,17 @@ impl Api {
     async fn handled(self: &Arc<Self>, resource: Resource, method: Method, body: Bytes) -> Reply {
         let (sender, receiver) = oneshot::channel();
         let api = Arc::clone(self);
-        self.scope.spawn("request", async move {
+        self.scope.child("request").spawn("handle", async move {
             // Nobody waits for the answer any more when the client has left.
             let _ = sender.send(api.handler.handle(resource, &method, &body).await);
         });
         match timeout(HANDLER_TIME_MAX, receiver).await {
             Ok(Ok(reply)) => reply,
-            Ok(Err(_)) | Err(_) => Reply::timeout(),
+            Ok(Err(_)) => {
+                let message = "the request ended in a fault of the server's own";
+                Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, message).into()
+            }
+            Err(_) => Reply::timeout(),
         }
     }
 }

@@ -1,0 +1,140 @@
+//! `harness proxy`: a stand-alone server of proxies, started and driven like `toxiproxy-server`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::ArgAction;
+use clap::builder::BoolishValueParser;
+use tracing::{error, info};
+
+use super::exit::Exit;
+use super::{log, output};
+use crate::base::scope::Scope;
+use crate::base::seed::Seed;
+use crate::base::time::RunClock;
+use crate::event::Events;
+use crate::proxy::ProxySet;
+use crate::proxy::api::{self, ApiOptions, Feed, TOXIPROXY_VERSION};
+
+/// How long requests and connections may take to end after a signal.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
+
+/// Serve fault-injecting proxies; Toxiproxy's clients, flags and files work unchanged.
+#[derive(Debug, clap::Args)]
+#[command(disable_version_flag = true)]
+pub(super) struct Arguments {
+    /// The host on which the control API listens
+    #[arg(long, value_name = "HOST", default_value = "localhost")]
+    host: String,
+    /// The port on which the control API listens
+    #[arg(long, value_name = "PORT", default_value_t = 8474)]
+    port: u16,
+    /// A JSON file with proxies to create, in the form of the body of /populate
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Makes every draw repeatable [default: drawn, and logged]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    seed: Option<i64>,
+    #[command(flatten)]
+    metrics: MetricsFlags,
+    /// Print the version of Toxiproxy whose contract this server keeps
+    #[arg(long)]
+    version: bool,
+}
+
+/// Flags that Go's programs also take with a value.
+#[derive(Debug, clap::Args)]
+struct MetricsFlags {
+    /// Show figures about this process on /metrics
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false",
+          default_missing_value = "true", value_parser = BoolishValueParser::new(),
+          action = ArgAction::Set, hide_default_value = true, hide_possible_values = true)]
+    runtime_metrics: bool,
+    /// Show the proxies' figures on /metrics
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false",
+          default_missing_value = "true", value_parser = BoolishValueParser::new(),
+          action = ArgAction::Set, hide_default_value = true, hide_possible_values = true)]
+    proxy_metrics: bool,
+}
+
+/// Serves until a signal.
+pub(super) fn main(arguments: &Arguments) -> Exit {
+    if arguments.version {
+        return output::result(&format!("toxiproxy-server version {TOXIPROXY_VERSION}\n"));
+    }
+    log::start(std::env::var("LOG_LEVEL").ok().as_deref());
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::complain(&format_args!("cannot start threads: {error}"));
+            return Exit::Internal;
+        }
+    };
+    runtime.block_on(serve(arguments)).unwrap_or_else(|(exit, what)| {
+        output::complain(&what);
+        exit
+    })
+}
+
+async fn serve(arguments: &Arguments) -> Result<Exit, (Exit, String)> {
+    let seed =
+        arguments.seed.map_or_else(Seed::from_system, |seed| Seed::new(seed.cast_unsigned()));
+    let scope = Scope::current("proxy");
+    let feed = Feed::new(RunClock::start());
+    let set = ProxySet::new(seed, feed.events(Events::ignore()), &scope);
+    // Before the API listens: a client that reaches it finds the proxies of the file.
+    if let Some(path) = &arguments.config {
+        populate(&set, path).await;
+    }
+    let (host, port) = (&arguments.host, arguments.port);
+    let not_bound = |error: io::Error| {
+        let what = format!("cannot listen on {host}:{port}: {error}; choose with -host and -port");
+        (Exit::LabDown, what)
+    };
+    let listener = api::bind(host, port).await.map_err(not_bound)?;
+    let options = ApiOptions {
+        proxy_metrics: arguments.metrics.proxy_metrics,
+        runtime_metrics: arguments.metrics.runtime_metrics,
+        feed: Some(feed),
+    };
+    let address = api::serve(listener, set, options, &scope).map_err(not_bound)?;
+    info!(%address, seed = seed.value(), version = env!("CARGO_PKG_VERSION"), "control API listens");
+    let signal = signal()
+        .await
+        .map_err(|error| (Exit::Internal, format!("cannot wait for signals: {error}")))?;
+    info!(signal, "shutting down");
+    tokio::select! {
+        _ = scope.close(SHUTDOWN_GRACE) => Ok(Exit::Pass),
+        // Whoever asks twice does not want to wait.
+        _ = self::signal() => Ok(Exit::Interrupted),
+    }
+}
+
+/// As Toxiproxy: a file that cannot be used is a line in the log, not the end.
+async fn populate(set: &ProxySet, path: &Path) {
+    let config = path.display();
+    let populated = match tokio::fs::read(path).await {
+        Ok(body) => api::populate(set, &body).await,
+        Err(error) => Err(error.to_string()),
+    };
+    match populated {
+        Ok(proxies) => info!(%config, proxies, "proxies populated from the file"),
+        Err(error) => error!(%config, error, "the file could not be populated completely"),
+    }
+}
+
+#[cfg(unix)]
+async fn signal() -> io::Result<&'static str> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed.map(|()| "SIGINT"),
+        _ = terminate.recv() => Ok("SIGTERM"),
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() -> io::Result<&'static str> {
+    tokio::signal::ctrl_c().await.map(|()| "interrupt")
+}

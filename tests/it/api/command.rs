@@ -1,0 +1,217 @@
+//! `harness proxy` and `harness ctl` as people and scripts start them.
+
+use std::process::Stdio;
+
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use super::{Api, within};
+
+/// What a command wrote, and how it ended.
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    stdout: String,
+    stderr: String,
+    exit: i32,
+}
+
+async fn harness(words: &[&str]) -> Outcome {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+    command.args(words).stdin(Stdio::null()).env_remove("TOXIPROXY_URL").kill_on_drop(true);
+    let output = within(command.output()).await.unwrap();
+    Outcome {
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+        exit: output.status.code().unwrap(),
+    }
+}
+
+/// `harness ctl` against this API.
+async fn ctl(api: &Api, words: &[&str]) -> Outcome {
+    let url = format!("http://{}", api.address);
+    let words: Vec<&str> = ["ctl", "-h", &url].into_iter().chain(words.iter().copied()).collect();
+    harness(&words).await
+}
+
+fn fine(stdout: &str) -> Outcome {
+    Outcome { stdout: stdout.to_owned(), stderr: String::new(), exit: 0 }
+}
+
+fn failed(stderr: &str) -> Outcome {
+    Outcome { stdout: String::new(), stderr: stderr.to_owned(), exit: 1 }
+}
+
+/// Catches a command that prints something else than toxiproxy-cli does to a pipe.
+#[tokio::test]
+async fn every_command_answers_as_toxiproxy_cli() {
+    let api = Api::new().await;
+    assert_eq!(ctl(&api, &["list"]).await, fine(""));
+    let create = ["create", "-l", "localhost:0", "-u", "u:1", "one"];
+    assert_eq!(ctl(&api, &create).await, fine("Created new proxy one\n"));
+    let again = "Failed to create proxy: create: HTTP 409: proxy already exists\n\n";
+    assert_eq!(
+        ctl(&api, &["c", "--listen", "x:0", "--upstream", "u:1", "one"]).await,
+        failed(again)
+    );
+    assert_eq!(ctl(&api, &["toggle", "one"]).await, fine("Proxy one is now disabled\n"));
+    let add = ["toxic", "add", "-t", "latency", "-a", "latency=100,jitter=5", "--upstream", "one"];
+    let added = "Added upstream latency toxic 'latency_upstream' on proxy 'one'\n";
+    assert_eq!(ctl(&api, &add).await, fine(added));
+    let add = ["t", "a", "-type", "timeout", "-n", "t", "-tox", "0.5", "one"];
+    assert_eq!(ctl(&api, &add).await, fine("Added downstream timeout toxic 't' on proxy 'one'\n"));
+    let update = ["toxic", "update", "-n", "t", "-a", "timeout=7", "one"];
+    assert_eq!(ctl(&api, &update).await, fine("Updated toxic 't' on proxy 'one'\n"));
+    let shown = concat!(
+        "latency_upstream\ttype=latency\tstream=upstream\ttoxicity=1.00\t",
+        "attributes=[\tjitter=5\tlatency=100\t]\n",
+        "t\ttype=timeout\tstream=downstream\ttoxicity=0.50\tattributes=[\ttimeout=7\t]\n"
+    );
+    assert_eq!(ctl(&api, &["inspect", "one"]).await, fine(shown));
+    let listen = api.set.get("one").unwrap().listen;
+    assert_eq!(ctl(&api, &["ls"]).await, fine(&format!("one\t{listen}\tu:1\tdisabled\t2\n")));
+    let remove = ["toxic", "remove", "one", "-n", "t"];
+    assert_eq!(ctl(&api, &remove).await, fine("Removed toxic 't' on proxy 'one'\n"));
+    assert_eq!(ctl(&api, &["delete", "one"]).await, fine("Deleted proxy one\n"));
+    assert!(api.set.list().is_empty());
+}
+
+/// Catches a mistake whose words or exit code scripts written for toxiproxy-cli do not know.
+#[tokio::test]
+async fn every_mistake_is_named_as_by_toxiproxy_cli() {
+    let api = Api::new().await;
+    let body = json!({ "name": "p", "upstream": "u:1", "enabled": false });
+    api.json("POST", "/proxies", body, 201).await;
+    for (words, stderr) in [
+        (&["inspect", "x"][..], "Failed to retrieve proxy x: HTTP 404: proxy not found\n\n"),
+        (&["delete", "x"], "Failed to retrieve proxy x: HTTP 404: proxy not found\n\n"),
+        (
+            &["toxic", "remove", "-n", "t", "x"],
+            "Failed to remove toxic: failed to retrieve proxy with name `x`: \
+             HTTP 404: proxy not found\n\n",
+        ),
+        (
+            &["toxic", "add", "-t", "nonsense", "p"],
+            "Failed to add toxic: failed to add toxic to proxy p: AddToxic: \
+             HTTP 400: invalid toxic type\n\n",
+        ),
+        (
+            &["toxic", "update", "-n", "t", "p"],
+            "Failed to update toxic: failed to update toxic 't' of proxy 'p': \
+             HTTP 404: toxic not found\n\n",
+        ),
+        (
+            &["toxic", "add", "-t", "noop", "-u", "-d", "p"],
+            "Only one should be specified: upstream or downstream.\n\n",
+        ),
+        (
+            &["toxic", "add", "-t", "noop", "--toxicity", "2", "p"],
+            "toxicity should be a float between 0 and 1.\n\n",
+        ),
+    ] {
+        assert_eq!(ctl(&api, words).await, failed(stderr), "{words:?}");
+    }
+    for (words, stderr) in [
+        (&["inspect"][..], "Proxy name is required as the first argument.\n\n"),
+        (&["create", "-l", "x:1", "p"], "Required argument 'upstream' was empty.\n\n"),
+        (&["toxic", "add", "-t", "noop"], "Proxy name is missing.\n\n"),
+    ] {
+        let outcome = ctl(&api, words).await;
+        assert_eq!((outcome.stderr.as_str(), outcome.exit), (stderr, 1), "{words:?}");
+        assert!(outcome.stdout.contains("Usage:"), "{words:?}");
+    }
+    let unknown = ctl(&api, &["lst"]).await;
+    assert_eq!((unknown.stderr.as_str(), unknown.exit), ("No help topic for 'lst'\n", 3));
+}
+
+/// Catches a server that does not answer and a version that scripts do not find.
+#[tokio::test]
+async fn versions_are_those_of_the_contract() {
+    let ctl = harness(&["ctl", "--version"]).await;
+    assert_eq!(ctl, fine("toxiproxy-cli version 2.12.0\n"));
+    assert_eq!(harness(&["ctl", "-v"]).await, ctl);
+    assert_eq!(harness(&["proxy", "-version"]).await, fine("toxiproxy-server version 2.12.0\n"));
+    let outcome = harness(&["ctl", "-h", "http://127.0.0.1:1", "list"]).await;
+    assert!(
+        outcome.stderr.starts_with("Failed to retrieve proxies: fail to request: 127.0.0.1:1: ")
+    );
+    assert_eq!(outcome.exit, 1);
+}
+
+/// A `harness proxy` that runs, and the address of its API.
+async fn server(words: &[&str]) -> (Child, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+    command.args(["proxy", "-port=0"]).args(words).env("LOG_LEVEL", "info");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let address = within(async {
+        loop {
+            let line = lines.next_line().await.unwrap().expect("the server ended");
+            let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+            if let Some(address) = line["address"].as_str() {
+                return address.to_owned();
+            }
+        }
+    })
+    .await;
+    // The rest of the log has to go somewhere.
+    drop(tokio::task::spawn_blocking(move || drop(lines)));
+    (child, address)
+}
+
+/// Catches a server that ignores its flags or its file, that fails over a bad file, or that does
+/// not end with 0 when it is told to.
+#[cfg(unix)]
+#[tokio::test]
+async fn the_server_takes_toxiproxys_flags_and_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = folder.path().join("good.json");
+    let list = json!([{ "name": "p", "listen": "127.0.0.1:0", "upstream": "u:1",
+                        "toxics": [{ "type": "noop" }] }]);
+    std::fs::write(&good, list.to_string()).unwrap();
+    let bad = folder.path().join("bad.json");
+    std::fs::write(&bad, "{").unwrap();
+    for (file, metrics, shown) in
+        [(&good, "-proxy-metrics=true", true), (&bad, "-proxy-metrics", false)]
+    {
+        let config = file.to_str().unwrap();
+        let (mut child, address) =
+            server(&["-host", "localhost", "-config", config, "-seed=-5", metrics]).await;
+        let url = format!("http://{address}");
+        let listed = harness(&["ctl", "-host", &url, "list"]).await;
+        assert_eq!((listed.exit, listed.stdout.starts_with("p\t127.0.0.1:")), (0, shown));
+        let id = rustix::process::Pid::from_raw(child.id().unwrap().cast_signed()).unwrap();
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        assert!(within(child.wait()).await.unwrap().success());
+    }
+    let (_child, address) = server(&[]).await;
+    let port = address.rsplit_once(':').unwrap().1;
+    let taken = harness(&["proxy", "-port", port]).await;
+    assert_eq!(taken.exit, 3);
+    assert!(taken.stderr.contains("choose with -host and -port"), "{}", taken.stderr);
+}
+
+/// A script of `tests/clients` against a fresh server.
+async fn story(program: &str, script: &str) {
+    let api = Api::new().await;
+    let script = format!("{}/tests/clients/{script}", env!("CARGO_MANIFEST_DIR"));
+    let mut command = Command::new(program);
+    command.args([&script, &api.address.to_string()]).stdin(Stdio::null()).kill_on_drop(true);
+    let output = within(command.output()).await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Catches an answer that toxiproxy-python does not understand.
+#[tokio::test]
+#[cfg_attr(not(real_python_clients), ignore = "needs harness-python-clients on PATH")]
+async fn the_python_client_drives_it_unchanged() {
+    story("harness-python-clients", "python.py").await;
+}
+
+/// Catches an answer that toxiproxy-node-client does not understand.
+#[tokio::test]
+#[cfg_attr(not(real_node_clients), ignore = "needs harness-node-clients on PATH")]
+async fn the_node_client_drives_it_unchanged() {
+    story("harness-node-clients", "node.js").await;
+}

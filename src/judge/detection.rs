@@ -1,0 +1,179 @@
+//! How soon the client noticed the fault, and what it cost until then.
+
+use std::time::Duration;
+
+use super::baseline::Baseline;
+use super::recovery::slowest;
+use super::window::after_fault;
+use crate::base::name::NodeIndex;
+use crate::base::time::Offset;
+use crate::event::{BreakerState, EventKind, Phase};
+use crate::record::{DelayUs, NodeGroup, Summary};
+
+/// How soon, counted from the moment everything had acknowledged the fault. Of several faulty
+/// nodes the slowest counts, and one that never noticed leaves no time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Detection {
+    /// The first operation on a faulty node's keys that failed or was slow. The earliest node.
+    pub first_impact: Option<Duration>,
+    /// The first change of the client's mind about the node: breaker, or ejection.
+    pub detected: Option<Duration>,
+    /// The breaker was open.
+    pub breaker_open: Option<Duration>,
+    /// The same, from the first failed operation: what counting took, without the timeout.
+    pub breaker_open_after_first_failure: Option<Duration>,
+    /// Operations on a faulty node's keys that took nine tenths of the timeout or longer until then.
+    pub exposure: Option<u64>,
+    /// How long a shed operation took.
+    pub fast_fail: DelayUs,
+    /// How many there were.
+    pub shed: u64,
+}
+
+impl Detection {
+    /// Looks for the first signs on each faulty node.
+    pub(crate) fn of(summary: &Summary) -> Self {
+        let fast_fail = summary.tally(Some(Phase::Fault), NodeGroup::All).fast_fail.figures();
+        let nodes: Vec<OneNode> = summary
+            .faulty_nodes()
+            .into_iter()
+            .filter_map(|node| OneNode::of(summary, node))
+            .collect();
+        Self {
+            first_impact: nodes.iter().filter_map(|node| node.first_impact).min(),
+            detected: slowest(nodes.iter().map(|node| node.detected)),
+            breaker_open: slowest(nodes.iter().map(|node| node.open)),
+            breaker_open_after_first_failure: slowest(
+                nodes.iter().map(|node| node.open_after_error),
+            ),
+            exposure: (!nodes.is_empty()).then(|| nodes.iter().map(|node| node.exposure).sum()),
+            fast_fail: DelayUs { p50: fast_fail.p50, p99: fast_fail.p99, max: fast_fail.max },
+            shed: fast_fail.count,
+        }
+    }
+}
+
+/// The same for one faulty node.
+#[derive(Debug)]
+struct OneNode {
+    first_impact: Option<Duration>,
+    detected: Option<Duration>,
+    open: Option<Duration>,
+    open_after_error: Option<Duration>,
+    exposure: u64,
+}
+
+impl OneNode {
+    /// `None` when no fault was ever applied to it.
+    fn of(summary: &Summary, node: NodeIndex) -> Option<Self> {
+        let applied = summary.faults_on(node).filter_map(|fault| fault.applied).min()?;
+        let bins = after_fault(summary, |other| other == node);
+        let slow_us = Baseline::of(summary, |_| true).map_or(f64::INFINITY, |base| base.slow_us);
+        let slow = bins
+            .iter()
+            .filter(|piece| piece.start >= applied && piece.bin.response.longer_than(slow_us) > 0)
+            .map(|piece| piece.start.plus(Duration::from_secs_f64(slow_us / 1e6)))
+            .next();
+        let first_error =
+            bins.iter().filter_map(|piece| piece.bin.first_error).filter(|at| *at >= applied).min();
+        let open = opened(summary, node, applied);
+        let detected = [open, noticed(summary, node, applied)].into_iter().flatten().min();
+        let until = detected.or_else(|| summary.healed()).unwrap_or(summary.inputs.ended);
+        Some(Self {
+            first_impact: [slow, first_error]
+                .into_iter()
+                .flatten()
+                .min()
+                .map(|at| at.since(applied)),
+            detected: detected.map(|at| at.since(applied)),
+            open: open.map(|at| at.since(applied)),
+            open_after_error: open.zip(first_error).map(|(open, error)| open.since(error)),
+            exposure: bins
+                .iter()
+                .filter(|piece| piece.end() > applied && piece.start < until)
+                .map(|piece| piece.bin.long)
+                .sum(),
+        })
+    }
+}
+
+/// When the breaker of `node` first opened after `from`.
+fn opened(summary: &Summary, node: NodeIndex, from: Offset) -> Option<Offset> {
+    summary
+        .transitions
+        .iter()
+        .find(|change| change.node == node && change.at >= from && change.to == BreakerState::Open)
+        .map(|change| change.at)
+}
+
+/// When the client first gave up `node` after `from`, by any means but its breaker.
+fn noticed(summary: &Summary, node: NodeIndex, from: Offset) -> Option<Offset> {
+    summary
+        .events
+        .iter()
+        .filter(|event| matches!(&event.kind, EventKind::NodeEjected { node: n, .. } if *n == node))
+        .map(|event| Offset::from_duration(Duration::from_secs_f64(event.at_s.max(0.0))))
+        .find(|at| *at >= from)
+}
+
+/// How often a breaker opened while no fault was active on its node. A failure that began under a
+/// fault may end up to `grace` after it.
+pub(crate) fn false_opens(summary: &Summary, node: NodeIndex) -> u64 {
+    let grace = summary.config.operation_timeout * 2;
+    let excused = |at: Offset| {
+        summary.faults_on(node).any(|fault| {
+            let begun = fault.applied.is_some_and(|applied| applied <= at.plus(APPLYING));
+            begun && fault.healed.is_none_or(|healed| at <= healed.plus(grace))
+        })
+    };
+    let opens = summary
+        .transitions
+        .iter()
+        .filter(|change| change.node == node && change.to == BreakerState::Open)
+        .filter(|change| !excused(change.at));
+    opens.count() as u64
+}
+
+/// A fault bites while it is being applied, a little before everything has acknowledged it.
+const APPLYING: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{ErrorClass, Outcome};
+    use crate::record::synthetic::{FAULT_MS, HEAL_MS, Story, usual};
+
+    /// Catches times counted from the wrong moment, and an exposure that goes on after detection.
+    #[test]
+    fn times_count_from_the_acknowledged_fault() {
+        let summary = Story::default().tell(|node, ms| {
+            if node == 0 && (FAULT_MS..FAULT_MS + 50).contains(&ms) {
+                (Outcome::Error(ErrorClass::Timeout), 100_000)
+            } else {
+                usual(node, ms)
+            }
+        });
+        let detection = Detection::of(&summary);
+        assert_eq!(detection.breaker_open, Some(Duration::from_millis(50)));
+        assert_eq!(detection.detected, Some(Duration::from_millis(50)));
+        assert_eq!(detection.first_impact, Some(Duration::from_micros(50_005)), "the first shed");
+        assert_eq!(detection.exposure, Some(10));
+        assert_eq!(detection.fast_fail.p99, Some(5));
+        assert_eq!(detection.shed, 990);
+    }
+
+    /// Catches a breaker that never opened but has a time, and openings excused for ever.
+    #[test]
+    fn never_is_not_zero_and_false_opens_are_found() {
+        let story = Story { breaker: Vec::new(), ..Story::default() };
+        let detection = Detection::of(&story.tell(usual));
+        assert_eq!(detection.breaker_open, None);
+        assert_eq!(detection.first_impact, Some(Duration::from_micros(5)));
+        for (ms, expected) in [(3000, 1), (FAULT_MS + 1, 0), (HEAL_MS + 150, 0), (HEAL_MS + 250, 1)]
+        {
+            let change = (ms, BreakerState::Closed, BreakerState::Open);
+            let story = Story { breaker: vec![change], ..Story::default() };
+            assert_eq!(false_opens(&story.tell(usual), NodeIndex(0)), expected, "{ms}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What operations came to.
+
+use super::{Facts, Measure, Reading};
+use crate::base::family::Unit;
+use crate::event::Outcome;
+use crate::record::ratio;
+
+pub(super) const ERROR_RATIO: Measure = Measure {
+    name: "error_ratio",
+    summary: "failed, shed, indeterminate, hung and lost operations over offered ones",
+    unit: Unit::Ratio,
+    counts_breaches: false,
+    read: |facts| {
+        let counts = facts.tally().counts;
+        Reading::share(counts.error_ratio(), counts.offered())
+    },
+};
+
+pub(super) const AVAILABILITY: Measure = Measure {
+    name: "availability",
+    summary: "good operations over offered ones",
+    unit: Unit::Ratio,
+    counts_breaches: false,
+    read: |facts| {
+        let counts = facts.tally().counts;
+        Reading::share(counts.availability_ratio(), counts.offered())
+    },
+};
+
+pub(super) const SHED_RATIO: Measure = Measure {
+    name: "shed_ratio",
+    summary: "operations rejected at once over offered ones",
+    unit: Unit::Ratio,
+    counts_breaches: false,
+    read: |facts| {
+        let counts = facts.tally().counts;
+        Reading::share(ratio(counts.of(Outcome::Shed), counts.offered()), counts.offered())
+    },
+};
+
+pub(super) const HIT_RATIO: Measure = Measure {
+    name: "hit_ratio",
+    summary: "reads that found their value over reads that said hit or miss",
+    unit: Unit::Ratio,
+    counts_breaches: false,
+    read: |facts| {
+        let counts = facts.tally().counts;
+        Reading::share(counts.hit_ratio(), counts.reads())
+    },
+};
+
+pub(super) const LOST_SLOTS: Measure = Measure {
+    name: "lost_slots",
+    summary: "operations that were due and never issued, because no worker was free",
+    unit: Unit::Count,
+    counts_breaches: true,
+    read: |facts| count(facts, Outcome::LostSlot),
+};
+
+pub(super) const HUNG: Measure = Measure {
+    name: "hung",
+    summary: "operations that did not end within three times their deadline",
+    unit: Unit::Count,
+    counts_breaches: true,
+    read: |facts| count(facts, Outcome::Hung),
+};
+
+fn count(facts: &Facts<'_>, outcome: Outcome) -> Reading {
+    let counts = facts.tally().counts;
+    Reading::count(counts.of(outcome), counts.offered())
+}

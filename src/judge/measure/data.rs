@@ -1,0 +1,69 @@
+//! Whether the data was right.
+
+use super::{Facts, Measure, Reading};
+use crate::base::family::Unit;
+use crate::event::Outcome;
+
+pub(super) const WRONG: Measure = Measure {
+    name: "wrong_data",
+    summary: "values that belong to another key or were never written",
+    unit: Unit::Count,
+    counts_breaches: true,
+    read: |facts| seen(facts, Outcome::Wrong, facts.summary.inputs.data.wrong),
+};
+
+pub(super) const CORRUPT: Measure = Measure {
+    name: "corrupt_data",
+    summary: "values whose length or checksum is not their own",
+    unit: Unit::Count,
+    counts_breaches: true,
+    read: |facts| seen(facts, Outcome::Corrupt, facts.summary.inputs.data.corrupt),
+};
+
+pub(super) const STALE: Measure = Measure {
+    name: "stale_data",
+    summary: "reads older than the last acknowledged write",
+    unit: Unit::Count,
+    counts_breaches: true,
+    read: |facts| seen(facts, Outcome::Stale, 0),
+};
+
+pub(super) const FALSE_MISSES: Measure = Measure {
+    name: "false_misses",
+    summary: "misses although the key's own node holds the value",
+    unit: Unit::Count,
+    counts_breaches: true,
+    read: |facts| seen(facts, Outcome::FalseMiss, 0),
+};
+
+pub(super) const ACKNOWLEDGED_BUT_LOST: Measure = Measure {
+    name: "acknowledged_but_lost",
+    summary: "acknowledged writes that were never executed",
+    unit: Unit::Count,
+    counts_breaches: true,
+    read: |facts| told(facts, facts.summary.inputs.data.acknowledged_but_lost),
+};
+
+pub(super) const DOUBLE_APPLIED: Measure = Measure {
+    name: "double_applied",
+    summary: "increments beyond what was acknowledged or indeterminate",
+    unit: Unit::Count,
+    counts_breaches: true,
+    read: |facts| told(facts, facts.summary.inputs.data.double_applied),
+};
+
+/// Operations that came to `outcome`; over the whole run at least what the oracle counted, which
+/// also sees several violations within one multi-get, and the warm-up.
+fn seen(facts: &Facts<'_>, outcome: Outcome, oracle: u64) -> Reading {
+    let counts = facts.tally().counts;
+    let whole = facts.phase.is_none() && facts.nodes == crate::record::NodeGroup::All;
+    let count = if whole { facts.summary.total(outcome).max(oracle) } else { counts.of(outcome) };
+    Reading::count(count, counts.operations())
+}
+
+fn told(facts: &Facts<'_>, count: Option<u64>) -> Reading {
+    count.map_or_else(
+        || Reading::Unknown("the oracle did not look for it".to_owned()),
+        |count| Reading::count(count, facts.tally().counts.operations()),
+    )
+}

@@ -1,0 +1,146 @@
+//! Named quantities that objectives may bound, one noun a file.
+//!
+//! A row says what is measured and in which unit; the unit decides how a limit is written. What
+//! could not be measured is [`Reading::Unknown`] and makes an objective inconclusive; what was
+//! looked for and never came is [`Reading::Never`], later than any limit.
+
+mod answers;
+mod breaker;
+mod data;
+mod load;
+mod recovery;
+mod response_time;
+mod wire;
+
+use super::Analysis;
+use crate::base::family::Unit;
+use crate::event::Phase;
+use crate::record::{NodeGroup, Summary, Tally};
+
+/// One row of [`MEASURES`].
+#[derive(Debug)]
+pub struct Measure {
+    /// The name in objectives.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub summary: &'static str,
+    /// Its unit; a limit is written in the text form of the unit.
+    pub unit: Unit,
+    /// Whether it counts what must not happen at all: one breach is then proof enough.
+    pub counts_breaches: bool,
+    /// Looks it up.
+    pub(crate) read: fn(&Facts<'_>) -> Reading,
+}
+
+/// What was measured.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reading {
+    /// A value, and how many samples stand behind it.
+    Value {
+        /// In the unit of the measure.
+        value: f64,
+        /// How many samples.
+        samples: u64,
+    },
+    /// It was looked for and never came: later than any limit.
+    Never {
+        /// What never came.
+        what: String,
+        /// How many samples.
+        samples: u64,
+    },
+    /// It could not be measured; why.
+    Unknown(String),
+}
+
+/// What a measure may look at.
+#[derive(Debug)]
+pub(crate) struct Facts<'a> {
+    pub(crate) summary: &'a Summary,
+    pub(crate) analysis: &'a Analysis,
+    pub(crate) phase: Option<Phase>,
+    pub(crate) nodes: NodeGroup,
+}
+
+/// Every measure, in the order in which people should read them.
+pub static MEASURES: &[Measure] = &[
+    answers::ERROR_RATIO,
+    answers::AVAILABILITY,
+    answers::SHED_RATIO,
+    answers::HIT_RATIO,
+    answers::LOST_SLOTS,
+    answers::HUNG,
+    response_time::P50,
+    response_time::P95,
+    response_time::P99,
+    response_time::MAX,
+    response_time::FAST_FAIL_P99,
+    recovery::TIME_TO_RECOVER,
+    recovery::FIRST_SUCCESS,
+    recovery::HIT_RECOVERY,
+    recovery::STALE_TAIL,
+    recovery::RELAPSES,
+    breaker::OPEN_AFTER_FAULT,
+    breaker::DETECT,
+    breaker::FALSE_OPENS,
+    breaker::OPENS,
+    data::WRONG,
+    data::CORRUPT,
+    data::STALE,
+    data::FALSE_MISSES,
+    data::ACKNOWLEDGED_BUT_LOST,
+    data::DOUBLE_APPLIED,
+    wire::REQUEST_AMPLIFICATION,
+    wire::CONNECTS_PER_OPERATION,
+    wire::CONNECT_PEAK,
+    wire::STORM_FACTOR,
+    wire::WIRE_COUNT_DIFFERENCE,
+    wire::DIRTY_REUSE,
+    load::THROUGHPUT,
+    load::COLLATERAL_INDEX,
+    load::KEY_MOVE_RATIO,
+    load::IMBALANCE,
+    load::ISSUE_DELAY_P99,
+];
+
+/// The measure called `name`.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Measure> {
+    MEASURES.iter().find(|measure| measure.name == name)
+}
+
+impl Facts<'_> {
+    /// The counts of the phase and nodes that were asked for.
+    fn tally(&self) -> Tally {
+        self.summary.tally(self.phase, self.nodes)
+    }
+
+    /// Offered operations: the samples behind whatever is counted over all of them.
+    fn offered(&self) -> u64 {
+        self.tally().counts.offered()
+    }
+}
+
+impl Reading {
+    /// A share, or that there was nothing to share.
+    fn share(value: Option<f64>, samples: u64) -> Self {
+        value.map_or_else(
+            || Self::Unknown("no operations to measure it on".to_owned()),
+            |value| Self::Value { value, samples },
+        )
+    }
+
+    /// A count among `samples`.
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    const fn count(count: u64, samples: u64) -> Self {
+        Self::Value { value: count as f64, samples }
+    }
+
+    /// A value from outside the counts, or why there is none.
+    fn known(value: Option<f64>, samples: u64, why_not: &str) -> Self {
+        value.map_or_else(
+            || Self::Unknown(why_not.to_owned()),
+            |value| Self::Value { value, samples },
+        )
+    }
+}

@@ -1,0 +1,92 @@
+//! How long it took after the heal.
+
+use std::time::Duration;
+
+use super::{Facts, Measure, Reading};
+use crate::base::family::Unit;
+use crate::event::Phase;
+use crate::judge::Recovered;
+use crate::judge::recovery::has_faults;
+
+pub(super) const TIME_TO_RECOVER: Measure = Measure {
+    name: "time_to_recover",
+    summary: "from the heal until every second stays as good as before the fault",
+    unit: Unit::Seconds,
+    counts_breaches: false,
+    read: |facts| match &facts.analysis.recovery.recovered {
+        Recovered::Yes(time) => value(facts, *time),
+        Recovered::No => never(facts, "it did not recover"),
+        Recovered::Unknown(why) => Reading::Unknown(why.clone()),
+        Recovered::NotAsked => not_asked(facts),
+    },
+};
+
+pub(super) const FIRST_SUCCESS: Measure = Measure {
+    name: "first_success",
+    summary: "from the heal until the faulty node served its first good operation",
+    unit: Unit::Seconds,
+    counts_breaches: false,
+    read: |facts| {
+        after_heal(facts, facts.analysis.recovery.first_success, "the node served nothing")
+    },
+};
+
+pub(super) const HIT_RECOVERY: Measure = Measure {
+    name: "hit_recovery",
+    summary: "from the heal until the hit ratio of the faulty nodes' keys is back",
+    unit: Unit::Seconds,
+    counts_breaches: false,
+    read: |facts| after_heal(facts, facts.analysis.recovery.hits, "the hit ratio did not return"),
+};
+
+pub(super) const STALE_TAIL: Measure = Measure {
+    name: "stale_tail",
+    summary: "from the heal until the last stale read",
+    unit: Unit::Seconds,
+    counts_breaches: false,
+    read: |facts| after_heal(facts, facts.analysis.recovery.fresh, "stale reads went on"),
+};
+
+pub(super) const RELAPSES: Measure = Measure {
+    name: "relapses",
+    summary: "how often it got bad again after it had been good",
+    unit: Unit::Count,
+    counts_breaches: true,
+    read: |facts| match facts.analysis.recovery.relapses {
+        Some(relapses) => Reading::count(relapses, recovered_operations(facts)),
+        None => not_asked(facts),
+    },
+};
+
+fn after_heal(facts: &Facts<'_>, time: Option<Duration>, what: &str) -> Reading {
+    match (time, &facts.analysis.recovery.recovered) {
+        (_, Recovered::NotAsked) => not_asked(facts),
+        (Some(time), _) => value(facts, time),
+        (None, Recovered::Unknown(why)) => Reading::Unknown(why.clone()),
+        (None, _) => never(facts, what),
+    }
+}
+
+fn value(facts: &Facts<'_>, time: Duration) -> Reading {
+    Reading::Value { value: time.as_secs_f64(), samples: recovered_operations(facts) }
+}
+
+fn never(facts: &Facts<'_>, what: &str) -> Reading {
+    let examined = facts.analysis.recovery.examined.as_secs_f64();
+    let what = format!("{what} within {examined:.1} s");
+    Reading::Never { what, samples: recovered_operations(facts) }
+}
+
+fn recovered_operations(facts: &Facts<'_>) -> u64 {
+    let group = crate::record::NodeGroup::Faulty;
+    facts.summary.tally(Some(Phase::Recovery), group).counts.offered()
+}
+
+fn not_asked(facts: &Facts<'_>) -> Reading {
+    let why = if has_faults(facts.summary) {
+        "the run ended before the recovery phase"
+    } else {
+        "no fault was applied"
+    };
+    Reading::Unknown(why.to_owned())
+}

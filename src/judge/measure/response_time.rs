@@ -1,0 +1,65 @@
+//! From the intended start to the end, and how fast a rejection is.
+
+use super::{Facts, Measure, Reading};
+use crate::base::family::Unit;
+
+pub(super) const P50: Measure = Measure {
+    name: "response_time_p50",
+    summary: "the median, from the intended start",
+    unit: Unit::Microseconds,
+    counts_breaches: false,
+    read: |facts| quantile(facts, 0.5),
+};
+
+pub(super) const P95: Measure = Measure {
+    name: "response_time_p95",
+    summary: "95 % took at most this long, from the intended start",
+    unit: Unit::Microseconds,
+    counts_breaches: false,
+    read: |facts| quantile(facts, 0.95),
+};
+
+pub(super) const P99: Measure = Measure {
+    name: "response_time_p99",
+    summary: "99 % took at most this long, from the intended start",
+    unit: Unit::Microseconds,
+    counts_breaches: false,
+    read: |facts| quantile(facts, 0.99),
+};
+
+pub(super) const MAX: Measure = Measure {
+    name: "response_time_max",
+    summary: "the longest, from the intended start",
+    unit: Unit::Microseconds,
+    counts_breaches: true,
+    read: |facts| measured(facts, |response| response.max().map(|max| max.as_secs_f64() * 1e6)),
+};
+
+pub(super) const FAST_FAIL_P99: Measure = Measure {
+    name: "fast_fail_p99",
+    summary: "99 % of the shed operations were rejected within this time",
+    unit: Unit::Microseconds,
+    counts_breaches: false,
+    read: |facts| {
+        let shed = facts.tally().fast_fail;
+        Reading::known(micros(shed.quantile_us(0.99)), shed.count(), "nothing was shed")
+    },
+};
+
+fn quantile(facts: &Facts<'_>, quantile: f64) -> Reading {
+    measured(facts, |response| micros(response.quantile_us(quantile)))
+}
+
+fn measured(facts: &Facts<'_>, value: impl Fn(&crate::record::Latency) -> Option<f64>) -> Reading {
+    if !facts.summary.config.open_loop {
+        let why = "a closed loop has no intended starts, hence no response times";
+        return Reading::Unknown(why.to_owned());
+    }
+    let response = facts.tally().response;
+    Reading::share(value(&response), response.count())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "latencies are far below 2^53 us")]
+fn micros(us: Option<u64>) -> Option<f64> {
+    us.map(|us| us as f64)
+}

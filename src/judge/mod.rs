@@ -1,0 +1,70 @@
+//! Objectives and facts in, grades and a verdict out.
+//!
+//! Owns every threshold and every rule that turns a count into an opinion. It measures nothing and
+//! prints nothing; the same [`Summary`] always gets the same [`Judgement`]. It accuses the harness
+//! first: a run on a noisy machine is invalid, and a fault that touched nothing is vacuous.
+
+mod baseline;
+mod binomial;
+mod detection;
+pub mod measure;
+mod objective;
+mod recovery;
+mod strain;
+mod verdict;
+mod window;
+
+use crate::record::Summary;
+
+pub use baseline::Baseline;
+pub use detection::Detection;
+pub use measure::{MEASURES, Measure, Reading};
+pub(crate) use objective::show_us;
+pub use objective::{Bound, Grade, Graded, Objective};
+pub use recovery::{Recovered, Recovery};
+pub use strain::Strain;
+pub use verdict::{Judgement, Verdict};
+
+/// What the facts mean, before anyone asks whether that is good enough.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Analysis {
+    /// What was normal, over all nodes.
+    pub baseline: Option<Baseline>,
+    /// How long until all was well.
+    pub recovery: Recovery,
+    /// How soon the client noticed.
+    pub detection: Detection,
+    /// What the fault did to the load.
+    pub strain: Strain,
+    /// Operations that each fault touched, in the order of the faults.
+    pub touched: Vec<u64>,
+    /// Breaker openings without a fault, by node.
+    pub false_opens: Vec<u64>,
+}
+
+impl Analysis {
+    /// Works everything out.
+    #[must_use]
+    pub fn of(summary: &Summary) -> Self {
+        let nodes = u16::try_from(summary.config.nodes).unwrap_or(u16::MAX);
+        let baseline = Baseline::of(summary, |_| true);
+        Self {
+            recovery: Recovery::of(summary),
+            detection: Detection::of(summary),
+            strain: Strain::of(summary),
+            touched: verdict::touched(summary, baseline.as_ref()),
+            false_opens: (0..nodes)
+                .map(|node| detection::false_opens(summary, crate::base::name::NodeIndex(node)))
+                .collect(),
+            baseline,
+        }
+    }
+}
+
+/// Grades every objective and comes to a verdict.
+#[must_use]
+pub fn judge(summary: &Summary, objectives: &[Objective]) -> Judgement {
+    let analysis = Analysis::of(summary);
+    let grades = objectives.iter().map(|objective| objective.grade(summary, &analysis)).collect();
+    Judgement::of(summary, analysis, objectives, grades)
+}

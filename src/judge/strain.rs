@@ -1,0 +1,93 @@
+//! What the fault did to the load: more requests, more connections, other nodes' operations.
+
+use super::baseline::Baseline;
+use super::recovery::has_faults;
+use crate::event::Phase;
+use crate::record::{NodeGroup, Summary, WireCounts};
+
+/// The load on the wire, beside the load that was asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Strain {
+    /// Requests on the wire over requests that the operations needed.
+    pub request_amplification: Option<f64>,
+    /// Connection attempts over operations.
+    pub connects_per_operation: Option<f64>,
+    /// The most connection attempts in a second.
+    pub connect_peak_per_s: Option<f64>,
+    /// The most connection attempts in a second after the heal, over the connections of the steady
+    /// phase.
+    pub storm_factor: Option<f64>,
+    /// The share of operations on healthy nodes' keys that were not good and on time.
+    pub collateral_index: Option<f64>,
+    /// The share of healthy nodes' keys that another node served.
+    pub key_move_ratio: Option<f64>,
+    /// Requests to the busiest healthy node over the mean of the healthy ones.
+    pub imbalance: Option<f64>,
+}
+
+impl Strain {
+    /// Of the fault phase, or of the whole run when there was none.
+    pub(crate) fn of(summary: &Summary) -> Self {
+        let phase = has_faults(summary).then_some(Phase::Fault);
+        let peak = summary.wire(None).filter_map(|wire| wire.connect_peak).max();
+        let recovery_peak =
+            summary.wire(Some(Phase::Recovery)).filter_map(|wire| wire.connect_peak).max();
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+        let float = |count: u64| count as f64;
+        let pool = summary.connects.steady_open.filter(|open| *open > 0).map(float);
+        Self {
+            request_amplification: amplification(summary, phase),
+            connects_per_operation: connects_per_operation(summary, phase),
+            connect_peak_per_s: peak.map(float).or(summary.connects.peak_per_s),
+            storm_factor: recovery_peak
+                .map(float)
+                .or(summary.connects.recovery_peak_per_s)
+                .filter(|_| phase.is_some())
+                .zip(pool)
+                .map(|(peak, pool)| peak / pool),
+            collateral_index: phase.and_then(|phase| collateral(summary, phase)),
+            key_move_ratio: phase
+                .and_then(|phase| summary.tally(Some(phase), NodeGroup::Healthy).moved_ratio()),
+            imbalance: imbalance(summary, phase),
+        }
+    }
+}
+
+/// Requests of operations on the wire over those needed, in one phase.
+pub(crate) fn amplification(summary: &Summary, phase: Option<Phase>) -> Option<f64> {
+    let mut wire = summary.wire(phase).peekable();
+    wire.peek()?;
+    let requests: u64 = wire.map(|wire| wire.operation_requests).sum();
+    crate::record::ratio(requests, summary.tally(phase, NodeGroup::All).needed_requests)
+}
+
+/// Connection attempts over operations, in one phase.
+pub(crate) fn connects_per_operation(summary: &Summary, phase: Option<Phase>) -> Option<f64> {
+    let mut wire = summary.wire(phase).peekable();
+    wire.peek()?;
+    let connects: u64 = wire.map(|wire| wire.connects).sum();
+    crate::record::ratio(connects, summary.tally(phase, NodeGroup::All).counts.operations())
+}
+
+/// What operations on healthy nodes' keys suffered: one less the share that was good and on time.
+fn collateral(summary: &Summary, phase: Phase) -> Option<f64> {
+    let healthy = |node| summary.is_in(node, NodeGroup::Healthy);
+    let baseline = Baseline::of(summary, healthy)?;
+    let (mut offered, mut fine) = (0, 0);
+    for piece in summary.bins(phase, healthy) {
+        offered += piece.bin.counts.offered();
+        let late = piece.bin.response.longer_than(baseline.slow_us);
+        fine += piece.bin.counts.good().saturating_sub(late);
+    }
+    crate::record::ratio(offered - fine, offered)
+}
+
+fn imbalance(summary: &Summary, phase: Option<Phase>) -> Option<f64> {
+    let mut by_node = std::collections::BTreeMap::new();
+    let healthy = |wire: &&WireCounts| summary.is_in(wire.node, NodeGroup::Healthy);
+    for wire in summary.wire(phase).filter(healthy) {
+        *by_node.entry(wire.node).or_insert(0_u64) += wire.requests;
+    }
+    let most = by_node.values().copied().max()?;
+    crate::record::ratio(most * by_node.len() as u64, by_node.values().sum())
+}

@@ -1,0 +1,557 @@
+//! One word for a run, its reasons, and the exit code.
+//!
+//! The first of these that applies decides, worst kind of doubt last:
+//!
+//! 1. `fail`: wrong or corrupt data, operations that are not accounted for, tasks that leaked or
+//!    panicked. No noise excuses these.
+//! 2. `invalid`: the machine was too noisy, the generator late, the steady phase not steady, or a
+//!    fault was never healed. What was measured then is the lab.
+//! 3. `vacuous`: there were faults, and together they touched fewer than 30 operations, or one of
+//!    them touched none. A pass would prove nothing.
+//! 4. `fail`: an objective failed, or the cache did not recover.
+//! 5. `invalid`: an objective, or recovery, is inconclusive.
+//! 6. `degraded`: every objective holds, and yet the run showed something that a healthy client
+//!    would have avoided ([`blemishes`]). It exits 0: what must stop a release is an objective.
+//! 7. `pass`.
+
+use serde::{Deserialize, Serialize};
+
+use super::baseline::{Baseline, unsteady};
+use super::measure;
+use super::objective::{Bound, Grade, Graded, Objective};
+use super::recovery::{Recovered, has_faults};
+use super::window::after_fault;
+use super::{Analysis, Reading};
+use crate::base::time::Offset;
+use crate::event::{Outcome, Phase};
+use crate::record::{DelayUs, NodeGroup, Partial, Summary, TaskEnd};
+
+/// Faults that touched fewer operations together prove nothing.
+const TOUCHED_MIN: u64 = 30;
+
+/// A 10 ms timer may wake this late at p99, and this late once.
+const TIMER_LATE_P99_US: u64 = 30_000;
+const TIMER_LATE_MAX_US: u64 = 300_000;
+
+/// The generator may issue this late at p99, and this late once: as much as an operation must be
+/// slower than the baseline to count as slow.
+const ISSUE_LATE_P99_US: u64 = 10_000;
+const ISSUE_LATE_MAX_US: u64 = 300_000;
+
+/// Errors on healthy nodes' keys that are not worth a remark.
+const HEALTHY_ERROR_RATIO: f64 = 0.001;
+
+/// What a run was.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Every objective held.
+    Pass,
+    /// Every objective held, and something was still not as it should be.
+    Degraded,
+    /// An objective or a gate failed.
+    Fail,
+    /// The run cannot be judged.
+    Invalid,
+    /// The fault touched too little to prove anything.
+    Vacuous,
+}
+
+impl Verdict {
+    /// The name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Degraded => "degraded",
+            Self::Fail => "fail",
+            Self::Invalid => "invalid",
+            Self::Vacuous => "vacuous",
+        }
+    }
+
+    /// The exit code of a run that came to this.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Pass | Self::Degraded => 0,
+            Self::Fail => 1,
+            Self::Invalid | Self::Vacuous => 4,
+        }
+    }
+}
+
+/// The exit code when the run was interrupted before there was enough to judge.
+const EXIT_INTERRUPTED: u8 = 130;
+/// The exit code when something in the harness broke.
+const EXIT_INTERNAL: u8 = 5;
+
+/// The verdict with everything behind it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// One word.
+    pub verdict: Verdict,
+    /// Why, the most important first.
+    pub reasons: Vec<String>,
+    /// What a process that ran only this should exit with.
+    pub exit_code: u8,
+    /// Every objective.
+    pub grades: Vec<Graded>,
+    /// What the facts mean.
+    pub analysis: Analysis,
+}
+
+impl Judgement {
+    pub(super) fn of(
+        summary: &Summary,
+        analysis: Analysis,
+        objectives: &[Objective],
+        grades: Vec<Graded>,
+    ) -> Self {
+        let (verdict, reasons) = decide(summary, &analysis, objectives, &grades);
+        let exit_code = match (summary.inputs.partial, verdict) {
+            (Some(Partial::Error), _) => EXIT_INTERNAL,
+            (Some(Partial::Interrupted), Verdict::Invalid | Verdict::Vacuous) => EXIT_INTERRUPTED,
+            (_, verdict) => verdict.exit_code(),
+        };
+        Self { verdict, reasons, exit_code, grades, analysis }
+    }
+}
+
+fn decide(
+    summary: &Summary,
+    analysis: &Analysis,
+    objectives: &[Objective],
+    grades: &[Graded],
+) -> (Verdict, Vec<String>) {
+    let failed = || why(grades, Grade::Fail).chain(not_recovered(analysis)).collect();
+    let inconclusive = || why(grades, Grade::Inconclusive).chain(undecided(analysis)).collect();
+    let stages: [(Verdict, Vec<String>); 6] = [
+        (Verdict::Fail, gates(summary, objectives)),
+        (Verdict::Invalid, doubts(summary)),
+        (Verdict::Vacuous, vacuous(summary, analysis)),
+        (Verdict::Fail, failed()),
+        (Verdict::Invalid, inconclusive()),
+        (Verdict::Degraded, blemishes(summary, analysis)),
+    ];
+    // What comes later is not lost: it follows as a remark, for whoever mends the first reason.
+    let mut decided: Option<Verdict> = None;
+    let mut reasons = Vec::new();
+    for (verdict, found) in stages {
+        if !found.is_empty() {
+            decided.get_or_insert(verdict);
+            reasons.extend(found);
+        }
+    }
+    match decided {
+        Some(verdict) => (verdict, reasons),
+        None => (Verdict::Pass, vec![praise(summary, grades)]),
+    }
+}
+
+fn why(grades: &[Graded], wanted: Grade) -> impl Iterator<Item = String> {
+    grades.iter().filter(move |graded| graded.grade == wanted).map(|graded| graded.why.clone())
+}
+
+fn praise(summary: &Summary, grades: &[Graded]) -> String {
+    let operations = summary.tally(None, NodeGroup::All).counts.offered();
+    match grades.len() {
+        0 => format!("no objectives were set; {operations} operations, no wrong data"),
+        1 => format!("the objective held over {operations} operations"),
+        count => format!("all {count} objectives held over {operations} operations"),
+    }
+}
+
+/// What no circumstance excuses.
+fn gates(summary: &Summary, objectives: &[Objective]) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let data = &summary.inputs.data;
+    for (outcome, told, measure, what) in [
+        (Outcome::Wrong, data.wrong, "wrong_data", "wrong: a value of another key"),
+        (
+            Outcome::Corrupt,
+            data.corrupt,
+            "corrupt_data",
+            "corrupt: a length or checksum not its own",
+        ),
+    ] {
+        let count = summary.total(outcome).max(told);
+        if count > 0 && !expected(objectives, measure) {
+            reasons.push(format!("{count} reads were {what}"));
+        }
+    }
+    let (offered, counted) = summary.conservation();
+    let closed = summary.inputs.load.tickets_closed;
+    if offered != counted || offered != closed {
+        reasons.push(format!(
+            "operations are not accounted for: {offered} offered, {closed} closed, {counted} \
+             outcomes"
+        ));
+    }
+    match &summary.inputs.harness.tasks {
+        TaskEnd::Clean => {}
+        TaskEnd::Leaked(count) => reasons.push(format!("{count} tasks did not end")),
+        TaskEnd::Panicked(task) => reasons.push(format!("a task panicked: {task}")),
+    }
+    reasons
+}
+
+/// A scenario that tests the oracle itself asks for violations: an objective with a lower bound.
+fn expected(objectives: &[Objective], measure: &str) -> bool {
+    objectives.iter().any(|objective| {
+        objective.measure == measure
+            && matches!(objective.bound, Bound::AtLeast(least) if least > 0.0)
+    })
+}
+
+/// Why what was measured may be the lab and not the client.
+fn doubts(summary: &Summary) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let harness = &summary.inputs.harness;
+    let late = [
+        (
+            "the machine was too noisy: a 10 ms timer woke",
+            harness.timer_delay,
+            TIMER_LATE_P99_US,
+            TIMER_LATE_MAX_US,
+        ),
+        (
+            "the load generator was late: operations were issued",
+            summary.inputs.load.issue_delay,
+            ISSUE_LATE_P99_US,
+            ISSUE_LATE_MAX_US,
+        ),
+    ];
+    for (what, delay, p99, max) in late {
+        reasons.extend(delay.and_then(|delay| lateness(what, delay, p99, max)));
+    }
+    if has_faults(summary) {
+        reasons.extend(unsteady(summary));
+    }
+    for fault in &summary.inputs.faults {
+        if fault.applied.is_some() && fault.healed.is_none() {
+            reasons.push(format!("the fault `{}` was never healed", fault.name));
+        }
+    }
+    if summary.inputs.partial == Some(Partial::Error) {
+        reasons.push("the run ended early because the harness failed".to_owned());
+    }
+    reasons
+}
+
+fn lateness(what: &str, delay: DelayUs, p99_max: u64, max_max: u64) -> Option<String> {
+    let ms = |us: u64| us / 1000;
+    match (delay.p99, delay.max) {
+        (Some(p99), _) if p99 > p99_max => {
+            Some(format!("{what} {} ms late at p99 (at most {} ms allowed)", ms(p99), ms(p99_max)))
+        }
+        (_, Some(max)) if max > max_max => {
+            Some(format!("{what} up to {} ms late (at most {} ms allowed)", ms(max), ms(max_max)))
+        }
+        _ => None,
+    }
+}
+
+/// Operations on a fault's nodes that it touched: as the proxy counted, or as the client felt.
+pub(super) fn touched(summary: &Summary, baseline: Option<&Baseline>) -> Vec<u64> {
+    let slow_us = baseline.map_or(f64::INFINITY, |baseline| baseline.slow_us);
+    let felt = |fault: &crate::record::FaultInput| {
+        let applied = fault.applied?;
+        let healed = fault.healed.unwrap_or(Offset(u64::MAX));
+        let bins = after_fault(summary, |node| fault.nodes.contains(&node));
+        let within = bins.iter().filter(|piece| piece.end() > applied && piece.start < healed);
+        Some(
+            within
+                .map(|piece| {
+                    let counts = &piece.bin.counts;
+                    counts.offered() - counts.good() + piece.bin.response.longer_than(slow_us)
+                })
+                .sum(),
+        )
+    };
+    let faults = summary.inputs.faults.iter();
+    faults
+        .map(|fault| felt(fault).unwrap_or(0).max(fault.operations_touched.unwrap_or(0)))
+        .collect()
+}
+
+fn vacuous(summary: &Summary, analysis: &Analysis) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let faults = &summary.inputs.faults;
+    // A run that was stopped before its faults has other things to say.
+    if faults.is_empty() || summary.phase(Phase::Fault).is_none() {
+        return reasons;
+    }
+    let total: u64 = analysis.touched.iter().sum();
+    if total < TOUCHED_MIN {
+        reasons.push(format!(
+            "the faults touched {total} operations; fewer than {TOUCHED_MIN} prove nothing"
+        ));
+    }
+    for (fault, touched) in faults.iter().zip(&analysis.touched) {
+        if *touched == 0 && total >= TOUCHED_MIN {
+            let what = if fault.applied.is_some() { "touched no operation" } else { "never began" };
+            reasons.push(format!("the fault `{}` {what}", fault.name));
+        }
+    }
+    reasons
+}
+
+fn not_recovered(analysis: &Analysis) -> Option<String> {
+    (analysis.recovery.recovered == Recovered::No).then(|| {
+        let examined = analysis.recovery.examined.as_secs_f64();
+        format!("the cache did not recover within {examined:.1} s after the faults were healed")
+    })
+}
+
+fn undecided(analysis: &Analysis) -> Option<String> {
+    match &analysis.recovery.recovered {
+        Recovered::Unknown(why) => Some(format!("recovery: {why}")),
+        _ => None,
+    }
+}
+
+/// What a healthy client would have avoided although no objective forbids it: stale reads, lost or
+/// doubled writes, a connection reused while a reply was owed, errors on nodes without a fault, a
+/// breaker that opened without a fault, and getting bad again after having recovered. Errors on a
+/// faulty node's keys while it is faulty are unavoidable and are no blemish.
+fn blemishes(summary: &Summary, analysis: &Analysis) -> Vec<String> {
+    let facts = measure::Facts { summary, analysis, phase: None, nodes: NodeGroup::All };
+    let mut reasons: Vec<String> = [
+        ("stale_data", "reads were stale"),
+        ("acknowledged_but_lost", "acknowledged writes were lost"),
+        ("double_applied", "increments were applied twice"),
+        ("dirty_reuse", "requests went out on a connection that still owed a reply"),
+        ("false_opens", "times a breaker opened without a fault on its node"),
+        ("relapses", "times the cache got bad again after it had been good"),
+        ("hung", "operations hung"),
+    ]
+    .into_iter()
+    .filter_map(|(name, what)| match (measure::find(name)?.read)(&facts) {
+        Reading::Value { value, .. } if value > 0.0 => Some(format!("{value} {what}")),
+        _ => None,
+    })
+    .collect();
+    let healthy = summary.tally(Some(Phase::Fault), NodeGroup::Healthy).counts;
+    let ratio = healthy.error_ratio().unwrap_or(0.0);
+    if has_faults(summary) && ratio > HEALTHY_ERROR_RATIO {
+        reasons.push(format!(
+            "{} of {} operations on nodes without a fault failed during the fault ({:.2} %)",
+            healthy.errors(),
+            healthy.offered(),
+            ratio * 100.0
+        ));
+    }
+    reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::ErrorClass;
+    use crate::judge::judge;
+    use crate::record::LoadTotals;
+    use crate::record::synthetic::{FAULT_MS, HEAL_MS, Story, usual};
+
+    fn objective(measure: &str, bound: Bound) -> Objective {
+        Objective {
+            name: measure.replace('_', "-"),
+            summary: String::new(),
+            measure: measure.to_owned(),
+            phase: None,
+            nodes: NodeGroup::All,
+            bound,
+            min_samples: 100,
+        }
+    }
+
+    fn recovers() -> Objective {
+        objective("time_to_recover", Bound::AtMost(2.0))
+    }
+
+    fn verdict(summary: &Summary, objectives: &[Objective]) -> (Verdict, String) {
+        let judgement = judge(summary, objectives);
+        (judgement.verdict, judgement.reasons.join("\n"))
+    }
+
+    /// Catches a story that is well in itself and does not pass.
+    #[test]
+    fn a_run_as_it_should_be_passes() {
+        let summary = Story::default().tell(usual);
+        assert_eq!(
+            verdict(&summary, &[recovers()]),
+            (Verdict::Pass, "the objective held over 12000 operations".to_owned())
+        );
+    }
+
+    /// Catches a gate, a doubt or a blemish that no longer decides, or that names no reason.
+    #[test]
+    fn each_rule_decides() {
+        type Edit = fn(&mut Summary);
+        let rules: [(Edit, Verdict, &str); 10] = [
+            (|s| s.inputs.data.wrong = 1, Verdict::Fail, "1 reads were wrong"),
+            (|s| s.inputs.data.corrupt = 2, Verdict::Fail, "2 reads were corrupt"),
+            (|s| s.inputs.load.tickets_issued += 1, Verdict::Fail, "not accounted for"),
+            (|s| s.inputs.harness.tasks = TaskEnd::Leaked(3), Verdict::Fail, "3 tasks"),
+            (
+                |s| s.inputs.harness.tasks = TaskEnd::Panicked("run/x: boom".to_owned()),
+                Verdict::Fail,
+                "boom",
+            ),
+            (
+                |s| {
+                    let delay = DelayUs { p50: None, p99: Some(31_000), max: Some(40_000) };
+                    s.inputs.harness.timer_delay = Some(delay);
+                },
+                Verdict::Invalid,
+                "31 ms late at p99",
+            ),
+            (
+                |s| {
+                    let delay = DelayUs { p50: None, p99: Some(100), max: Some(301_000) };
+                    s.inputs.load.issue_delay = Some(delay);
+                },
+                Verdict::Invalid,
+                "up to 301 ms late",
+            ),
+            (|s| s.inputs.faults[0].healed = None, Verdict::Invalid, "`down` was never healed"),
+            (|s| s.inputs.wire[0].dirty_reuse = 1, Verdict::Degraded, "owed a reply"),
+            (
+                |s| s.inputs.data.double_applied = Some(4),
+                Verdict::Degraded,
+                "4 increments were applied twice",
+            ),
+        ];
+        let summary = Story::default().tell(usual);
+        for (edit, expected, reason) in rules {
+            let mut summary = summary.clone();
+            edit(&mut summary);
+            let (verdict, reasons) = verdict(&summary, &[recovers()]);
+            assert_eq!(verdict, expected, "{reasons}");
+            assert!(reasons.contains(reason), "{reasons}");
+        }
+    }
+
+    /// Catches an outage that passes, a fault that did nothing and passes, and errors before the
+    /// fault that are blamed on it.
+    #[test]
+    fn each_story_gets_its_verdict() {
+        let error = (Outcome::Error(ErrorClass::Timeout), 100_000);
+        type Behave = Box<dyn Fn(u16, u64) -> (Outcome, u64)>;
+        let stories: [(Behave, Verdict, &str); 6] = [
+            (
+                Box::new(move |n, ms| if n == 0 && ms >= FAULT_MS { error } else { usual(n, ms) }),
+                Verdict::Fail,
+                "it did not recover within 10.0 s",
+            ),
+            (
+                Box::new(move |n, ms| {
+                    if n == 0 && (HEAL_MS..HEAL_MS + 2500).contains(&ms) {
+                        error
+                    } else {
+                        usual(n, ms)
+                    }
+                }),
+                Verdict::Fail,
+                "time_to_recover is 2.5s (at most 2s asked)",
+            ),
+            (Box::new(|_, _| (Outcome::Hit, 200)), Verdict::Vacuous, "touched 0 operations"),
+            (
+                Box::new(
+                    move |n, ms| if ms < FAULT_MS && ms % 100 == 0 { error } else { usual(n, ms) },
+                ),
+                Verdict::Invalid,
+                "not steady",
+            ),
+            (
+                Box::new(move |n, ms| {
+                    if n == 1 && (FAULT_MS..FAULT_MS + 500).contains(&ms) {
+                        error
+                    } else {
+                        usual(n, ms)
+                    }
+                }),
+                Verdict::Degraded,
+                "100 of 2000 operations on nodes without a fault failed",
+            ),
+            (
+                Box::new(|n, ms| {
+                    if n == 0 && ms == HEAL_MS + 500 { (Outcome::Stale, 200) } else { usual(n, ms) }
+                }),
+                Verdict::Degraded,
+                "1 reads were stale",
+            ),
+        ];
+        for (behave, expected, reason) in stories {
+            let summary = Story::default().tell(behave);
+            let (verdict, reasons) = verdict(&summary, &[recovers()]);
+            assert_eq!(verdict, expected, "{reasons}");
+            assert!(reasons.contains(reason), "{reasons}");
+        }
+    }
+
+    /// Catches an unknown measure or too few samples graded as a pass.
+    #[test]
+    fn what_nobody_knows_is_no_pass() {
+        let summary = Story::default().tell(usual);
+        let mut few = objective("error_ratio", Bound::AtMost(0.5));
+        few.min_samples = 1_000_000;
+        for objective in [few, objective("nonsense", Bound::AtMost(1.0))] {
+            let judgement = judge(&summary, &[objective]);
+            assert_eq!(judgement.grades[0].grade, Grade::Inconclusive);
+            assert_eq!((judgement.verdict, judgement.exit_code), (Verdict::Invalid, 4));
+        }
+        let mut breached = objective("breaker_opens", Bound::AtMost(0.0));
+        breached.min_samples = 1_000_000;
+        let judgement = judge(&summary, &[breached]);
+        assert_eq!(judgement.grades[0].grade, Grade::Fail, "one breach is proof enough");
+    }
+
+    /// Catches a breaker that never opened and passes "opens within a second".
+    #[test]
+    fn never_is_later_than_any_limit() {
+        let story = Story { breaker: Vec::new(), ..Story::default() };
+        let objective = objective("breaker_open_after_fault", Bound::AtMost(1.0));
+        let (verdict, reasons) = verdict(&story.tell(usual), &[objective]);
+        assert_eq!(verdict, Verdict::Fail, "{reasons}");
+        assert!(reasons.contains("never opened"), "{reasons}");
+    }
+
+    /// Catches a self-test of the oracle that can never pass, and a waiver that waives too much.
+    #[test]
+    fn a_scenario_may_ask_for_wrong_data() {
+        let mut summary = Story::default().tell(usual);
+        summary.inputs.data.wrong = 5;
+        let asked = objective("wrong_data", Bound::AtLeast(1.0));
+        assert_eq!(verdict(&summary, std::slice::from_ref(&asked)).0, Verdict::Pass);
+        summary.inputs.data.corrupt = 1;
+        assert_eq!(verdict(&summary, &[asked]).0, Verdict::Fail);
+    }
+
+    /// Catches exit codes that say the wrong thing to a pipeline.
+    #[test]
+    fn exit_codes_follow_the_verdict() {
+        let whole = Story::default().tell(usual);
+        for (partial, story, expected) in [
+            (None, whole.clone(), 0),
+            (Some(Partial::Interrupted), whole.clone(), 0),
+            (Some(Partial::Error), whole.clone(), 5),
+        ] {
+            let mut summary = story;
+            summary.inputs.partial = partial;
+            assert_eq!(judge(&summary, &[recovers()]).exit_code, expected);
+        }
+        let mut interrupted = whole;
+        interrupted.inputs.partial = Some(Partial::Interrupted);
+        interrupted.phases.truncate(2);
+        interrupted.inputs.faults.clear();
+        interrupted.inputs.load = LoadTotals {
+            tickets_issued: interrupted.everything().offered(),
+            tickets_closed: interrupted.everything().offered(),
+            ..LoadTotals::default()
+        };
+        assert_eq!(judge(&interrupted, &[recovers()]).exit_code, 130);
+    }
+}

@@ -1,0 +1,153 @@
+//! How many operations came to which outcome.
+
+use std::collections::BTreeMap;
+
+use crate::event::{OUTCOMES, Outcome};
+
+/// One count for each outcome. Σ over all of them is what was offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts([u64; OUTCOMES]);
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self([0; OUTCOMES])
+    }
+}
+
+impl Counts {
+    /// Adds one operation.
+    pub const fn add(&mut self, outcome: Outcome) {
+        self.0[outcome.position()] += 1;
+    }
+
+    /// Adds all of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        for (ours, theirs) in self.0.iter_mut().zip(other.0) {
+            *ours += theirs;
+        }
+    }
+
+    /// How many came to `outcome`.
+    #[must_use]
+    pub const fn of(&self, outcome: Outcome) -> u64 {
+        self.0[outcome.position()]
+    }
+
+    fn sum(&self, wanted: impl Fn(Outcome) -> bool) -> u64 {
+        Outcome::all().filter(|outcome| wanted(*outcome)).map(|outcome| self.of(outcome)).sum()
+    }
+
+    /// Every intended operation.
+    #[must_use]
+    pub fn offered(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// Those that were issued: offered without the lost slots.
+    #[must_use]
+    pub fn operations(&self) -> u64 {
+        self.offered() - self.of(Outcome::LostSlot)
+    }
+
+    /// Those that gave the caller what the cache should give.
+    #[must_use]
+    pub fn good(&self) -> u64 {
+        self.sum(Outcome::is_good)
+    }
+
+    /// Those that gave the caller nothing: failed, shed, unanswered, hung, never issued.
+    #[must_use]
+    pub fn errors(&self) -> u64 {
+        self.sum(is_error)
+    }
+
+    /// Reads that said whether the value was there.
+    #[must_use]
+    pub const fn reads(&self) -> u64 {
+        self.of(Outcome::Hit) + self.of(Outcome::Miss) + self.of(Outcome::FalseMiss)
+    }
+
+    /// Wrong and corrupt values.
+    #[must_use]
+    pub fn bad_data(&self) -> u64 {
+        self.sum(Outcome::is_bad_data)
+    }
+
+    /// Errors over offered; `None` when nothing was offered.
+    #[must_use]
+    pub fn error_ratio(&self) -> Option<f64> {
+        ratio(self.errors(), self.offered())
+    }
+
+    /// Good over offered.
+    #[must_use]
+    pub fn availability_ratio(&self) -> Option<f64> {
+        ratio(self.good(), self.offered())
+    }
+
+    /// Hits over reads.
+    #[must_use]
+    pub fn hit_ratio(&self) -> Option<f64> {
+        ratio(self.of(Outcome::Hit), self.reads())
+    }
+
+    /// The counts that are not zero, by the outcome's name.
+    #[must_use]
+    pub fn by_name(&self) -> BTreeMap<String, u64> {
+        Outcome::all()
+            .filter(|outcome| self.of(*outcome) > 0)
+            .map(|outcome| (outcome.name().to_owned(), self.of(outcome)))
+            .collect()
+    }
+}
+
+/// Whether the caller got nothing. Wrong, corrupt, stale and falsely missing answers are answers:
+/// they cost availability and have their own counts, but they are no errors.
+pub(crate) const fn is_error(outcome: Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Error(_)
+            | Outcome::Shed
+            | Outcome::Indeterminate(_)
+            | Outcome::Hung
+            | Outcome::LostSlot
+    )
+}
+
+/// `part / whole`; `None` when there is no whole.
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+pub(crate) fn ratio(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::ErrorClass;
+
+    /// Catches an outcome that is in no class, or an operation that is counted as both.
+    #[test]
+    fn good_errors_and_doubtful_answers_are_everything() {
+        let mut counts = Counts::default();
+        for outcome in Outcome::all() {
+            counts.add(outcome);
+        }
+        let doubtful =
+            counts.bad_data() + counts.of(Outcome::Stale) + counts.of(Outcome::FalseMiss);
+        assert_eq!(counts.good() + counts.errors() + doubtful, counts.offered());
+        assert_eq!(counts.operations(), counts.offered() - 1);
+    }
+
+    /// Catches a share of nothing that is shown as zero.
+    #[test]
+    fn shares_of_nothing_are_unknown() {
+        assert_eq!(Counts::default().error_ratio(), None);
+        assert_eq!(Counts::default().hit_ratio(), None);
+        let mut counts = Counts::default();
+        counts.add(Outcome::Error(ErrorClass::Timeout));
+        counts.add(Outcome::Stored);
+        assert_eq!(counts.error_ratio(), Some(0.5));
+        assert_eq!(counts.hit_ratio(), None);
+        assert_eq!(counts.by_name().len(), 2);
+    }
+}

@@ -1,0 +1,234 @@
+//! Latencies of one class: a histogram in microseconds with the exact ends and sum beside it.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
+use serde::{Deserialize, Serialize};
+
+/// The highest latency that a histogram tells apart; what is longer counts as this, and is counted
+/// in [`Latency::clamped`]. The exact maximum is kept all the same.
+pub(crate) const HIGHEST_US: u64 = 60_000_000;
+
+/// Significant digits: 0.1 % of the value.
+const DIGITS: u8 = 3;
+
+/// Latencies. Empty until the first one, and 136 KiB from then on.
+#[derive(Clone, Debug, Default)]
+pub struct Latency {
+    histogram: Option<Box<Histogram<u64>>>,
+    min: Duration,
+    max: Duration,
+    sum: Duration,
+    count: u64,
+    clamped: u64,
+}
+
+/// Percentiles as reports show them, in microseconds. `null`: nothing was measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct LatencyUs {
+    /// The median.
+    pub p50: Option<u64>,
+    /// 95 % took at most this long.
+    pub p95: Option<u64>,
+    /// 99 % took at most this long.
+    pub p99: Option<u64>,
+    /// 99.9 % took at most this long.
+    pub p999: Option<u64>,
+    /// The longest, exactly.
+    pub max: Option<u64>,
+    /// The mean, exactly.
+    pub mean: Option<u64>,
+    /// How many were measured.
+    pub count: u64,
+}
+
+impl Latency {
+    /// Adds one.
+    pub fn record(&mut self, latency: Duration) {
+        let histogram = self.histogram.get_or_insert_with(|| Box::new(new_histogram()));
+        let us = micros(latency);
+        self.clamped += u64::from(us > HIGHEST_US);
+        histogram.saturating_record(us.min(HIGHEST_US));
+        self.min = if self.count == 0 { latency } else { self.min.min(latency) };
+        self.max = self.max.max(latency);
+        self.sum = self.sum.saturating_add(latency);
+        self.count += 1;
+    }
+
+    /// Adds all of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        let Some(theirs) = &other.histogram else { return };
+        let ours = self.histogram.get_or_insert_with(|| Box::new(new_histogram()));
+        ours.add(&**theirs).expect("every latency histogram has the same bounds");
+        self.min = if self.count == 0 { other.min } else { self.min.min(other.min) };
+        self.max = self.max.max(other.max);
+        self.sum = self.sum.saturating_add(other.sum);
+        self.count += other.count;
+        self.clamped += other.clamped;
+    }
+
+    /// Forgets everything and keeps the memory.
+    pub fn clear(&mut self) {
+        let histogram = self.histogram.take().map(|mut histogram| {
+            histogram.reset();
+            histogram
+        });
+        *self = Self { histogram, ..Self::default() };
+    }
+
+    /// How many were added.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// How many were longer than the histogram tells apart.
+    #[must_use]
+    pub const fn clamped(&self) -> u64 {
+        self.clamped
+    }
+
+    /// The longest, exactly; `None` when empty.
+    #[must_use]
+    pub fn max(&self) -> Option<Duration> {
+        (self.count > 0).then_some(self.max)
+    }
+
+    /// The latency that the share `quantile` (0..=1) did not exceed, in microseconds. The
+    /// histogram answers with the upper edge of a bucket, so the exact ends bound the answer.
+    #[must_use]
+    pub fn quantile_us(&self, quantile: f64) -> Option<u64> {
+        if self.count == 0 {
+            return None;
+        }
+        let value = self.histogram.as_ref()?.value_at_quantile(quantile);
+        Some(value.clamp(micros(self.min), micros(self.max)))
+    }
+
+    /// The figures for a report.
+    #[must_use]
+    pub fn figures(&self) -> LatencyUs {
+        let mean = (self.count > 0)
+            .then(|| u64::try_from(self.sum.as_micros() / u128::from(self.count)).ok())
+            .flatten();
+        LatencyUs {
+            p50: self.quantile_us(0.5),
+            p95: self.quantile_us(0.95),
+            p99: self.quantile_us(0.99),
+            p999: self.quantile_us(0.999),
+            max: self.max().map(micros),
+            mean,
+            count: self.count,
+        }
+    }
+
+    /// HDR V2 deflate in base64, the text form of every HdrHistogram tool; `None` when empty.
+    #[must_use]
+    pub fn to_base64(&self) -> Option<String> {
+        let histogram = self.histogram.as_ref().filter(|_| self.count > 0)?;
+        let mut bytes = Vec::new();
+        // Writing into a Vec cannot fail, and the counts fit: nothing else can go wrong.
+        V2DeflateSerializer::new().serialize(histogram, &mut bytes).ok()?;
+        Some(STANDARD.encode(bytes))
+    }
+}
+
+/// Whole microseconds, rounded.
+pub(crate) fn micros(latency: Duration) -> u64 {
+    u64::try_from(latency.as_nanos().saturating_add(500) / 1000).unwrap_or(u64::MAX)
+}
+
+fn new_histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, HIGHEST_US, DIGITS).expect("the bounds are constants that fit")
+}
+
+#[cfg(test)]
+mod tests {
+    use hdrhistogram::serialization::Deserializer;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(latencies: &[u64]) -> Latency {
+        let mut histogram = Latency::default();
+        for us in latencies {
+            histogram.record(Duration::from_micros(*us));
+        }
+        histogram
+    }
+
+    /// Catches an empty histogram that reports zeros as if they had been measured.
+    #[test]
+    fn nothing_measured_is_null() {
+        let figures = Latency::default().figures();
+        assert_eq!(figures, LatencyUs::default());
+        assert_eq!(figures.p50, None);
+        assert_eq!(Latency::default().to_base64(), None);
+    }
+
+    /// Catches the upper edge of a bucket passed off as the maximum, and a lost overflow.
+    #[test]
+    fn ends_are_exact_and_overflow_is_counted() {
+        let histogram = of(&[5_000_000]);
+        assert_eq!(histogram.figures().max, Some(5_000_000));
+        assert_eq!(histogram.figures().p999, Some(5_000_000));
+        let histogram = of(&[10, 70_000_000]);
+        assert_eq!(histogram.clamped(), 1);
+        assert_eq!(histogram.figures().max, Some(70_000_000));
+        assert_eq!(histogram.figures().mean, Some(35_000_005));
+    }
+
+    /// Catches memory that leaks from one interval into the next.
+    #[test]
+    fn clearing_forgets() {
+        let mut histogram = of(&[10, 20]);
+        histogram.clear();
+        assert_eq!(histogram.figures(), LatencyUs::default());
+        histogram.record(Duration::from_micros(3));
+        assert_eq!(histogram.figures().max, Some(3));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        /// Catches percentiles that are off by more than the three digits that we promise.
+        #[test]
+        fn percentiles_are_those_of_the_sorted_list(
+            mut values in proptest::collection::vec(1_u64..10_000_000, 1..400),
+        ) {
+            let histogram = of(&values);
+            values.sort_unstable();
+            for quantile in [0.5, 0.95, 0.99, 0.999] {
+                let rank = (values.len() as f64 * quantile).ceil() as usize;
+                let exact = values[rank.max(1) - 1] as f64;
+                let told = histogram.quantile_us(quantile).unwrap() as f64;
+                prop_assert!((told - exact).abs() <= exact * 0.001 + 1.0, "{told} for {exact}");
+            }
+        }
+
+        /// Catches a merge that depends on how samples were spread, and base64 that tools refuse.
+        #[test]
+        fn parts_merge_to_the_whole(
+            values in proptest::collection::vec(0_u64..100_000_000, 1..200),
+            cut in 0_usize..200,
+        ) {
+            let cut = cut.min(values.len());
+            let (left, right) = values.split_at(cut);
+            let mut merged = of(left);
+            merged.merge(&of(right));
+            let whole = of(&values);
+            prop_assert_eq!(merged.figures(), whole.figures());
+            prop_assert_eq!(merged.clamped(), whole.clamped());
+            let text = whole.to_base64().unwrap();
+            prop_assert!(text.starts_with("HISTFAAA"));
+            let bytes = STANDARD.decode(text).unwrap();
+            let read: Histogram<u64> = Deserializer::new()
+                .deserialize(&mut bytes.as_slice())
+                .unwrap();
+            prop_assert_eq!(read.len(), whole.count());
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! What the composition root hands over: plain data from parts that the recorder must not name.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::name::NodeIndex;
+use crate::base::time::Offset;
+use crate::event::{BreakerState, Phase};
+
+/// What the recorder knows before the run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The scenario's name.
+    pub scenario: String,
+    /// How many nodes there are.
+    pub nodes: usize,
+    /// Whether operations have an intended start. A closed loop has none, so it has no response
+    /// times.
+    pub open_loop: bool,
+    /// The client's operation timeout: what counts as nearly a timeout, and how long a failure may
+    /// trail a fault.
+    pub operation_timeout: Duration,
+}
+
+/// The client's connections to one node, at one moment.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub struct Connections {
+    /// Open now.
+    pub open: u64,
+    /// Open and waiting for work.
+    pub idle: u64,
+    /// Open and at work.
+    pub in_use: u64,
+    /// The most that were ever open.
+    pub high_water: u64,
+    /// Opened since the start.
+    pub opened: u64,
+    /// Closed since the start.
+    pub closed: u64,
+    /// Closed since the start because what they would deliver next was in doubt.
+    pub poisoned: u64,
+}
+
+/// One node as it is when an interval ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeLive {
+    /// The client's connections to it.
+    pub connections: Connections,
+    /// Its circuit breaker.
+    pub breaker: BreakerState,
+    /// The names of the faults that are active on it.
+    pub active_faults: Vec<String>,
+}
+
+/// Why a run ended before its plan did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Partial {
+    /// Somebody stopped it.
+    Interrupted,
+    /// Something in the harness broke.
+    Error,
+}
+
+/// What became of the tasks of the run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum TaskEnd {
+    /// All ended.
+    #[default]
+    Clean,
+    /// This many did not end in time.
+    Leaked(usize),
+    /// This one panicked.
+    Panicked(String),
+}
+
+/// How late something was, in microseconds.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub struct DelayUs {
+    /// The median; `null` where it is not kept.
+    pub p50: Option<u64>,
+    /// 99 % were at most this late.
+    pub p99: Option<u64>,
+    /// The latest.
+    pub max: Option<u64>,
+}
+
+/// What the load generator counted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LoadTotals {
+    /// Tickets issued: every intended operation.
+    pub tickets_issued: u64,
+    /// Tickets closed.
+    pub tickets_closed: u64,
+    /// Tickets that found no worker in time.
+    pub shed_tickets: u64,
+    /// How late the generator issued tickets. Waiting for a worker is not in it.
+    pub issue_delay: Option<DelayUs>,
+}
+
+/// What the oracle counted. `None`: it did not look.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DataTotals {
+    /// Values of another key, or never written. At least the operations that came to `wrong`.
+    pub wrong: u64,
+    /// Values whose length or checksum is not their own.
+    pub corrupt: u64,
+    /// Reads older than the last attempted write, which was not acknowledged.
+    pub stale_unacknowledged: Option<u64>,
+    /// Acknowledged writes that were never executed.
+    pub acknowledged_but_lost: Option<u64>,
+    /// Increments beyond what was acknowledged and indeterminate.
+    pub double_applied: Option<u64>,
+}
+
+/// What one proxy saw during one phase.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct WireCounts {
+    /// The phase.
+    pub phase: Phase,
+    /// The node behind the proxy.
+    pub node: NodeIndex,
+    /// Requests received from the client, pings and the like included.
+    pub requests: u64,
+    /// Those of them that belong to operations.
+    pub operation_requests: u64,
+    /// Connection attempts, accepted and refused.
+    pub connects: u64,
+    /// The most connection attempts within any one second, where that was watched.
+    pub connect_peak: Option<u64>,
+    /// Requests sent on a connection that still owed an earlier reply.
+    pub dirty_reuse: u64,
+}
+
+/// What is known about one node at the end.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NodeInput {
+    /// What runs it: "memcached 1.6.18", "embedded", "external".
+    pub backend: String,
+    /// Connections opened by the client.
+    pub opened: u64,
+    /// Connections closed, by cause.
+    pub closed: BTreeMap<String, u64>,
+    /// Those of them that were poisoned.
+    pub poisoned: u64,
+    /// The most that were open at once.
+    pub high_water: u64,
+    /// Every request that the client wrote to it, pings included; `None`: not counted.
+    pub requests_sent: Option<u64>,
+    /// How often the breaker opened; `None`: counted from the events.
+    pub breaker_opens: Option<u64>,
+    /// How long the breaker was open; `None`: counted from the events.
+    pub open_time: Option<Duration>,
+}
+
+/// How the harness itself fared.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HarnessTotals {
+    /// How late a 10 ms timer woke.
+    pub timer_delay: Option<DelayUs>,
+    /// The share of time in which some task waited for a processor (PSI `some`, 0..1).
+    pub cpu_pressure: Option<f64>,
+    /// Bounds that were reached, one sentence each.
+    pub limits: Vec<String>,
+    /// What became of the tasks.
+    pub tasks: TaskEnd,
+}
+
+/// One fault as it really was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FaultInput {
+    /// Its name in the plan.
+    pub name: String,
+    /// What kind of fault.
+    pub kind: String,
+    /// The nodes it targets.
+    pub nodes: Vec<NodeIndex>,
+    /// Its parameters in their text form.
+    pub parameters: BTreeMap<String, String>,
+    /// When everything that it targets had acknowledged it; `None`: never applied.
+    pub applied: Option<Offset>,
+    /// When taking it back was acknowledged; `None`: never healed.
+    pub healed: Option<Offset>,
+    /// Operations that it delayed, altered or refused on the wire, where a proxy counted.
+    pub operations_touched: Option<u64>,
+}
+
+/// Everything else that a summary needs, at the end of a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Inputs {
+    /// When the run ended.
+    pub ended: Offset,
+    /// Why it ended early, if it did.
+    pub partial: Option<Partial>,
+    /// From the generator.
+    pub load: LoadTotals,
+    /// From the oracle.
+    pub data: DataTotals,
+    /// From the proxies, each node once a phase.
+    pub wire: Vec<WireCounts>,
+    /// From the client, in the order of the nodes.
+    pub nodes: Vec<NodeInput>,
+    /// From the harness.
+    pub harness: HarnessTotals,
+    /// From the nemesis.
+    pub faults: Vec<FaultInput>,
+}

@@ -1,0 +1,126 @@
+//! What happened since the last look: the `interval` object of the output contract.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::counts::Counts;
+use super::histogram::{Latency, LatencyUs};
+use super::inputs::{Connections, NodeLive};
+use crate::base::name::NodeIndex;
+use crate::base::time::Offset;
+use crate::event::{BreakerState, Outcome, Phase, Sample};
+
+/// The figures of one interval. Operations count in the interval in which they ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Interval {
+    /// The scenario that runs.
+    pub scenario: String,
+    /// The phase in which the interval ended.
+    pub phase: Phase,
+    /// When it ended, in seconds since the run's start.
+    pub at_s: f64,
+    /// How long it was, in seconds.
+    pub length_s: f64,
+    /// Intended operations that came to an end, lost slots included.
+    pub offered: u64,
+    /// Those that were issued.
+    pub operations: u64,
+    /// Operations a second.
+    pub throughput_per_s: Option<f64>,
+    /// Errors over offered.
+    pub error_ratio: Option<f64>,
+    /// How many came to which outcome; absent means none.
+    pub outcomes: BTreeMap<String, u64>,
+    /// From the intended start; `null` in a closed loop.
+    pub response_time_us: Option<LatencyUs>,
+    /// Each node, by the home of the keys.
+    pub nodes: Vec<IntervalNode>,
+}
+
+/// One node in one interval.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct IntervalNode {
+    /// The node.
+    pub name: NodeIndex,
+    /// Operations on its keys that were issued.
+    pub operations: u64,
+    /// Errors over offered.
+    pub error_ratio: Option<f64>,
+    /// From the intended start; `null` in a closed loop.
+    pub response_time_us: Option<LatencyUs>,
+    /// The client's connections to it.
+    pub connections: Connections,
+    /// Its circuit breaker.
+    pub breaker: BreakerState,
+    /// The faults that are active on it.
+    pub active_faults: Vec<String>,
+}
+
+/// What was folded since the last interval, for one node.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Current {
+    counts: Counts,
+    response: Latency,
+}
+
+impl Current {
+    pub(super) fn add(&mut self, sample: &Sample) {
+        self.counts.add(sample.outcome);
+        if !matches!(sample.outcome, Outcome::LostSlot | Outcome::Shed) {
+            self.response.record(sample.done.since(sample.due));
+        }
+    }
+}
+
+/// Where and how long an interval is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Frame<'a> {
+    pub(super) scenario: &'a str,
+    pub(super) phase: Phase,
+    pub(super) at: Offset,
+    pub(super) length: Duration,
+    pub(super) open_loop: bool,
+}
+
+/// Makes the interval and forgets what was in it.
+pub(super) fn take(frame: Frame<'_>, current: &mut [Current], live: &[NodeLive]) -> Interval {
+    let mut all = Current::default();
+    let mut nodes = Vec::with_capacity(live.len());
+    for (index, now) in (0_u16..).zip(live) {
+        let mut empty = Current::default();
+        let node = current.get_mut(usize::from(index)).unwrap_or(&mut empty);
+        nodes.push(IntervalNode {
+            name: NodeIndex(index),
+            operations: node.counts.operations(),
+            error_ratio: node.counts.error_ratio(),
+            response_time_us: frame.open_loop.then(|| node.response.figures()),
+            connections: now.connections,
+            breaker: now.breaker,
+            active_faults: now.active_faults.clone(),
+        });
+    }
+    for node in current {
+        all.counts.merge(&node.counts);
+        all.response.merge(&node.response);
+        node.counts = Counts::default();
+        node.response.clear();
+    }
+    let length_s = frame.length.as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    let operations = all.counts.operations() as f64;
+    Interval {
+        scenario: frame.scenario.to_owned(),
+        phase: frame.phase,
+        at_s: frame.at.as_secs_f64(),
+        length_s,
+        offered: all.counts.offered(),
+        operations: all.counts.operations(),
+        throughput_per_s: (length_s > 0.0).then(|| operations / length_s),
+        error_ratio: all.counts.error_ratio(),
+        outcomes: all.counts.by_name(),
+        response_time_us: frame.open_loop.then(|| all.response.figures()),
+        nodes,
+    }
+}

@@ -1,0 +1,47 @@
+//! Samples and events in, facts out.
+//!
+//! Owns the counting: who measured what, in which phase, on which node. It decides nothing about
+//! good or bad (that is `judge`) and draws nothing (that is `report`). It never names what it
+//! measures: the composition root hands it plain data ([`Inputs`]).
+//!
+//! ```text
+//! worker ── Shard ─┐ (a buffer of its own: nothing is shared on the hot path)
+//! worker ── Shard ─┼─► Recorder ── tick ──► Interval            (what just happened)
+//! client, lab ─────┘ events    └─ finish ─► Summary             (what the run was)
+//! ```
+//!
+//! A shard is a buffer of samples and not a set of histograms. A histogram with three digits is
+//! 136 KiB; one for each worker, node, phase and class would need hundreds of megabytes at 100
+//! workers, and every swap would scan them. A sample is 64 bytes, is written once, and is folded
+//! by the thread that ticks into one plain histogram per phase, node and class.
+
+mod counts;
+mod histogram;
+mod inputs;
+mod interval;
+pub mod journal;
+mod phase;
+mod recorder;
+mod series;
+mod shard;
+mod summary;
+#[cfg(test)]
+pub(crate) mod synthetic;
+mod tally;
+
+pub use counts::Counts;
+pub(crate) use counts::ratio;
+pub use histogram::{Latency, LatencyUs};
+pub use inputs::{
+    Config, Connections, DataTotals, DelayUs, FaultInput, HarnessTotals, Inputs, LoadTotals,
+    NodeInput, NodeLive, Partial, TaskEnd, WireCounts,
+};
+pub use interval::{Interval, IntervalNode};
+pub use phase::{PhaseClock, Span};
+pub use recorder::Recorder;
+pub use series::{BIN, Bin, Response, Series};
+pub use shard::Shard;
+pub use summary::{
+    ConnectRates, NodeGroup, NodePhase, PhaseSummary, Summary, TimedBin, Transition,
+};
+pub use tally::Tally;

@@ -1,0 +1,425 @@
+//! Gathers what shards and events say, and answers what just happened and what the run was.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::inputs::{Config, Inputs, NodeLive};
+use super::interval::{self, Current, Frame, Interval};
+use super::phase::{PhaseClock, Span};
+use super::shard::{Buffer, Shard};
+use super::summary::{ConnectRates, NodePhase, PhaseSummary, Summary, Transition};
+use super::tally::Tally;
+use crate::base::name::NodeIndex;
+use crate::base::time::{Offset, RunClock};
+use crate::event::{Event, EventKind, Phase, Sample};
+
+/// Events kept for the summary; the journal has all of them. Later ones are counted.
+const EVENTS_MAX: usize = 4096;
+
+/// Breaker transitions kept. Later ones are counted.
+const TRANSITIONS_MAX: usize = 4096;
+
+/// What share of the operation timeout counts as nearly all of it.
+const NEARLY_TIMED_OUT: f64 = 0.9;
+
+/// Counts everything in one run. Clones are the same recorder.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    config: Config,
+    clock: RunClock,
+    phases: PhaseClock,
+    totals: Arc<Mutex<Totals>>,
+    buffers: Mutex<Vec<Arc<Buffer>>>,
+    log: Mutex<Log>,
+    ticks: Mutex<Ticks>,
+}
+
+/// Everything folded so far.
+#[derive(Debug)]
+pub(super) struct Totals {
+    phases: PhaseClock,
+    /// The phases as they were when this round of folding began.
+    spans: Vec<Span>,
+    /// What is nearly a timeout.
+    long: Duration,
+    /// By phase, then by node.
+    nodes: [Vec<NodePhase>; Phase::ALL.len()],
+    current: Vec<Current>,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    events: Vec<Event>,
+    transitions: Vec<Transition>,
+    dropped: u64,
+}
+
+/// What is remembered from one interval to the next.
+#[derive(Debug, Default)]
+struct Ticks {
+    last: Offset,
+    opened: Option<u64>,
+    connects: ConnectRates,
+}
+
+impl Totals {
+    fn new(phases: PhaseClock, config: &Config) -> Self {
+        Self {
+            phases,
+            spans: Vec::new(),
+            long: config.operation_timeout.mul_f64(NEARLY_TIMED_OUT),
+            nodes: std::array::from_fn(|_| nodes(config.nodes)),
+            current: vec![Current::default(); config.nodes],
+        }
+    }
+
+    /// Looks up where the phases are now. Before every round of folding.
+    pub(super) fn refresh(&mut self) {
+        self.spans = self.phases.spans();
+    }
+
+    pub(super) fn add(&mut self, sample: &Sample) {
+        let (phase, start) = self
+            .spans
+            .iter()
+            .rev()
+            .find(|span| span.start <= sample.due)
+            .map_or((Phase::Warmup, Offset(0)), |span| (span.phase, span.start));
+        let node = sample.home.position();
+        let nodes = &mut self.nodes[phase as usize];
+        if nodes.len() <= node {
+            nodes.resize_with(node + 1, NodePhase::default);
+        }
+        nodes[node].tally.add(sample);
+        nodes[node].series.add(sample.due.since(start), sample, self.long);
+        if self.current.len() <= node {
+            self.current.resize_with(node + 1, Current::default);
+        }
+        self.current[node].add(sample);
+    }
+}
+
+fn nodes(count: usize) -> Vec<NodePhase> {
+    std::iter::repeat_with(NodePhase::default).take(count).collect()
+}
+
+impl Recorder {
+    /// A recorder for one run.
+    #[must_use]
+    pub fn new(config: Config, clock: RunClock, phases: PhaseClock) -> Self {
+        let totals = Arc::new(Mutex::new(Totals::new(phases.clone(), &config)));
+        Self {
+            inner: Arc::new(Inner {
+                config,
+                clock,
+                phases,
+                totals,
+                buffers: Mutex::default(),
+                log: Mutex::default(),
+                ticks: Mutex::default(),
+            }),
+        }
+    }
+
+    /// A worker's own end.
+    #[must_use]
+    pub fn shard(&self) -> Shard {
+        let buffer = Arc::new(Buffer::default());
+        self.inner.buffers.lock().push(Arc::clone(&buffer));
+        Shard::new(buffer, Arc::clone(&self.inner.totals))
+    }
+
+    /// The boundaries of the phases, which the composition root sets.
+    #[must_use]
+    pub fn phases(&self) -> &PhaseClock {
+        &self.inner.phases
+    }
+
+    /// Stamps an event with now, keeps it, and hands it back for the journal and the screen.
+    pub fn event(&self, kind: EventKind) -> Event {
+        self.event_at(self.inner.clock.now(), kind)
+    }
+
+    /// Stamps an event that happened at `at`.
+    pub fn event_at(&self, at: Offset, kind: EventKind) -> Event {
+        let event = Event { at_s: at.as_secs_f64(), phase: self.inner.phases.phase_at(at), kind };
+        let mut log = self.inner.log.lock();
+        if let EventKind::BreakerChanged { node, from, to, cause } = &event.kind {
+            if log.transitions.len() < TRANSITIONS_MAX {
+                let (node, from, to, cause) = (*node, *from, *to, cause.clone());
+                log.transitions.push(Transition { node, at, from, to, cause });
+            } else {
+                log.dropped += 1;
+            }
+        }
+        if log.events.len() < EVENTS_MAX {
+            log.events.push(event.clone());
+        } else {
+            log.dropped += 1;
+        }
+        event
+    }
+
+    /// What happened since the last call. `live` holds every node, in order.
+    pub fn interval(&self, now: Offset, live: &[NodeLive]) -> Interval {
+        self.drain();
+        let phase = self.inner.phases.phase_at(now);
+        let mut ticks = self.inner.ticks.lock();
+        let length = now.since(ticks.last);
+        ticks.last = now;
+        ticks.watch_connects(phase, length, live);
+        let frame = Frame {
+            scenario: &self.inner.config.scenario,
+            phase,
+            at: now,
+            length,
+            open_loop: self.inner.config.open_loop,
+        };
+        interval::take(frame, &mut self.inner.totals.lock().current, live)
+    }
+
+    fn drain(&self) {
+        let buffers = self.inner.buffers.lock().clone();
+        for buffer in buffers {
+            buffer.drain_into(&mut self.inner.totals.lock());
+        }
+    }
+
+    /// Everything that was recorded, with what only the composition root knows. What shards record
+    /// afterwards is not in it.
+    #[must_use]
+    pub fn finish(&self, inputs: Inputs) -> Summary {
+        self.drain();
+        let totals = self.inner.totals.lock();
+        let log = self.inner.log.lock();
+        let spans = self.inner.phases.spans();
+        let phases = spans
+            .iter()
+            .map(|span| PhaseSummary {
+                phase: span.phase,
+                start: span.start,
+                end: span.end.unwrap_or(inputs.ended).max(span.start),
+                nodes: totals.nodes[span.phase as usize].clone(),
+            })
+            .collect();
+        Summary {
+            config: self.inner.config.clone(),
+            started_at: self.inner.clock.started_at(),
+            phases,
+            before: merged(&totals.nodes[Phase::Warmup as usize], &spans),
+            events: log.events.clone(),
+            transitions: log.transitions.clone(),
+            dropped_events: log.dropped,
+            connects: self.inner.ticks.lock().connects,
+            inputs,
+        }
+    }
+}
+
+/// What was recorded before any phase began; nothing when the run had a warm-up.
+fn merged(warmup: &[NodePhase], spans: &[Span]) -> Tally {
+    let mut tally = Tally::default();
+    if spans.iter().all(|span| span.phase != Phase::Warmup) {
+        for node in warmup {
+            tally.merge(&node.tally);
+        }
+    }
+    tally
+}
+
+impl Ticks {
+    /// Connections opened a second, from the counters that the client keeps.
+    fn watch_connects(&mut self, phase: Phase, length: Duration, live: &[NodeLive]) {
+        let opened: u64 = live.iter().map(|node| node.connections.opened).sum();
+        let open: u64 = live.iter().map(|node| node.connections.open).sum();
+        if phase == Phase::Steady {
+            self.connects.steady_open = Some(open);
+        }
+        if let (Some(before), true) = (self.opened, length > Duration::ZERO) {
+            #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+            let rate = opened.saturating_sub(before) as f64 / length.as_secs_f64().max(1.0);
+            match phase {
+                Phase::Warmup => {}
+                Phase::Recovery => {
+                    raise(&mut self.connects.recovery_peak_per_s, rate);
+                    raise(&mut self.connects.peak_per_s, rate);
+                }
+                _ => raise(&mut self.connects.peak_per_s, rate),
+            }
+        }
+        self.opened = Some(opened);
+    }
+}
+
+fn raise(peak: &mut Option<f64>, rate: f64) {
+    *peak = Some(peak.map_or(rate, |peak| peak.max(rate)));
+}
+
+/// The node at a position in a list of nodes.
+pub(super) fn node_at(position: usize) -> NodeIndex {
+    NodeIndex(u16::try_from(position).unwrap_or(u16::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::event::{BreakerState, ErrorClass, Operation, Outcome};
+    use crate::record::{Connections, NodeGroup};
+
+    fn recorder() -> Recorder {
+        let config = Config {
+            scenario: "test".to_owned(),
+            nodes: 3,
+            open_loop: true,
+            operation_timeout: Duration::from_millis(100),
+        };
+        let phases = PhaseClock::new();
+        for (phase, second) in [(Phase::Warmup, 0), (Phase::Steady, 1), (Phase::Fault, 2)] {
+            phases.begin(phase, Offset(second * 1_000_000_000));
+        }
+        Recorder::new(config, RunClock::start(), phases)
+    }
+
+    fn sample(node: u16, due_ms: u64, took_us: u64, outcome: Outcome) -> Sample {
+        let due = Offset::from_duration(Duration::from_millis(due_ms));
+        Sample {
+            operation: Operation::Get,
+            home: NodeIndex(node),
+            served_by: Some(NodeIndex(node)),
+            outcome,
+            due,
+            issued: due,
+            sent: Some(due),
+            done: due.plus(Duration::from_micros(took_us)),
+            connection_wait: Duration::ZERO,
+            attempts: 1,
+            requests: 1,
+        }
+    }
+
+    fn live(opened: u64) -> NodeLive {
+        let connections = Connections { open: 2, opened, ..Connections::default() };
+        NodeLive { connections, breaker: BreakerState::Closed, active_faults: Vec::new() }
+    }
+
+    /// Catches a sample that counts in the phase in which it ended, or for the node that answered.
+    #[test]
+    fn samples_belong_to_the_phase_of_their_due_time() {
+        let recorder = recorder();
+        let shard = recorder.shard();
+        shard.record(&sample(1, 1999, 50_000, Outcome::Hit));
+        shard.record(&sample(1, 2000, 10, Outcome::Error(ErrorClass::Timeout)));
+        shard.record(&sample(0, 500, 10, Outcome::Stored));
+        let summary = recorder.finish(Inputs::default());
+        let counts = |phase| summary.tally(Some(phase), NodeGroup::All).counts;
+        assert_eq!(counts(Phase::Steady).of(Outcome::Hit), 1);
+        assert_eq!(counts(Phase::Fault).errors(), 1);
+        assert_eq!(counts(Phase::Warmup).good(), 1);
+        assert_eq!(summary.tally(None, NodeGroup::All).counts.offered(), 2, "warm-up left out");
+        assert_eq!(summary.everything().offered(), 3);
+        let bins = summary.bins(Phase::Steady, |node| node == NodeIndex(1));
+        let last = bins.last().unwrap();
+        assert_eq!(last.start, Offset(1_900_000_000));
+        assert_eq!(last.bin.counts.offered(), 1);
+    }
+
+    /// Catches an interval that repeats what an earlier one said, and a connect rate from totals.
+    #[test]
+    fn an_interval_holds_only_what_is_new() {
+        let recorder = recorder();
+        let shard = recorder.shard();
+        for _ in 0..10 {
+            shard.record(&sample(2, 1500, 300, Outcome::Hit));
+        }
+        shard.record(&sample(0, 1500, 0, Outcome::LostSlot));
+        let nodes = [live(2), live(2), live(2)];
+        let interval = recorder.interval(Offset(2_000_000_000), &nodes);
+        assert_eq!((interval.offered, interval.operations), (11, 10));
+        assert_eq!(interval.phase, Phase::Fault);
+        assert_eq!(interval.throughput_per_s, Some(5.0));
+        assert_eq!(interval.nodes[2].response_time_us.unwrap().p50, Some(300));
+        assert_eq!(interval.nodes[0].error_ratio, Some(1.0));
+        assert_eq!(interval.nodes[1].error_ratio, None, "nothing was asked of it");
+        let interval = recorder.interval(Offset(4_000_000_000), &[live(12), live(2), live(2)]);
+        assert_eq!(interval.offered, 0);
+        assert_eq!(interval.response_time_us.unwrap().p99, None);
+        let summary = recorder.finish(Inputs::default());
+        assert_eq!(summary.connects.peak_per_s, Some(5.0));
+    }
+
+    /// Catches a log of events that grows for ever, and transitions squeezed out by chatter.
+    #[test]
+    fn events_are_bounded_and_transitions_are_kept() {
+        let recorder = recorder();
+        for _ in 0..EVENTS_MAX + 10 {
+            recorder.event(EventKind::Noise { timer_delay_us: 1 });
+        }
+        recorder.event_at(
+            Offset(2_500_000_000),
+            EventKind::BreakerChanged {
+                node: NodeIndex(1),
+                from: BreakerState::Closed,
+                to: BreakerState::Open,
+                cause: "5 of 5 failed".to_owned(),
+            },
+        );
+        let summary = recorder.finish(Inputs::default());
+        assert_eq!(summary.events.len(), EVENTS_MAX);
+        assert_eq!(summary.dropped_events, 11);
+        assert_eq!(summary.transitions[0].at, Offset(2_500_000_000));
+    }
+
+    /// Catches a worker that loses samples when nobody ticks for a long time.
+    #[test]
+    fn a_full_shard_folds_itself() {
+        let recorder = recorder();
+        let shard = recorder.shard();
+        for _ in 0..100_000 {
+            shard.record(&sample(0, 1500, 100, Outcome::Hit));
+        }
+        assert_eq!(recorder.finish(Inputs::default()).everything().offered(), 100_000);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        /// Catches figures that depend on which worker measured what, or on when it was folded.
+        #[test]
+        fn shards_merge_to_what_one_would_have_said(
+            samples in proptest::collection::vec(
+                (0_u16..3, 0_u64..3000, 0_u64..200_000, 0_usize..27, 0_usize..4), 1..200),
+        ) {
+            let (one, many) = (recorder(), recorder());
+            let single = one.shard();
+            let shards: Vec<Shard> = (0..4).map(|_| many.shard()).collect();
+            let outcomes: Vec<Outcome> = Outcome::all().collect();
+            for (node, due, took, outcome, shard) in &samples {
+                let sample = sample(*node, *due, *took, outcomes[*outcome]);
+                single.record(&sample);
+                shards[*shard].record(&sample);
+                if *took % 5 == 0 {
+                    many.drain();
+                }
+            }
+            let (one, many) = (one.finish(Inputs::default()), many.finish(Inputs::default()));
+            prop_assert_eq!(one.everything(), many.everything());
+            prop_assert_eq!(one.everything().offered(), samples.len() as u64);
+            for phase in Phase::ALL {
+                let (one, many) =
+                    (one.tally(Some(phase), NodeGroup::All), many.tally(Some(phase), NodeGroup::All));
+                prop_assert_eq!(one.response.figures(), many.response.figures());
+                prop_assert_eq!(one.service.figures(), many.service.figures());
+                prop_assert_eq!(one.counts, many.counts);
+            }
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! One phase of one node in pieces of 100 ms, so that recovery can be dated.
+//!
+//! Pieces start with their phase, hence with the fault and with its healing. The first
+//! [`HEAD_BINS`] stay as they are; later ones roll up: whenever the tail is full, neighbours merge
+//! and the step doubles. A soak of days thus costs no more memory than one of minutes.
+
+use std::time::Duration;
+
+use super::counts::{Counts, is_error};
+use super::histogram::micros;
+use crate::base::time::Offset;
+use crate::event::{Outcome, Sample};
+
+/// The length of a piece.
+pub const BIN: Duration = Duration::from_millis(100);
+
+/// Pieces that are never rolled up: the first 90 seconds of a phase.
+const HEAD_BINS: usize = 900;
+
+/// Pieces after them, at the most; then the step doubles.
+const TAIL_BINS: usize = 600;
+
+/// The first step of the tail.
+const TAIL_STEP: Duration = Duration::from_secs(1);
+
+/// Buckets of a [`Response`] in each doubling of the latency: 6 % of the value.
+const PER_OCTAVE: u64 = 16;
+
+/// What was due within one piece of time.
+#[derive(Clone, Debug, Default)]
+pub struct Bin {
+    /// By outcome.
+    pub counts: Counts,
+    /// Response times of good operations.
+    pub response: Response,
+    /// Operations that took at least nine tenths of the operation timeout.
+    pub long: u64,
+    /// When the first operation ended that was an error.
+    pub first_error: Option<Offset>,
+    /// When the first good operation ended that the key's own node served.
+    pub first_good_at_home: Option<Offset>,
+}
+
+/// Response times in buckets of 6 %, only those that occur.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Response(Vec<(u16, u32)>);
+
+/// A phase of one node, as pieces in order.
+#[derive(Clone, Debug)]
+pub struct Series {
+    head: Vec<Bin>,
+    tail: Vec<Bin>,
+    tail_step: Duration,
+}
+
+impl Default for Series {
+    fn default() -> Self {
+        Self { head: Vec::new(), tail: Vec::new(), tail_step: TAIL_STEP }
+    }
+}
+
+impl Bin {
+    fn add(&mut self, sample: &Sample, long: Duration) {
+        self.counts.add(sample.outcome);
+        self.long += u64::from(
+            sample.outcome != Outcome::LostSlot && sample.done.since(sample.issued) >= long,
+        );
+        if is_error(sample.outcome) {
+            earlier(&mut self.first_error, Some(sample.done));
+        } else if sample.outcome.is_good() {
+            self.response.record(sample.done.since(sample.due));
+            if sample.served_by == Some(sample.home) {
+                earlier(&mut self.first_good_at_home, Some(sample.done));
+            }
+        }
+    }
+
+    /// Adds all of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        self.counts.merge(&other.counts);
+        self.response.merge(&other.response);
+        self.long += other.long;
+        earlier(&mut self.first_error, other.first_error);
+        earlier(&mut self.first_good_at_home, other.first_good_at_home);
+    }
+}
+
+fn earlier(known: &mut Option<Offset>, other: Option<Offset>) {
+    *known = match (*known, other) {
+        (Some(known), Some(other)) => Some(known.min(other)),
+        (known, other) => known.or(other),
+    };
+}
+
+impl Response {
+    fn record(&mut self, latency: Duration) {
+        self.add(bucket(micros(latency)), 1);
+    }
+
+    fn add(&mut self, bucket: u16, count: u32) {
+        match self.0.binary_search_by_key(&bucket, |(known, _)| *known) {
+            Ok(place) => self.0[place].1 = self.0[place].1.saturating_add(count),
+            Err(place) => self.0.insert(place, (bucket, count)),
+        }
+    }
+
+    /// Adds all of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        for (bucket, count) in &other.0 {
+            self.add(*bucket, *count);
+        }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.iter().map(|(_, count)| u64::from(*count)).sum()
+    }
+
+    /// How many were certainly longer than `limit_us`.
+    #[must_use]
+    pub fn longer_than(&self, limit_us: f64) -> u64 {
+        self.0
+            .iter()
+            .filter(|(bucket, _)| edges(*bucket).0 > limit_us)
+            .map(|(_, count)| u64::from(*count))
+            .sum()
+    }
+
+    /// The response time that the share `quantile` did not exceed, in microseconds, interpolated
+    /// within its bucket.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    pub fn quantile_us(&self, quantile: f64) -> Option<f64> {
+        let rank = self.count() as f64 * quantile;
+        let mut before = 0.0;
+        for (bucket, count) in &self.0 {
+            let count = f64::from(*count);
+            if before + count >= rank {
+                let (low, high) = edges(*bucket);
+                return Some(low + (high - low) * (rank - before) / count);
+            }
+            before += count;
+        }
+        None
+    }
+}
+
+/// The bucket of a latency: exact below 16 us, then 16 to each doubling.
+#[expect(clippy::cast_possible_truncation, reason = "at most 60 doublings of 16")]
+fn bucket(us: u64) -> u16 {
+    if us < PER_OCTAVE {
+        return us as u16;
+    }
+    let exponent = u64::from(us.ilog2());
+    let step = (us >> (exponent - 4)) % PER_OCTAVE;
+    ((exponent - 3) * PER_OCTAVE + step) as u16
+}
+
+/// The lowest latency of a bucket, and the lowest of the next.
+#[expect(clippy::cast_precision_loss, reason = "a bucket is 6 % wide")]
+fn edges(bucket: u16) -> (f64, f64) {
+    let bucket = u64::from(bucket);
+    if bucket < PER_OCTAVE {
+        return (bucket as f64, bucket as f64 + 1.0);
+    }
+    let width = 2_f64.powf((bucket / PER_OCTAVE - 1) as f64);
+    let low = (PER_OCTAVE + bucket % PER_OCTAVE) as f64 * width;
+    (low, low + width)
+}
+
+impl Series {
+    /// Adds a sample that was due this long after the phase began. `long` is what counts as nearly
+    /// a timeout.
+    pub(crate) fn add(&mut self, since_start: Duration, sample: &Sample, long: Duration) {
+        self.bin_at(since_start).add(sample, long);
+    }
+
+    fn bin_at(&mut self, since_start: Duration) -> &mut Bin {
+        let place = place(since_start, BIN);
+        if place < HEAD_BINS {
+            return grown(&mut self.head, place);
+        }
+        let since_tail = since_start - head_length();
+        while self::place(since_tail, self.tail_step) >= TAIL_BINS {
+            self.roll_up();
+        }
+        let place = self::place(since_tail, self.tail_step);
+        grown(&mut self.tail, place)
+    }
+
+    fn roll_up(&mut self) {
+        let mut rolled: Vec<Bin> = Vec::with_capacity(TAIL_BINS);
+        for (index, bin) in self.tail.drain(..).enumerate() {
+            match rolled.last_mut() {
+                Some(last) if index % 2 == 1 => last.merge(&bin),
+                _ => rolled.push(bin),
+            }
+        }
+        self.tail = rolled;
+        self.tail_step *= 2;
+    }
+
+    /// Every piece with its start since the phase began and its length.
+    pub fn bins(&self) -> impl Iterator<Item = (Duration, Duration, &Bin)> {
+        let head = self.head.iter().zip(0_u32..).map(|(bin, index)| (BIN * index, BIN, bin));
+        let step = self.tail_step;
+        let tail = self
+            .tail
+            .iter()
+            .zip(0_u32..)
+            .map(move |(bin, index)| (head_length() + step * index, step, bin));
+        head.chain(tail)
+    }
+}
+
+fn head_length() -> Duration {
+    BIN * u32::try_from(HEAD_BINS).unwrap_or(u32::MAX)
+}
+
+fn place(since: Duration, step: Duration) -> usize {
+    usize::try_from(since.as_nanos() / step.as_nanos()).unwrap_or(usize::MAX)
+}
+
+fn grown(bins: &mut Vec<Bin>, place: usize) -> &mut Bin {
+    if bins.len() <= place {
+        bins.resize_with(place + 1, Bin::default);
+    }
+    &mut bins[place]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::name::NodeIndex;
+    use crate::event::{ErrorClass, Operation};
+
+    fn sample(outcome: Outcome, due_ms: u64, took_us: u64) -> Sample {
+        let due = Offset::from_duration(Duration::from_millis(due_ms));
+        Sample {
+            operation: Operation::Get,
+            home: NodeIndex(0),
+            served_by: Some(NodeIndex(0)),
+            outcome,
+            due,
+            issued: due,
+            sent: Some(due),
+            done: due.plus(Duration::from_micros(took_us)),
+            connection_wait: Duration::ZERO,
+            attempts: 1,
+            requests: 1,
+        }
+    }
+
+    /// Catches buckets that overlap, leave a gap, or are wider than 6 %.
+    #[test]
+    fn buckets_tile_the_scale() {
+        for us in (0..5000).chain([999_999, 60_000_000, 1 << 50]) {
+            let (low, high) = edges(bucket(us));
+            assert!(low <= us as f64 && (us as f64) < high, "{us}: {low}..{high}");
+            assert!(high - low <= (low / 16.0).max(1.0), "{us}: {low}..{high}");
+        }
+        for us in 0..100_000 {
+            assert!(bucket(us) <= bucket(us + 1));
+        }
+    }
+
+    /// Catches a tail that grows for ever, and operations that are lost when it rolls up.
+    #[test]
+    fn a_soak_stays_bounded_and_keeps_every_operation() {
+        let mut series = Series::default();
+        let day = 24 * 3600;
+        for second in 0..day {
+            let sample = sample(Outcome::Hit, second * 1000, 100);
+            series.add(Duration::from_secs(second), &sample, Duration::from_secs(1));
+        }
+        let bins: Vec<_> = series.bins().collect();
+        assert!(bins.len() <= HEAD_BINS + TAIL_BINS);
+        let total: u64 = bins.iter().map(|(_, _, bin)| bin.counts.offered()).sum();
+        assert_eq!(total, day);
+        for pair in bins.windows(2) {
+            assert!(pair[0].0 + pair[0].1 <= pair[1].0, "pieces must not overlap");
+        }
+        assert_eq!(bins[5].1, BIN);
+    }
+
+    /// Catches a first success that a copy elsewhere, or a failure, would pretend.
+    #[test]
+    fn first_moments_are_those_of_the_home_node() {
+        let mut bin = Bin::default();
+        let long = Duration::from_millis(90);
+        let mut elsewhere = sample(Outcome::Hit, 10, 5);
+        elsewhere.served_by = Some(NodeIndex(2));
+        bin.add(&elsewhere, long);
+        assert_eq!(bin.first_good_at_home, None);
+        bin.add(&sample(Outcome::Error(ErrorClass::Timeout), 20, 100_000), long);
+        bin.add(&sample(Outcome::Hit, 40, 1000), long);
+        bin.add(&sample(Outcome::Hit, 30, 1000), long);
+        assert_eq!(bin.first_good_at_home, Some(Offset(31_000_000)));
+        assert_eq!(bin.first_error, Some(Offset(120_000_000)));
+        assert_eq!(bin.long, 1);
+        assert_eq!(bin.response.count(), 3);
+    }
+
+    /// Catches a slow test that counts what is not slow.
+    #[test]
+    fn longer_than_is_certain() {
+        let mut response = Response::default();
+        for us in [100, 1000, 1001, 5000, 10_000] {
+            response.record(Duration::from_micros(us));
+        }
+        assert_eq!(response.longer_than(2000.0), 2);
+        assert_eq!(response.longer_than(9999.0), 0, "10 ms shares its bucket with less");
+        let p50 = response.quantile_us(0.5).unwrap();
+        assert!((940.0..1100.0).contains(&p50), "{p50}");
+    }
+}

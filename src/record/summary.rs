@@ -1,0 +1,258 @@
+//! What a run was: every count by phase and node, every event that mattered. Facts, no grades.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::counts::Counts;
+use super::inputs::{Config, FaultInput, Inputs, WireCounts};
+use super::recorder::node_at;
+use super::series::{Bin, Series};
+use super::tally::Tally;
+use crate::base::name::NodeIndex;
+use crate::base::time::{Offset, Wall};
+use crate::event::{BreakerState, Event, Outcome, Phase};
+
+/// The facts of one run.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// What was known before.
+    pub config: Config,
+    /// The one reading of the wall clock.
+    pub started_at: Wall,
+    /// Every phase that began, in order.
+    pub phases: Vec<PhaseSummary>,
+    /// Operations that were due before the first phase began, in a run without a warm-up.
+    pub before: Tally,
+    /// The first events.
+    pub events: Vec<Event>,
+    /// What the breakers did.
+    pub transitions: Vec<Transition>,
+    /// Events that found no room.
+    pub dropped_events: u64,
+    /// How fast connections were opened.
+    pub connects: ConnectRates,
+    /// What the composition root knows.
+    pub inputs: Inputs,
+}
+
+/// One phase.
+#[derive(Clone, Debug)]
+pub struct PhaseSummary {
+    /// Which.
+    pub phase: Phase,
+    /// Its first moment.
+    pub start: Offset,
+    /// Its end.
+    pub end: Offset,
+    /// Each node, by the home of the keys.
+    pub nodes: Vec<NodePhase>,
+}
+
+/// One node in one phase.
+#[derive(Clone, Debug, Default)]
+pub struct NodePhase {
+    /// Its figures.
+    pub tally: Tally,
+    /// The same over time.
+    pub series: Series,
+}
+
+/// A breaker changed its state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// Whose.
+    pub node: NodeIndex,
+    /// When.
+    pub at: Offset,
+    /// From this state.
+    pub from: BreakerState,
+    /// To this one.
+    pub to: BreakerState,
+    /// Why.
+    pub cause: String,
+}
+
+/// How fast the client opened connections, after the warm-up, seen once an interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ConnectRates {
+    /// The fastest interval.
+    pub peak_per_s: Option<f64>,
+    /// The fastest interval of the recovery.
+    pub recovery_peak_per_s: Option<f64>,
+    /// Connections open when the steady phase was last seen.
+    pub steady_open: Option<u64>,
+}
+
+/// Which nodes a figure is about, by the home of the keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NodeGroup {
+    /// Every node.
+    #[default]
+    All,
+    /// Nodes that no fault targets.
+    Healthy,
+    /// Nodes that some fault targets.
+    Faulty,
+}
+
+impl NodeGroup {
+    /// Every group.
+    pub const ALL: [Self; 3] = [Self::All, Self::Healthy, Self::Faulty];
+
+    /// The name in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Healthy => "healthy",
+            Self::Faulty => "faulty",
+        }
+    }
+}
+
+impl PhaseSummary {
+    /// How long it took.
+    #[must_use]
+    pub const fn length(&self) -> Duration {
+        self.end.since(self.start)
+    }
+}
+
+impl Summary {
+    /// The nodes that some fault targeted.
+    #[must_use]
+    pub fn faulty_nodes(&self) -> BTreeSet<NodeIndex> {
+        self.inputs.faults.iter().flat_map(|fault| fault.nodes.iter().copied()).collect()
+    }
+
+    /// Whether the node belongs to the group.
+    #[must_use]
+    pub fn is_in(&self, node: NodeIndex, group: NodeGroup) -> bool {
+        let faulty = || self.inputs.faults.iter().any(|fault| fault.nodes.contains(&node));
+        match group {
+            NodeGroup::All => true,
+            NodeGroup::Healthy => !faulty(),
+            NodeGroup::Faulty => faulty(),
+        }
+    }
+
+    /// The phase, when it began.
+    #[must_use]
+    pub fn phase(&self, phase: Phase) -> Option<&PhaseSummary> {
+        self.phases.iter().find(|known| known.phase == phase)
+    }
+
+    /// The figures of a group of nodes in one phase, or in every phase after the warm-up.
+    #[must_use]
+    pub fn tally(&self, phase: Option<Phase>, group: NodeGroup) -> Tally {
+        let mut all = Tally::default();
+        for summary in &self.phases {
+            let wanted = match phase {
+                Some(phase) => summary.phase == phase,
+                None => summary.phase != Phase::Warmup,
+            };
+            for (position, node) in summary.nodes.iter().enumerate() {
+                if wanted && self.is_in(node_at(position), group) {
+                    all.merge(&node.tally);
+                }
+            }
+        }
+        all
+    }
+
+    /// Every operation of the run, the warm-up and what came before included.
+    #[must_use]
+    pub fn everything(&self) -> Counts {
+        let mut all = self.before.counts;
+        for node in self.phases.iter().flat_map(|phase| &phase.nodes) {
+            all.merge(&node.tally.counts);
+        }
+        all
+    }
+
+    /// The pieces of time of a group of nodes in one phase, merged: start, length, what was due.
+    #[must_use]
+    pub fn bins(&self, phase: Phase, wanted: impl Fn(NodeIndex) -> bool) -> Vec<TimedBin> {
+        let Some(summary) = self.phase(phase) else { return Vec::new() };
+        let mut all: Vec<TimedBin> = Vec::new();
+        for (position, node) in summary.nodes.iter().enumerate() {
+            if !wanted(node_at(position)) {
+                continue;
+            }
+            for (since, length, bin) in node.series.bins() {
+                merge_at(&mut all, summary.start.plus(since), length, bin);
+            }
+        }
+        all
+    }
+
+    /// What the proxies saw in one phase, or in every phase after the warm-up.
+    pub fn wire(&self, phase: Option<Phase>) -> impl Iterator<Item = &WireCounts> {
+        self.inputs.wire.iter().filter(move |wire| match phase {
+            Some(phase) => wire.phase == phase,
+            None => wire.phase != Phase::Warmup,
+        })
+    }
+
+    /// When the first fault was applied.
+    #[must_use]
+    pub fn fault_applied(&self) -> Option<Offset> {
+        self.inputs.faults.iter().filter_map(|fault| fault.applied).min()
+    }
+
+    /// When the last fault was healed; `None` while one is not.
+    #[must_use]
+    pub fn healed(&self) -> Option<Offset> {
+        let applied = || self.inputs.faults.iter().filter(|fault| fault.applied.is_some());
+        if applied().any(|fault| fault.healed.is_none()) {
+            return None;
+        }
+        applied().filter_map(|fault| fault.healed).max()
+    }
+
+    /// The faults that target `node`.
+    pub fn faults_on(&self, node: NodeIndex) -> impl Iterator<Item = &FaultInput> {
+        self.inputs.faults.iter().filter(move |fault| fault.nodes.contains(&node))
+    }
+
+    /// How many operations were offered and how many outcomes were counted: they must be equal.
+    #[must_use]
+    pub fn conservation(&self) -> (u64, u64) {
+        (self.inputs.load.tickets_issued, self.everything().offered())
+    }
+
+    /// Operations that came to `outcome`, in the whole run.
+    #[must_use]
+    pub fn total(&self, outcome: Outcome) -> u64 {
+        self.everything().of(outcome)
+    }
+}
+
+/// A piece of time with its place in the run.
+#[derive(Clone, Debug)]
+pub struct TimedBin {
+    /// Its first moment.
+    pub start: Offset,
+    /// Its length.
+    pub length: Duration,
+    /// What was due in it.
+    pub bin: Bin,
+}
+
+impl TimedBin {
+    /// The first moment after it.
+    #[must_use]
+    pub fn end(&self) -> Offset {
+        self.start.plus(self.length)
+    }
+}
+
+/// Nodes of one phase share their grid while neither has rolled up; after that a finer piece goes
+/// into the coarser one that holds its start.
+fn merge_at(all: &mut Vec<TimedBin>, start: Offset, length: Duration, bin: &Bin) {
+    let place = all.partition_point(|known| known.end() <= start);
+    match all.get_mut(place) {
+        Some(known) if known.start <= start && start < known.end() => known.bin.merge(bin),
+        _ => all.insert(place, TimedBin { start, length, bin: bin.clone() }),
+    }
+}

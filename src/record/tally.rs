@@ -1,0 +1,79 @@
+//! Everything counted for one node in one phase; tallies of several nodes merge to one of all.
+
+use std::time::Duration;
+
+use super::counts::{Counts, ratio};
+use super::histogram::Latency;
+use crate::event::{Outcome, Sample};
+
+/// What the operations of one node (by the key's home) or of several came to.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// By outcome.
+    pub counts: Counts,
+    /// From the intended start to the end. Lost slots have no end; shed operations were never asked
+    /// of the cache, and their microseconds would flatter every percentile: both are left out.
+    pub response: Latency,
+    /// From writing the request to the end.
+    pub service: Latency,
+    /// Waiting for a connection of the pool.
+    pub wait: Latency,
+    /// Shed operations, from when a worker took them up to the rejection.
+    pub fast_fail: Latency,
+    /// Requests that the operations needed: one each, and one per node for a multi-get. Retries
+    /// are what comes on top of them on the wire.
+    pub needed_requests: u64,
+    /// Operations that some node answered.
+    pub served: u64,
+    /// Operations that another node answered than the key's own.
+    pub served_elsewhere: u64,
+}
+
+impl Tally {
+    /// Adds one sample.
+    pub(crate) fn add(&mut self, sample: &Sample) {
+        self.counts.add(sample.outcome);
+        match sample.outcome {
+            Outcome::LostSlot => return,
+            Outcome::Shed => self.fast_fail.record(sample.done.since(sample.issued)),
+            _ => self.response.record(sample.done.since(sample.due)),
+        }
+        if let Some(sent) = sample.sent {
+            self.service.record(sample.done.since(sent));
+            self.wait.record(sample.connection_wait);
+        } else if sample.connection_wait > Duration::ZERO {
+            self.wait.record(sample.connection_wait);
+        }
+        if sample.requests > 0 {
+            self.needed_requests += u64::from(sample.requests.div_ceil(sample.attempts.max(1)));
+        }
+        if let Some(node) = sample.served_by {
+            self.served += 1;
+            self.served_elsewhere += u64::from(node != sample.home);
+        }
+    }
+
+    /// Adds all of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        self.counts.merge(&other.counts);
+        self.response.merge(&other.response);
+        self.service.merge(&other.service);
+        self.wait.merge(&other.wait);
+        self.fast_fail.merge(&other.fast_fail);
+        self.needed_requests += other.needed_requests;
+        self.served += other.served;
+        self.served_elsewhere += other.served_elsewhere;
+    }
+
+    /// The share of served operations that another node served than the key's own.
+    #[must_use]
+    pub fn moved_ratio(&self) -> Option<f64> {
+        ratio(self.served_elsewhere, self.served)
+    }
+
+    /// Latencies longer than the histograms tell apart.
+    #[must_use]
+    pub const fn clamped(&self) -> u64 {
+        self.response.clamped() + self.service.clamped() + self.wait.clamped()
+    }
+}

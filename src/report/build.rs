@@ -1,0 +1,331 @@
+//! From facts and opinions to the report.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::model::{
+    BreakerReport, ClosedConnections, DataReport, DetectionReport, Example, FastFail, FaultReport,
+    Figures, HarnessReport, IssueDelay, LoadReport, NodeReport, ObjectiveReport, PhaseFigures,
+    PhaseReport, RecoveryReport, Report, SCHEMA_VERSION, TimerDelay, TransitionReport,
+};
+use crate::base::name::NodeIndex;
+use crate::base::time::Offset;
+use crate::event::{BreakerState, EventKind, Outcome};
+use crate::judge::{Graded, Judgement, Recovered, Recovery};
+use crate::record::{NodeGroup, PhaseSummary, Summary, Tally};
+
+/// Violations that a report shows; the journal has all of them.
+const EXAMPLES_MAX: usize = 20;
+
+/// What the report says about a run that neither the summary nor the judgement knows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Header {
+    /// The version of the harness.
+    pub version: String,
+    /// The root of the seeds.
+    pub seed: u64,
+    /// The workload's name.
+    pub workload: String,
+    /// The client profile's name.
+    pub client_profile: String,
+    /// A hash over the resolved plan.
+    pub plan_hash: String,
+}
+
+impl Report {
+    /// Puts everything in its place.
+    #[must_use]
+    pub fn new(header: Header, summary: &Summary, judgement: &Judgement) -> Self {
+        let analysis = &judgement.analysis;
+        Self {
+            schema_version: SCHEMA_VERSION,
+            version: header.version,
+            seed: header.seed,
+            scenario: summary.config.scenario.clone(),
+            workload: header.workload,
+            client_profile: header.client_profile,
+            plan_hash: header.plan_hash,
+            started_at: summary.started_at.rfc3339(),
+            duration_s: summary.inputs.ended.as_secs_f64(),
+            partial: summary.inputs.partial,
+            verdict: judgement.verdict,
+            reasons: judgement.reasons.clone(),
+            exit_code: judgement.exit_code,
+            phases: summary.phases.iter().map(|phase| phase_report(summary, phase)).collect(),
+            nodes: nodes(summary, &analysis.false_opens),
+            faults: faults(summary, &analysis.touched),
+            recovery: recovery(&analysis.recovery),
+            detection: detection(judgement),
+            load: load(judgement),
+            data: data(summary),
+            harness: harness(summary),
+            objectives: judgement.grades.iter().map(objective).collect(),
+            histograms: histograms(summary),
+        }
+    }
+}
+
+fn phase_report(summary: &Summary, phase: &PhaseSummary) -> PhaseReport {
+    let of = |group| {
+        let tally = summary.tally(Some(phase.phase), group);
+        (tally.counts.offered() > 0).then(|| figures(summary, phase, &tally))
+    };
+    PhaseReport {
+        all: phase_figures(summary, phase, &summary.tally(Some(phase.phase), NodeGroup::All)),
+        healthy_nodes: of(NodeGroup::Healthy),
+        faulty_nodes: of(NodeGroup::Faulty),
+    }
+}
+
+fn phase_figures(summary: &Summary, phase: &PhaseSummary, tally: &Tally) -> PhaseFigures {
+    PhaseFigures {
+        name: phase.phase,
+        start_s: phase.start.as_secs_f64(),
+        end_s: phase.end.as_secs_f64(),
+        figures: figures(summary, phase, tally),
+    }
+}
+
+fn figures(summary: &Summary, phase: &PhaseSummary, tally: &Tally) -> Figures {
+    let counts = &tally.counts;
+    let seconds = phase.length().as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    let operations = counts.operations() as f64;
+    Figures {
+        offered: counts.offered(),
+        operations: counts.operations(),
+        lost_slots: counts.of(Outcome::LostSlot),
+        throughput_per_s: (seconds > 0.0).then(|| operations / seconds),
+        error_ratio: counts.error_ratio(),
+        availability_ratio: counts.availability_ratio(),
+        outcomes: counts.by_name(),
+        response_time_us: summary.config.open_loop.then(|| tally.response.figures()),
+        service_time_us: tally.service.figures(),
+        wait_for_connection_us: tally.wait.figures(),
+        hit_ratio: counts.hit_ratio(),
+    }
+}
+
+fn nodes(summary: &Summary, false_opens: &[u64]) -> Vec<NodeReport> {
+    (0_u16..)
+        .map(NodeIndex)
+        .take(summary.config.nodes)
+        .map(|node| {
+            let input = summary.inputs.nodes.get(node.position()).cloned().unwrap_or_default();
+            NodeReport {
+                name: node,
+                phases: summary
+                    .phases
+                    .iter()
+                    .filter_map(|phase| {
+                        let tally = &phase.nodes.get(node.position())?.tally;
+                        Some(phase_figures(summary, phase, tally))
+                    })
+                    .collect(),
+                breaker: breaker(
+                    summary,
+                    node,
+                    false_opens.get(node.position()).copied().unwrap_or(0),
+                ),
+                backend: input.backend,
+                connections: ClosedConnections {
+                    opened: input.opened,
+                    closed: input.closed,
+                    poisoned: input.poisoned,
+                    high_water: input.high_water,
+                },
+            }
+        })
+        .collect()
+}
+
+fn breaker(summary: &Summary, node: NodeIndex, false_opens: u64) -> BreakerReport {
+    let input = summary.inputs.nodes.get(node.position());
+    let changes = || summary.transitions.iter().filter(|change| change.node == node);
+    let mut open = Duration::ZERO;
+    let mut opened: Option<Offset> = None;
+    let mut opens = 0;
+    for change in changes() {
+        if let Some(since) = opened.take() {
+            open += change.at.since(since);
+        }
+        if change.to == BreakerState::Open {
+            opened = Some(change.at);
+            opens += 1;
+        }
+    }
+    if let Some(since) = opened {
+        open += summary.inputs.ended.since(since);
+    }
+    BreakerReport {
+        opens: input.and_then(|input| input.breaker_opens).unwrap_or(opens),
+        false_opens,
+        open_s: input.and_then(|input| input.open_time).unwrap_or(open).as_secs_f64(),
+        transitions: changes()
+            .map(|change| TransitionReport {
+                at_s: change.at.as_secs_f64(),
+                from: change.from,
+                to: change.to,
+                cause: change.cause.clone(),
+            })
+            .collect(),
+    }
+}
+
+fn faults(summary: &Summary, touched: &[u64]) -> Vec<FaultReport> {
+    let touched = touched.iter().copied().chain(std::iter::repeat(0));
+    summary
+        .inputs
+        .faults
+        .iter()
+        .zip(touched)
+        .map(|(fault, operations_touched)| FaultReport {
+            name: fault.name.clone(),
+            kind: fault.kind.clone(),
+            nodes: fault.nodes.clone(),
+            parameters: fault.parameters.clone(),
+            applied_at_s: fault.applied.map(Offset::as_secs_f64),
+            healed_at_s: fault.healed.map(Offset::as_secs_f64),
+            operations_touched,
+        })
+        .collect()
+}
+
+fn seconds(time: Option<Duration>) -> Option<f64> {
+    time.map(|time| time.as_secs_f64())
+}
+
+fn recovery(recovery: &Recovery) -> RecoveryReport {
+    let (recovered, sustained) = match recovery.recovered {
+        Recovered::Yes(time) => (Some(true), Some(time)),
+        Recovered::No => (Some(false), None),
+        Recovered::NotAsked | Recovered::Unknown(_) => (None, None),
+    };
+    RecoveryReport {
+        recovered,
+        first_success_s: seconds(recovery.first_success),
+        sustained_s: seconds(sustained),
+        hit_ratio_s: seconds(recovery.hits),
+        fresh_s: seconds(recovery.fresh),
+        relapses: recovery.relapses,
+        own_s: seconds(recovery.own()),
+        probe_floor_s: seconds(recovery.probe_floor),
+    }
+}
+
+fn detection(judgement: &Judgement) -> DetectionReport {
+    let detection = &judgement.analysis.detection;
+    DetectionReport {
+        first_impact_s: seconds(detection.first_impact),
+        detect_s: seconds(detection.detected),
+        breaker_open_after_fault_s: seconds(detection.breaker_open),
+        breaker_open_after_first_failure_s: seconds(detection.breaker_open_after_first_failure),
+        exposure_operations: detection.exposure,
+        fast_fail_us: FastFail { p50: detection.fast_fail.p50, p99: detection.fast_fail.p99 },
+    }
+}
+
+fn load(judgement: &Judgement) -> LoadReport {
+    let strain = &judgement.analysis.strain;
+    LoadReport {
+        request_amplification: strain.request_amplification,
+        connects_per_operation: strain.connects_per_operation,
+        connect_peak_per_s: strain.connect_peak_per_s,
+        storm_factor: strain.storm_factor,
+        collateral_index: strain.collateral_index,
+        key_move_ratio: strain.key_move_ratio,
+        imbalance: strain.imbalance,
+    }
+}
+
+fn data(summary: &Summary) -> DataReport {
+    let told = &summary.inputs.data;
+    let wire = &summary.inputs.wire;
+    DataReport {
+        wrong: summary.total(Outcome::Wrong).max(told.wrong),
+        corrupt: summary.total(Outcome::Corrupt).max(told.corrupt),
+        stale: summary.total(Outcome::Stale),
+        stale_unacknowledged: told.stale_unacknowledged,
+        false_misses: summary.total(Outcome::FalseMiss),
+        acknowledged_but_lost: told.acknowledged_but_lost,
+        double_applied: told.double_applied,
+        dirty_reuse: (!wire.is_empty()).then(|| wire.iter().map(|wire| wire.dirty_reuse).sum()),
+        examples: summary
+            .events
+            .iter()
+            .filter_map(|event| match &event.kind {
+                EventKind::Violation { kind, node, detail } => Some(Example {
+                    at_s: event.at_s,
+                    phase: event.phase,
+                    kind: *kind,
+                    node: *node,
+                    detail: detail.clone(),
+                }),
+                _ => None,
+            })
+            .take(EXAMPLES_MAX)
+            .collect(),
+    }
+}
+
+fn harness(summary: &Summary) -> HarnessReport {
+    let inputs = &summary.inputs;
+    let issue = inputs.load.issue_delay.unwrap_or_default();
+    let timer = inputs.harness.timer_delay.unwrap_or_default();
+    HarnessReport {
+        issue_delay_us: IssueDelay { p50: issue.p50, p99: issue.p99, max: issue.max },
+        timer_delay_us: TimerDelay { p99: timer.p99, max: timer.max },
+        cpu_pressure: inputs.harness.cpu_pressure,
+        shed_tickets: inputs.load.shed_tickets,
+        tickets_issued: inputs.load.tickets_issued,
+        tickets_closed: inputs.load.tickets_closed,
+        limits: limits(summary),
+    }
+}
+
+/// Every bound that was reached: what the harness says, and what the recorder noticed.
+fn limits(summary: &Summary) -> Vec<String> {
+    let mut limits = summary.inputs.harness.limits.clone();
+    let nodes = summary.phases.iter().flat_map(|phase| &phase.nodes);
+    let clamped: u64 = nodes.map(|node| node.tally.clamped()).sum();
+    if clamped > 0 {
+        limits.push(format!("{clamped} latencies above 60 s count as 60 s in the histograms"));
+    }
+    if summary.dropped_events > 0 {
+        limits.push(format!("{} events are in the journal only", summary.dropped_events));
+    }
+    limits
+}
+
+fn objective(graded: &Graded) -> ObjectiveReport {
+    let objective = &graded.objective;
+    ObjectiveReport {
+        name: objective.name.clone(),
+        measure: objective.measure.clone(),
+        phase: objective.phase,
+        nodes: objective.nodes.name().to_owned(),
+        bound: objective.bound_text(),
+        measured: graded.measured,
+        samples: graded.samples,
+        grade: graded.grade,
+        why: graded.why.clone(),
+    }
+}
+
+fn histograms(summary: &Summary) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    for phase in &summary.phases {
+        let tally = summary.tally(Some(phase.phase), NodeGroup::All);
+        for (class, latency) in [
+            ("response_time", Some(&tally.response).filter(|_| summary.config.open_loop)),
+            ("service_time", Some(&tally.service)),
+            ("wait_for_connection", Some(&tally.wait)),
+            ("fast_fail", Some(&tally.fast_fail)),
+        ] {
+            if let Some(text) = latency.and_then(crate::record::Latency::to_base64) {
+                all.insert(format!("{}.{class}", phase.phase), text);
+            }
+        }
+    }
+    all
+}

@@ -1,0 +1,243 @@
+//! One page that needs nothing else: figures, and charts on one time axis.
+
+use std::fmt::Write as _;
+
+use super::Format;
+use super::escape::escaped;
+use crate::event::{BreakerState, EventKind};
+use crate::record::{Interval, LatencyUs};
+use crate::report::chart::{Chart, Scale, round_step};
+use crate::report::model::{NodeReport, Report};
+use crate::report::stored::Stored;
+
+pub(super) const FORMAT: Format = Format {
+    name: "html",
+    summary: "one page with charts, without anything from elsewhere",
+    file: Some("report.html"),
+    render,
+};
+
+const STYLE: &str = include_str!("html.css");
+
+/// What is stacked, from the bottom: the class of its colour, and which outcomes it holds.
+const LAYERS: [(&str, &str); 5] = [
+    ("good", "good"),
+    ("shed", "shed"),
+    ("failed", "failed"),
+    ("lost", "hung or never issued"),
+    ("wrong", "wrong, corrupt, stale or falsely missing"),
+];
+
+/// Violations that are marked; more would be one block of colour.
+const MARKS_MAX: usize = 500;
+
+/// Intervals that a chart draws; longer runs are thinned to every n-th.
+const COLUMNS_MAX: usize = 1000;
+
+// Writing into a String cannot fail, anywhere in this file.
+fn render(run: &Stored) -> String {
+    let report = &run.report;
+    let mut page =
+        String::from("<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">\n");
+    let (scenario, verdict) = (escaped(&report.scenario), report.verdict.name());
+    let _ = writeln!(
+        page,
+        "<title>{scenario}: {verdict}</title>\n<style>\n{STYLE}</style></head><body>"
+    );
+    let _ =
+        writeln!(page, "<h1><span class=\"verdict {verdict}\">{verdict}</span> {scenario}</h1>");
+    page.push_str("<ul>\n");
+    for reason in &report.reasons {
+        let _ = writeln!(page, "<li>{}</li>", escaped(reason));
+    }
+    page.push_str("</ul>\n");
+    charts(&mut page, run);
+    let _ = writeln!(
+        page,
+        "<h2>Figures</h2>\n<pre>{}</pre>\n</body></html>",
+        escaped_lines(&super::text::render(report, false))
+    );
+    page
+}
+
+fn escaped_lines(text: &str) -> String {
+    text.lines().map(escaped).collect::<Vec<_>>().join("\n")
+}
+
+fn charts(page: &mut String, run: &Stored) {
+    let step = run.intervals.len().div_ceil(COLUMNS_MAX).max(1);
+    let intervals: Vec<&Interval> = run.intervals.iter().step_by(step).collect();
+    let report = &run.report;
+    let _ = writeln!(page, "<h2>Operations a second</h2>\n{}", throughput(report, &intervals));
+    page.push_str("<p class=\"legend\">");
+    for (class, name) in LAYERS {
+        let _ = write!(page, "<span class=\"{class}\"></span> {name} ");
+    }
+    page.push_str("<span class=\"fault\"></span> fault active</p>\n");
+    if let Some(chart) = latency(report, &intervals) {
+        let _ = writeln!(page, "<h2>Response time</h2>\n{chart}");
+        page.push_str(
+            "<p class=\"legend\"><span class=\"p50\"></span> p50 <span class=\"p95\"></span> p95 \
+             <span class=\"p99\"></span> p99 <span class=\"max\"></span> max</p>\n",
+        );
+    }
+    let _ = writeln!(page, "<h2>Breakers and faults by node</h2>\n{}", nodes(report));
+    page.push_str(
+        "<p class=\"legend\"><span class=\"closed\"></span> closed <span class=\"open\"></span> open \
+         <span class=\"half_open\"></span> half-open <span class=\"under\"></span> fault</p>\n",
+    );
+    if let Some(chart) = violations(run) {
+        let _ = writeln!(page, "<h2>Wrong, corrupt and stale data</h2>\n{chart}");
+    }
+}
+
+/// Faults behind everything, phases as lines.
+fn background(chart: &mut Chart, report: &Report) {
+    for fault in &report.faults {
+        if let Some(from) = fault.applied_at_s {
+            let to = fault.healed_at_s.unwrap_or(report.duration_s);
+            chart.shade(from, to, "fault", &escaped(&format!("{} ({})", fault.name, fault.kind)));
+        }
+    }
+    for phase in &report.phases {
+        chart.mark(phase.all.start_s, "phase", phase.all.name.name());
+    }
+}
+
+fn throughput(report: &Report, intervals: &[&Interval]) -> String {
+    let rates: Vec<[f64; 5]> = intervals.iter().map(|interval| layers(interval)).collect();
+    let top = rates.iter().map(|rates| rates.iter().sum::<f64>()).fold(1.0, f64::max);
+    let mut chart =
+        Chart::new("Operations a second", report.duration_s, 180.0, Scale::Linear(top * 1.05));
+    background(&mut chart, report);
+    let step = round_step(top / 4.0);
+    let mut value = 0.0;
+    while value <= top {
+        chart.grid(value, &format!("{value}/s"));
+        value += step;
+    }
+    for (interval, rates) in intervals.iter().zip(&rates) {
+        let span = (interval.at_s - interval.length_s, interval.at_s);
+        let mut low = 0.0;
+        for ((class, _), rate) in LAYERS.iter().zip(rates) {
+            chart.column(span, low, low + rate, class);
+            low += rate;
+        }
+        chart.hover(span, &escaped(&crate::report::live::line(interval)));
+    }
+    chart.finish()
+}
+
+/// The rate of each layer in one interval.
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+fn layers(interval: &Interval) -> [f64; 5] {
+    let mut counts = [0_u64; 5];
+    for (name, count) in &interval.outcomes {
+        let layer = match name.as_str() {
+            "shed" => 1,
+            "indeterminate" => 2,
+            "hung" | "lost_slot" => 3,
+            "wrong" | "corrupt" | "stale" | "false_miss" => 4,
+            name if name.starts_with("error.") => 2,
+            _ => 0,
+        };
+        counts[layer] += count;
+    }
+    counts.map(|count| count as f64 / interval.length_s.max(0.001))
+}
+
+type Percentile = fn(&LatencyUs) -> Option<u64>;
+
+const PERCENTILES: [(&str, Percentile); 4] = [
+    ("p50", |time| time.p50),
+    ("p95", |time| time.p95),
+    ("p99", |time| time.p99),
+    ("max", |time| time.max),
+];
+
+/// `None` for a closed loop, which has no response times.
+#[expect(clippy::cast_precision_loss, reason = "latencies are far below 2^53 us")]
+fn latency(report: &Report, intervals: &[&Interval]) -> Option<String> {
+    let times = || intervals.iter().filter_map(|interval| interval.response_time_us);
+    let highest = times().filter_map(|time| time.max).max()? as f64;
+    let lowest = times().filter_map(|time| time.p50).min().unwrap_or(1) as f64;
+    let low = 10_f64.powf(lowest.max(1.0).log10().floor());
+    let high = 10_f64.powf(highest.max(low * 10.0).log10().ceil());
+    let mut chart = Chart::new("Response time", report.duration_s, 220.0, Scale::Log(low, high));
+    background(&mut chart, report);
+    let mut decade = low;
+    while decade <= high {
+        chart.grid(decade, &crate::judge::show_us(decade));
+        decade *= 10.0;
+    }
+    for (class, percentile) in PERCENTILES {
+        let points: Vec<(f64, Option<f64>)> = intervals
+            .iter()
+            .map(|interval| {
+                let value = interval.response_time_us.as_ref().and_then(percentile);
+                (interval.at_s - interval.length_s / 2.0, value.map(|us| us as f64))
+            })
+            .collect();
+        chart.line(&points, class);
+    }
+    for interval in intervals {
+        let span = (interval.at_s - interval.length_s, interval.at_s);
+        chart.hover(span, &escaped(&crate::report::live::line(interval)));
+    }
+    Some(chart.finish())
+}
+
+/// Two rows a node: its breaker, and the faults on it.
+fn nodes(report: &Report) -> String {
+    let rows = report.nodes.len() * 2;
+    #[expect(clippy::cast_precision_loss, reason = "a chart has a few rows")]
+    let height = rows.max(1) as f64 * 14.0;
+    let mut chart = Chart::new("Breakers", report.duration_s, height, Scale::Linear(1.0));
+    for (index, node) in report.nodes.iter().enumerate() {
+        let row = (index * 2, rows);
+        chart.row_label(row, &node.name.to_string());
+        for (span, state) in states(node, report.duration_s) {
+            let label =
+                format!("{} {} from {:.2} s to {:.2} s", node.name, state.name(), span.0, span.1);
+            chart.bar(row, span, state.name(), &label);
+        }
+        for fault in report.faults.iter().filter(|fault| fault.nodes.contains(&node.name)) {
+            if let Some(from) = fault.applied_at_s {
+                let to = fault.healed_at_s.unwrap_or(report.duration_s);
+                let label = escaped(&format!("{} ({})", fault.name, fault.kind));
+                chart.bar((index * 2 + 1, rows), (from, to), "under", &label);
+            }
+        }
+    }
+    chart.finish()
+}
+
+/// The states of a breaker, one after the other over the whole run.
+fn states(node: &NodeReport, end_s: f64) -> Vec<((f64, f64), BreakerState)> {
+    let mut states = Vec::new();
+    let mut known = (0.0, BreakerState::Closed);
+    for change in &node.breaker.transitions {
+        states.push(((known.0, change.at_s), known.1));
+        known = (change.at_s, change.to);
+    }
+    states.push(((known.0, end_s), known.1));
+    states
+}
+
+/// A mark for each violation; `None` when there were none.
+fn violations(run: &Stored) -> Option<String> {
+    let mut chart = Chart::new("Violations", run.report.duration_s, 40.0, Scale::Linear(1.0));
+    background(&mut chart, &run.report);
+    let mut marks = 0;
+    for event in &run.events {
+        if let EventKind::Violation { kind, node, detail } = &event.kind {
+            let label = format!("{:.2} s {node} {kind:?}: {detail}", event.at_s);
+            chart.mark(event.at_s, "violation", &escaped(&label));
+            marks += 1;
+        }
+        if marks >= MARKS_MAX {
+            break;
+        }
+    }
+    (marks > 0).then(|| chart.finish())
+}

@@ -1,0 +1,150 @@
+//! Markdown for pull requests and wikis.
+
+use std::fmt::Write as _;
+
+use super::{Format, names};
+use crate::report::model::{Figures, Report};
+use crate::report::show;
+
+pub(super) const FORMAT: Format = Format {
+    name: "markdown",
+    summary: "tables for a pull request or a wiki",
+    file: Some("report.md"),
+    render: |run| render(&run.report),
+};
+
+// Writing into a String cannot fail, anywhere in this file.
+fn render(report: &Report) -> String {
+    let mut page = String::new();
+    let _ = writeln!(page, "# {}: {}\n", cell(&report.scenario), report.verdict.name());
+    for reason in &report.reasons {
+        let _ = writeln!(page, "- {}", cell(reason));
+    }
+    let _ = writeln!(
+        page,
+        "\nWorkload `{}`, client `{}`, seed `{}`, {:.1} s from {}, harness {}.\n",
+        report.workload,
+        report.client_profile,
+        report.seed,
+        report.duration_s,
+        report.started_at,
+        report.version
+    );
+    phases(&mut page, report);
+    objectives(&mut page, report);
+    faults(&mut page, report);
+    if !report.faults.is_empty() {
+        recovery(&mut page, report);
+    }
+    data(&mut page, report);
+    page
+}
+
+fn phases(page: &mut String, report: &Report) {
+    page.push_str(
+        "| phase | offered | ops/s | errors | available | p50 | p95 | p99 | max | hits |\n",
+    );
+    page.push_str("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n");
+    for phase in &report.phases {
+        row(page, phase.all.name.name(), &phase.all.figures);
+        if let (Some(healthy), Some(faulty)) = (&phase.healthy_nodes, &phase.faulty_nodes) {
+            row(page, "- healthy nodes", healthy);
+            row(page, "- faulty nodes", faulty);
+        }
+    }
+    if report.phases.iter().any(|phase| phase.all.figures.response_time_us.is_none()) {
+        page.push_str("\nClosed loop: the times are service times.\n");
+    }
+}
+
+fn row(page: &mut String, name: &str, figures: &Figures) {
+    let time = figures.response_time_us.unwrap_or(figures.service_time_us);
+    let _ = writeln!(
+        page,
+        "| {name} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+        figures.offered,
+        show::per_second(figures.throughput_per_s),
+        show::percent(figures.error_ratio),
+        show::percent(figures.availability_ratio),
+        show::us(time.p50),
+        show::us(time.p95),
+        show::us(time.p99),
+        show::us(time.max),
+        show::percent(figures.hit_ratio),
+    );
+}
+
+fn objectives(page: &mut String, report: &Report) {
+    if report.objectives.is_empty() {
+        return;
+    }
+    page.push_str("\n| objective | grade | measured |\n|---|---|---|\n");
+    for objective in &report.objectives {
+        let why = objective.why.strip_prefix(&format!("{}: ", objective.name));
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} |",
+            cell(&objective.name),
+            objective.grade,
+            cell(why.unwrap_or(&objective.why))
+        );
+    }
+}
+
+fn faults(page: &mut String, report: &Report) {
+    if report.faults.is_empty() {
+        return;
+    }
+    page.push_str("\n| fault | kind | nodes | applied | healed | operations touched |\n");
+    page.push_str("|---|---|---|--:|--:|--:|\n");
+    for fault in &report.faults {
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} | {} | {} | {} |",
+            cell(&fault.name),
+            fault.kind,
+            names(&fault.nodes),
+            show::seconds(fault.applied_at_s),
+            show::seconds(fault.healed_at_s),
+            fault.operations_touched
+        );
+    }
+}
+
+fn recovery(page: &mut String, report: &Report) {
+    let (recovery, seen) = (&report.recovery, &report.detection);
+    let recovered = match recovery.recovered {
+        Some(true) => "yes",
+        Some(false) => "**no**",
+        None => "not judged",
+    };
+    page.push_str("\n| recovery | |\n|---|--:|\n");
+    for (name, value) in [
+        ("first impact", show::seconds(seen.first_impact_s)),
+        ("breaker open after the fault", show::seconds(seen.breaker_open_after_fault_s)),
+        ("rejections p99", show::us(seen.fast_fail_us.p99)),
+        ("recovered", recovered.to_owned()),
+        ("first success", show::seconds(recovery.first_success_s)),
+        ("sustained", show::seconds(recovery.sustained_s)),
+        ("hit ratio back", show::seconds(recovery.hit_ratio_s)),
+        ("relapses", show::count(recovery.relapses)),
+    ] {
+        let _ = writeln!(page, "| {name} | {value} |");
+    }
+}
+
+fn data(page: &mut String, report: &Report) {
+    let data = &report.data;
+    let (offered, counted) = report.conservation();
+    let _ = writeln!(
+        page,
+        "\nData: {} wrong, {} corrupt, {} stale, {} false misses. Operations: {offered} offered, \
+         {counted} outcomes.",
+        data.wrong, data.corrupt, data.stale, data.false_misses
+    );
+}
+
+/// Text inside a table: a bar or a line end would break it.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
+}

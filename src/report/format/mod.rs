@@ -1,0 +1,65 @@
+//! How a run is shown, one file each. Every format is a pure function of a stored run.
+
+mod escape;
+mod hlog;
+mod html;
+mod json;
+mod junit;
+mod markdown;
+pub mod text;
+
+use super::stored::Stored;
+use crate::record::journal::{Journal, JournalError};
+
+/// One row of [`FORMATS`].
+#[derive(Debug)]
+pub struct Format {
+    /// The name on the command line.
+    pub name: &'static str,
+    /// What it is for, in one line.
+    pub summary: &'static str,
+    /// Its file in a run's folder; `None`: it is only shown.
+    pub file: Option<&'static str>,
+    /// Renders a run.
+    pub render: fn(&Stored) -> String,
+}
+
+/// Every format.
+pub static FORMATS: &[Format] =
+    &[json::FORMAT, text::FORMAT, html::FORMAT, markdown::FORMAT, junit::FORMAT, hlog::FORMAT];
+
+impl Format {
+    /// The format called `name`.
+    #[must_use]
+    pub fn find(name: &str) -> Option<&'static Self> {
+        FORMATS.iter().find(|format| format.name == name)
+    }
+}
+
+/// Writes every format that has a file into the run's folder.
+///
+/// # Errors
+/// When one cannot be written; the ones before it are there.
+pub fn write_all(journal: &Journal, run: &Stored) -> Result<(), JournalError> {
+    for format in FORMATS {
+        if let Some(file) = format.file {
+            journal.write(file, (format.render)(run).as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+/// Counts under a heading, the largest first: `120 error.timeout, 3 shed`.
+fn largest_first(counts: &std::collections::BTreeMap<String, u64>) -> String {
+    let mut counts: Vec<_> = counts.iter().collect();
+    counts.sort_by(|left, right| right.1.cmp(left.1).then(left.0.cmp(right.0)));
+    let counts: Vec<String> =
+        counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    counts.join(", ")
+}
+
+/// `n1, n3`.
+fn names(nodes: &[crate::base::name::NodeIndex]) -> String {
+    let names: Vec<String> = nodes.iter().map(ToString::to_string).collect();
+    names.join(", ")
+}

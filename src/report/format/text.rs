@@ -1,0 +1,289 @@
+//! One screen for people: the verdict first, then why, then the figures behind it.
+
+use super::{Format, largest_first, names};
+use crate::event::Phase;
+use crate::judge::{Grade, Verdict};
+use crate::report::model::{Figures, Report};
+use crate::report::show;
+
+pub(super) const FORMAT: Format = Format {
+    name: "text",
+    summary: "one screen for people",
+    file: None,
+    render: |run| render(&run.report, false),
+};
+
+/// Lines of a list that a screen has room for.
+const LIST_MAX: usize = 8;
+/// Changes of one breaker that a line has room for.
+const CHANGES_MAX: usize = 5;
+
+/// The report as text; with colour only when the caller knows that a terminal shows it.
+#[must_use]
+pub fn render(report: &Report, colour: bool) -> String {
+    let mut page = Page { text: String::new(), colour };
+    page.head(report);
+    page.phases(report);
+    page.faults(report);
+    page.recovery(report);
+    page.data(report);
+    page.breakers(report);
+    page.objectives(report);
+    page.foot(report);
+    page.text
+}
+
+#[derive(Debug)]
+struct Page {
+    text: String,
+    colour: bool,
+}
+
+impl Page {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+
+    /// A line with its subject in a column of its own.
+    fn about(&mut self, subject: &str, line: &str) {
+        self.line(&format!("{subject:<11} {line}"));
+    }
+
+    fn paint(&self, text: &str, code: u8) -> String {
+        if self.colour { format!("\x1b[1;{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    fn head(&mut self, report: &Report) {
+        let word = report.verdict.name().to_uppercase();
+        let word = self.paint(&word, colour_of(report.verdict));
+        self.line(&format!(
+            "{word}  {}, {} workload, {} client, {:.1} s, seed {}",
+            report.scenario, report.workload, report.client_profile, report.duration_s, report.seed
+        ));
+        if let Some(partial) = report.partial {
+            let why = match partial {
+                crate::record::Partial::Interrupted => "it was interrupted",
+                crate::record::Partial::Error => "the harness failed",
+            };
+            self.line(&format!("  cut short: {why}"));
+        }
+        self.list("  - ", &report.reasons);
+    }
+
+    fn list(&mut self, bullet: &str, lines: &[String]) {
+        for line in lines.iter().take(LIST_MAX) {
+            self.line(&format!("{bullet}{line}"));
+        }
+        if lines.len() > LIST_MAX {
+            self.line(&format!("{bullet}and {} more", lines.len() - LIST_MAX));
+        }
+    }
+
+    fn phases(&mut self, report: &Report) {
+        self.line("");
+        self.line(
+            "phase         offered     ops/s   errors    avail      p50      p95      p99      max \
+             \x20   hits",
+        );
+        for phase in &report.phases {
+            if phase.all.name == Phase::Drain && phase.all.figures.offered == 0 {
+                continue;
+            }
+            self.row(phase.all.name.name(), &phase.all.figures);
+            if let (Some(healthy), Some(faulty)) = (&phase.healthy_nodes, &phase.faulty_nodes) {
+                self.row("  healthy", healthy);
+                self.row("  faulty", faulty);
+            }
+        }
+        if report.phases.iter().any(|phase| phase.all.figures.response_time_us.is_none()) {
+            self.line(
+                "A closed loop has no intended starts, hence no response times: the times are \
+                 service times.",
+            );
+        }
+    }
+
+    fn row(&mut self, name: &str, figures: &Figures) {
+        let time = figures.response_time_us.unwrap_or(figures.service_time_us);
+        self.line(&format!(
+            "{name:<11} {:>9} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
+            figures.offered,
+            show::per_second(figures.throughput_per_s),
+            show::percent(figures.error_ratio),
+            show::percent(figures.availability_ratio),
+            show::us(time.p50),
+            show::us(time.p95),
+            show::us(time.p99),
+            show::us(time.max),
+            show::percent(figures.hit_ratio),
+        ));
+    }
+
+    fn faults(&mut self, report: &Report) {
+        self.line("");
+        for (index, fault) in report.faults.iter().take(LIST_MAX).enumerate() {
+            let subject = if index == 0 { "fault" } else { "" };
+            self.about(
+                subject,
+                &format!(
+                    "{} ({}) on {}: {} to {}, touched {} operations",
+                    fault.name,
+                    fault.kind,
+                    names(&fault.nodes),
+                    show::seconds(fault.applied_at_s),
+                    show::seconds(fault.healed_at_s),
+                    fault.operations_touched
+                ),
+            );
+        }
+    }
+
+    fn recovery(&mut self, report: &Report) {
+        if report.faults.is_empty() {
+            return;
+        }
+        let seen = &report.detection;
+        self.about(
+            "detection",
+            &format!(
+                "first impact {}, breaker open {} after the fault, rejections p99 {}, {} operations \
+                 waited for the timeout",
+                show::seconds(seen.first_impact_s),
+                show::seconds(seen.breaker_open_after_fault_s),
+                show::us(seen.fast_fail_us.p99),
+                show::count(seen.exposure_operations),
+            ),
+        );
+        let recovery = &report.recovery;
+        let headline = match (recovery.recovered, recovery.sustained_s) {
+            (Some(true), time) => format!("sustained {} after the heal", show::seconds(time)),
+            (Some(false), _) => "NOT recovered".to_owned(),
+            (None, _) => "not judged".to_owned(),
+        };
+        self.about(
+            "recovery",
+            &format!(
+                "{headline} (own {}, breaker {}), first success {}, hits back {}, relapses {}",
+                show::seconds(recovery.own_s),
+                show::seconds(recovery.probe_floor_s),
+                show::seconds(recovery.first_success_s),
+                show::seconds(recovery.hit_ratio_s),
+                show::count(recovery.relapses),
+            ),
+        );
+        let load = &report.load;
+        self.about(
+            "load",
+            &format!(
+                "amplification {}, connects/operation {}, storm {}, collateral {}, keys moved {}",
+                show::number(load.request_amplification),
+                show::number(load.connects_per_operation),
+                show::number(load.storm_factor),
+                show::percent(load.collateral_index),
+                show::percent(load.key_move_ratio),
+            ),
+        );
+    }
+
+    fn data(&mut self, report: &Report) {
+        let data = &report.data;
+        let gates = format!("{} wrong, {} corrupt", data.wrong, data.corrupt);
+        let gates = if data.wrong + data.corrupt > 0 { self.paint(&gates, 31) } else { gates };
+        self.about(
+            "data",
+            &format!(
+                "{gates}, {} stale ({} unacknowledged), {} false misses, {} lost writes, {} applied \
+                 twice, {} dirty reuse",
+                data.stale,
+                show::count(data.stale_unacknowledged),
+                data.false_misses,
+                show::count(data.acknowledged_but_lost),
+                show::count(data.double_applied),
+                show::count(data.dirty_reuse),
+            ),
+        );
+        for example in data.examples.iter().take(3) {
+            let at = show::seconds(Some(example.at_s));
+            self.about("", &format!("{at} {} {}", example.node, example.detail));
+        }
+    }
+
+    fn breakers(&mut self, report: &Report) {
+        let mut subject = "breaker";
+        for node in &report.nodes {
+            let breaker = &node.breaker;
+            if breaker.transitions.is_empty() {
+                continue;
+            }
+            let changes: Vec<String> = breaker
+                .transitions
+                .iter()
+                .take(CHANGES_MAX)
+                .map(|change| format!("{:.2} s {}", change.at_s, change.to.name()))
+                .collect();
+            let more = breaker.transitions.len().saturating_sub(CHANGES_MAX);
+            let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+            let line = format!("{}: {}{more}", node.name, changes.join(", "));
+            self.about(subject, &line);
+            subject = "";
+        }
+    }
+
+    fn objectives(&mut self, report: &Report) {
+        let of = |grade| report.objectives.iter().filter(move |graded| graded.grade == grade);
+        if report.objectives.is_empty() {
+            return;
+        }
+        self.about(
+            "objectives",
+            &format!(
+                "{} held, {} failed, {} inconclusive",
+                of(Grade::Pass).count(),
+                of(Grade::Fail).count(),
+                of(Grade::Inconclusive).count()
+            ),
+        );
+    }
+
+    fn foot(&mut self, report: &Report) {
+        let harness = &report.harness;
+        self.about(
+            "harness",
+            &format!(
+                "issued {} late at p99, timers {} late at p99 and {} at worst",
+                show::us(harness.issue_delay_us.p99),
+                show::us(harness.timer_delay_us.p99),
+                show::us(harness.timer_delay_us.max),
+            ),
+        );
+        for limit in harness.limits.iter().take(3) {
+            self.about("", limit);
+        }
+        let (offered, counted) = report.conservation();
+        self.about(
+            "operations",
+            &format!("{offered} offered = {counted} outcomes: {}", outcomes(report)),
+        );
+    }
+}
+
+/// All outcomes of the run, the largest first.
+fn outcomes(report: &Report) -> String {
+    let mut all = std::collections::BTreeMap::new();
+    for phase in &report.phases {
+        for (name, count) in &phase.all.figures.outcomes {
+            *all.entry(name.clone()).or_insert(0) += count;
+        }
+    }
+    largest_first(&all)
+}
+
+const fn colour_of(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Pass => 32,
+        Verdict::Degraded => 33,
+        Verdict::Fail => 31,
+        Verdict::Invalid | Verdict::Vacuous => 35,
+    }
+}

@@ -1,0 +1,111 @@
+//! What a person sees while a run goes on: one compact line for each interval, and one for each
+//! event that changes how the next lines should be read.
+
+use std::fmt::Write as _;
+
+use super::line::{Line, Start};
+use super::show;
+use crate::base::name::NodeIndex;
+use crate::event::{BreakerState, Event, EventKind};
+use crate::record::{Interval, IntervalNode};
+
+/// A line of the stream for people; `None`: it is of use to programs only.
+#[must_use]
+pub fn show(line: &Line) -> Option<String> {
+    match line {
+        Line::Start(start) => Some(nodes(start)),
+        Line::Interval(interval) => Some(self::line(interval)),
+        Line::Event(event) => self::event(event),
+        Line::Report(_) => None,
+    }
+}
+
+fn nodes(start: &Start) -> String {
+    let mut text = String::new();
+    for node in &start.nodes {
+        let (name, backend) = (node.name, &node.backend);
+        // Writing into a String cannot fail.
+        let _ = writeln!(
+            text,
+            "{name}: {backend} on {}, proxy on {}",
+            node.address, node.proxy_address
+        );
+    }
+    if let Some(api) = &start.api_address {
+        let _ = writeln!(text, "control API on http://{api}");
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+/// `  12.0s fault      n1: breaker closed -> open (5 of 5 failed within 1s)`
+fn event(event: &Event) -> Option<String> {
+    let text = match &event.kind {
+        EventKind::FaultApplied { fault, nodes, .. } => {
+            format!("{fault} applied to {}", names(nodes))
+        }
+        EventKind::FaultHealed { fault, nodes, .. } => {
+            format!("{fault} healed on {}", names(nodes))
+        }
+        EventKind::BreakerChanged { node, from, to, cause } => {
+            format!("{node}: breaker {} -> {} ({cause})", from.name(), to.name())
+        }
+        EventKind::Process { node, change } => {
+            format!("{node}: process {}", format!("{change:?}").to_lowercase())
+        }
+        EventKind::Noise { timer_delay_us } => {
+            format!("noise: the machine woke a timer {} late", show::us(Some(*timer_delay_us)))
+        }
+        EventKind::Violation { kind, node, detail } if kind.is_shown_at_once() => {
+            format!("{node}: {detail}")
+        }
+        EventKind::Trouble { detail } => format!("trouble: {detail}"),
+        _ => return None,
+    };
+    Some(format!("{:>6.1}s {:<8} {text}", event.at_s, event.phase.name()))
+}
+
+fn names(nodes: &[NodeIndex]) -> String {
+    nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// `  12.0s fault      2000/s  err 33.41%  p50 180us  p95 1ms  p99 100ms | n1 0c OPEN !refuse | n2 8c`
+#[must_use]
+pub fn line(interval: &Interval) -> String {
+    let mut line = format!(
+        "{:>6.1}s {:<8} {:>8} err {:>7}",
+        interval.at_s,
+        interval.phase.name(),
+        show::per_second(interval.throughput_per_s),
+        show::percent(interval.error_ratio),
+    );
+    // Writing into a String cannot fail, here and below.
+    if let Some(time) = &interval.response_time_us {
+        let (p50, p95, p99) = (show::us(time.p50), show::us(time.p95), show::us(time.p99));
+        let _ = write!(line, "  p50 {p50:>7} p95 {p95:>7} p99 {p99:>7}");
+    }
+    let bad: u64 =
+        ["wrong", "corrupt"].iter().filter_map(|name| interval.outcomes.get(*name)).sum();
+    if bad > 0 {
+        let _ = write!(line, "  {bad} WRONG");
+    }
+    for node in &interval.nodes {
+        line.push_str(" | ");
+        line.push_str(&one(node));
+    }
+    line
+}
+
+/// `n1 8c`, with the breaker when it is not closed and the faults when there are some.
+fn one(node: &IntervalNode) -> String {
+    let mut text = format!("{} {}c", node.name, node.connections.open);
+    match node.breaker {
+        BreakerState::Closed => {}
+        BreakerState::Open => text.push_str(" OPEN"),
+        BreakerState::HalfOpen => text.push_str(" half-open"),
+    }
+    for fault in &node.active_faults {
+        let _ = write!(text, " !{fault}");
+    }
+    text
+}

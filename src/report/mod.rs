@@ -1,0 +1,26 @@
+//! What a run came to, for programs and for people.
+//!
+//! [`Report`] is the output contract (`metrics/report.schema.json` is generated from it); every
+//! format is a pure function of a [`Stored`] run, so JSON, text and HTML cannot disagree and any of
+//! them can be rendered again later. Nothing here prints, and nothing here judges.
+
+mod build;
+mod chart;
+pub mod format;
+mod line;
+pub mod live;
+mod model;
+mod schema;
+mod show;
+mod stored;
+
+pub use build::Header;
+pub use format::{FORMATS, Format, write_all};
+pub use line::{Line, Start, StartNode};
+pub use model::{
+    BreakerReport, ClosedConnections, DataReport, DetectionReport, Example, FastFail, FaultReport,
+    Figures, HarnessReport, IssueDelay, LoadReport, NodeReport, ObjectiveReport, PhaseFigures,
+    PhaseReport, RecoveryReport, Report, SCHEMA_VERSION, TimerDelay, TransitionReport,
+};
+pub use schema::schema_text;
+pub use stored::{ReadError, Stored};

@@ -1,0 +1,375 @@
+//! The report, version 1: the names here are the names in the JSON.
+//!
+//! A field may be added. Renaming one, or giving it another meaning, raises [`SCHEMA_VERSION`].
+//! A number's unit is in its name; what could not be measured is `null`, never 0.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::base::name::NodeIndex;
+use crate::event::{BreakerState, Phase, ViolationKind};
+use crate::judge::{Grade, Verdict};
+use crate::record::{LatencyUs, Partial};
+
+/// The version of the output contract.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// One run of one scenario.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// The version of this contract.
+    pub schema_version: u32,
+    /// The version of the harness.
+    pub version: String,
+    /// The seed: the same one makes the same decisions.
+    pub seed: u64,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The workload's name.
+    pub workload: String,
+    /// The client profile's name.
+    pub client_profile: String,
+    /// A hash over the resolved plan: two runs with the same one asked for the same.
+    pub plan_hash: String,
+    /// When the run began, RFC 3339.
+    pub started_at: String,
+    /// How long it took, in seconds.
+    pub duration_s: f64,
+    /// Why it ended early; `null`: it did not.
+    pub partial: Option<Partial>,
+    /// One word.
+    pub verdict: Verdict,
+    /// Why, the most important first.
+    pub reasons: Vec<String>,
+    /// What a process that ran only this exits with.
+    pub exit_code: u8,
+    /// Every phase that began, in order.
+    pub phases: Vec<PhaseReport>,
+    /// Every node, in order.
+    pub nodes: Vec<NodeReport>,
+    /// Every fault of the plan.
+    pub faults: Vec<FaultReport>,
+    /// How long until all was well.
+    pub recovery: RecoveryReport,
+    /// How soon the client noticed.
+    pub detection: DetectionReport,
+    /// What the fault did to the load.
+    pub load: LoadReport,
+    /// Whether the data was right.
+    pub data: DataReport,
+    /// How the harness itself fared.
+    pub harness: HarnessReport,
+    /// Every objective with its grade.
+    pub objectives: Vec<ObjectiveReport>,
+    /// `phase.class` to an HDR V2 deflate histogram in base64; the unit is microseconds.
+    pub histograms: BTreeMap<String, String>,
+}
+
+/// What the operations of one phase came to, over a group of nodes by the home of the keys.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Figures {
+    /// Every intended operation.
+    pub offered: u64,
+    /// Those that were issued.
+    pub operations: u64,
+    /// Those that were never issued, because no worker was free.
+    pub lost_slots: u64,
+    /// Operations a second.
+    pub throughput_per_s: Option<f64>,
+    /// Failed, shed, indeterminate, hung and lost operations over offered ones.
+    pub error_ratio: Option<f64>,
+    /// Good operations over offered ones.
+    pub availability_ratio: Option<f64>,
+    /// How many came to which outcome; absent means none.
+    pub outcomes: BTreeMap<String, u64>,
+    /// From the intended start to the end, without shed operations; `null` in a closed loop.
+    pub response_time_us: Option<LatencyUs>,
+    /// From writing the request to the end.
+    pub service_time_us: LatencyUs,
+    /// Waiting for a connection of the pool.
+    pub wait_for_connection_us: LatencyUs,
+    /// Hits over reads that said hit or miss.
+    pub hit_ratio: Option<f64>,
+}
+
+/// A phase with its figures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PhaseFigures {
+    /// The phase.
+    pub name: Phase,
+    /// When it began, in seconds since the run's start.
+    pub start_s: f64,
+    /// When it ended.
+    pub end_s: f64,
+    /// Its figures.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// A phase over all nodes, and apart for those with and without a fault.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PhaseReport {
+    /// All nodes.
+    #[serde(flatten)]
+    pub all: PhaseFigures,
+    /// Nodes that no fault targets; `null`: there are none.
+    pub healthy_nodes: Option<Figures>,
+    /// Nodes that some fault targets; `null`: there are none.
+    pub faulty_nodes: Option<Figures>,
+}
+
+/// One node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NodeReport {
+    /// Its name.
+    pub name: NodeIndex,
+    /// What ran it.
+    pub backend: String,
+    /// Every phase, over its keys.
+    pub phases: Vec<PhaseFigures>,
+    /// The client's connections to it.
+    pub connections: ClosedConnections,
+    /// Its circuit breaker.
+    pub breaker: BreakerReport,
+}
+
+/// What became of the client's connections to a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClosedConnections {
+    /// Opened in all.
+    pub opened: u64,
+    /// Closed, by cause.
+    pub closed: BTreeMap<String, u64>,
+    /// Closed because what they would deliver next was in doubt.
+    pub poisoned: u64,
+    /// The most that were open at once.
+    pub high_water: u64,
+}
+
+/// What a node's breaker did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BreakerReport {
+    /// How often it opened.
+    pub opens: u64,
+    /// How often of these no fault was active on the node.
+    pub false_opens: u64,
+    /// How long it was open, in seconds.
+    pub open_s: f64,
+    /// Every change of state.
+    pub transitions: Vec<TransitionReport>,
+}
+
+/// One change of a breaker's state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TransitionReport {
+    /// When, in seconds since the run's start.
+    pub at_s: f64,
+    /// From this state.
+    pub from: BreakerState,
+    /// To this one.
+    pub to: BreakerState,
+    /// Why.
+    pub cause: String,
+}
+
+/// One fault as it really was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FaultReport {
+    /// Its name in the plan.
+    pub name: String,
+    /// What kind.
+    pub kind: String,
+    /// The nodes it targets.
+    pub nodes: Vec<NodeIndex>,
+    /// Its parameters in their text form.
+    pub parameters: BTreeMap<String, String>,
+    /// When all targets had acknowledged it; `null`: never.
+    pub applied_at_s: Option<f64>,
+    /// When taking it back was acknowledged; `null`: never.
+    pub healed_at_s: Option<f64>,
+    /// Operations that it delayed, altered or refused.
+    pub operations_touched: u64,
+}
+
+/// How long until all was well, from the moment every heal was acknowledged. Slowest node each.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RecoveryReport {
+    /// Whether it recovered within the run; `null`: not asked, or it cannot be said.
+    pub recovered: Option<bool>,
+    /// The first good operation that the faulty node served.
+    pub first_success_s: Option<f64>,
+    /// From then on every second was as good as before the fault.
+    pub sustained_s: Option<f64>,
+    /// The hit ratio of its keys was back.
+    pub hit_ratio_s: Option<f64>,
+    /// The last stale read; 0: there was none.
+    pub fresh_s: Option<f64>,
+    /// How often it got bad again.
+    pub relapses: Option<u64>,
+    /// Sustained recovery without the probe floor.
+    pub own_s: Option<f64>,
+    /// How long the breaker stayed open after the heal, by its own choice.
+    pub probe_floor_s: Option<f64>,
+}
+
+/// How soon the client noticed, from the moment the fault was acknowledged.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DetectionReport {
+    /// The first operation that failed or was slow.
+    pub first_impact_s: Option<f64>,
+    /// The client's first change of mind about every faulty node.
+    pub detect_s: Option<f64>,
+    /// The breaker of every faulty node was open.
+    pub breaker_open_after_fault_s: Option<f64>,
+    /// The same, from the first failed operation.
+    pub breaker_open_after_first_failure_s: Option<f64>,
+    /// Operations that took nine tenths of the timeout or longer until then.
+    pub exposure_operations: Option<u64>,
+    /// How long rejections took during the fault.
+    pub fast_fail_us: FastFail,
+}
+
+/// How long rejections took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FastFail {
+    /// The median.
+    pub p50: Option<u64>,
+    /// 99 % took at most this long.
+    pub p99: Option<u64>,
+}
+
+/// What the fault did to the load.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LoadReport {
+    /// Requests on the wire over requests that the operations needed.
+    pub request_amplification: Option<f64>,
+    /// Connection attempts over operations.
+    pub connects_per_operation: Option<f64>,
+    /// The most connection attempts in a second.
+    pub connect_peak_per_s: Option<f64>,
+    /// The most connection attempts in a second after the heal over the steady pool.
+    pub storm_factor: Option<f64>,
+    /// The share of operations on healthy nodes' keys that were not good and on time.
+    pub collateral_index: Option<f64>,
+    /// The share of healthy nodes' keys that another node served.
+    pub key_move_ratio: Option<f64>,
+    /// Requests to the busiest healthy node over the mean of the healthy ones.
+    pub imbalance: Option<f64>,
+}
+
+/// Whether the data was right.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DataReport {
+    /// Values of another key, or never written.
+    pub wrong: u64,
+    /// Values whose length or checksum is not their own.
+    pub corrupt: u64,
+    /// Reads older than the last acknowledged write.
+    pub stale: u64,
+    /// Reads older than the last attempted write, which was not acknowledged.
+    pub stale_unacknowledged: Option<u64>,
+    /// Misses although the key's own node holds the value.
+    pub false_misses: u64,
+    /// Acknowledged writes that were never executed.
+    pub acknowledged_but_lost: Option<u64>,
+    /// Increments beyond what was acknowledged or indeterminate.
+    pub double_applied: Option<u64>,
+    /// Requests on a connection that still owed an earlier reply.
+    pub dirty_reuse: Option<u64>,
+    /// The first violations.
+    pub examples: Vec<Example>,
+}
+
+/// One violation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Example {
+    /// When, in seconds since the run's start.
+    pub at_s: f64,
+    /// In which phase.
+    pub phase: Phase,
+    /// Which kind.
+    pub kind: ViolationKind,
+    /// The node that answered.
+    pub node: NodeIndex,
+    /// The evidence.
+    pub detail: String,
+}
+
+/// How the harness itself fared.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HarnessReport {
+    /// How late the generator issued operations.
+    pub issue_delay_us: IssueDelay,
+    /// How late a 10 ms timer woke.
+    pub timer_delay_us: TimerDelay,
+    /// The share of time in which some task waited for a processor.
+    pub cpu_pressure: Option<f64>,
+    /// Operations that found no worker in time.
+    pub shed_tickets: u64,
+    /// Operations that were intended.
+    pub tickets_issued: u64,
+    /// Operations that came to an end.
+    pub tickets_closed: u64,
+    /// Bounds that were reached, one sentence each.
+    pub limits: Vec<String>,
+}
+
+/// How late the generator was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct IssueDelay {
+    /// The median.
+    pub p50: Option<u64>,
+    /// 99 % were at most this late.
+    pub p99: Option<u64>,
+    /// The latest.
+    pub max: Option<u64>,
+}
+
+/// How late a timer was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TimerDelay {
+    /// 99 % were at most this late.
+    pub p99: Option<u64>,
+    /// The latest.
+    pub max: Option<u64>,
+}
+
+/// An objective with its grade.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ObjectiveReport {
+    /// Its name.
+    pub name: String,
+    /// What it measures.
+    pub measure: String,
+    /// Where; `null`: everything after the warm-up.
+    pub phase: Option<Phase>,
+    /// On which nodes: all, healthy or faulty.
+    pub nodes: String,
+    /// What was asked, with its unit.
+    pub bound: String,
+    /// What was measured, in the measure's unit; `null`: nothing, or it never happened.
+    pub measured: Option<f64>,
+    /// How many samples stand behind it.
+    pub samples: u64,
+    /// The grade.
+    pub grade: Grade,
+    /// One sentence with both.
+    pub why: String,
+}
+
+impl Report {
+    /// The phase called so, when it began.
+    #[must_use]
+    pub fn phase(&self, phase: Phase) -> Option<&PhaseReport> {
+        self.phases.iter().find(|known| known.all.name == phase)
+    }
+
+    /// Intended operations and outcomes, over the whole run: equal, or the run failed.
+    #[must_use]
+    pub fn conservation(&self) -> (u64, u64) {
+        let outcomes = self.phases.iter().flat_map(|phase| phase.all.figures.outcomes.values());
+        (self.harness.tickets_issued, outcomes.sum())
+    }
+}

@@ -223,7 +223,7 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("haproxy.cfg");
         let text = format!(
-            "global\n  maxconn 20000\ndefaults\n  mode tcp\n  timeout connect 5s\n  \
+            "global\n  maxconn 4096\ndefaults\n  mode tcp\n  timeout connect 5s\n  \
              timeout client 1h\n  timeout server 1h\nlisten m\n  bind {address}\n  \
              server s {upstream}\n"
         );
@@ -234,8 +234,9 @@ impl Server {
     }
 
     fn spawn(mut command: Command, address: SocketAddr, folder: Option<tempfile::TempDir>) -> Self {
-        let child = command.stdout(Stdio::null()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::null()).spawn().unwrap();
         while std::net::TcpStream::connect(address).is_err() {
+            assert_eq!(child.try_wait().unwrap(), None, "{command:?} ended");
             std::thread::yield_now();
         }
         Self { child, address, _folder: folder }

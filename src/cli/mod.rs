@@ -1,6 +1,6 @@
 //! The command line: the one place that reads arguments, prints, and picks an exit code.
 //!
-//! One file for each command, and one line for it in [`arguments`]. Nothing here decides anything
+//! One file for each command, and one line for it in `arguments.rs`. Nothing here decides anything
 //! about a run; it reads words, calls the library, and says what came of it.
 
 mod arguments;

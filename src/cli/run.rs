@@ -10,7 +10,9 @@ use super::exit::Exit;
 use super::session::Session;
 use super::{list, output, values};
 use crate::base::seed::Seed;
-use crate::plan::{Backend, Library, Options, Plan, PlanError, RateWish, plans, read_address};
+use crate::plan::{
+    Backend, Library, Options, Plan, PlanError, RateWish, plans, read_address, read_toxiproxy,
+};
 
 /// Run scenarios: start nodes and proxies, drive the load, break things, judge.
 #[derive(Debug, clap::Args)]
@@ -48,7 +50,7 @@ pub(super) struct Arguments {
     )]
     servers: Vec<SocketAddr>,
     /// Drive this external Toxiproxy server instead of our own proxies
-    #[arg(long, value_name = "URL", value_parser = values::toxiproxy, conflicts_with = "listen")]
+    #[arg(long, value_name = "URL", value_parser = read_toxiproxy, conflicts_with = "listen")]
     toxiproxy: Option<String>,
     /// The first proxy's address; the others follow it [default: 127.0.0.1:21211, or free ports]
     #[arg(long, value_name = "ADDRESS", value_parser = read_address)]

@@ -28,24 +28,6 @@ pub(super) fn seed(text: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("a seed is a whole number from 0 to {SEED_MAX}"))
 }
 
-/// The control address of an external Toxiproxy, in a build that can drive one.
-pub(super) fn toxiproxy(text: &str) -> Result<String, String> {
-    if !cfg!(feature = "toxiproxy") {
-        return Err("this build cannot drive an external Toxiproxy; build it with \
-                    `cargo build --release --features toxiproxy`"
-            .to_owned());
-    }
-    let address = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
-    match address.rsplit_once(':') {
-        Some((host, port))
-            if !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0) =>
-        {
-            Ok(address.to_owned())
-        }
-        _ => Err(format!("\"{text}\" is no control address; write \"http://127.0.0.1:8474\"")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,11 +46,5 @@ mod tests {
         );
         assert_eq!(seed("42").unwrap(), 42);
         assert!(seed("-1").is_err() && seed("9007199254740992").is_err());
-        if cfg!(feature = "toxiproxy") {
-            assert_eq!(toxiproxy("http://localhost:8474/").unwrap(), "localhost:8474");
-            assert!(toxiproxy("localhost").is_err());
-        } else {
-            assert!(toxiproxy("localhost:8474").unwrap_err().contains("--features toxiproxy"));
-        }
     }
 }

@@ -108,3 +108,45 @@ fn gather(bins: &[TimedBin]) -> (Counts, Response) {
     }
     (counts, response)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{ErrorClass, Outcome};
+    use crate::record::synthetic::{Story, usual};
+
+    /// Catches a slow limit without its margin, and a baseline taken from the fault.
+    #[test]
+    fn the_baseline_is_the_steady_phase() {
+        let baseline = Baseline::of(&Story::default().tell(usual), |_| true).unwrap();
+        assert_eq!(baseline.offered, 3000);
+        assert_eq!(baseline.hit_ratio, Some(1.0));
+        assert!((10_190.0..10_210.0).contains(&baseline.slow_us), "{}", baseline.slow_us);
+        assert!(baseline.error_ratio_upper < 0.002);
+        let sparse = Story { every_ms: 400, ..Story::default() };
+        assert_eq!(Baseline::of(&sparse.tell(usual), |_| true), None, "fewer than 50 operations");
+    }
+
+    /// Catches errors and drifts before the fault that go unnoticed, and ordinary jitter that does
+    /// not.
+    #[test]
+    fn unsteady_phases_are_told() {
+        let drift = |before, after| {
+            unsteady(
+                &Story::default()
+                    .tell(|_, ms| (Outcome::Hit, if ms < 3500 { before } else { after })),
+            )
+        };
+        assert!(drift(200, 260).is_empty(), "far below any limit");
+        assert!(drift(4000, 4400).is_empty(), "within a quarter");
+        assert_eq!(drift(2000, 4000).len(), 1);
+        let errors = unsteady(&Story::default().tell(|node, ms| {
+            if node == 2 && ms % 500 == 0 {
+                (Outcome::Error(ErrorClass::Reset), 300)
+            } else {
+                usual(node, ms)
+            }
+        }));
+        assert!(errors[0].contains("10 of 3000 operations failed"), "{errors:?}");
+    }
+}

@@ -22,7 +22,7 @@ pub struct Detection {
     pub breaker_open: Option<Duration>,
     /// The same, from the first failed operation: what counting took, without the timeout.
     pub breaker_open_after_first_failure: Option<Duration>,
-    /// Operations on a faulty node's keys that took nine tenths of the timeout or longer until then.
+    /// Operations on a faulty node's keys that took nine tenths of the timeout until then.
     pub exposure: Option<u64>,
     /// How long a shed operation took.
     pub fast_fail: DelayUs,

@@ -7,6 +7,7 @@
 mod baseline;
 mod binomial;
 mod detection;
+mod finding;
 pub mod measure;
 mod objective;
 mod recovery;
@@ -52,7 +53,7 @@ impl Analysis {
             recovery: Recovery::of(summary),
             detection: Detection::of(summary),
             strain: Strain::of(summary),
-            touched: verdict::touched(summary, baseline.as_ref()),
+            touched: finding::touched(summary, baseline.as_ref()),
             false_opens: (0..nodes)
                 .map(|node| detection::false_opens(summary, crate::base::name::NodeIndex(node)))
                 .collect(),

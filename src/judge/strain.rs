@@ -91,3 +91,39 @@ fn imbalance(summary: &Summary, phase: Option<Phase>) -> Option<f64> {
     let most = by_node.values().copied().max()?;
     crate::record::ratio(most * by_node.len() as u64, by_node.values().sum())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{ErrorClass, Outcome};
+    use crate::record::synthetic::{FAULT_MS, Story, usual};
+
+    /// Catches amplification measured against the wrong phase, and one made up without a proxy.
+    #[test]
+    fn the_wire_is_compared_with_what_was_needed() {
+        let mut summary = Story::default().tell(usual);
+        for wire in &mut summary.inputs.wire {
+            (wire.requests, wire.operation_requests) = (1300, 1200);
+        }
+        assert_eq!(amplification(&summary, Some(Phase::Steady)), Some(1.2));
+        assert_eq!(amplification(&summary, Some(Phase::Fault)), None);
+        assert_eq!(connects_per_operation(&summary, Some(Phase::Steady)), Some(0.008));
+        summary.inputs.wire.clear();
+        assert_eq!(amplification(&summary, None), None);
+    }
+
+    /// Catches collateral damage that counts the victim's own keys, or forgets slow answers.
+    #[test]
+    fn collateral_is_what_healthy_keys_suffer() {
+        let collateral = |outcome, took| {
+            let summary = Story::default().tell(|node, ms| {
+                let hit = node == 1 && (FAULT_MS..FAULT_MS + 1000).contains(&ms);
+                if hit { (outcome, took) } else { usual(node, ms) }
+            });
+            Strain::of(&summary).collateral_index
+        };
+        assert_eq!(collateral(Outcome::Hit, 200), Some(0.0));
+        assert_eq!(collateral(Outcome::Hit, 50_000), Some(0.1));
+        assert_eq!(collateral(Outcome::Error(ErrorClass::Timeout), 100_000), Some(0.1));
+    }
+}

@@ -194,11 +194,10 @@ impl Load {
             .map_err(|source| LoadError::Workload { name: config.workload.name.clone(), source })?;
         let parts = Arc::new(parts);
         let keyspace = Keyspace::new(parts.counts(workers), |key| client.home(key));
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "any 32 bits of the seed tell runs apart"
-        )]
-        let run = config.seed.fork("run").value() as u32;
+        // The time tells runs apart that repeat a seed: a late write of the one before is foreign.
+        let started = config.clock.started_at().unix_seconds();
+        #[expect(clippy::cast_possible_truncation, reason = "any 32 bits tell runs apart")]
+        let run = config.seed.fork("run").index(started).value() as u32;
         let LoadConfig { checks, nodes, evictions, .. } = config;
         let settings = OracleConfig { run, checks, nodes, evictions };
         let oracle = Arc::new(Oracle::new(keyspace, settings, events));

@@ -54,22 +54,27 @@ impl Stamp {
         let stated = u32::try_from(length).expect("VALUE_BYTES_MAX fits");
         buffer.extend_from_slice(&stated.to_be_bytes());
         buffer.extend_from_slice(&self.sequence.to_be_bytes());
-        buffer.extend_from_slice(&[0; HEADER_BYTES - CHECKSUM_AT]);
-        self.fill(length, buffer);
+        buffer.resize(length, 0);
+        self.fill(&mut buffer[HEADER_BYTES..]);
         let checksum = checksum(buffer);
         buffer[CHECKSUM_AT..HEADER_BYTES].copy_from_slice(&checksum.to_be_bytes());
     }
 
     /// Filler that differs from write to write: a mixture of two values has a wrong checksum.
-    fn fill(&self, length: usize, buffer: &mut Vec<u8>) {
+    fn fill(&self, filler: &mut [u8]) {
         let mut state = self.key.rotate_left(32) ^ self.sequence;
-        while buffer.len() < length {
+        let mut word = || {
             // A Weyl step and one multiplication: cheap, and no two words are alike.
             state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let word = (state ^ (state >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9).to_be_bytes();
-            let take = word.len().min(length - buffer.len());
-            buffer.extend_from_slice(&word[..take]);
+            (state ^ (state >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9).to_be_bytes()
+        };
+        let mut words = filler.chunks_exact_mut(8);
+        for eight in &mut words {
+            eight.copy_from_slice(&word());
         }
+        let rest = words.into_remainder();
+        let length = rest.len();
+        rest.copy_from_slice(&word()[..length]);
     }
 
     /// Reads one whole value and nothing else.
@@ -81,7 +86,7 @@ impl Stamp {
         if rest.is_empty() { Ok(stamp) } else { Err(Damage::Length { stated: stated(bytes) }) }
     }
 
-    /// Reads the first of several values that were put one behind the other; the others are returned.
+    /// Reads the first of several values that were put one behind the other, and returns the rest.
     ///
     /// # Errors
     /// When the bytes do not begin with a value as it was written.
@@ -175,7 +180,11 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
         /// Catches a single flipped bit, anywhere, that is not seen.
         #[test]
-        fn every_flip_is_damage(length in 36_usize..300, at in any::<proptest::sample::Index>(), bit in 0..8) {
+        fn every_flip_is_damage(
+            length in 36_usize..300,
+            at in any::<proptest::sample::Index>(),
+            bit in 0..8,
+        ) {
             let mut bytes = value(length);
             let at = at.index(bytes.len());
             bytes[at] ^= 1_u8 << bit;

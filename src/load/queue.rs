@@ -1,10 +1,12 @@
 //! Between the pacer and the workers: one bounded queue for all.
 //!
-//! A ticket goes to a worker that waits, else into the backlog; a worker that is done takes from the
-//! backlog before it waits. So one blocked worker holds up nobody while another is free. Workers that
-//! wait are woken in the order in which they came: each then does its share of the writes, and the
-//! keys are written as the distribution says. (Waking the last one first would keep caches warmer,
-//! but at a low rate one worker would do all the work and so write only its own keys.)
+//! A ticket goes to a worker that waits, else into the backlog; a worker that is done takes from
+//! the backlog before it waits. So one blocked worker holds up nobody while another is free.
+//!
+//! Workers that wait are woken in the order in which they came: each then does its share of the
+//! writes, and the keys are written as the distribution says. (Waking the last one first would keep
+//! caches warmer, but at a low rate one worker would do all the work and so write only its own
+//! keys.)
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -130,8 +132,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::base::name::NodeIndex;
     use crate::base::time::Offset;
-    use crate::event::Outcome;
+    use crate::event::{Operation, Outcome};
     use crate::load::draft::tests::drafter;
     use crate::load::ticket::Ledger;
 
@@ -183,7 +186,9 @@ mod tests {
         /// Catches a ticket that disappears, or counts twice, in any order of issuing, taking,
         /// dropping and giving up.
         #[test]
-        fn every_ticket_has_one_outcome(steps in prop::collection::vec((0_u8..5, 0_usize..4), 0..200)) {
+        fn every_ticket_has_one_outcome(
+            steps in prop::collection::vec((0_u8..5, 0_usize..4), 0..200),
+        ) {
             let (queue, ledger) = (Queue::new(4, 5), ledger());
             let clock = *ledger.clock();
             let mut taken = Vec::new();
@@ -194,7 +199,7 @@ mod tests {
                     }
                     2 => {
                         if let Poll::Ready(Some(mut ticket)) = poll(&queue, worker, &clock) {
-                            ticket.take_up(crate::event::Operation::Get, crate::base::name::NodeIndex(0));
+                            ticket.take_up(Operation::Get, NodeIndex(0));
                             taken.push(ticket);
                         }
                     }

@@ -1,7 +1,7 @@
 //! One promise for each intended operation, and the ledger in which every promise is settled.
 //!
-//! A ticket is closed exactly once. One that is dropped (a panic, a cancelled task, a backlog that is
-//! thrown away) closes itself, so that issued = sum of outcomes holds whatever happens.
+//! A ticket is closed exactly once. One that is dropped (a panic, a cancelled task, a backlog that
+//! is thrown away) closes itself, so that issued = sum of outcomes holds whatever happens.
 
 use std::fmt;
 use std::sync::Arc;

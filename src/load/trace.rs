@@ -1,4 +1,4 @@
-//! The file of a recorded trace: due times, one a line. It owns the format; the replay owns the time.
+//! The file of a recorded trace: due times, one a line. It owns the format, the replay the time.
 //!
 //! ```text
 //! due_us

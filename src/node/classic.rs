@@ -9,6 +9,7 @@ use super::admin;
 use super::counts::Count;
 use super::entry::{COUNTER_BYTES_MAX, Delta};
 use super::meta;
+use super::meta_count;
 use super::number;
 use super::output::Output;
 use super::reply::{self, BAD_EXPIRY, BAD_FORMAT, ERROR};
@@ -67,7 +68,7 @@ fn execute_words<'a>(
         Command::Touch => touch(words, out, context),
         Command::MetaSet => return meta::set(words, out, context),
         Command::MetaDelete => meta::delete(words, out, context),
-        Command::MetaArithmetic => meta::arithmetic(words, out, context),
+        Command::MetaArithmetic => meta_count::execute(words, out, context),
         Command::MetaDebug => meta::debug(words, out, context),
         Command::MetaNoop => reply::line(out, "MN"),
         Command::Stats => stats::execute(words, out, context),

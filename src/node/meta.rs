@@ -1,8 +1,8 @@
-//! The meta commands.
+//! The meta commands, apart from `ma`.
 //!
 //! The flags of a line are all read before anything is done, so an error changes nothing. The one
-//! exception is memcached's own: a too long opaque token of `mg` and `ma` is noticed while the flags
-//! are carried out.
+//! exception is memcached's own: a too long opaque token of `mg` is noticed while the flags are
+//! carried out.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use super::base64_key;
 use super::classic::say;
 use super::clock::NEVER;
 use super::counts::Count;
-use super::entry::{Attributes, COUNTER_BYTES_MAX, Delta, Entry, Incoming};
+use super::entry::{Attributes, Entry, Incoming};
 use super::flags::{Flags, OPAQUE_TOO_LONG};
 use super::item::{Item, class, weight};
 use super::number;
@@ -24,12 +24,13 @@ use crate::wire::number::old_block;
 
 /// The most words of a meta line.
 const WORDS_MAX: usize = 19;
-const TOO_MANY_FLAGS: &str = "CLIENT_ERROR options flags too long";
+/// What all but `mg` answer to more.
+pub(super) const TOO_MANY_FLAGS: &str = "CLIENT_ERROR options flags too long";
 /// What `md` and `ma` answer to any flag that they cannot read.
-const BAD_FLAG: &str = "CLIENT_ERROR invalid or duplicate flag";
+pub(super) const BAD_FLAG: &str = "CLIENT_ERROR invalid or duplicate flag";
 
 /// What a meta line begins with, checked.
-fn check(words: &Words<'_>, too_many: &'static str) -> Result<(), &'static str> {
+pub(super) fn check(words: &Words<'_>, too_many: &'static str) -> Result<(), &'static str> {
     match words.count() {
         0..=1 => Err(ERROR),
         _ if words.get(1).len() > KEY_BYTES_MAX => Err(BAD_FORMAT),
@@ -147,7 +148,7 @@ fn may_recache(item: &Item, flags: &Flags<'_>, created: bool) -> bool {
 }
 
 /// The flags that `mg` and `ma` answer alike.
-fn write_common(
+pub(super) fn write_common(
     word: &[u8],
     item: &Item,
     out: &mut Vec<u8>,
@@ -175,7 +176,7 @@ fn write_opaque(word: &[u8], out: &mut Vec<u8>) -> Result<(), &'static str> {
 }
 
 /// The code of a success, with the length when a value follows.
-fn begin(out: &mut Vec<u8>, value_bytes: Option<usize>) {
+pub(super) fn begin(out: &mut Vec<u8>, value_bytes: Option<usize>) {
     match value_bytes {
         Some(bytes) => {
             out.extend_from_slice(b"VA ");
@@ -186,7 +187,7 @@ fn begin(out: &mut Vec<u8>, value_bytes: Option<usize>) {
 }
 
 /// A reply without an item: only `O` and `k` are answered.
-fn miss(
+pub(super) fn miss(
     code: &str,
     words: &Words<'_>,
     flags: &Flags<'_>,
@@ -303,99 +304,6 @@ fn try_delete(
     };
     drop(entry);
     if code == "HD" && flags.quiet { Ok(()) } else { miss(code, words, &flags, out) }
-}
-
-/// `ma`: count.
-pub(super) fn arithmetic(words: &Words<'_>, out: &mut Vec<u8>, context: &Context<'_>) {
-    let start = out.len();
-    if let Err(error) = try_arithmetic(words, out, context) {
-        out.truncate(start);
-        reply::line(out, error);
-    }
-}
-
-fn try_arithmetic(
-    words: &Words<'_>,
-    out: &mut Vec<u8>,
-    context: &Context<'_>,
-) -> Result<(), &'static str> {
-    check(words, TOO_MANY_FLAGS)?;
-    let flags = Flags::read(words.from(2), words.get(1), context).map_err(|_| BAD_FLAG)?;
-    let up = match flags.mode {
-        None | Some(b'I' | b'+') => true,
-        Some(b'D' | b'-') => false,
-        Some(_) => return Err("CLIENT_ERROR invalid mode for ma M token"),
-    };
-    let bytes = weight(flags.key.len(), 0, COUNTER_BYTES_MAX);
-    let room = context.store.room(bytes, context.now);
-    let mut entry = context.store.entry(&flags.key, context.now);
-    let created = flags.create.is_some() && entry.item().is_none();
-    let (number, grown) = if created {
-        let room = room.ok_or("SERVER_ERROR Out of memory allocating new item")?;
-        let mut digits = [0; COUNTER_BYTES_MAX];
-        let digits = number::format(flags.initial, &mut digits);
-        entry.put(Incoming::Borrowed(digits), Attributes::default(), room);
-        (flags.initial, false)
-    } else {
-        match entry.delta(up, flags.delta, flags.cas.unwrap_or(0), room) {
-            Delta::Done { number, grown } => (number, grown),
-            Delta::NotNumber => return Err(reply::NOT_NUMBER),
-            Delta::NoMemory => return Err("SERVER_ERROR out of memory"),
-            Delta::Exists => return miss("EX", words, &flags, out),
-            Delta::NotFound => {
-                entry.count(if up { Count::IncrMiss } else { Count::DecrMiss });
-                return miss("NF", words, &flags, out);
-            }
-        }
-    };
-    let counted = Counted { number, grown, created };
-    let start = out.len();
-    write_counted(words, &flags, &mut entry, counted, out, context)?;
-    if flags.quiet && !created {
-        out.truncate(start);
-    }
-    Ok(())
-}
-
-/// What `ma` did.
-#[derive(Clone, Copy)]
-struct Counted {
-    number: u64,
-    grown: bool,
-    created: bool,
-}
-
-fn write_counted(
-    words: &Words<'_>,
-    flags: &Flags<'_>,
-    entry: &mut Entry<'_>,
-    counted: Counted,
-    out: &mut Vec<u8>,
-    context: &Context<'_>,
-) -> Result<(), &'static str> {
-    let Some(item) = entry.edit() else { return Ok(()) };
-    let mut digits = [0; COUNTER_BYTES_MAX];
-    let digits = number::format(counted.number, &mut digits);
-    begin(out, flags.value.then_some(digits.len()));
-    let kept = item.deadline;
-    for word in words.from(2) {
-        match word[0] {
-            b'T' => item.deadline = flags.deadline.unwrap_or(item.deadline),
-            b'N' if counted.created => item.deadline = flags.create.unwrap_or(item.deadline),
-            b'k' => write_key(out, &flags.key, flags.key_encoded),
-            _ => write_common(word, item, out, context)?,
-        }
-    }
-    if counted.grown {
-        // 1.6.18 sets the expiry of the item that the longer number has just replaced.
-        item.deadline = kept;
-    }
-    out.extend_from_slice(b"\r\n");
-    if flags.value {
-        out.extend_from_slice(digits);
-        out.extend_from_slice(b"\r\n");
-    }
-    Ok(())
 }
 
 /// `me`: tell about an item.

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`serve`] | sockets, connections, pausing and stopping; the only I/O here |
 //! | [`session`] | one conversation: where requests end, what waits for its block |
-//! | `classic`, `meta`, `retrieval`, `storage`, `admin`, [`stats`] | what the commands do and answer |
+//! | `classic`, `meta`, `meta_count`, `retrieval`, `storage`, `admin`, [`stats`] | what the commands do and answer |
 //! | [`store`], [`entry`], [`table`], [`item`], [`output`] | the items, their bound and their order of use |
 //! | [`clock`] | seconds and expiry rules |
 //! | [`config`] | what a node is started with, and memcached's own flags |
@@ -37,6 +37,7 @@ mod flags;
 mod hash;
 pub mod item;
 mod meta;
+mod meta_count;
 mod number;
 pub mod output;
 mod reply;

@@ -18,6 +18,11 @@ use crate::proxy::toxic::TOXICS;
 const KEYS: [&str; 9] =
     ["name", "on", "at", "for", "fixed", "times", "every", "stream", "toxicity"];
 
+/// The toxics that Toxiproxy has under the same names, with the same effect. Its `packet_loss` loses
+/// bytes, which no network does.
+const TOXIPROXYS: [&str; 8] =
+    ["latency", "bandwidth", "slow_close", "timeout", "reset_peer", "slicer", "limit_data", "noop"];
+
 /// The most faults that a scenario may unfold to.
 const FAULTS_MAX: usize = 1000;
 
@@ -203,6 +208,11 @@ fn chosen(node: &Node<'_>) -> Result<Option<Chosen>, FileError> {
 /// Whether a proxy does it, rather than the lab to the node itself.
 pub(super) fn is_of_network(fault: &Chosen) -> bool {
     FAULTS.find(&fault.kind).is_none()
+}
+
+/// Whether Toxiproxy has this fault too; a fault of the node itself is no matter for a proxy.
+pub(super) fn toxiproxy_knows(fault: &Chosen) -> bool {
+    !is_of_network(fault) || TOXIPROXYS.contains(&fault.kind.as_str())
 }
 
 /// Prints what a fault is.

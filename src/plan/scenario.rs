@@ -9,12 +9,12 @@ use std::time::Duration;
 use super::error::{FileError, PlanError};
 use super::fault::{self, Frame};
 use super::files::{Folder, Library};
-use super::model::{Addresses, Backend, Listen, Nodes, Phases, Plan};
-use super::options::{Options, SEED_MAX};
+use super::model::{Addresses, FaultPlan, Listen, Nodes, Phases, Plan};
+use super::options::{Options, SEED_MAX, read_toxiproxy};
 use super::scale::Scale;
 use super::source::{Node, Source, Table};
 use super::suite::{self, Suite};
-use super::{client, objective, workload};
+use super::{client, nodes, objective, workload};
 use crate::base::family::unknown;
 use crate::base::seed::Seed;
 use crate::client::ClientConfig;
@@ -47,10 +47,6 @@ const DEFAULT_CLIENT: &str = "default";
 const DEFAULT_CONCURRENCY: u32 = 100;
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(2);
 const DEFAULT_OUT: &str = "runs";
-const DEFAULT_NODES: u16 = 3;
-
-/// The most nodes that the lab starts: each has a proxy, and perhaps a process.
-const NODES_MAX: u64 = 100;
 
 /// The shortest run in which every phase can hold a few samples.
 const DURATION_MIN: Duration = Duration::from_secs(1);
@@ -106,9 +102,12 @@ impl Reader<'_> {
         let length = options.duration.unwrap_or_else(|| written.total());
         let scale = Scale::new(written.total(), self.checked(length)?);
         let phases = scale.phases(&written);
-        let nodes = self.nodes()?;
+        let nodes = nodes::read(table.get("nodes").as_ref(), options.backend.as_ref())?;
         let frame = Frame { written, scaled: phases, scale, nodes: nodes.count };
-        let faults = table.get("faults").map(|list| fault::read(&list, &frame)).transpose()?;
+        let faults = match table.get("faults") {
+            Some(list) => fault::read(&list, &frame)?,
+            None => Vec::new(),
+        };
         let (rate, concurrency) = (self.rate()?, self.concurrency()?);
         let (client_profile, client) = self.client()?;
         Ok(Plan {
@@ -121,13 +120,13 @@ impl Reader<'_> {
             concurrency,
             client_profile,
             client,
-            faults: faults.unwrap_or_default(),
             objectives: self.objectives(&phases)?,
             metrics_interval: self.metrics_interval()?,
             out: self.out()?,
             addresses: self.addresses(&nodes)?,
             nodes,
-            toxiproxy: self.toxiproxy()?,
+            toxiproxy: self.toxiproxy(&faults)?,
+            faults,
         })
     }
 
@@ -177,27 +176,6 @@ impl Reader<'_> {
         })
     }
 
-    fn nodes(&self) -> Result<Nodes, PlanError> {
-        let mut nodes = Nodes { backend: Backend::Auto, count: DEFAULT_NODES };
-        if let Some(node) = self.table.get("nodes") {
-            nodes = read_nodes(&node.table()?)?;
-        }
-        if let Some(backend) = &self.options.backend {
-            nodes.backend = backend.clone();
-        }
-        if let Backend::Servers(servers) = &nodes.backend {
-            nodes.count = u16::try_from(servers.len()).unwrap_or(u16::MAX);
-            if servers.len() as u64 > NODES_MAX {
-                return Err(PlanError::Option(format!("there can be at most {NODES_MAX} servers")));
-            }
-            let twice = servers.iter().enumerate().find(|(at, one)| servers[..*at].contains(one));
-            if let Some((_, server)) = twice {
-                return Err(PlanError::Option(format!("the server {server} is listed twice")));
-            }
-        }
-        Ok(nodes)
-    }
-
     fn concurrency(&self) -> Result<u32, FileError> {
         let written = self.table.get("concurrency");
         let written = written.map(|node| node.count(1..=WORKERS_MAX.into())).transpose()?;
@@ -239,10 +217,19 @@ impl Reader<'_> {
         Ok(given.unwrap_or_else(|| PathBuf::from(DEFAULT_OUT)))
     }
 
-    fn toxiproxy(&self) -> Result<Option<String>, FileError> {
-        let written = self.table.get("toxiproxy");
-        let written = written.map(|node| node.text().map(str::to_owned)).transpose()?;
-        Ok(self.options.toxiproxy.clone().or(written))
+    /// An external Toxiproxy, which must know every fault of the network.
+    fn toxiproxy(&self, faults: &[FaultPlan]) -> Result<Option<String>, PlanError> {
+        let read = |node: Node<'_>| read_toxiproxy(node.text()?).map_err(|what| node.error(what));
+        let written = self.table.get("toxiproxy").map(read).transpose()?;
+        let address = self.options.toxiproxy.clone().or(written);
+        let strange = faults.iter().find(|planned| !fault::toxiproxy_knows(&planned.spec.fault));
+        match (&address, strange) {
+            (Some(_), Some(FaultPlan { spec, .. })) => Err(PlanError::Option(format!(
+                "the fault `{}` is a {}, which only our own proxies can do; leave out -toxiproxy",
+                spec.name, spec.fault.kind
+            ))),
+            _ => Ok(address),
+        }
     }
 
     fn addresses(&self, nodes: &Nodes) -> Result<Addresses, PlanError> {
@@ -365,35 +352,4 @@ impl Reader<'_> {
         }
         Ok(objectives)
     }
-}
-
-fn read_nodes(table: &Table<'_>) -> Result<Nodes, FileError> {
-    table.only("key", &["backend", "count", "servers"])?;
-    if let Some(node) = table.get("servers") {
-        if let Some(other) = table.get("backend").or_else(|| table.get("count")) {
-            let what = format!("`{}` and `servers` exclude each other", other.key());
-            return Err(other.error_at_key(what));
-        }
-        let servers: Result<Vec<_>, _> = node.list()?.iter().map(Node::address).collect();
-        let servers = servers?;
-        if servers.is_empty() || servers.len() as u64 > NODES_MAX {
-            return Err(node.error(format!("`servers` needs 1 to {NODES_MAX} addresses")));
-        }
-        return Ok(Nodes { count: servers.len() as u16, backend: Backend::Servers(servers) });
-    }
-    let words = [
-        ("auto", Backend::Auto),
-        ("memcached", Backend::Memcached),
-        ("embedded", Backend::Embedded),
-    ];
-    let backend = match table.get("backend") {
-        Some(node) => {
-            let indices = [(words[0].0, 0_usize), (words[1].0, 1), (words[2].0, 2)];
-            words[node.word("backend", &indices)?].1.clone()
-        }
-        None => Backend::Auto,
-    };
-    let count = table.get("count").map(|node| node.count(1..=NODES_MAX)).transpose()?;
-    let count = count.map_or(DEFAULT_NODES, |count| count as u16);
-    Ok(Nodes { backend, count })
 }

@@ -170,12 +170,14 @@ impl<'a> Node<'a> {
     }
 
     /// One of a few words, as what it stands for.
-    pub(super) fn word<T: Copy>(&self, noun: &str, words: &[(&str, T)]) -> Result<T, FileError> {
+    pub(super) fn word<T: Clone>(&self, noun: &str, words: &[(&str, T)]) -> Result<T, FileError> {
         let text = self.text()?;
-        words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning).ok_or_else(|| {
-            let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            self.error(unknown(noun, text, &names))
-        })
+        words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| meaning.clone()).ok_or_else(
+            || {
+                let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+                self.error(unknown(noun, text, &names))
+            },
+        )
     }
 
     /// A text in a form of its own: an address, a ratio, a rate.

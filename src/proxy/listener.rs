@@ -321,3 +321,41 @@ fn listen_error(address: SocketAddr, error: &io::Error) -> ProxyError {
     };
     ProxyError::Listen { message: format!("listen tcp {address}: {what}"), invalid: false }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Catches an address that Toxiproxy takes and we do not, or the other way round, and an error
+    /// that its clients would not recognise.
+    #[tokio::test]
+    async fn addresses_are_read_as_toxiproxy_reads_them() {
+        let every = every_interface(3310).to_string();
+        for (listen, expected) in [
+            ("127.0.0.1:3310", Ok("127.0.0.1:3310")),
+            ("localhost:3310", Ok("127.0.0.1:3310")),
+            ("[::1]:3310", Ok("[::1]:3310")),
+            (":3310", Ok(&*every)),
+            ("0.0.0.0:3310", Ok(&*every)),
+            ("foo", Err("listen tcp: address foo: missing port in address")),
+            ("::1:3310", Err("listen tcp: address ::1:3310: too many colons in address")),
+            ("127.0.0.1:99999", Err("listen tcp: address 99999: invalid port")),
+        ] {
+            let resolved = resolve(listen).await.map(|address| address.to_string());
+            let seen = resolved.as_deref().map_err(ToString::to_string);
+            assert_eq!(seen, expected.map_err(str::to_owned), "{listen}");
+        }
+    }
+
+    /// Catches an error in other words than Toxiproxy's, which its clients compare.
+    #[test]
+    fn a_taken_port_is_reported_in_toxiproxys_words() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        let error = listen_error(address, &bind(address).unwrap_err());
+        assert_eq!(
+            error.to_string(),
+            format!("listen tcp {address}: bind: address already in use")
+        );
+    }
+}

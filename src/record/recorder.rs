@@ -414,8 +414,8 @@ mod tests {
             prop_assert_eq!(one.everything(), many.everything());
             prop_assert_eq!(one.everything().offered(), samples.len() as u64);
             for phase in Phase::ALL {
-                let (one, many) =
-                    (one.tally(Some(phase), NodeGroup::All), many.tally(Some(phase), NodeGroup::All));
+                let of = |summary: &Summary| summary.tally(Some(phase), NodeGroup::All);
+                let (one, many) = (of(&one), of(&many));
                 prop_assert_eq!(one.response.figures(), many.response.figures());
                 prop_assert_eq!(one.service.figures(), many.service.figures());
                 prop_assert_eq!(one.counts, many.counts);

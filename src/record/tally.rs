@@ -77,3 +77,67 @@ impl Tally {
         self.response.clamped() + self.service.clamped() + self.wait.clamped()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::name::NodeIndex;
+    use crate::base::time::Offset;
+    use crate::event::{ErrorClass, Operation};
+
+    fn sample(outcome: Outcome, requests: u32, attempts: u32) -> Sample {
+        Sample {
+            operation: Operation::MultiGet,
+            home: NodeIndex(0),
+            served_by: outcome.is_good().then_some(NodeIndex(1)),
+            outcome,
+            due: Offset(1_000_000),
+            issued: Offset(3_000_000),
+            sent: (requests > 0).then_some(Offset(4_000_000)),
+            done: Offset(6_000_000),
+            connection_wait: Duration::from_micros(700),
+            attempts,
+            requests,
+        }
+    }
+
+    /// Catches a latency counted from the wrong moment: the four moments of an operation differ.
+    #[test]
+    fn each_class_has_its_own_moments() {
+        let mut tally = Tally::default();
+        tally.add(&sample(Outcome::Hit, 1, 1));
+        assert_eq!(tally.response.max(), Some(Duration::from_millis(5)));
+        assert_eq!(tally.service.max(), Some(Duration::from_millis(2)));
+        assert_eq!(tally.wait.max(), Some(Duration::from_micros(700)));
+        assert_eq!(tally.moved_ratio(), Some(1.0));
+    }
+
+    /// Catches rejections and lost slots that flatter or fill the response times.
+    #[test]
+    fn what_was_never_asked_has_no_response_time() {
+        let mut tally = Tally::default();
+        tally.add(&sample(Outcome::Shed, 0, 0));
+        tally.add(&sample(Outcome::LostSlot, 0, 0));
+        assert_eq!((tally.response.count(), tally.service.count()), (0, 0));
+        assert_eq!(tally.fast_fail.max(), Some(Duration::from_millis(3)));
+        assert_eq!((tally.counts.offered(), tally.counts.operations()), (2, 1));
+        assert_eq!(tally.moved_ratio(), None);
+    }
+
+    /// Catches retries that count as needed, and a multi-get that counts as one.
+    #[test]
+    fn needed_requests_are_those_of_one_attempt() {
+        let mut tally = Tally::default();
+        tally.add(&sample(Outcome::Hit, 3, 1));
+        tally.add(&sample(Outcome::Error(ErrorClass::Timeout), 6, 2));
+        tally.add(&sample(Outcome::Hit, 1, 1));
+        tally.add(&sample(Outcome::Shed, 0, 0));
+        assert_eq!(tally.needed_requests, 7);
+    }
+
+    /// Catches a sample that grows: every worker holds thousands of them.
+    #[test]
+    fn a_sample_stays_small() {
+        assert!(size_of::<Sample>() <= 80, "{}", size_of::<Sample>());
+    }
+}

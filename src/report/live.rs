@@ -69,7 +69,8 @@ fn names(nodes: &[NodeIndex]) -> String {
     nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// `  12.0s fault      2000/s  err 33.41%  p50 180us  p95 1ms  p99 100ms | n1 0c OPEN !refuse | n2 8c`
+/// Time, phase, throughput, errors, percentiles, then each node with its connections, its breaker
+/// unless that is closed, and the faults on it: `... p99 100ms | n1 0c OPEN !refuse | n2 8c`.
 #[must_use]
 pub fn line(interval: &Interval) -> String {
     let mut line = format!(

@@ -8,9 +8,18 @@ pub(super) fn us(value: Option<u64>) -> String {
     value.map_or_else(dash, |us| show_us(us as f64))
 }
 
-/// Seconds, or a dash.
-pub(super) fn seconds(value: Option<f64>) -> String {
+/// A moment of the run in seconds, or a dash.
+pub(super) fn moment(value: Option<f64>) -> String {
     value.map_or_else(dash, |seconds| format!("{seconds:.2} s"))
+}
+
+/// How long something took, in the unit that fits, or a dash.
+pub(super) fn elapsed(value: Option<f64>) -> String {
+    match value {
+        None => dash(),
+        Some(0.0) => "0s".to_owned(),
+        Some(seconds) => show_us(seconds * 1e6),
+    }
 }
 
 /// A share as a percentage, or a dash. Something never reads as nothing: a share that would round
@@ -42,4 +51,31 @@ pub(super) fn count(value: Option<u64>) -> String {
 /// What stands for "not measured".
 pub(super) fn dash() -> String {
     "-".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Catches "not measured" that reads as zero, and one error in a million that reads as none.
+    #[test]
+    fn nothing_and_hardly_anything_look_different() {
+        assert_eq!(percent(None), "-");
+        assert_eq!(percent(Some(0.0)), "0.00%");
+        assert_eq!(percent(Some(0.000_001)), "<0.01%");
+        assert_eq!(percent(Some(0.999_999)), ">99.99%");
+        assert_eq!(percent(Some(1.0)), "100.00%");
+        assert_eq!([us(None), elapsed(None), count(None), number(None)], ["-", "-", "-", "-"]);
+    }
+
+    /// Catches a unit that changes at the wrong size.
+    #[test]
+    fn times_have_the_unit_that_fits() {
+        for (seconds, text) in
+            [(0.0, "0s"), (0.000_005, "5us"), (0.0123, "12.3ms"), (0.7, "700ms"), (2.5, "2.5s")]
+        {
+            assert_eq!(elapsed(Some(seconds)), text);
+        }
+        assert_eq!(moment(Some(6.0)), "6.00 s");
+    }
 }

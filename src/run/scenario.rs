@@ -120,7 +120,7 @@ impl Stage {
         let config = Config {
             scenario: plan.scenario.clone(),
             nodes: usize::from(plan.nodes.count),
-            open_loop: setup::is_open_loop(plan),
+            open_loop: plan.is_open_loop(),
             operation_timeout: plan.client.operation_timeout,
         };
         let recorder = Recorder::new(config, clock, PhaseClock::new());
@@ -152,7 +152,7 @@ impl Stage {
         let config = LoadConfig {
             workload: plan.workload.clone(),
             concurrency: plan.concurrency,
-            rate: None,
+            rate: plan.rate,
             seed: plan.seed.fork("load"),
             clock,
             nodes: usize::from(plan.nodes.count),

@@ -9,7 +9,6 @@ use crate::lab::backend::process::find_program;
 use crate::lab::error::LabError;
 use crate::lab::timeline::FaultSpec;
 use crate::lab::{LabConfig, Listen, Nodes};
-use crate::load::arrival::ARRIVALS;
 use crate::plan::{Backend, Plan};
 use crate::report::{Header, Start, StartNode};
 
@@ -97,11 +96,6 @@ pub(super) fn servers(nodes: &[NodeInfo]) -> Vec<Server> {
 /// The timeline.
 pub(super) fn faults(plan: &Plan) -> Vec<FaultSpec> {
     plan.faults.iter().map(|fault| fault.spec.clone()).collect()
-}
-
-/// Whether operations have intended starts.
-pub(super) fn is_open_loop(plan: &Plan) -> bool {
-    ARRIVALS.make(&plan.workload.arrival).is_ok_and(|arrival| arrival.rate().is_some())
 }
 
 /// Whether a node may drop items by itself, so that a miss proves nothing: others may write to a

@@ -11,5 +11,6 @@ mod memcached;
 mod node;
 mod plan;
 mod proxy;
+mod report;
 mod wire;
 mod wire_reply;

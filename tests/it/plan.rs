@@ -59,6 +59,21 @@ fn every_shipped_file_resolves() {
     }
 }
 
+/// Catches a file in the repository that nothing uses yet and that would fail whoever uses it first.
+#[test]
+fn every_file_in_the_repository_is_what_its_folder_says() {
+    let library = Library::new(env!("CARGO_MANIFEST_DIR"));
+    for folder in Folder::ALL {
+        let names = library.names(folder);
+        assert!(!names.is_empty(), "{}", folder.path());
+        for name in names {
+            let path = format!("{}/{name}.toml", folder.path());
+            let noun = check(&library, &path).unwrap_or_else(|error| panic!("{error}"));
+            assert!(noun.ends_with(folder.noun()), "{path} is {noun}");
+        }
+    }
+}
+
 /// Catches a scenario of the catalogue that is missing, and a suite that lists what does not exist.
 #[test]
 fn the_catalogue_is_complete() {
@@ -323,6 +338,11 @@ fn every_mistake_is_shown_at_its_place() {
             format!("{HEAD}[nodes]\nservers = [\"cache:11211\"]"),
             "s.toml:6:12: `servers`: \"cache:11211\" is no numeric address with a port; write \"127.0.0.1:11211\"",
         ),
+        (format!("{HEAD}[nodes]\nservers = []"), "s.toml:6:11: `servers` needs 1 to 100 addresses"),
+        (
+            format!("{HEAD}[nodes]\ncount = 2\nservers = [\"127.0.0.1:1\"]"),
+            "s.toml:6:1: `count` and `servers` exclude each other",
+        ),
         (
             format!("{HEAD}[client]\nbase = \"classic\"\n[client.breaker]\nwindow = \"0s\""),
             "s.toml:8:10: `breaker.window` must be at least 1ms",
@@ -382,8 +402,49 @@ fn options_that_do_not_fit_are_refused() {
         of(Options { client: Some("x/none.toml".into()), ..Options::default() })
             .starts_with("cannot read x/none.toml: ")
     );
+    let twice = ["127.0.0.1:1", "127.0.0.1:1"].map(|address| address.parse().unwrap());
+    assert_eq!(
+        of(Options { backend: Some(Backend::Servers(twice.into())), ..Options::default() }),
+        "-servers lists 127.0.0.1:1 twice"
+    );
     let last_port = Some("127.0.0.1:65535".parse().unwrap());
     assert!(of(Options { listen: last_port, ..Options::default() }).contains("-listen"));
+}
+
+/// Catches a fault of ours that is silently left out because an external Toxiproxy has none like it.
+#[test]
+fn an_external_toxiproxy_must_know_the_fault() {
+    let options = Options { toxiproxy: Some("127.0.0.1:8474".into()), ..Options::default() };
+    let file = |fault: &str| format!("{HEAD}[[faults]]\non = \"all\"\n{fault} = {{}}");
+    assert_eq!(
+        plan_of(&file("packet_loss"), &options).unwrap_err(),
+        "the fault `packet_loss` is a packet_loss, which only our own proxies can do; \
+         leave out -toxiproxy"
+    );
+    assert!(plan_of(&file("latency"), &options).is_ok());
+    assert!(plan_of(&file("kill"), &options).is_ok());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Catches a panic on a file that was cut, doubled or scribbled on.
+    #[test]
+    fn damaged_files_are_errors_or_plans(
+        at in 0.0_f64..1.0,
+        length in 0_usize..12,
+        scribble in "[-a-z0-9\"=.{}\\[\\]\n ä]{0,6}",
+    ) {
+        let text = include_str!("../../scenarios/flapping-node.toml");
+        let characters: Vec<char> = text.chars().collect();
+        let at = (at * characters.len() as f64) as usize;
+        let rest = characters.len().min(at + length);
+        let damaged: String =
+            characters[..at].iter().copied().chain(scribble.chars()).chain(characters[rest..].iter().copied()).collect();
+        if let Err(error) = plan_of(&damaged, &Options::default()) {
+            prop_assert!(!error.is_empty());
+        }
+    }
 }
 
 /// Catches a word for scenarios that means something else.

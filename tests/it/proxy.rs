@@ -423,3 +423,82 @@ async fn what_a_toxic_touches_is_counted() {
     assert_eq!(world.proxies.tap("p").unwrap().touched["latency"], 6);
     world.end().await;
 }
+
+/// Catches anything that a client of a real memcached sees differently through the proxy: replies,
+/// errors, the end of the connection, however the stream is cut.
+#[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memcached_behind_the_proxy_is_memcached() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("memcached.sock");
+    let mut memcached = tokio::process::Command::new("memcached")
+        .arg("-s")
+        .arg(&path)
+        .args(["-u", "root", "-U", "0", "-m", "64"])
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let world = World::new().await;
+    let address = world.create("p", &format!("unix:{}", path.display()), Dial::Eager).await;
+    for (name, dialogue) in DIALOGUES {
+        let direct = within(direct(&path, dialogue)).await;
+        for piece in [1, 7, usize::MAX] {
+            let proxied = TcpStream::connect(address).await.unwrap();
+            proxied.set_nodelay(true).unwrap();
+            let proxied = within(talk(proxied, dialogue, piece)).await;
+            assert_eq!(proxied, direct, "{name}, in pieces of {piece}");
+        }
+    }
+    memcached.kill().await.unwrap();
+    world.end().await;
+}
+
+/// Each starts from a clean slate and ends with the client's end of the stream.
+const DIALOGUES: &[(&str, &[u8])] = &[
+    ("noreply", b"flush_all\r\nset a 0 0 1 noreply\r\n1\r\nget a\r\n"),
+    ("noreply error", b"flush_all\r\nset a 0 0 1 noreply\r\n12345\r\nget a\r\n"),
+    ("several values", b"flush_all\r\nset a 0 0 1\r\n1\r\nset b 0 0 1\r\n2\r\ngat 0 a b c\r\n"),
+    ("a value that looks like an end", b"set a 0 0 12\r\nEND\r\nxEND\r\n!\r\nget a\r\nget a\r\n"),
+    ("meta", b"flush_all\r\nms a 3\r\nabc\r\nmg a v\r\nmg b v\r\nmg b v q\r\nmn\r\nmd a\r\n"),
+    ("malformed", b"\r\nfoo\r\nget\r\nset a 0 0 abc\r\nset a 0 0 -3\r\nSET a 0 0 1\r\nversion\r\n"),
+    ("large block too short", b"set a 0 0 5\r\nhi\r\nversion\r\nget a\r\n"),
+    ("binary", b"\x80\x0a\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0"),
+    ("quit", b"get a\r\nquit\r\nversion\r\n"),
+];
+
+async fn direct(path: &std::path::Path, dialogue: &[u8]) -> Vec<u8> {
+    loop {
+        if let Ok(stream) = tokio::net::UnixStream::connect(path).await {
+            return talk(stream, dialogue, usize::MAX).await;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Says it in pieces, ends the own direction, and returns what came back until the end.
+async fn talk(
+    stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite,
+    dialogue: &[u8],
+    piece: usize,
+) -> Vec<u8> {
+    let (mut read, mut write) = tokio::io::split(stream);
+    let say = async {
+        for piece in dialogue.chunks(piece) {
+            // The server may have closed already, as after `quit`: what it said still counts.
+            if write.write_all(piece).await.is_err() {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        let _ = write.shutdown().await;
+    };
+    let mut heard = Vec::new();
+    let hear = async {
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = read.read(&mut buffer).await {
+            heard.extend_from_slice(&buffer[..count]);
+        }
+    };
+    tokio::join!(say, hear);
+    heard
+}

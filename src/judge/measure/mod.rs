@@ -144,3 +144,41 @@ impl Reading {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::synthetic::{Story, usual};
+
+    /// Catches a row that shadows another, and one without a word about itself.
+    #[test]
+    fn rows_are_told_apart() {
+        let mut names: Vec<&str> = MEASURES.iter().map(|measure| measure.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), MEASURES.len());
+        assert!(MEASURES.iter().all(|measure| !measure.summary.is_empty()));
+        assert!(find("error_ratio").is_some() && find("nonsense").is_none());
+    }
+
+    /// Catches a measure that invents a value where nothing was measured.
+    #[test]
+    fn an_empty_run_measures_nothing_but_counts() {
+        let mut summary = Story { every_ms: 1 << 40, ..Story::default() }.tell(usual);
+        summary.inputs.faults.clear();
+        summary.inputs.wire.clear();
+        summary.transitions.clear();
+        let analysis = Analysis::of(&summary);
+        let facts =
+            Facts { summary: &summary, analysis: &analysis, phase: None, nodes: NodeGroup::All };
+        for measure in MEASURES {
+            match (measure.read)(&facts) {
+                Reading::Unknown(why) => assert!(!why.is_empty(), "{}", measure.name),
+                Reading::Value { value, .. } => {
+                    assert!(value.abs() < f64::EPSILON, "{}: {value}", measure.name);
+                }
+                never @ Reading::Never { .. } => panic!("{}: {never:?}", measure.name),
+            }
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! `zipf`: popularity falls with the rank, as it does in real caches.
 //!
-//! Rank r is drawn with a probability proportional to 1 / (r + 1)^skew. An alias table (Walker 1977,
-//! built as Vose 1991) makes a draw one random number and one look-up, whatever the count.
+//! Rank r is drawn with a probability proportional to 1 / (r + 1)^skew. An alias table (Walker
+//! 1977, built as Vose 1991) makes a draw one random number and one look-up, whatever the count.
 
 use std::sync::{Arc, OnceLock};
 

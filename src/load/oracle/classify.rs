@@ -6,13 +6,13 @@
 //! | a value of another key or another run | | wrong |
 //! | a sequence that was never handed out | | wrong |
 //! | a sequence before the last acknowledged write when the read began | | stale |
-//! | a sequence before a later write that had failed when the read began | | stale, unacknowledged |
+//! | a sequence before a later write that had failed by then | | stale, unacknowledged |
 //! | any other | | a hit |
 //! | nothing | the home surely held the key all the while | a false miss |
 //! | nothing | otherwise | a miss |
 //!
-//! A write that failed or is in doubt makes no read wrong: its sequence was handed out. Deletes have
-//! sequences too, so a value that comes back after an acknowledged delete is stale.
+//! A write that failed or is in doubt makes no read wrong: its sequence was handed out. Deletes
+//! have sequences too, so a value that comes back after an acknowledged delete is stale.
 
 use super::Record;
 use crate::base::time::Offset;

@@ -3,7 +3,8 @@
 //! Only the owner changes a counter, so every value that it gets back is checked at once:
 //!
 //! ```text
-//! start + acknowledged - decrements in doubt <= value <= start + acknowledged + increments in doubt
+//! start + acknowledged - decrements in doubt <= value
+//! value <= start + acknowledged + increments in doubt
 //! ```
 //! What is in doubt stays so for ever, because it may be executed late. Each counter starts at a
 //! number of its own, so that another counter's value is told apart. What another node counted

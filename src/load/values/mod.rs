@@ -1,7 +1,7 @@
 //! How long a value is: distributions of sizes, one file each.
 //!
-//! A value is never shorter than its header ([`crate::load::payload::HEADER_BYTES`]): a smaller wish
-//! is raised to it, because a value without its header could not be checked.
+//! A value is never shorter than its header ([`crate::load::payload::HEADER_BYTES`]): a smaller
+//! wish is raised to it, because a value without its header could not be checked.
 
 mod fixed;
 mod log_normal;

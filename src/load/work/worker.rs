@@ -62,6 +62,8 @@ impl Worker {
     }
 
     async fn serve(&mut self, mut ticket: Ticket) {
+        // A client that sheds answers without ever waiting: the others must get their turn.
+        tokio::task::consume_budget().await;
         let draft = self.hands.drafter.draw();
         ticket.take_up(draft.operation, draft.home);
         let done = self.attempt(draft).await;

@@ -68,7 +68,7 @@ impl Hands {
         Done { outcome, trace: call.trace }
     }
 
-    /// The right to write `slot`, or another key of this owner while a reader stores that one again.
+    /// The right to write `slot`, or another key of this owner while a reader fills that one.
     async fn lease<'a>(&mut self, oracle: &'a Oracle, slot: Slot, effect: Effect) -> Lease<'a> {
         let mut wanted = slot;
         for _ in 0..OTHER_KEYS_TRIED {

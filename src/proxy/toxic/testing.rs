@@ -141,3 +141,28 @@ impl Bench {
 fn spec(kind: &str, settings: &Settings) -> Box<dyn ToxicSpec> {
     TOXICS.find(kind).unwrap().make(settings).unwrap()
 }
+
+/// Catches a kind whose settings cannot be used as the table says, whose default is no value of its
+/// unit, or that dies of the extremes that Toxiproxy's clients can send.
+#[test]
+fn every_kind_takes_its_settings_and_their_extremes() {
+    for kind in TOXICS.kinds {
+        let mut chosen = Settings::default();
+        for setting in kind.settings {
+            let text = setting.default.unwrap_or_else(|| setting.unit.example().trim_matches('"'));
+            chosen.insert(setting.name, setting.unit.parse(setting.name, text).unwrap());
+        }
+        assert!(kind.make(&chosen).is_ok(), "{}", kind.name);
+        for extreme in [i64::MIN, -1, 0, 1, i64::MAX] {
+            let mut extremes = chosen.clone();
+            for setting in kind.settings {
+                if !matches!(chosen.get(setting.name), Some(Value::Text(_))) {
+                    extremes.insert(setting.name, Value::Integer(extreme));
+                }
+            }
+            let mut bench = Bench::new(kind.name, &extremes);
+            bench.data_at(1, b"some bytes").data_at(2, b"more").run_to(3).end_at(4);
+            bench.update(&chosen).data_at(5, b"again");
+        }
+    }
+}

@@ -22,9 +22,9 @@ fn render(report: &Report) -> String {
     text.push_str("#[Histogram log format version 1.3]\n");
     // Writing into a String cannot fail, here and below.
     let _ = writeln!(text, "#[harness {}: {}, microseconds]", report.version, report.scenario);
-    text.push_str(
-        "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n",
-    );
+    let columns =
+        ["StartTimestamp", "Interval_Length", "Interval_Max", "Interval_Compressed_Histogram"];
+    let _ = writeln!(text, "{}", columns.map(|column| format!("\"{column}\"")).join(","));
     for (name, histogram) in &report.histograms {
         let phase = report
             .phases

@@ -83,8 +83,9 @@ fn charts(page: &mut String, run: &Stored) {
     }
     let _ = writeln!(page, "<h2>Breakers and faults by node</h2>\n{}", nodes(report));
     page.push_str(
-        "<p class=\"legend\"><span class=\"closed\"></span> closed <span class=\"open\"></span> open \
-         <span class=\"half_open\"></span> half-open <span class=\"under\"></span> fault</p>\n",
+        "<p class=\"legend\"><span class=\"closed\"></span> closed <span class=\"open\"></span> \
+         open <span class=\"half_open\"></span> half-open <span class=\"under\"></span> \
+         fault</p>\n",
     );
     if let Some(chart) = violations(run) {
         let _ = writeln!(page, "<h2>Wrong, corrupt and stale data</h2>\n{chart}");

@@ -46,8 +46,11 @@ fn phases(page: &mut String, report: &Report) {
     );
     page.push_str("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n");
     for phase in &report.phases {
+        if phase.all.figures.offered == 0 {
+            continue;
+        }
         row(page, phase.all.name.name(), &phase.all.figures);
-        if let (Some(healthy), Some(faulty)) = (&phase.healthy_nodes, &phase.faulty_nodes) {
+        if let (Some(healthy), Some(faulty)) = super::text::apart(phase) {
             row(page, "- healthy nodes", healthy);
             row(page, "- faulty nodes", faulty);
         }
@@ -104,8 +107,8 @@ fn faults(page: &mut String, report: &Report) {
             cell(&fault.name),
             fault.kind,
             names(&fault.nodes),
-            show::seconds(fault.applied_at_s),
-            show::seconds(fault.healed_at_s),
+            show::moment(fault.applied_at_s),
+            show::moment(fault.healed_at_s),
             fault.operations_touched
         );
     }
@@ -120,13 +123,13 @@ fn recovery(page: &mut String, report: &Report) {
     };
     page.push_str("\n| recovery | |\n|---|--:|\n");
     for (name, value) in [
-        ("first impact", show::seconds(seen.first_impact_s)),
-        ("breaker open after the fault", show::seconds(seen.breaker_open_after_fault_s)),
+        ("first impact", show::elapsed(seen.first_impact_s)),
+        ("breaker open after the fault", show::elapsed(seen.breaker_open_after_fault_s)),
         ("rejections p99", show::us(seen.fast_fail_us.p99)),
         ("recovered", recovered.to_owned()),
-        ("first success", show::seconds(recovery.first_success_s)),
-        ("sustained", show::seconds(recovery.sustained_s)),
-        ("hit ratio back", show::seconds(recovery.hit_ratio_s)),
+        ("first success", show::elapsed(recovery.first_success_s)),
+        ("sustained", show::elapsed(recovery.sustained_s)),
+        ("hit ratio back", show::elapsed(recovery.hit_ratio_s)),
         ("relapses", show::count(recovery.relapses)),
     ] {
         let _ = writeln!(page, "| {name} | {value} |");

@@ -63,3 +63,6 @@ fn names(nodes: &[crate::base::name::NodeIndex]) -> String {
     let names: Vec<String> = nodes.iter().map(ToString::to_string).collect();
     names.join(", ")
 }
+
+#[cfg(test)]
+mod tests;

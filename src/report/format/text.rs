@@ -3,7 +3,7 @@
 use super::{Format, largest_first, names};
 use crate::event::Phase;
 use crate::judge::{Grade, Verdict};
-use crate::report::model::{Figures, Report};
+use crate::report::model::{DataReport, Figures, PhaseReport, Report};
 use crate::report::show;
 
 pub(super) const FORMAT: Format = Format {
@@ -87,11 +87,11 @@ impl Page {
              \x20   hits",
         );
         for phase in &report.phases {
-            if phase.all.name == Phase::Drain && phase.all.figures.offered == 0 {
+            if phase.all.figures.offered == 0 {
                 continue;
             }
             self.row(phase.all.name.name(), &phase.all.figures);
-            if let (Some(healthy), Some(faulty)) = (&phase.healthy_nodes, &phase.faulty_nodes) {
+            if let (Some(healthy), Some(faulty)) = apart(phase) {
                 self.row("  healthy", healthy);
                 self.row("  faulty", faulty);
             }
@@ -131,8 +131,8 @@ impl Page {
                     fault.name,
                     fault.kind,
                     names(&fault.nodes),
-                    show::seconds(fault.applied_at_s),
-                    show::seconds(fault.healed_at_s),
+                    show::moment(fault.applied_at_s),
+                    show::moment(fault.healed_at_s),
                     fault.operations_touched
                 ),
             );
@@ -147,17 +147,17 @@ impl Page {
         self.about(
             "detection",
             &format!(
-                "first impact {}, breaker open {} after the fault, rejections p99 {}, {} operations \
+                "first impact {}, breaker open {} after the fault, rejections p99 {}, {} \
                  waited for the timeout",
-                show::seconds(seen.first_impact_s),
-                show::seconds(seen.breaker_open_after_fault_s),
+                show::elapsed(seen.first_impact_s),
+                show::elapsed(seen.breaker_open_after_fault_s),
                 show::us(seen.fast_fail_us.p99),
                 show::count(seen.exposure_operations),
             ),
         );
         let recovery = &report.recovery;
         let headline = match (recovery.recovered, recovery.sustained_s) {
-            (Some(true), time) => format!("sustained {} after the heal", show::seconds(time)),
+            (Some(true), time) => format!("sustained {} after the heal", show::elapsed(time)),
             (Some(false), _) => "NOT recovered".to_owned(),
             (None, _) => "not judged".to_owned(),
         };
@@ -165,10 +165,10 @@ impl Page {
             "recovery",
             &format!(
                 "{headline} (own {}, breaker {}), first success {}, hits back {}, relapses {}",
-                show::seconds(recovery.own_s),
-                show::seconds(recovery.probe_floor_s),
-                show::seconds(recovery.first_success_s),
-                show::seconds(recovery.hit_ratio_s),
+                show::elapsed(recovery.own_s),
+                show::elapsed(recovery.probe_floor_s),
+                show::elapsed(recovery.first_success_s),
+                show::elapsed(recovery.hit_ratio_s),
                 show::count(recovery.relapses),
             ),
         );
@@ -190,21 +190,9 @@ impl Page {
         let data = &report.data;
         let gates = format!("{} wrong, {} corrupt", data.wrong, data.corrupt);
         let gates = if data.wrong + data.corrupt > 0 { self.paint(&gates, 31) } else { gates };
-        self.about(
-            "data",
-            &format!(
-                "{gates}, {} stale ({} unacknowledged), {} false misses, {} lost writes, {} applied \
-                 twice, {} dirty reuse",
-                data.stale,
-                show::count(data.stale_unacknowledged),
-                data.false_misses,
-                show::count(data.acknowledged_but_lost),
-                show::count(data.double_applied),
-                show::count(data.dirty_reuse),
-            ),
-        );
+        self.about("data", &format!("{gates}{}", lesser(data)));
         for example in data.examples.iter().take(3) {
-            let at = show::seconds(Some(example.at_s));
+            let at = show::moment(Some(example.at_s));
             self.about("", &format!("{at} {} {}", example.node, example.detail));
         }
     }
@@ -265,6 +253,31 @@ impl Page {
             "operations",
             &format!("{offered} offered = {counted} outcomes: {}", outcomes(report)),
         );
+    }
+}
+
+/// The lesser violations, as far as somebody looked for them.
+fn lesser(data: &DataReport) -> String {
+    [
+        (Some(data.stale), "stale"),
+        (data.stale_unacknowledged, "stale after a lost write"),
+        (Some(data.false_misses), "false misses"),
+        (data.acknowledged_but_lost, "writes lost"),
+        (data.double_applied, "applied twice"),
+        (data.dirty_reuse, "dirty reuse"),
+    ]
+    .into_iter()
+    .filter_map(|(count, what)| Some(format!(", {} {what}", count?)))
+    .collect()
+}
+
+/// Healthy and faulty nodes, in the phases in which the difference says something.
+pub(super) const fn apart(phase: &PhaseReport) -> (Option<&Figures>, Option<&Figures>) {
+    match phase.all.name {
+        Phase::Fault | Phase::Recovery => {
+            (phase.healthy_nodes.as_ref(), phase.faulty_nodes.as_ref())
+        }
+        _ => (None, None),
     }
 }
 

@@ -1,0 +1,195 @@
+//! What speaks against a run, kind by kind, in sentences. The order of the kinds is the verdict's.
+
+use super::baseline::{Baseline, unsteady};
+use super::measure;
+use super::objective::{Bound, Objective};
+use super::recovery::has_faults;
+use super::window::after_fault;
+use super::{Analysis, Reading};
+use crate::base::time::Offset;
+use crate::event::{Outcome, Phase};
+use crate::record::{DelayUs, FaultInput, NodeGroup, Partial, Summary, TaskEnd};
+
+/// Faults that touched fewer operations together prove nothing.
+const TOUCHED_MIN: u64 = 30;
+
+/// A 10 ms timer may wake this late at p99, and this late once.
+const TIMER_LATE_P99_US: u64 = 30_000;
+const TIMER_LATE_MAX_US: u64 = 300_000;
+
+/// The generator may issue this late at p99, and this late once: as much as an operation must be
+/// slower than the baseline to count as slow.
+const ISSUE_LATE_P99_US: u64 = 10_000;
+const ISSUE_LATE_MAX_US: u64 = 300_000;
+
+/// Errors on healthy nodes' keys that are not worth a remark.
+const HEALTHY_ERROR_RATIO: f64 = 0.001;
+
+/// What no circumstance excuses.
+pub(super) fn gates(summary: &Summary, objectives: &[Objective]) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let data = &summary.inputs.data;
+    for (outcome, told, measure, what) in [
+        (Outcome::Wrong, data.wrong, "wrong_data", "wrong: a value of another key"),
+        (
+            Outcome::Corrupt,
+            data.corrupt,
+            "corrupt_data",
+            "corrupt: a length or checksum not its own",
+        ),
+    ] {
+        let count = summary.total(outcome).max(told);
+        if count > 0 && !expected(objectives, measure) {
+            reasons.push(format!("{count} reads were {what}"));
+        }
+    }
+    let (offered, counted) = summary.conservation();
+    let closed = summary.inputs.load.tickets_closed;
+    if offered != counted || offered != closed {
+        reasons.push(format!(
+            "operations are not accounted for: {offered} offered, {closed} closed, {counted} \
+             outcomes"
+        ));
+    }
+    match &summary.inputs.harness.tasks {
+        TaskEnd::Clean => {}
+        TaskEnd::Leaked(count) => reasons.push(format!("{count} tasks did not end")),
+        TaskEnd::Panicked(task) => reasons.push(format!("a task panicked: {task}")),
+    }
+    reasons
+}
+
+/// A scenario that tests the oracle itself asks for violations: an objective with a lower bound.
+fn expected(objectives: &[Objective], measure: &str) -> bool {
+    objectives.iter().any(|objective| {
+        objective.measure == measure
+            && matches!(objective.bound, Bound::AtLeast(least) if least > 0.0)
+    })
+}
+
+/// Why what was measured may be the lab and not the client.
+pub(super) fn doubts(summary: &Summary) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let harness = &summary.inputs.harness;
+    let late = [
+        (
+            "the machine was too noisy: a 10 ms timer woke",
+            harness.timer_delay,
+            TIMER_LATE_P99_US,
+            TIMER_LATE_MAX_US,
+        ),
+        (
+            "the load generator was late: operations were issued",
+            summary.inputs.load.issue_delay,
+            ISSUE_LATE_P99_US,
+            ISSUE_LATE_MAX_US,
+        ),
+    ];
+    for (what, delay, p99, max) in late {
+        reasons.extend(delay.and_then(|delay| lateness(what, delay, p99, max)));
+    }
+    if has_faults(summary) {
+        reasons.extend(unsteady(summary));
+    }
+    for fault in &summary.inputs.faults {
+        if fault.applied.is_some() && fault.healed.is_none() {
+            reasons.push(format!("the fault `{}` was never healed", fault.name));
+        }
+    }
+    if summary.inputs.partial == Some(Partial::Error) {
+        reasons.push("the run ended early because the harness failed".to_owned());
+    }
+    reasons
+}
+
+fn lateness(what: &str, delay: DelayUs, p99_max: u64, max_max: u64) -> Option<String> {
+    let ms = |us: u64| us / 1000;
+    match (delay.p99, delay.max) {
+        (Some(p99), _) if p99 > p99_max => {
+            Some(format!("{what} {} ms late at p99 (at most {} ms allowed)", ms(p99), ms(p99_max)))
+        }
+        (_, Some(max)) if max > max_max => {
+            Some(format!("{what} up to {} ms late (at most {} ms allowed)", ms(max), ms(max_max)))
+        }
+        _ => None,
+    }
+}
+
+/// Operations on a fault's nodes that it touched: as the proxy counted, or as the client felt.
+pub(super) fn touched(summary: &Summary, baseline: Option<&Baseline>) -> Vec<u64> {
+    let slow_us = baseline.map_or(f64::INFINITY, |baseline| baseline.slow_us);
+    let felt = |fault: &FaultInput| {
+        let applied = fault.applied?;
+        let healed = fault.healed.unwrap_or(Offset(u64::MAX));
+        let bins = after_fault(summary, |node| fault.nodes.contains(&node));
+        let within = bins.iter().filter(|piece| piece.end() > applied && piece.start < healed);
+        Some(
+            within
+                .map(|piece| {
+                    let counts = &piece.bin.counts;
+                    counts.offered() - counts.good() + piece.bin.response.longer_than(slow_us)
+                })
+                .sum(),
+        )
+    };
+    let faults = summary.inputs.faults.iter();
+    faults
+        .map(|fault| felt(fault).unwrap_or(0).max(fault.operations_touched.unwrap_or(0)))
+        .collect()
+}
+
+pub(super) fn vacuous(summary: &Summary, analysis: &Analysis) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let faults = &summary.inputs.faults;
+    // A run that was stopped before its faults has other things to say.
+    if faults.is_empty() || summary.phase(Phase::Fault).is_none() {
+        return reasons;
+    }
+    let total: u64 = analysis.touched.iter().sum();
+    if total < TOUCHED_MIN {
+        reasons.push(format!(
+            "the faults touched {total} operations; fewer than {TOUCHED_MIN} prove nothing"
+        ));
+    }
+    for (fault, touched) in faults.iter().zip(&analysis.touched) {
+        if *touched == 0 && total >= TOUCHED_MIN {
+            let what = if fault.applied.is_some() { "touched no operation" } else { "never began" };
+            reasons.push(format!("the fault `{}` {what}", fault.name));
+        }
+    }
+    reasons
+}
+
+/// What a healthy client would have avoided although no objective forbids it: stale reads, lost or
+/// doubled writes, a connection reused while a reply was owed, errors on nodes without a fault, a
+/// breaker that opened without a fault, and getting bad again after having recovered. Errors on a
+/// faulty node's keys while it is faulty are unavoidable and are no blemish.
+pub(super) fn blemishes(summary: &Summary, analysis: &Analysis) -> Vec<String> {
+    let facts = measure::Facts { summary, analysis, phase: None, nodes: NodeGroup::All };
+    let mut reasons: Vec<String> = [
+        ("stale_data", "reads were stale"),
+        ("acknowledged_but_lost", "acknowledged writes were lost"),
+        ("double_applied", "increments were applied twice"),
+        ("dirty_reuse", "requests went out on a connection that still owed a reply"),
+        ("false_opens", "times a breaker opened without a fault on its node"),
+        ("relapses", "times the cache got bad again after it had been good"),
+        ("hung", "operations hung"),
+    ]
+    .into_iter()
+    .filter_map(|(name, what)| match (measure::find(name)?.read)(&facts) {
+        Reading::Value { value, .. } if value > 0.0 => Some(format!("{value} {what}")),
+        _ => None,
+    })
+    .collect();
+    let healthy = summary.tally(Some(Phase::Fault), NodeGroup::Healthy).counts;
+    let ratio = healthy.error_ratio().unwrap_or(0.0);
+    if has_faults(summary) && ratio > HEALTHY_ERROR_RATIO {
+        reasons.push(format!(
+            "{} of {} operations on nodes without a fault failed during the fault ({:.2} %)",
+            healthy.errors(),
+            healthy.offered(),
+            ratio * 100.0
+        ));
+    }
+    reasons
+}

@@ -1,0 +1,229 @@
+//! One told run in every format.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::Deserializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+
+use super::*;
+use crate::base::name::NodeIndex;
+use crate::base::time::Offset;
+use crate::event::{BreakerState, Event, EventKind, Outcome, Phase, ViolationKind};
+use crate::judge::{Bound, Objective, judge};
+use crate::record::synthetic::{HEAL_MS, Story, usual};
+use crate::record::{Connections, Interval, IntervalNode, LatencyUs, NodeGroup};
+use crate::report::{Header, Line, Report};
+
+fn objective(name: &str, measure: &str, bound: Bound) -> Objective {
+    Objective {
+        name: name.to_owned(),
+        summary: String::new(),
+        measure: measure.to_owned(),
+        phase: None,
+        nodes: NodeGroup::All,
+        bound,
+        min_samples: 100,
+    }
+}
+
+fn interval(at_s: f64, phase: Phase) -> Interval {
+    let time = LatencyUs {
+        p50: Some(180),
+        p95: Some(900),
+        p99: Some(12_300),
+        p999: Some(90_000),
+        max: Some(100_000),
+        mean: Some(300),
+        count: 800,
+    };
+    let node = |index: u16| IntervalNode {
+        name: NodeIndex(index),
+        operations: 400,
+        error_ratio: Some(0.0),
+        response_time_us: Some(time),
+        connections: Connections { open: 8, ..Connections::default() },
+        breaker: if index == 0 { BreakerState::Open } else { BreakerState::Closed },
+        active_faults: if index == 0 { vec!["down".to_owned()] } else { Vec::new() },
+    };
+    Interval {
+        scenario: "single-node-failure".to_owned(),
+        phase,
+        at_s,
+        length_s: 2.0,
+        offered: 1200,
+        operations: 1200,
+        throughput_per_s: Some(600.0),
+        error_ratio: Some(1.0 / 3.0),
+        outcomes: [("hit".to_owned(), 800), ("shed".to_owned(), 400)].into(),
+        response_time_us: Some(time),
+        nodes: (0..3).map(node).collect(),
+    }
+}
+
+fn run_of(story: &Story, behave: impl Fn(u16, u64) -> (Outcome, u64)) -> Stored {
+    let summary = story.tell(behave);
+    let objectives = [
+        objective("recovers", "time_to_recover", Bound::AtMost(2.0)),
+        objective("no-errors", "error_ratio", Bound::AtMost(0.001)),
+        objective("rejects-fast", "fast_fail_p99", Bound::AtMost(1000.0)),
+        objective("gentle", "storm_factor", Bound::AtMost(3.0)),
+    ];
+    let header = Header {
+        version: "0.1.0".to_owned(),
+        seed: 42,
+        workload: "mixed".to_owned(),
+        client_profile: "default".to_owned(),
+        plan_hash: "abc123".to_owned(),
+    };
+    let mut report = Report::new(header, &summary, &judge(&summary, &objectives));
+    // The wall clock is the one thing in a report that differs from run to run.
+    report.started_at = "2026-01-31T12:00:00.000Z".to_owned();
+    let violation = Event {
+        at_s: 7.5,
+        phase: Phase::Fault,
+        kind: EventKind::Violation {
+            kind: ViolationKind::Stale,
+            node: NodeIndex(0),
+            detail: "sequence 4 < 7 <b>".to_owned(),
+        },
+    };
+    let intervals = vec![interval(6.0, Phase::Steady), interval(8.0, Phase::Fault)];
+    Stored { report, intervals, events: vec![violation] }
+}
+
+fn run() -> Stored {
+    run_of(&Story::default(), usual)
+}
+
+/// Catches any change of what people read; `INSTA_UPDATE=always` accepts one.
+#[test]
+fn text_and_markdown_read_well() {
+    insta::assert_snapshot!("text", text::render(&run().report, false));
+    insta::assert_snapshot!("markdown", (markdown::FORMAT.render)(&run()));
+    insta::assert_snapshot!("junit", (junit::FORMAT.render)(&run()));
+    insta::assert_snapshot!("live", crate::report::live::line(&interval(12.0, Phase::Fault)));
+}
+
+/// Catches colour where nobody asked for it, and a verdict that is not the first word.
+#[test]
+fn colour_only_when_asked() {
+    let report = run().report;
+    assert!(!text::render(&report, false).contains('\x1b'));
+    assert!(text::render(&report, true).starts_with("\x1b[1;31mFAIL\x1b[0m"));
+    assert!(text::render(&report, false).lines().count() <= 40, "one screen");
+}
+
+/// Catches a closed loop that shows response times it cannot have, or does not say why.
+#[test]
+fn a_closed_loop_says_why_it_has_no_response_times() {
+    let run = run_of(&Story { open_loop: false, ..Story::default() }, usual);
+    assert!(run.report.phases.iter().all(|phase| phase.all.figures.response_time_us.is_none()));
+    assert!(run.report.histograms.keys().all(|name| !name.contains("response_time")));
+    assert!(text::render(&run.report, false).contains("no intended starts"));
+}
+
+/// Catches a field that is written but not read back, and a null that comes back as zero.
+#[test]
+fn json_is_read_back_as_it_was() {
+    let run = run();
+    let text = (json::FORMAT.render)(&run);
+    assert!(text.starts_with("{\n  \"type\": \"report\",\n  \"schema_version\": 1,"));
+    let Line::Report(read) = serde_json::from_str(&text).unwrap() else { panic!("{text}") };
+    assert_eq!(*read, run.report);
+    let line = Line::Interval(run.intervals[0].clone());
+    assert_eq!(serde_json::from_str::<Line>(&line.to_json()).unwrap(), line);
+    let line = Line::Event(run.events[0].clone());
+    assert!(line.to_json().starts_with(r#"{"type":"event","at_s":7.5,"phase":"fault","event":"#));
+    assert_eq!(serde_json::from_str::<Line>(&line.to_json()).unwrap(), line);
+}
+
+/// Catches operations that are offered but not accounted for.
+#[test]
+fn outcomes_add_up_to_what_was_offered() {
+    let report = run().report;
+    let (offered, counted) = report.conservation();
+    assert_eq!(offered, counted);
+    for phase in &report.phases {
+        assert_eq!(phase.all.figures.outcomes.values().sum::<u64>(), phase.all.figures.offered);
+        let parts = [&phase.healthy_nodes, &phase.faulty_nodes];
+        let sum: u64 = parts.iter().filter_map(|part| part.as_ref().map(|part| part.offered)).sum();
+        assert_eq!(sum, phase.all.figures.offered);
+        let nodes = report.nodes.iter().flat_map(|node| &node.phases);
+        let sum: u64 = nodes
+            .filter(|figures| figures.name == phase.all.name)
+            .map(|figures| figures.figures.offered)
+            .sum();
+        assert_eq!(sum, phase.all.figures.offered);
+    }
+}
+
+/// Catches histograms that HdrHistogram tools cannot read, or that say something else.
+#[test]
+fn histograms_are_those_of_the_figures() {
+    let run = run();
+    let read = |text: &str| -> Histogram<u64> {
+        let bytes = STANDARD.decode(text).unwrap();
+        Deserializer::new().deserialize(&mut bytes.as_slice()).unwrap()
+    };
+    let steady = read(&run.report.histograms["steady.response_time"]);
+    let figures = &run.report.phase(Phase::Steady).unwrap().all.figures;
+    assert_eq!(steady.len(), figures.response_time_us.unwrap().count);
+    let log = (hlog::FORMAT.render)(&run);
+    let entries: Vec<_> = IntervalLogIterator::new(log.as_bytes())
+        .map(|entry| entry.unwrap())
+        .filter_map(|entry| match entry {
+            LogEntry::Interval(interval) => Some(interval),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(entries.len(), run.report.histograms.len());
+    let tags: Vec<_> = entries.iter().map(|entry| entry.tag().unwrap().as_str()).collect();
+    assert!(tags.contains(&"fault.fast_fail"), "{tags:?}");
+    let entry =
+        entries.iter().find(|e| e.tag().unwrap().as_str() == "steady.response_time").unwrap();
+    assert_eq!(read(entry.encoded_histogram()).len(), steady.len());
+}
+
+/// Catches text that gets out of its element, and a page that fetches something.
+#[test]
+fn the_page_stands_alone() {
+    let page = (html::FORMAT.render)(&run());
+    assert!(page.contains("sequence 4 &lt; 7 &lt;b&gt;"), "the violation is marked");
+    assert!(!page.contains("src=") && !page.contains("http") && !page.contains("<script"));
+    assert!(!page.contains("NaN"));
+    assert_eq!(page.matches("<svg").count(), 4);
+    assert_eq!(page.matches("<svg").count(), page.matches("</svg>").count());
+    assert!(page.contains(">fail</span>"));
+}
+
+/// Catches a format that is not in the table under its own name, or two that share a file.
+#[test]
+fn formats_are_told_apart() {
+    let mut files: Vec<&str> = FORMATS.iter().filter_map(|format| format.file).collect();
+    let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
+    assert_eq!(names, ["json", "text", "html", "markdown", "junit", "hlog"]);
+    assert!(names.iter().all(|name| Format::find(name).is_some()));
+    assert!(Format::find("csv").is_none());
+    files.sort_unstable();
+    files.dedup();
+    assert_eq!(files.len(), FORMATS.len() - 1);
+}
+
+/// Catches a report of a run that came to nothing: every place must cope with no data.
+#[test]
+fn an_empty_run_is_shown_too() {
+    let story = Story { end_ms: HEAL_MS, every_ms: 1_000_000, ..Story::default() };
+    let run = run_of(&story, usual);
+    for format in FORMATS {
+        assert!(!(format.render)(&run).is_empty(), "{}", format.name);
+    }
+    let mut bare = run;
+    bare.intervals.clear();
+    bare.report.phases.clear();
+    bare.report.nodes.clear();
+    assert_eq!(bare.report.duration_s, Offset(12_000_000_000).as_secs_f64());
+    for format in FORMATS {
+        assert!(!(format.render)(&bare).is_empty(), "{}", format.name);
+    }
+}

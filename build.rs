@@ -3,8 +3,12 @@
 //! A test against the real thing is `#[cfg_attr(not(real_memcached), ignore = "needs ...")]`: it
 //! runs where the part is installed and is listed as ignored, with the reason, where it is not.
 //! `HARNESS_REQUIRE=memcached,...` (set by CI) runs it in any case, so that a missing part fails.
+//!
+//! Also writes the table of the files that the binary carries, so that a new scenario is one file.
 
-use std::path::Path;
+use std::error::Error;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
 /// The cfg name, and the program whose presence on PATH switches it on.
 const PARTS: [(&str, &str); 5] = [
@@ -15,7 +19,16 @@ const PARTS: [(&str, &str); 5] = [
     ("real_node_clients", "harness-node-clients"),
 ];
 
-fn main() {
+/// The name of a table in `plan/files.rs`, and the folder whose files it holds.
+const EMBEDDED: [(&str, &str); 3] =
+    [("SCENARIOS", "scenarios"), ("WORKLOADS", "workloads"), ("OBJECTIVES", "metrics/objectives")];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    tell_real_parts();
+    embed_files()
+}
+
+fn tell_real_parts() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=PATH");
     println!("cargo::rerun-if-env-changed=HARNESS_REQUIRE");
@@ -33,4 +46,32 @@ fn main() {
 
 fn is_program(path: &Path) -> bool {
     path.is_file()
+}
+
+fn embed_files() -> Result<(), Box<dyn Error>> {
+    let mut tables = String::new();
+    for (table, folder) in EMBEDDED {
+        println!("cargo::rerun-if-changed={folder}");
+        writeln!(tables, "static {table}: &[(&str, &str)] = &[")?;
+        for path in toml_files(&Path::new(&std::env::var("CARGO_MANIFEST_DIR")?).join(folder))? {
+            let name =
+                path.file_stem().and_then(|name| name.to_str()).ok_or("a name is no text")?;
+            writeln!(tables, "    ({name:?}, include_str!({path:?})),")?;
+        }
+        writeln!(tables, "];")?;
+    }
+    std::fs::write(Path::new(&std::env::var("OUT_DIR")?).join("embedded.rs"), tables)?;
+    Ok(())
+}
+
+fn toml_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
 }

@@ -374,7 +374,8 @@ pub struct Sample {
     pub outcome: Outcome,
     /// When it should have started. In a closed loop: when it was issued.
     pub due: Offset,
-    /// When a worker took it up (for a lost slot: when it was given up).
+    /// When it was issued: taken up by a worker that was free, or put where it waits for one
+    /// because none was (for a lost slot: when it was given up).
     pub issued: Offset,
     /// When a connection was at hand and the request was written; `None`: never sent.
     pub sent: Option<Offset>,
@@ -534,6 +535,15 @@ pub enum ViolationKind {
     AcknowledgedButLost,
     /// A counter above what was acknowledged and indeterminate together.
     DoubleApplied,
+}
+
+impl ViolationKind {
+    /// Whether a person who looks on should see it at once. What follows from a write that failed
+    /// is expected under a fault, and counted.
+    #[must_use]
+    pub const fn is_shown_at_once(self) -> bool {
+        !matches!(self, Self::StaleUnacknowledged)
+    }
 }
 
 /// Something that happened during a run, other than an operation.

@@ -429,7 +429,7 @@ pub fn unknown(noun: &str, name: &str, names: &[&str]) -> String {
 }
 
 /// The edit distance (Levenshtein 1966) between two short names.
-fn distance(a: &str, b: &str) -> usize {
+pub(crate) fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.chars().enumerate() {

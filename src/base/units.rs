@@ -127,8 +127,12 @@ impl FromStr for Ratio {
 
 impl fmt::Display for Ratio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Enough digits for any share that people write, none for the noise of binary fractions.
-        let text = format!("{:.6}", self.0 * 100.0);
+        // Enough digits for any share that people write, none for the noise of binary fractions; more
+        // only for a share that would not be read back without them.
+        let text = (6..20)
+            .map(|digits| format!("{:.digits$}", self.0 * 100.0))
+            .find(|text| text.parse().is_ok_and(|percent: f64| percent / 100.0 == self.0))
+            .unwrap_or_else(|| format!("{:.6}", self.0 * 100.0));
         write!(f, "{}%", text.trim_end_matches('0').trim_end_matches('.'))
     }
 }

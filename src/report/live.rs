@@ -1,10 +1,73 @@
-//! One compact line for each interval, while a run goes on.
+//! What a person sees while a run goes on: one compact line for each interval, and one for each
+//! event that changes how the next lines should be read.
 
 use std::fmt::Write as _;
 
+use super::line::{Line, Start};
 use super::show;
-use crate::event::BreakerState;
+use crate::base::name::NodeIndex;
+use crate::event::{BreakerState, Event, EventKind};
 use crate::record::{Interval, IntervalNode};
+
+/// A line of the stream for people; `None`: it is of use to programs only.
+#[must_use]
+pub fn show(line: &Line) -> Option<String> {
+    match line {
+        Line::Start(start) => Some(nodes(start)),
+        Line::Interval(interval) => Some(self::line(interval)),
+        Line::Event(event) => self::event(event),
+        Line::Report(_) => None,
+    }
+}
+
+fn nodes(start: &Start) -> String {
+    let mut text = String::new();
+    for node in &start.nodes {
+        let (name, backend) = (node.name, &node.backend);
+        // Writing into a String cannot fail.
+        let _ = writeln!(
+            text,
+            "{name}: {backend} on {}, proxy on {}",
+            node.address, node.proxy_address
+        );
+    }
+    if let Some(api) = &start.api_address {
+        let _ = writeln!(text, "control API on http://{api}");
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+/// `  12.0s fault      n1: breaker closed -> open (5 of 5 failed within 1s)`
+fn event(event: &Event) -> Option<String> {
+    let text = match &event.kind {
+        EventKind::FaultApplied { fault, nodes, .. } => {
+            format!("{fault} applied to {}", names(nodes))
+        }
+        EventKind::FaultHealed { fault, nodes, .. } => {
+            format!("{fault} healed on {}", names(nodes))
+        }
+        EventKind::BreakerChanged { node, from, to, cause } => {
+            format!("{node}: breaker {} -> {} ({cause})", from.name(), to.name())
+        }
+        EventKind::Process { node, change } => {
+            format!("{node}: process {}", format!("{change:?}").to_lowercase())
+        }
+        EventKind::Noise { timer_delay_us } => {
+            format!("noise: the machine woke a timer {} late", show::us(Some(*timer_delay_us)))
+        }
+        EventKind::Violation { kind, node, detail } if kind.is_shown_at_once() => {
+            format!("{node}: {detail}")
+        }
+        EventKind::Trouble { detail } => format!("trouble: {detail}"),
+        _ => return None,
+    };
+    Some(format!("{:>6.1}s {:<8} {text}", event.at_s, event.phase.name()))
+}
+
+fn names(nodes: &[NodeIndex]) -> String {
+    nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
 
 /// Time, phase, throughput, errors, percentiles, then each node with its connections, its breaker
 /// unless that is closed, and the faults on it: `... p99 100ms | n1 0c OPEN !refuse | n2 8c`.

@@ -1,3 +1,16 @@
 //! Whole stories over real sockets and the real clock, one module a subject. One binary, so that it
 //! is linked once.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod api;
+mod cli;
+mod client;
+mod load;
+mod memcached;
+mod node;
+mod plan;
+mod proxy;
 mod report;
+mod wire;
+mod wire_reply;

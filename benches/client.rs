@@ -1,0 +1,173 @@
+//! What the client adds to a request: a breaker permit, a placement, and the whole call beside the
+//! bare crate on the same server. Ratios within one run count; nothing is asserted.
+//!
+//! The server is a real memcached when there is one on PATH, else a few lines that answer misses.
+
+use std::hint::black_box;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use async_memcached::{AsciiProtocol, Client as Bare};
+use criterion::{Criterion, criterion_group, criterion_main};
+use harness::base::family::{Chosen, Settings};
+use harness::base::name::NodeIndex;
+use harness::base::scope::Scope;
+use harness::base::seed::Seed;
+use harness::client::breaker::{Breaker, Verdict};
+use harness::client::selector::{KeyHash, Member, SELECTORS, Selector};
+use harness::client::{BreakerConfig, Client, ClientConfig, Server};
+use harness::event::Events;
+use harness::wire::key::Key;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio::time::Instant;
+
+fn breaker(criterion: &mut Criterion) {
+    let (config, jitter) = (BreakerConfig::default(), Seed::new(1).stream());
+    let breaker = Breaker::new(NodeIndex(0), config, true, jitter, Events::ignore());
+    let now = Instant::now();
+    criterion.bench_function("breaker: permit and success", |bencher| {
+        bencher.iter(|| {
+            let permit = breaker.permit(now).expect("closed");
+            black_box(permit.judge(Verdict::Answered, now))
+        });
+    });
+    breaker.trip(now, "told");
+    criterion.bench_function("breaker: rejected", |bencher| {
+        bencher.iter(|| black_box(breaker.permit(now).is_none()));
+    });
+}
+
+fn place(kind: &str, hash: KeyHash, servers: &[Server]) -> Box<dyn Selector> {
+    let members: Vec<Member<'_>> = (0_u16..)
+        .zip(servers)
+        .map(|(index, server)| Member { index: NodeIndex(index), server })
+        .collect();
+    let chosen = Chosen { kind: kind.to_owned(), settings: Settings::default() };
+    SELECTORS.make(&chosen).expect("a known kind").place(&members, hash)
+}
+
+fn placement(criterion: &mut Criterion) {
+    for count in [3_u16, 50] {
+        let servers: Vec<Server> = (0..count)
+            .map(|port| Server { address: format!("127.0.0.1:{}", 22001 + port), weight: 1 })
+            .collect();
+        for (kind, hash) in [
+            ("ketama", KeyHash::Md5),
+            ("ketama", KeyHash::Fnv1a64),
+            ("rendezvous", KeyHash::Md5),
+            ("jump", KeyHash::OneAtATime),
+            ("modulo", KeyHash::OneAtATime),
+        ] {
+            let selector = place(kind, hash, &servers);
+            let keys: Vec<String> = (0..1024).map(|number| format!("user:{number}:name")).collect();
+            let mut next = 0;
+            let name = format!("placement: {kind} {} of {count}", hash.name());
+            criterion.bench_function(&name, |bencher| {
+                bencher.iter(|| {
+                    next = (next + 1) % keys.len();
+                    black_box(selector.home(keys[next].as_bytes()))
+                });
+            });
+        }
+    }
+}
+
+/// A server for the whole call, ended with its handle.
+struct Answering {
+    address: String,
+    memcached: Option<Child>,
+}
+
+impl Answering {
+    fn start(runtime: &Runtime) -> Self {
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
+        let address = listener.local_addr().expect("bound").to_string();
+        if cfg!(real_memcached) {
+            drop(listener);
+            let port = address.rsplit_once(':').expect("an address has a port").1;
+            let memcached = Command::new("memcached")
+                .args(["-u", "root", "-U", "0", "-t", "1", "-l", "127.0.0.1", "-p", port])
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("memcached starts");
+            while std::net::TcpStream::connect(&address).is_err() {}
+            return Self { address, memcached: Some(memcached) };
+        }
+        Scope::root("server", runtime.handle().clone()).spawn("accept", async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                Scope::current("server").spawn("serve", answer_misses(stream));
+            }
+        });
+        Self { address, memcached: None }
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        if let Some(memcached) = &mut self.memcached {
+            // It may have ended by itself; there is nothing left to do then.
+            let _ = memcached.kill();
+            let _ = memcached.wait();
+        }
+    }
+}
+
+async fn answer_misses(stream: TcpStream) {
+    let mut stream = BufReader::new(stream);
+    let mut line = String::new();
+    while stream.read_line(&mut line).await.is_ok_and(|read| read > 0) {
+        if stream.write_all(b"END\r\n").await.is_err() {
+            return;
+        }
+        line.clear();
+    }
+}
+
+fn whole_call(criterion: &mut Criterion) {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let server = Answering::start(&runtime);
+    let key = Key::new("user:1:name").expect("a key");
+    let dsn = format!("tcp://{}", server.address);
+    let mut bare = runtime.block_on(Bare::new(&dsn)).expect("connected");
+    let scope = Scope::root("bench", runtime.handle().clone());
+    let config =
+        ClientConfig { operation_timeout: Duration::from_secs(5), ..ClientConfig::default() };
+    let servers = [Server::new(server.address.clone()).expect("an address")];
+    let client = Client::start(&servers, config, Seed::new(1), Events::ignore(), &scope)
+        .expect("good settings");
+
+    let mut group = criterion.benchmark_group("get");
+    group.measurement_time(Duration::from_secs(4));
+    // Side by side twice, so that a drift of the machine shows.
+    for round in ["first", "second"] {
+        group.bench_function(format!("bare crate, {round}"), |bencher| {
+            bencher.iter_custom(|times| {
+                runtime.block_on(async {
+                    let start = Instant::now();
+                    for _ in 0..times {
+                        black_box(bare.get(&key).await.expect("answered"));
+                    }
+                    start.elapsed()
+                })
+            });
+        });
+        group.bench_function(format!("this client, {round}"), |bencher| {
+            bencher.iter_custom(|times| {
+                runtime.block_on(async {
+                    let start = Instant::now();
+                    for _ in 0..times {
+                        black_box(client.get(&key).await.result.expect("answered"));
+                    }
+                    start.elapsed()
+                })
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, breaker, placement, whole_call);
+criterion_main!(benches);

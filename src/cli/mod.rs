@@ -1,0 +1,61 @@
+//! The command line: the one place that reads arguments, prints, and picks an exit code.
+//!
+//! One file for each command, and one line for it in `arguments.rs`. Nothing here decides anything
+//! about a run; it reads words, calls the library, and says what came of it.
+
+mod arguments;
+mod argv;
+mod check;
+mod exit;
+mod list;
+mod node;
+mod output;
+mod report;
+mod run;
+mod screen;
+mod session;
+mod values;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use arguments::{Arguments, Command};
+pub use exit::Exit;
+
+use crate::lab::backend::leash;
+
+/// Does what the command line of this process asks for.
+#[must_use]
+pub fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == leash::VERB) {
+        return leash(words);
+    }
+    let command = Arguments::command_built();
+    let words = argv::normalise(&command, arguments::DEFAULT, std::env::args_os().skip(1));
+    match Arguments::read(words) {
+        Ok(arguments) => dispatch(&arguments.command).into(),
+        // Help and version are errors of clap's too: they go to stdout and end with 0.
+        Err(error) => match error.print() {
+            Ok(()) if !error.use_stderr() => Exit::Pass.into(),
+            _ => Exit::Usage.into(),
+        },
+    }
+}
+
+/// The harness as the child that becomes a node; not a command for people.
+fn leash(words: impl Iterator<Item = OsString>) -> ExitCode {
+    let problem = leash::become_program(words);
+    output::complain(&problem);
+    Exit::LabDown.into()
+}
+
+fn dispatch(command: &Command) -> Exit {
+    match command {
+        Command::Run(arguments) => run::main(arguments),
+        Command::Report(arguments) => report::main(arguments),
+        Command::Check(arguments) => check::main(arguments),
+        Command::Node(arguments) => node::main(arguments),
+        Command::List(arguments) => list::main(arguments),
+    }
+}

@@ -1,0 +1,89 @@
+//! `harness node`: the embedded node by itself, with memcached's own flags.
+
+use super::exit::Exit;
+use super::output;
+use crate::base::scope::Scope;
+use crate::node::config::NodeConfig;
+use crate::node::serve::Node;
+
+/// Serve the embedded memcached node until Ctrl-C; the flags are memcached's own.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The address to listen on [default: 127.0.0.1]
+    #[arg(short = 'l', value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// The port; 0 takes a free one [default: 11211]
+    #[arg(short = 'p', value_name = "PORT")]
+    port: Option<String>,
+    /// The most that all items may weigh, in mebibytes [default: 64]
+    #[arg(short = 'm', value_name = "MEBIBYTES")]
+    memory: Option<String>,
+    /// How many connections are taken [default: 1024]
+    #[arg(short = 'c', value_name = "COUNT")]
+    connections: Option<String>,
+    /// The most that one item may weigh, such as 512k [default: 1m]
+    #[arg(short = 'I', value_name = "SIZE")]
+    item: Option<String>,
+    /// Must be 0: there is no UDP here
+    #[arg(short = 'U', value_name = "PORT")]
+    udp: Option<String>,
+}
+
+impl Arguments {
+    /// The flags as memcached would see them; the node itself reads and checks them.
+    fn words(&self) -> impl Iterator<Item = &str> {
+        [
+            ("-l", &self.listen),
+            ("-p", &self.port),
+            ("-m", &self.memory),
+            ("-c", &self.connections),
+            ("-I", &self.item),
+            ("-U", &self.udp),
+        ]
+        .into_iter()
+        .filter_map(|(flag, value)| Some([flag, value.as_deref()?]))
+        .flatten()
+    }
+}
+
+/// Serves until Ctrl-C.
+pub(super) fn main(arguments: &Arguments) -> Exit {
+    let config = match NodeConfig::from_flags(arguments.words()) {
+        Ok(config) => config,
+        Err(error) => {
+            output::complain(&error);
+            return Exit::Usage;
+        }
+    };
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(serve(&config)),
+        Err(error) => {
+            output::complain(&format_args!("cannot start the runtime: {error}"));
+            Exit::Internal
+        }
+    }
+}
+
+async fn serve(config: &NodeConfig) -> Exit {
+    let scope = Scope::current("node");
+    let node = match Node::start(config, &scope).await {
+        Ok(node) => node,
+        Err(error) => {
+            output::complain(&format_args!(
+                "cannot listen on {}: {error}; choose another port with -p, or an address with -l",
+                config.listen
+            ));
+            return Exit::LabDown;
+        }
+    };
+    let printed = output::result(&format!("listening on {}\n", node.address()));
+    if printed != Exit::Pass {
+        return printed;
+    }
+    if let Err(error) = tokio::signal::ctrl_c().await {
+        output::complain(&format_args!("cannot listen for signals: {error}"));
+        return Exit::Internal;
+    }
+    node.stop().await;
+    Exit::Pass
+}

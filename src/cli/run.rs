@@ -1,0 +1,136 @@
+//! `harness run`: lab, load, faults, verdict. The default command.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use super::exit::Exit;
+use super::session::Session;
+use super::{list, output, values};
+use crate::base::seed::Seed;
+use crate::plan::{
+    Backend, Library, Options, Plan, PlanError, RateWish, plans, read_address, read_toxiproxy,
+};
+
+/// Run scenarios: start nodes and proxies, drive the load, break things, judge.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// What to run: names, suites or TOML files, separated by commas; may be repeated [default: all]
+    #[arg(long, value_name = "NAME|FILE|SUITE", value_delimiter = ',')]
+    scenario: Vec<String>,
+    /// How long one run of one scenario lasts, such as 1m; its phases are scaled to fit. Without it
+    /// the scenarios rotate until Ctrl-C
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    duration: Option<Duration>,
+    /// Concurrent workers [default: 100]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    concurrency: Option<u32>,
+    /// The workload [default: the scenario's, else mixed]
+    #[arg(long, value_name = "NAME|FILE")]
+    workload: Option<String>,
+    /// Intended operations a second, such as 2000/s; max asks again as soon as a reply is there
+    /// [default: the workload's]
+    #[arg(long, value_name = "RATE|max", value_parser = values::rate)]
+    rate: Option<RateWish>,
+    /// The client's settings [default: the scenario's, else default]
+    #[arg(long, value_name = "NAME|FILE")]
+    client: Option<String>,
+    /// What the nodes are; auto takes a real memcached from PATH when there is one [default: auto]
+    #[arg(long, value_enum, value_name = "KIND")]
+    nodes: Option<Nodes>,
+    /// Use nodes that already run, at these numeric addresses, behind our proxies
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        value_delimiter = ',',
+        value_parser = read_address,
+        conflicts_with = "nodes"
+    )]
+    servers: Vec<SocketAddr>,
+    /// Drive this external Toxiproxy server instead of our own proxies
+    #[arg(long, value_name = "URL", value_parser = read_toxiproxy, conflicts_with = "listen")]
+    toxiproxy: Option<String>,
+    /// The first proxy's address; the others follow it [default: 127.0.0.1:21211, or free ports]
+    #[arg(long, value_name = "ADDRESS", value_parser = read_address)]
+    listen: Option<SocketAddr>,
+    /// The control API's address [default: 127.0.0.1:8474, or a free port]
+    #[arg(long, value_name = "ADDRESS", value_parser = read_address)]
+    api: Option<SocketAddr>,
+    /// How often live figures are printed [default: 2s]
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    metrics_interval: Option<Duration>,
+    /// Newline-delimited JSON on stdout, and nothing else there
+    #[arg(long)]
+    json: bool,
+    /// Where journals and reports go [default: runs]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Same seed, same decisions [default: random, printed first]
+    #[arg(long, value_name = "NUMBER", value_parser = values::seed)]
+    seed: Option<u64>,
+    /// List what can be named here, and stop
+    #[arg(long)]
+    list: bool,
+    /// Print the resolved plan as a TOML file that can be run again, and stop
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// The values of `-nodes`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Nodes {
+    Auto,
+    Memcached,
+    Embedded,
+}
+
+impl Arguments {
+    fn options(&self) -> Options {
+        let nodes = self.nodes.map(|nodes| match nodes {
+            Nodes::Auto => Backend::Auto,
+            Nodes::Memcached => Backend::Memcached,
+            Nodes::Embedded => Backend::Embedded,
+        });
+        let servers = (!self.servers.is_empty()).then(|| Backend::Servers(self.servers.clone()));
+        Options {
+            duration: self.duration,
+            concurrency: self.concurrency,
+            workload: self.workload.clone(),
+            rate: self.rate,
+            client: self.client.clone(),
+            metrics_interval: self.metrics_interval,
+            out: self.out.clone(),
+            backend: servers.or(nodes),
+            listen: self.listen,
+            api: self.api,
+            toxiproxy: self.toxiproxy.clone(),
+            seed: self.seed,
+        }
+    }
+
+    /// One plan for each scenario that was named, in that order.
+    fn plans(&self) -> Result<Vec<Plan>, PlanError> {
+        plans(&Library::new("."), &self.scenario, &self.options(), Seed::from_system())
+    }
+}
+
+/// Does what was asked for.
+pub(super) fn main(arguments: &Arguments) -> Exit {
+    if arguments.list {
+        return list::all();
+    }
+    let plans = match arguments.plans() {
+        Ok(plans) => plans,
+        Err(error) => {
+            output::complain(&error);
+            return Exit::Usage;
+        }
+    };
+    if arguments.dry_run {
+        let texts: Vec<String> = plans.iter().map(Plan::to_toml).collect();
+        return output::result(&texts.join("\n"));
+    }
+    Session { plans, continuous: arguments.duration.is_none(), json: arguments.json }.play()
+}

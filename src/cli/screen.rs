@@ -1,0 +1,67 @@
+//! What a session says while it goes: live lines and the report for people, or JSON for programs.
+
+use std::io::{IsTerminal, Write};
+
+use super::output;
+use crate::report::{Line, format, live};
+use crate::run::{Finished, Observer};
+
+/// Where a session is shown. In JSON mode stdout carries nothing but objects, and notes for people
+/// go to stderr.
+#[derive(Debug)]
+pub(super) struct Screen {
+    json: bool,
+    colour: bool,
+    /// Nobody reads stdout any more (`harness | head`): the run goes on, silently.
+    deaf: bool,
+}
+
+impl Screen {
+    pub(super) fn new(json: bool) -> Self {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self { json, colour: !plain && std::io::stdout().is_terminal(), deaf: false }
+    }
+
+    /// Shows the report and says where its files are.
+    pub(super) fn finished(&mut self, finished: &Finished) {
+        if !self.json {
+            self.say(&format!("\n{}", format::text::render(&finished.report, self.colour)));
+        }
+        self.note(&format!("files: {}\n", finished.folder.display()));
+    }
+
+    /// Shows one line for each run of a session that had several.
+    pub(super) fn overview(&mut self, lines: &[(String, String)]) {
+        let width = lines.iter().map(|(scenario, _)| scenario.len()).max().unwrap_or(0);
+        for (scenario, verdict) in lines {
+            self.note(&format!("{scenario:width$}  {verdict}"));
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        if !self.deaf {
+            let mut stdout = std::io::stdout().lock();
+            self.deaf = writeln!(stdout, "{text}").and_then(|()| stdout.flush()).is_err();
+        }
+    }
+}
+
+impl Observer for Screen {
+    fn line(&mut self, line: &Line) {
+        if self.json {
+            self.say(&line.to_json());
+            return;
+        }
+        if let Some(text) = live::show(line) {
+            self.say(&text);
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        if self.json {
+            output::remark(text);
+        } else {
+            self.say(text);
+        }
+    }
+}

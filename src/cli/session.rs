@@ -1,0 +1,183 @@
+//! Runs plans one after the other, listens for Ctrl-C, and comes to one exit code.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::exit::Exit;
+use super::output;
+use super::screen::Screen;
+use crate::base::seed::Seed;
+use crate::plan::Plan;
+use crate::report::Report;
+use crate::run::{Environment, Finished, RunError, run};
+
+/// How a session goes.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// What to run, in this order.
+    pub(super) plans: Vec<Plan>,
+    /// Whether to begin again after the last one, until Ctrl-C.
+    pub(super) continuous: bool,
+    /// Whether stdout is for programs.
+    pub(super) json: bool,
+}
+
+impl Session {
+    /// Runs everything.
+    pub(super) fn play(self) -> Exit {
+        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                output::complain(&format_args!("cannot start the runtime: {error}"));
+                return Exit::Internal;
+            }
+        };
+        let exit = runtime.block_on(self.listen_and_play());
+        // What is left after an orderly end is nothing; after a second Ctrl-C nobody waits for it.
+        runtime.shutdown_background();
+        exit
+    }
+
+    async fn listen_and_play(self) -> Exit {
+        let interrupt = CancellationToken::new();
+        let signals = match Signals::listen() {
+            Ok(signals) => signals,
+            Err(error) => {
+                output::complain(&format_args!("cannot listen for signals: {error}"));
+                return Exit::Internal;
+            }
+        };
+        tokio::select! {
+            exit = self.all(&interrupt) => exit,
+            () = signals.wait(&interrupt) => Exit::Interrupted,
+        }
+    }
+
+    async fn all(&self, interrupt: &CancellationToken) -> Exit {
+        let environment = match environment(interrupt.clone()) {
+            Ok(environment) => environment,
+            Err(error) => {
+                output::complain(&error);
+                return Exit::Internal;
+            }
+        };
+        let mut screen = Screen::new(self.json);
+        let mut tally = Tally::default();
+        for round in 0_u64.. {
+            for plan in &self.plans {
+                if interrupt.is_cancelled() {
+                    return tally.exit(self.continuous);
+                }
+                let plan = in_round(plan, round);
+                match run(&plan, &environment, &mut screen).await {
+                    Ok(finished) => {
+                        screen.finished(&finished);
+                        tally.add(&finished);
+                    }
+                    Err(RunError::Interrupted) => return tally.exit(self.continuous),
+                    Err(error) => {
+                        output::complain(&error);
+                        return exit_of(&error);
+                    }
+                }
+            }
+            if !self.continuous {
+                break;
+            }
+        }
+        if self.plans.len() > 1 {
+            screen.overview(&tally.lines);
+        }
+        tally.exit(self.continuous)
+    }
+}
+
+/// The first round has the seed that was given; each later one a seed of its own, so that a soak
+/// does not repeat itself.
+fn in_round(plan: &Plan, round: u64) -> Plan {
+    let mut plan = plan.clone();
+    if round > 0 {
+        // Within what JSON readers keep exactly.
+        plan.seed = Seed::new(plan.seed.fork("round").index(round).value() >> 11);
+    }
+    plan
+}
+
+fn environment(interrupt: CancellationToken) -> std::io::Result<Environment> {
+    let path: OsString = std::env::var_os("PATH").unwrap_or_default();
+    let harness: PathBuf = std::env::current_exe()?;
+    Ok(Environment { path, harness, interrupt })
+}
+
+const fn exit_of(error: &RunError) -> Exit {
+    match error {
+        RunError::Lab(_) => Exit::LabDown,
+        RunError::Interrupted => Exit::Interrupted,
+        RunError::Client(_) | RunError::Load(_) => Exit::Usage,
+        RunError::Journal(_) | RunError::Internal(_) => Exit::Internal,
+    }
+}
+
+/// What the runs of a session came to.
+#[derive(Debug, Default)]
+struct Tally {
+    worst: Option<Exit>,
+    interrupted: bool,
+    lines: Vec<(String, String)>,
+}
+
+impl Tally {
+    fn add(&mut self, finished: &Finished) {
+        let report: &Report = &finished.report;
+        self.lines.push((report.scenario.clone(), report.verdict.name().to_owned()));
+        let exit = Exit::from_code(report.exit_code);
+        if exit == Exit::Interrupted {
+            self.interrupted = true;
+        } else {
+            self.worst = Some(self.worst.map_or(exit, |worst| worst.worse(exit)));
+        }
+    }
+
+    /// Ctrl-C is the normal end of a continuous session, whose exit code is then its verdict; a
+    /// session that was to end by itself has none when it was cut short.
+    fn exit(&self, continuous: bool) -> Exit {
+        match self.worst {
+            Some(worst) if continuous || !self.interrupted => worst,
+            Some(worst @ (Exit::ObjectiveFailed | Exit::Internal)) => worst,
+            _ => Exit::Interrupted,
+        }
+    }
+}
+
+/// Ctrl-C and SIGTERM.
+#[derive(Debug)]
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// The first one asks the run to end; returns at the second.
+    async fn wait(mut self, first: &CancellationToken) {
+        self.next().await;
+        first.cancel();
+        self.next().await;
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

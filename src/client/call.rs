@@ -1,0 +1,131 @@
+//! What a call comes to: a result, and a trace of how it came about.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::base::name::NodeIndex;
+use crate::event::ErrorClass;
+
+/// The result of one operation and how it came about.
+#[derive(Clone, Debug)]
+#[must_use = "a call can fail; its result says how"]
+pub struct Call<T> {
+    /// What the node answered, or why there is no answer.
+    pub result: Result<T, Failure>,
+    /// How it came about.
+    pub trace: Trace,
+}
+
+/// The result of a multi-get: every key has its own.
+#[derive(Clone, Debug)]
+#[must_use = "each key can fail by itself"]
+pub struct MultiCall {
+    /// One entry a key, in the order of the keys: the item, a miss, or why it is not known.
+    pub entries: Vec<Result<Option<Item>, Failure>>,
+    /// One trace for each node that was needed, in node order.
+    pub traces: Vec<Trace>,
+    /// All of it as one operation: first send, longest wait, every attempt and request.
+    pub trace: Trace,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Failure {
+    /// Rejected at once, without asking the node: its breaker is open or it was given up.
+    Shed,
+    /// Failed, and certainly not applied (or it was a read).
+    Error(ErrorClass),
+    /// A write that was sent and whose reply was lost: it may have been applied.
+    Indeterminate(ErrorClass),
+}
+
+impl Failure {
+    /// Whether trying again later can help. What is not transient fails again, because the request
+    /// itself is at fault.
+    #[must_use]
+    pub const fn is_transient(self) -> bool {
+        !matches!(self.class(), Some(ErrorClass::ClientError | ErrorClass::TooLarge))
+    }
+
+    /// The class, when it is not shed.
+    #[must_use]
+    pub const fn class(self) -> Option<ErrorClass> {
+        match self {
+            Self::Shed => None,
+            Self::Error(class) | Self::Indeterminate(class) => Some(class),
+        }
+    }
+}
+
+/// How a call came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// The node that owns the key on the full ring (for a multi-get, its first key).
+    pub home: NodeIndex,
+    /// The node that answered, when one did.
+    pub served_by: Option<NodeIndex>,
+    /// When the request was first written; `None`: never sent.
+    pub sent: Option<Instant>,
+    /// How long it waited for a connection of the pool, dialling included.
+    pub connection_wait: Duration,
+    /// How often it was tried: 0 when shed, 2 after a stale connection.
+    pub attempts: u32,
+    /// Request lines that it put on the wire.
+    pub requests: u32,
+    /// The last connection that it used, counted per node from 1.
+    pub connection: Option<u64>,
+}
+
+impl Trace {
+    /// A call on the keys of `home` that has done nothing yet.
+    #[must_use]
+    pub const fn new(home: NodeIndex) -> Self {
+        Self {
+            home,
+            served_by: None,
+            sent: None,
+            connection_wait: Duration::ZERO,
+            attempts: 0,
+            requests: 0,
+            connection: None,
+        }
+    }
+
+    /// Adds what another part of the same operation did.
+    pub(super) fn absorb(&mut self, part: &Self) {
+        self.served_by = self.served_by.or(part.served_by);
+        self.sent = match (self.sent, part.sent) {
+            (Some(own), Some(other)) => Some(own.min(other)),
+            (own, other) => own.or(other),
+        };
+        self.connection_wait = self.connection_wait.max(part.connection_wait);
+        self.attempts += part.attempts;
+        self.requests += part.requests;
+        self.connection = self.connection.or(part.connection);
+    }
+}
+
+/// A value as the node holds it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Item {
+    /// The bytes.
+    pub value: Vec<u8>,
+    /// The client flags stored with it.
+    pub flags: u32,
+    /// Its unique number, when it was asked for.
+    pub cas: Option<u64>,
+}
+
+/// What a store came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Store {
+    /// Stored.
+    Stored,
+    /// Not stored, as the condition demanded.
+    NotStored,
+    /// Changed since it was read.
+    Exists,
+    /// Nothing there to change.
+    NotFound,
+}

@@ -1,0 +1,79 @@
+//! One connection: where it leads, how it comes about.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use async_memcached::{Client as Wire, Error};
+use tokio::time::{Instant, timeout};
+
+use super::server::{AddressError, Server};
+use super::trouble::connect_class;
+use crate::event::ErrorClass;
+
+/// Where connections to a node lead.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    host: String,
+    port: u16,
+    /// What the crate dials, when the host is an address: the only form that it always takes.
+    fixed: Option<String>,
+}
+
+impl Endpoint {
+    pub(super) fn new(server: &Server) -> Result<Self, AddressError> {
+        let (host, port) = server.endpoint()?;
+        let fixed = host.parse::<Ipv4Addr>().ok().map(|address| name(address, port));
+        Ok(Self { host: host.to_owned(), port, fixed })
+    }
+
+    /// Connects within `limit`. A name is looked up each time, so that a node that moves is found.
+    pub(super) async fn dial(&self, limit: Duration) -> Result<Wire, ErrorClass> {
+        let dialling = async {
+            match &self.fixed {
+                Some(fixed) => Wire::new(fixed).await,
+                None => Wire::new(self.look_up().await.map_err(Error::Connect)?).await,
+            }
+        };
+        match timeout(limit, dialling).await {
+            Ok(Ok(wire)) => Ok(wire),
+            Ok(Err(Error::Connect(error) | Error::Io(error))) => Err(connect_class(&error)),
+            Ok(Err(_)) => Err(ErrorClass::Refused),
+            Err(_) => Err(ErrorClass::ConnectTimeout),
+        }
+    }
+
+    /// The first IPv4 address of the name: the crate can dial no other.
+    async fn look_up(&self) -> std::io::Result<String> {
+        let mut found = tokio::net::lookup_host((self.host.as_str(), self.port)).await?;
+        found
+            .find_map(|address| match address {
+                SocketAddr::V4(address) => Some(name(*address.ip(), self.port)),
+                SocketAddr::V6(_) => None,
+            })
+            .ok_or_else(|| std::io::ErrorKind::AddrNotAvailable.into())
+    }
+}
+
+fn name(address: Ipv4Addr, port: u16) -> String {
+    format!("tcp://{}:{port}", IpAddr::V4(address))
+}
+
+/// An open connection and its history.
+pub(super) struct Connection {
+    pub(super) wire: Wire,
+    /// Counted per node from 1.
+    pub(super) id: u64,
+    /// How often its node had been given up when it was dialled.
+    pub(super) generation: u64,
+    /// When it has lived long enough.
+    pub(super) ends: Option<Instant>,
+    /// Since when it waits for work.
+    pub(super) idle_since: Instant,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("id", &self.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,65 @@
+//! The books of one node's connections: every one that was opened is open or has a cause.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::snapshot::ConnectionCounts;
+use crate::event::CloseCause;
+
+/// Counted without a lock; read as a whole now and then.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    opened: AtomicU64,
+    open: AtomicU64,
+    in_use: AtomicU64,
+    high_water: AtomicU64,
+    closed: [AtomicU64; CloseCause::ALL.len()],
+}
+
+impl Counts {
+    /// One more; its number, from 1.
+    pub(super) fn opened(&self) -> u64 {
+        let open = self.open.fetch_add(1, Ordering::Relaxed) + 1;
+        self.high_water.fetch_max(open, Ordering::Relaxed);
+        self.opened.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(super) fn closed(&self, cause: CloseCause) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        for (known, count) in CloseCause::ALL.iter().zip(&self.closed) {
+            if *known == cause {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    pub(super) fn lent(&self) {
+        self.in_use.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn returned(&self) {
+        self.in_use.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn open(&self) -> u64 {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn snapshot(&self, idle: usize) -> ConnectionCounts {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let mut closed = [0; CloseCause::ALL.len()];
+        let mut poisoned = 0;
+        for ((cause, count), place) in CloseCause::ALL.iter().zip(&self.closed).zip(&mut closed) {
+            *place = read(count);
+            poisoned += if cause.is_poison() { *place } else { 0 };
+        }
+        ConnectionCounts {
+            open: read(&self.open),
+            idle: idle as u64,
+            in_use: read(&self.in_use),
+            high_water: read(&self.high_water),
+            opened: read(&self.opened),
+            closed,
+            poisoned,
+        }
+    }
+}

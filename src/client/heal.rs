@@ -1,0 +1,44 @@
+//! The one background task that brings a node back: waits, tries, and ends when it answers.
+//!
+//! When and whether to try is decided in `recovery`; this only waits and acts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::call::Trace;
+use super::node::Node;
+use super::recovery::Next;
+use crate::event::EventKind;
+
+/// Tries until the node answers or the client ends.
+pub(super) async fn run(node: Arc<Node>, first: Duration) {
+    let cancelled = node.around().scope.cancelled();
+    tokio::select! {
+        biased;
+        () = cancelled => {}
+        () = until_back(&node, first) => {}
+    }
+}
+
+async fn until_back(node: &Node, first: Duration) {
+    let mut delay = first;
+    loop {
+        sleep(delay).await;
+        let mut trace = Trace::new(node.index());
+        let outcome = node.reach(&mut trace).await;
+        let attempt = node.recovery().lock().attempt();
+        node.around().events.emit(EventKind::Reconnect {
+            node: node.index(),
+            attempt,
+            delay_s: delay.as_secs_f64(),
+            outcome: outcome.map_or_else(|class| class.name(), |()| "ok").to_owned(),
+        });
+        let next = node.recovery().lock().tried(outcome.is_ok(), Instant::now());
+        match next {
+            Next::Again { delay: next } => delay = next,
+            Next::Back => return node.reinstate(),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! What a failed exchange means: its class, whether the connection can be kept, whether the request
+//! can have been applied. Pure.
+//!
+//! The rule for keeping a connection: only after a complete, well-formed reply of a kind that the
+//! request can have. Everything else leaves a doubt about whose reply comes next.
+
+use std::io;
+
+use async_memcached::{Error, ErrorKind, Status};
+
+use crate::event::{CloseCause, ErrorClass};
+
+/// What a failed exchange means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Trouble {
+    /// The class that the caller sees.
+    pub(super) class: ErrorClass,
+    /// Why the connection must be closed; `None`: it is in step and can be kept.
+    pub(super) close: Option<CloseCause>,
+    /// What can have become of the request.
+    pub(super) fate: Fate,
+}
+
+/// What can have become of a request without a good reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// The node refused it, or cannot have received all of it.
+    NotApplied,
+    /// The node may have received and executed it.
+    Unknown,
+    /// The same, and the peer ended the connection: if it was idle before, it was probably stale.
+    Ended,
+}
+
+impl Trouble {
+    /// The connection is in step; the node refused the request.
+    const fn refused(class: ErrorClass) -> Self {
+        Self { class, close: None, fate: Fate::NotApplied }
+    }
+
+    /// A reply that the request cannot have, or for another key.
+    pub(super) const fn surprise() -> Self {
+        Self { class: ErrorClass::Protocol, close: Some(CloseCause::Protocol), fate: Fate::Unknown }
+    }
+
+    /// No reply within the deadline.
+    pub(super) const fn timeout() -> Self {
+        Self { class: ErrorClass::Timeout, close: Some(CloseCause::Timeout), fate: Fate::Unknown }
+    }
+
+    /// What an error of the crate means for a request whose valid statuses were taken out before.
+    /// `block` says that the request carries a data block.
+    pub(super) fn of(error: &Error, block: bool) -> Self {
+        match error {
+            Error::Protocol(Status::Error(kind)) => Self::of_kind(kind, block),
+            // A status that some request can have, but not this one.
+            Error::Protocol(_) | Error::ParseError(_) => Self::surprise(),
+            Error::Io(error) => Self::of_io(error),
+            // The crate closed it before and wrote nothing now.
+            Error::ConnectionClosed => Self {
+                class: ErrorClass::Closed,
+                close: Some(CloseCause::Io),
+                fate: Fate::NotApplied,
+            },
+            Error::Connect(error) => Self {
+                class: connect_class(error),
+                close: Some(CloseCause::Io),
+                fate: Fate::NotApplied,
+            },
+        }
+    }
+
+    fn of_kind(kind: &ErrorKind, block: bool) -> Self {
+        match kind {
+            ErrorKind::Server(text) if is_too_large(text) => Self::refused(ErrorClass::TooLarge),
+            ErrorKind::Server(_) => Self::refused(ErrorClass::ServerError),
+            // Refused by the crate before anything was written: a prefix made the key too long.
+            ErrorKind::KeyTooLong | ErrorKind::OpaqueTooLong => {
+                Self::refused(ErrorClass::ClientError)
+            }
+            ErrorKind::Client(_) if !block => Self::refused(ErrorClass::ClientError),
+            // Whether a node that refuses the line swallows the block behind it depends on its
+            // version, so its next reply may be to a line made of our data.
+            ErrorKind::Client(_) | ErrorKind::NonexistentCommand => Self {
+                class: ErrorClass::ClientError,
+                close: Some(CloseCause::Protocol),
+                fate: Fate::NotApplied,
+            },
+            ErrorKind::Protocol(_) | ErrorKind::Generic(_) => Self::surprise(),
+        }
+    }
+
+    fn of_io(error: &io::Error) -> Self {
+        use io::ErrorKind as Io;
+        let (class, close, fate) = match error.kind() {
+            Io::UnexpectedEof => (ErrorClass::Closed, CloseCause::PeerClosed, Fate::Ended),
+            // Only a write meets this one, and every request ends with the last byte written.
+            Io::BrokenPipe => (ErrorClass::Closed, CloseCause::PeerClosed, Fate::NotApplied),
+            Io::ConnectionReset | Io::ConnectionAborted => {
+                (ErrorClass::Reset, CloseCause::Io, Fate::Ended)
+            }
+            Io::TimedOut => (ErrorClass::Timeout, CloseCause::Io, Fate::Unknown),
+            Io::ConnectionRefused => (ErrorClass::Refused, CloseCause::Io, Fate::Unknown),
+            _ => (ErrorClass::Reset, CloseCause::Io, Fate::Unknown),
+        };
+        Self { class, close: Some(close), fate }
+    }
+}
+
+/// The class of a connection that did not come about.
+pub(super) fn connect_class(error: &io::Error) -> ErrorClass {
+    use io::ErrorKind as Io;
+    match error.kind() {
+        _ if is_local(error) => ErrorClass::NoConnection,
+        Io::TimedOut => ErrorClass::ConnectTimeout,
+        Io::ConnectionReset | Io::ConnectionAborted => ErrorClass::Reset,
+        // No listener, no route, no such name: nobody took the connection.
+        _ => ErrorClass::Refused,
+    }
+}
+
+/// Whether this machine has no descriptor or port left: that says nothing about the node.
+#[cfg(unix)]
+fn is_local(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let local = [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::NOBUFS];
+    Errno::from_io_error(error).is_some_and(|errno| local.contains(&errno))
+}
+
+#[cfg(not(unix))]
+const fn is_local(_: &io::Error) -> bool {
+    false
+}
+
+fn is_too_large(text: &str) -> bool {
+    text.contains("too large")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(error: Error, block: bool) -> (ErrorClass, Option<CloseCause>, Fate) {
+        let trouble = Trouble::of(&error, block);
+        (trouble.class, trouble.close, trouble.fate)
+    }
+
+    fn answered(kind: ErrorKind) -> Error {
+        Error::Protocol(Status::Error(kind))
+    }
+
+    /// Catches a connection that is closed after a clean refusal (one connect for each error), and
+    /// one that is kept after a reply that leaves a doubt.
+    #[test]
+    fn refusals_keep_the_connection_and_surprises_do_not() {
+        use ErrorClass::{ClientError, Protocol, ServerError, TooLarge};
+        use Fate::{NotApplied, Unknown};
+        let closed = Some(CloseCause::Protocol);
+        let client = || answered(ErrorKind::Client("bad".into()));
+        let server = |text: &str| answered(ErrorKind::Server(text.into()));
+        let large = "object too large for cache";
+        assert_eq!(of(server("out of memory"), true), (ServerError, None, NotApplied));
+        assert_eq!(of(server(large), true), (TooLarge, None, NotApplied));
+        assert_eq!(of(client(), false), (ClientError, None, NotApplied));
+        assert_eq!(of(client(), true), (ClientError, closed, NotApplied));
+        let unknown = answered(ErrorKind::NonexistentCommand);
+        assert_eq!(of(unknown, false), (ClientError, closed, NotApplied));
+        let broken = answered(ErrorKind::Protocol(None));
+        assert_eq!(of(broken, false), (Protocol, closed, Unknown));
+        assert_eq!(of(Error::Protocol(Status::Stored), false), (Protocol, closed, Unknown));
+    }
+
+    /// Catches a node that is blamed because this machine has run out of descriptors.
+    #[test]
+    #[cfg(unix)]
+    fn local_exhaustion_is_not_the_nodes_fault() {
+        let code = rustix::io::Errno::MFILE.raw_os_error();
+        let class = connect_class(&io::Error::from_raw_os_error(code));
+        assert_eq!(class, ErrorClass::NoConnection);
+        let refused = connect_class(&io::ErrorKind::ConnectionRefused.into());
+        assert_eq!(refused, ErrorClass::Refused);
+    }
+
+    /// Catches a lost write that is reported as failed, and an unsent one as indeterminate.
+    #[test]
+    fn only_a_write_that_cannot_have_arrived_is_not_applied() {
+        let io = |kind: io::ErrorKind| Error::Io(kind.into());
+        use io::ErrorKind as Io;
+        let fate = |error| Trouble::of(&error, true).fate;
+        assert_eq!(fate(io(Io::UnexpectedEof)), Fate::Ended);
+        assert_eq!(fate(io(Io::ConnectionReset)), Fate::Ended);
+        assert_eq!(fate(io(Io::BrokenPipe)), Fate::NotApplied);
+        assert_eq!(fate(io(Io::Other)), Fate::Unknown);
+        assert_eq!(fate(Error::ConnectionClosed), Fate::NotApplied);
+        assert_eq!(Trouble::timeout().fate, Fate::Unknown);
+    }
+}

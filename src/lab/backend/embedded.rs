@@ -1,0 +1,97 @@
+//! A node in this process: what runs where there is no memcached.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::base::scope::Scope;
+use crate::base::units::ByteSize;
+use crate::lab::error::LabError;
+use crate::lab::probe;
+use crate::node::config::NodeConfig;
+use crate::node::serve::Node;
+
+/// How long a fresh node may take until it answers `version`.
+const START_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Client connections that one node accepts; more than any pool of ours asks for.
+const CONNECTIONS_MAX: u32 = 4096;
+
+/// An embedded node that can be killed and started again on its port.
+#[derive(Debug)]
+pub struct EmbeddedNode {
+    config: NodeConfig,
+    address: SocketAddr,
+    version: String,
+    node: Option<Node>,
+    scope: Scope,
+}
+
+impl EmbeddedNode {
+    /// Starts a node on a free port of the loopback interface.
+    ///
+    /// # Errors
+    /// When there is no free port.
+    pub async fn start(memory_mib: u32, scope: &Scope) -> Result<Self, LabError> {
+        let config = NodeConfig {
+            memory: ByteSize(u64::from(memory_mib) << 20),
+            max_connections: CONNECTIONS_MAX,
+            ..NodeConfig::default()
+        };
+        let node = launch(&config, scope).await?;
+        let address = node.address();
+        let config = NodeConfig { listen: address.to_string(), ..config };
+        let version = probe::answers(address, START_TIMEOUT, || true)
+            .await
+            .map_err(|what| LabError::Process { program: "embedded node".into(), what })?;
+        Ok(Self { config, address, version, node: Some(node), scope: scope.clone() })
+    }
+
+    /// Where it listens, also while it is down.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it says to `version`.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Closes every connection and drops all data.
+    pub async fn kill(&mut self) {
+        if let Some(node) = self.node.take() {
+            node.stop().await;
+        }
+    }
+
+    /// Starts it again on the same port, empty.
+    ///
+    /// # Errors
+    /// When the port was taken meanwhile.
+    pub async fn restart(&mut self) -> Result<(), LabError> {
+        self.kill().await;
+        self.node = Some(launch(&self.config, &self.scope).await?);
+        Ok(())
+    }
+
+    /// Answers nothing any more; the kernel still accepts connections and data.
+    pub fn pause(&self) {
+        if let Some(node) = &self.node {
+            node.pause();
+        }
+    }
+
+    /// Goes on.
+    pub fn resume(&self) {
+        if let Some(node) = &self.node {
+            node.resume();
+        }
+    }
+}
+
+async fn launch(config: &NodeConfig, scope: &Scope) -> Result<Node, LabError> {
+    Node::start(config, scope)
+        .await
+        .map_err(|source| LabError::System { what: "cannot start an embedded node", source })
+}

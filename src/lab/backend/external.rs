@@ -1,0 +1,48 @@
+//! A node that already runs somewhere: `-servers a:p,b:p,c:p`. It is asked, never controlled.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::lab::error::LabError;
+use crate::lab::probe;
+
+/// How long a given server may take to answer `version` before the run is given up.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A server that others started.
+#[derive(Debug)]
+pub struct ExternalNode {
+    address: SocketAddr,
+    version: String,
+}
+
+impl ExternalNode {
+    /// Resolves the address and waits for an answer.
+    ///
+    /// # Errors
+    /// When the name does not resolve, or no memcached answers there in time.
+    pub async fn reach(address: &str) -> Result<Self, LabError> {
+        let error = |what: String| LabError::Server { address: address.to_owned(), what };
+        let resolved = tokio::net::lookup_host(address)
+            .await
+            .map_err(|problem| error(format!("the name does not resolve: {problem}")))?
+            .next()
+            .ok_or_else(|| error("the name has no address".into()))?;
+        let version = probe::answers(resolved, ANSWER_TIMEOUT, || true)
+            .await
+            .map_err(|what| error(format!("{what} (tried for {ANSWER_TIMEOUT:?})")))?;
+        Ok(Self { address: resolved, version })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it said to `version`.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+}

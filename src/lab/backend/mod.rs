@@ -1,0 +1,150 @@
+//! Where a node runs, one file each: a child process, this process, or somewhere else.
+
+pub mod embedded;
+pub mod external;
+#[cfg(unix)]
+pub mod leash;
+pub mod process;
+
+use std::net::SocketAddr;
+
+use self::embedded::EmbeddedNode;
+use self::external::ExternalNode;
+use self::process::ProcessNode;
+use crate::base::name::NodeIndex;
+use crate::lab::error::LabError;
+use crate::lab::fault::NodeAction;
+use crate::lab::probe;
+
+/// A node of the lab, wherever it runs.
+#[derive(Debug)]
+pub enum Backend {
+    /// A child process.
+    Process(ProcessNode),
+    /// A task of this process.
+    Embedded(EmbeddedNode),
+    /// A server that others started.
+    External(ExternalNode),
+}
+
+impl Backend {
+    /// The word in reports: `memcached`, `embedded`, `external`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Process(_) => "memcached",
+            Self::Embedded(_) => "embedded",
+            Self::External(_) => "external",
+        }
+    }
+
+    /// Where it listens, also while it is down.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        match self {
+            Self::Process(node) => node.address(),
+            Self::Embedded(node) => node.address(),
+            Self::External(node) => node.address(),
+        }
+    }
+
+    /// What it says to `version`.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        match self {
+            Self::Process(node) => node.version(),
+            Self::Embedded(node) => node.version(),
+            Self::External(node) => node.version(),
+        }
+    }
+
+    /// Whether this backend can do `action` at all; asked before a run starts.
+    ///
+    /// # Errors
+    /// The reason why it cannot.
+    pub fn can(&self, action: NodeAction) -> Result<(), String> {
+        match self {
+            Self::External(node) if action != NodeAction::Flush => Err(format!(
+                "{} was given with -servers, and the harness controls only processes it started",
+                node.address()
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Begins `action` and returns when it has taken effect.
+    ///
+    /// # Errors
+    /// The reason why it did not.
+    pub async fn begin(&mut self, action: NodeAction) -> Result<(), String> {
+        self.can(action)?;
+        let text = |error: LabError| error.to_string();
+        match (self, action) {
+            (node, NodeAction::Flush) => probe::flush_all(node.address()).await,
+            (Self::Process(node), NodeAction::Kill) => {
+                node.kill().await;
+                Ok(())
+            }
+            (Self::Process(node), NodeAction::Pause) => node.pause().map_err(text),
+            (Self::Embedded(node), NodeAction::Kill) => {
+                node.kill().await;
+                Ok(())
+            }
+            (Self::Embedded(node), NodeAction::Pause) => {
+                node.pause();
+                Ok(())
+            }
+            (Self::External(_), _) => Ok(()),
+        }
+    }
+
+    /// Takes `action` back and returns when the node answers again.
+    ///
+    /// # Errors
+    /// The reason why it does not.
+    pub async fn end(&mut self, action: NodeAction) -> Result<(), String> {
+        let text = |error: LabError| error.to_string();
+        match (self, action) {
+            (Self::Process(node), NodeAction::Kill) => node.restart().await.map_err(text),
+            (Self::Process(node), NodeAction::Pause) => node.resume().map_err(text),
+            (Self::Embedded(node), NodeAction::Kill) => node.restart().await.map_err(text),
+            (Self::Embedded(node), NodeAction::Pause) => {
+                node.resume();
+                Ok(())
+            }
+            (_, NodeAction::Flush) | (Self::External(_), _) => Ok(()),
+        }
+    }
+
+    /// Whether the process ended although nothing told it to.
+    pub fn died(&mut self) -> bool {
+        match self {
+            Self::Process(node) => node.died(),
+            Self::Embedded(_) | Self::External(_) => false,
+        }
+    }
+
+    /// Ends it for good.
+    pub async fn close(mut self) {
+        match &mut self {
+            Self::Process(node) => node.kill().await,
+            Self::Embedded(node) => node.kill().await,
+            Self::External(_) => {}
+        }
+    }
+}
+
+/// What a report says of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeInfo {
+    /// Which node.
+    pub node: NodeIndex,
+    /// `memcached`, `embedded` or `external`.
+    pub backend: &'static str,
+    /// Where the node listens.
+    pub address: SocketAddr,
+    /// Where its proxy listens: what the client is given.
+    pub proxy_address: SocketAddr,
+    /// What it says to `version`.
+    pub version: String,
+}

@@ -1,0 +1,264 @@
+//! A node that is a real `memcached`, as a child process on a port of its own.
+
+use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::sync::oneshot;
+
+use super::leash;
+use crate::base::scope::Scope;
+use crate::lab::error::LabError;
+use crate::lab::probe;
+
+/// How long a fresh memcached may take until it answers `version`.
+const START_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often another port is tried when the chosen one was taken between choosing and binding.
+const START_ATTEMPTS: u32 = 5;
+
+/// Client connections that one node accepts; more than any pool of ours asks for.
+const CONNECTIONS_MAX: u32 = 4096;
+
+/// The one thread that starts children. It lives as long as the process: a child's leash breaks when
+/// the thread that started it ends.
+#[derive(Clone, Debug)]
+pub struct Supervisor {
+    orders: mpsc::Sender<Order>,
+}
+
+struct Order {
+    command: Command,
+    reply: oneshot::Sender<std::io::Result<Child>>,
+}
+
+impl Supervisor {
+    /// Starts the thread; it ends when the last clone of the supervisor is dropped.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub fn start(scope: &Scope) -> std::io::Result<Self> {
+        let (orders, inbox) = mpsc::channel::<Order>();
+        scope.thread("supervisor", move || {
+            while let Ok(Order { mut command, reply }) = inbox.recv() {
+                if let Err(Ok(mut orphan)) = reply.send(command.spawn()) {
+                    // Whoever asked is gone, so nobody would ever end this child.
+                    let _ = orphan.kill();
+                    let _ = orphan.wait();
+                }
+            }
+        })?;
+        Ok(Self { orders })
+    }
+
+    async fn spawn(&self, command: Command) -> std::io::Result<Child> {
+        let (reply, answer) = oneshot::channel();
+        let gone = || std::io::Error::other("the supervisor of child processes has ended");
+        self.orders.send(Order { command, reply }).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+/// How to start a memcached.
+#[derive(Clone, Debug)]
+pub struct ProcessConfig {
+    /// The `memcached` program.
+    pub program: PathBuf,
+    /// The harness binary, which leashes the child.
+    pub harness: PathBuf,
+    /// Memory for items, in MiB.
+    pub memory_mib: u32,
+}
+
+/// A running (or killed) memcached.
+#[derive(Debug)]
+pub struct ProcessNode {
+    config: ProcessConfig,
+    supervisor: Supervisor,
+    address: SocketAddr,
+    version: String,
+    child: Option<Child>,
+}
+
+impl ProcessNode {
+    /// Starts a memcached on a free port and waits until it answers.
+    ///
+    /// # Errors
+    /// When it cannot be started or does not answer in time; the error shows what it printed.
+    pub async fn start(config: ProcessConfig, supervisor: Supervisor) -> Result<Self, LabError> {
+        let mut last = None;
+        for _ in 0..START_ATTEMPTS {
+            let address = free_port().map_err(|error| LabError::Process {
+                program: config.program.display().to_string(),
+                what: format!("no free port on 127.0.0.1: {error}"),
+            })?;
+            let mut node = Self {
+                config: config.clone(),
+                supervisor: supervisor.clone(),
+                address,
+                version: String::new(),
+                child: None,
+            };
+            match node.launch().await {
+                Ok(()) => return Ok(node),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.expect("there was at least one attempt"))
+    }
+
+    /// Where it listens: the same after every restart.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it said to `version`.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Whether the process ended without being told to.
+    pub fn died(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(Some(_))))
+    }
+
+    /// Kills it (SIGKILL) and waits until it is gone. All its data is lost.
+    pub async fn kill(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        let _ = child.kill();
+        // A killed process is gone within milliseconds; it only has to be reaped.
+        let _ = tokio::task::spawn_blocking(move || child.wait()).await;
+    }
+
+    /// Starts it again on the same port, empty.
+    ///
+    /// # Errors
+    /// When it cannot be started or does not answer in time.
+    pub async fn restart(&mut self) -> Result<(), LabError> {
+        self.kill().await;
+        self.launch().await
+    }
+
+    /// Stops it (SIGSTOP): the kernel still accepts connections and data, nothing is answered.
+    ///
+    /// # Errors
+    /// When the process is not there any more.
+    pub fn pause(&self) -> Result<(), LabError> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets it go on (SIGCONT).
+    ///
+    /// # Errors
+    /// When the process is not there any more.
+    pub fn resume(&self) -> Result<(), LabError> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<(), LabError> {
+        let pid =
+            self.child.as_ref().and_then(|child| Pid::from_raw(i32::try_from(child.id()).ok()?));
+        let error = |what: String| LabError::Process { program: self.program(), what };
+        let pid = pid.ok_or_else(|| error("the process is not running".into()))?;
+        kill_process(pid, signal).map_err(|errno| error(format!("cannot signal it: {errno}")))
+    }
+
+    fn program(&self) -> String {
+        self.config.program.display().to_string()
+    }
+
+    async fn launch(&mut self) -> Result<(), LabError> {
+        let command = self.command();
+        let mut child = self.supervisor.spawn(command).await.map_err(|error| {
+            LabError::Process { program: self.program(), what: format!("cannot start: {error}") }
+        })?;
+        match probe::answers(self.address, START_TIMEOUT, || matches!(child.try_wait(), Ok(None)))
+            .await
+        {
+            Ok(version) => {
+                self.version = version;
+                self.child = Some(child);
+                Ok(())
+            }
+            Err(problem) => {
+                let _ = child.kill();
+                let printed = tokio::task::spawn_blocking(move || last_words(&mut child)).await;
+                let what = format!("{problem}{}", printed.unwrap_or_default());
+                Err(LabError::Process { program: self.program(), what })
+            }
+        }
+    }
+
+    fn command(&self) -> Command {
+        use std::os::unix::process::CommandExt;
+        let mut command = leash::command(&self.config.harness, &self.config.program);
+        command
+            .args(["-l", "127.0.0.1", "-U", "0", "-t", "2"])
+            .args(["-p", &self.address.port().to_string()])
+            .args(["-m", &self.config.memory_mib.to_string()])
+            .args(["-c", &CONNECTIONS_MAX.to_string()]);
+        if rustix::process::geteuid().is_root() {
+            // Any other user would mean a change of credentials, which takes the leash off (prctl(2)).
+            command.args(["-u", "root"]);
+        }
+        // A process group of its own: Ctrl-C is for the harness, which drains before it ends a node.
+        command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+    }
+}
+
+impl Drop for ProcessNode {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// The first line that the child printed, to put behind an error.
+fn last_words(child: &mut Child) -> String {
+    let _ = child.wait();
+    let mut printed = Vec::new();
+    if let Some(stderr) = child.stderr.take() {
+        let _ = stderr.take(4096).read_to_end(&mut printed);
+    }
+    let printed = String::from_utf8_lossy(&printed);
+    printed.lines().next().map_or_else(String::new, |line| format!("; it printed: {line}"))
+}
+
+fn free_port() -> std::io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+/// The program called `name` on `path` (the value of PATH), when there is one.
+#[must_use]
+pub fn find_program(name: &str, path: &std::ffi::OsStr) -> Option<PathBuf> {
+    use std::os::unix::fs::PermissionsExt;
+    let runs = |file: &Path| {
+        file.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+    };
+    std::env::split_paths(path).map(|folder| folder.join(name)).find(|file| runs(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Catches a search that takes a folder or a plain file for a program.
+    #[test]
+    fn only_programs_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("plain"), "").unwrap();
+        std::fs::create_dir(folder.path().join("folder")).unwrap();
+        assert_eq!(find_program("plain", folder.path().as_os_str()), None);
+        assert_eq!(find_program("folder", folder.path().as_os_str()), None);
+        assert_eq!(find_program("absent", folder.path().as_os_str()), None);
+    }
+}

@@ -1,0 +1,57 @@
+//! Why a lab did not come up, or a fault could not be applied.
+
+use crate::base::name::NodeIndex;
+
+/// What went wrong with the system under fault. Every one of these ends the run with exit code 3.
+#[derive(Debug, thiserror::Error)]
+pub enum LabError {
+    /// A child process did what it should not.
+    #[error("{program}: {what}")]
+    Process {
+        /// The program.
+        program: String,
+        /// What happened, and what it printed.
+        what: String,
+    },
+    /// A server that was given with `-servers` does not answer.
+    #[error("server {address} of -servers does not answer: {what}")]
+    Server {
+        /// The address as given.
+        address: String,
+        /// What it did instead, and after how long.
+        what: String,
+    },
+    /// An address that was asked for is taken or cannot be bound.
+    #[error("cannot listen on {address}: {what}; choose another with {flag}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the operating system says.
+        what: String,
+        /// The flag that changes it.
+        flag: &'static str,
+    },
+    /// No `memcached` on PATH although one was asked for.
+    #[error("no memcached on PATH; install it, or run with -nodes embedded")]
+    NoMemcached,
+    /// A fault that this backend cannot do.
+    #[error("fault `{fault}` ({kind}) cannot be done on {node}: {what}")]
+    Fault {
+        /// The fault's name.
+        fault: String,
+        /// Its kind.
+        kind: String,
+        /// The node.
+        node: NodeIndex,
+        /// Why.
+        what: String,
+    },
+    /// The operating system refused something that the lab needs.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+}

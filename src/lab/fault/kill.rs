@@ -1,0 +1,11 @@
+//! `kill`.
+
+use super::NodeAction;
+use crate::base::family::Kind;
+
+pub(super) const KIND: Kind<NodeAction> = Kind {
+    name: "kill",
+    summary: "Kill the process (SIGKILL), lose its data, start it again when the fault ends",
+    settings: &[],
+    build: |_| Ok(Box::new(NodeAction::Kill)),
+};

@@ -1,0 +1,43 @@
+//! Who breaks the network, one file each: our own proxies, or an external Toxiproxy.
+
+mod own;
+
+pub(crate) use own::ActiveToxic;
+
+use crate::lab::timeline::FaultSpec;
+use crate::proxy::ProxySet;
+
+/// Applies and heals the network faults of a plan.
+#[derive(Debug)]
+pub(crate) enum Injector {
+    /// Our own proxies.
+    Own(own::OwnInjector),
+}
+
+impl Injector {
+    pub(crate) const fn own(proxies: ProxySet) -> Self {
+        Self::Own(own::OwnInjector::new(proxies))
+    }
+
+    /// Whether it can do `fault`; asked before a run starts.
+    pub(crate) fn can(&self, fault: &FaultSpec) -> Result<(), String> {
+        match self {
+            Self::Own(own) => own.can(fault),
+        }
+    }
+
+    /// Applies `fault` to every node that it targets; returns when all have acknowledged it. When
+    /// one fails, what was applied is taken back.
+    pub(crate) async fn apply(&self, fault: &FaultSpec) -> Result<Vec<ActiveToxic>, String> {
+        match self {
+            Self::Own(own) => own.apply(fault).await,
+        }
+    }
+
+    /// Takes the toxics back; returns how many operations they touched.
+    pub(crate) async fn heal(&self, toxics: Vec<ActiveToxic>) -> Result<u64, String> {
+        match self {
+            Self::Own(own) => own.heal(toxics).await,
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Walks the timeline, owns every active fault, and heals all of them on the way out.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::Lab;
+use super::error::LabError;
+use super::injector::ActiveToxic;
+use super::timeline::{FaultSpec, Step, steps};
+use crate::base::name::NodeIndex;
+use crate::base::time::{Offset, RunClock};
+use crate::event::{EventKind, Events, ProcessChange};
+use crate::lab::fault::{FAULTS, NodeAction};
+use crate::proxy::toxic::TOXICS;
+
+/// What became of one fault: for the report.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FaultRecord {
+    /// Its name in the plan.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// The nodes it targeted.
+    pub nodes: Vec<NodeIndex>,
+    /// Its settings in their text form.
+    pub parameters: BTreeMap<String, String>,
+    /// When every target had acknowledged it.
+    pub applied_at: Option<Offset>,
+    /// When every target had acknowledged that it is gone.
+    pub healed_at: Option<Offset>,
+    /// Requests, replies and connections that it touched, where a proxy counted them.
+    pub touched: Option<u64>,
+}
+
+/// The scheduler of one run's faults.
+#[derive(Debug)]
+pub struct Nemesis<'lab> {
+    lab: &'lab Lab,
+    faults: &'lab [FaultSpec],
+    records: Vec<FaultRecord>,
+    active: BTreeMap<usize, Active>,
+    clock: RunClock,
+    events: Events,
+}
+
+/// A fault that must be healed: by value, once.
+#[derive(Debug)]
+#[must_use = "an active fault that is dropped stays active"]
+enum Active {
+    Network(Vec<ActiveToxic>),
+    Node(NodeAction),
+}
+
+impl<'lab> Nemesis<'lab> {
+    /// A nemesis for `faults`, nothing applied yet.
+    ///
+    /// # Errors
+    /// When the lab cannot do one of them; said before the run starts.
+    pub fn new(
+        lab: &'lab Lab,
+        faults: &'lab [FaultSpec],
+        clock: RunClock,
+        events: Events,
+    ) -> Result<Self, LabError> {
+        for fault in faults {
+            lab.can(fault)?;
+        }
+        let records = faults
+            .iter()
+            .map(|fault| FaultRecord {
+                name: fault.name.clone(),
+                kind: fault.fault.kind.clone(),
+                nodes: fault.nodes.clone(),
+                parameters: parameters(fault),
+                applied_at: None,
+                healed_at: None,
+                touched: None,
+            })
+            .collect();
+        Ok(Self { lab, faults, records, active: BTreeMap::new(), clock, events })
+    }
+
+    /// Applies and heals every fault at its time after `start`. When it is cancelled (dropped) in
+    /// the middle, [`Nemesis::heal_all`] takes back what is active.
+    ///
+    /// # Errors
+    /// When a fault cannot be applied or healed.
+    pub async fn run(&mut self, start: Instant) -> Result<(), LabError> {
+        for (at, step) in steps(self.faults) {
+            sleep_until(start + at).await;
+            match step {
+                Step::Apply(index) => self.apply(index).await?,
+                Step::Heal(index) => self.heal(index).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes back every fault that is active, whatever fails on the way; returns the first failure.
+    ///
+    /// # Errors
+    /// When a fault could not be healed.
+    pub async fn heal_all(&mut self) -> Result<(), LabError> {
+        let indices: Vec<usize> = self.active.keys().copied().collect();
+        let mut result = Ok(());
+        for index in indices {
+            let healed = self.heal(index).await;
+            if result.is_ok() {
+                result = healed;
+            }
+        }
+        result
+    }
+
+    /// What became of every fault.
+    #[must_use]
+    pub fn records(&self) -> &[FaultRecord] {
+        &self.records
+    }
+
+    /// When the last fault heals, since the fault phase began.
+    #[must_use]
+    pub fn end_of_timeline(&self) -> Duration {
+        self.faults.iter().map(|fault| fault.at + fault.length).max().unwrap_or_default()
+    }
+
+    async fn apply(&mut self, index: usize) -> Result<(), LabError> {
+        let fault = &self.faults[index];
+        let active = match FAULTS.find(&fault.fault.kind) {
+            Some(_) => {
+                let action = node_action(fault)?;
+                // Noted before it is done: a failure half-way is healed like a success.
+                self.active.insert(index, Active::Node(action));
+                self.begin(fault, action).await?;
+                None
+            }
+            None => {
+                Some(self.lab.injector().apply(fault).await.map_err(|what| failed(fault, what))?)
+            }
+        };
+        if let Some(toxics) = active {
+            self.active.insert(index, Active::Network(toxics));
+        }
+        self.records[index].applied_at.get_or_insert_with(|| self.clock.now());
+        self.events.emit(EventKind::FaultApplied {
+            fault: fault.name.clone(),
+            kind: fault.fault.kind.clone(),
+            nodes: fault.nodes.clone(),
+        });
+        Ok(())
+    }
+
+    async fn begin(&self, fault: &FaultSpec, action: NodeAction) -> Result<(), LabError> {
+        for &node in &fault.nodes {
+            if action.loses_data() {
+                // Said first, so that no read can miss before the oracle knows why.
+                self.lab.data_lost(node);
+            }
+            self.lab.begin(node, action).await.map_err(|what| failed(fault, what))?;
+            let change = match action {
+                NodeAction::Kill => ProcessChange::Killed,
+                NodeAction::Pause => ProcessChange::Stopped,
+                NodeAction::Flush => continue,
+            };
+            self.events.emit(EventKind::Process { node, change });
+        }
+        Ok(())
+    }
+
+    async fn heal(&mut self, index: usize) -> Result<(), LabError> {
+        let Some(active) = self.active.remove(&index) else { return Ok(()) };
+        let fault = &self.faults[index];
+        match active {
+            Active::Network(toxics) => {
+                let healed = self.lab.injector().heal(toxics).await;
+                let (touched, problem) = match healed {
+                    Ok(touched) => (touched, None),
+                    Err(what) => (0, Some(what)),
+                };
+                *self.records[index].touched.get_or_insert(0) += touched;
+                if let Some(what) = problem {
+                    return Err(failed(fault, what));
+                }
+            }
+            Active::Node(action) => self.end(fault, action).await?,
+        }
+        self.records[index].healed_at = Some(self.clock.now());
+        self.events.emit(EventKind::FaultHealed {
+            fault: fault.name.clone(),
+            kind: fault.fault.kind.clone(),
+            nodes: fault.nodes.clone(),
+        });
+        Ok(())
+    }
+
+    async fn end(&self, fault: &FaultSpec, action: NodeAction) -> Result<(), LabError> {
+        for &node in &fault.nodes {
+            if action == NodeAction::Kill {
+                // Writes that were acknowledged while the node was dying are lost with it.
+                self.lab.data_lost(node);
+            }
+            self.lab.end(node, action).await.map_err(|what| failed(fault, what))?;
+            let change = match action {
+                NodeAction::Kill => ProcessChange::Started,
+                NodeAction::Pause => ProcessChange::Continued,
+                NodeAction::Flush => continue,
+            };
+            self.events.emit(EventKind::Process { node, change });
+        }
+        Ok(())
+    }
+}
+
+/// The settings in their text form, with the direction and share where there is a network.
+fn parameters(fault: &FaultSpec) -> BTreeMap<String, String> {
+    let chosen = &fault.fault;
+    if FAULTS.find(&chosen.kind).is_some() {
+        return BTreeMap::new();
+    }
+    let kind = TOXICS.find(&chosen.kind);
+    let mut parameters: BTreeMap<String, String> = chosen
+        .settings
+        .iter()
+        .filter_map(|(name, value)| Some((name, kind?.setting(name)?.unit.format(value))))
+        .map(|(name, text)| (name.to_owned(), text.trim_matches('"').to_owned()))
+        .collect();
+    parameters.insert("stream".into(), fault.direction.name().into());
+    if fault.toxicity < 1.0 {
+        parameters.insert("toxicity".into(), format!("{}%", fault.toxicity * 100.0));
+    }
+    parameters
+}
+
+fn node_action(fault: &FaultSpec) -> Result<NodeAction, LabError> {
+    FAULTS.make(&fault.fault).map(|action| *action).map_err(|error| failed(fault, error.what))
+}
+
+pub(super) fn failed(fault: &FaultSpec, what: String) -> LabError {
+    LabError::Fault {
+        fault: fault.name.clone(),
+        kind: fault.fault.kind.clone(),
+        node: fault.nodes.first().copied().unwrap_or(NodeIndex(0)),
+        what,
+    }
+}

@@ -1,0 +1,123 @@
+//! What the next operation is: drawn from the mix and the keys, before anybody is asked.
+
+use std::sync::Arc;
+
+use super::keys::{Keys, Seat};
+use super::keyspace::{Slot, Space};
+use super::oracle::Oracle;
+use super::workload::{Parts, space_of};
+use crate::base::name::NodeIndex;
+use crate::base::seed::{Seed, Stream};
+use crate::event::Operation;
+
+/// One operation, drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Draft {
+    pub(super) operation: Operation,
+    pub(super) slot: Slot,
+    pub(super) home: NodeIndex,
+}
+
+/// Draws the operations of one worker.
+pub(super) struct Drafter {
+    parts: Arc<Parts>,
+    oracle: Arc<Oracle>,
+    seat: Seat,
+    keys: Box<dyn Keys>,
+    choices: Stream,
+    sizes: Stream,
+}
+
+impl Drafter {
+    /// The drafter of one worker: `seed` is the worker's own.
+    pub(super) fn new(parts: Arc<Parts>, oracle: Arc<Oracle>, seat: Seat, seed: Seed) -> Self {
+        let keys = parts.keys.start(seat, seed.fork("keys").stream());
+        let (choices, sizes) = (seed.fork("mix").stream(), seed.fork("values").stream());
+        Self { parts, oracle, seat, keys, choices, sizes }
+    }
+
+    /// Draws the next operation. Writes go to keys that the worker owns; a register is everybody's.
+    pub(super) fn draw(&mut self) -> Draft {
+        let operation = self.parts.mix.draw(&mut self.choices);
+        let rank = self.keys.next_rank();
+        let keyspace = self.oracle.keyspace();
+        let space = space_of(operation);
+        let slot = if operation.is_read() || space == Space::Registers {
+            keyspace.any(space, rank)
+        } else {
+            keyspace.own(space, rank, self.seat)
+        };
+        Draft { operation, slot, home: keyspace.home(slot) }
+    }
+
+    /// Draws one more key to read, for a multi-get.
+    pub(super) fn draw_value_slot(&mut self) -> Slot {
+        let rank = self.keys.next_rank();
+        self.oracle.keyspace().any(Space::Values, rank)
+    }
+
+    /// Draws the size of a value.
+    pub(super) fn draw_bytes(&mut self) -> u64 {
+        self.parts.values.draw_bytes(&mut self.sizes)
+    }
+
+    pub(super) const fn seat(&self) -> Seat {
+        self.seat
+    }
+}
+
+impl std::fmt::Debug for Drafter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Drafter").field("seat", &self.seat).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::base::family::Value;
+    use crate::base::name::NodeIndex;
+    use crate::event::Events;
+    use crate::load::keyspace::Keyspace;
+    use crate::load::oracle::OracleConfig;
+    use crate::load::workload::Workload;
+
+    /// A drafter for the default workload.
+    pub(in crate::load) fn drafter(worker: u32, workers: u32, seed: u64) -> Drafter {
+        let mut workload = Workload::default();
+        workload.keys.settings.insert("count", Value::Integer(500));
+        let parts = Arc::new(workload.parts(None, workers).unwrap());
+        let keyspace = Keyspace::new(parts.counts(workers), |_| NodeIndex(0));
+        let config = OracleConfig { run: 1, checks: true, nodes: 1, evictions: false };
+        let oracle = Arc::new(Oracle::new(keyspace, config, Events::ignore()));
+        Drafter::new(parts, oracle, Seat { worker, workers }, Seed::new(seed))
+    }
+
+    /// Catches a write to another worker's key, and a worker that reads its own keys only.
+    #[test]
+    fn writes_stay_with_the_owner_and_reads_do_not() {
+        let mut drafter = drafter(3, 100, 1);
+        let mut foreign_reads = 0;
+        for _ in 0..10_000 {
+            let draft = drafter.draw();
+            let owner = drafter.oracle.keyspace().owner(draft.slot, 100);
+            if draft.operation.is_read() {
+                foreign_reads += u32::from(owner != 3);
+            } else {
+                assert_eq!(owner, 3, "{draft:?}");
+            }
+        }
+        assert!(foreign_reads > 5000);
+    }
+
+    /// Catches draws that are not a function of the seed.
+    #[test]
+    fn the_same_seed_draws_the_same_operations() {
+        let draws = |seed| {
+            let mut drafter = drafter(0, 10, seed);
+            (0..100).map(|_| drafter.draw()).collect::<Vec<Draft>>()
+        };
+        assert_eq!(draws(5), draws(5));
+        assert_ne!(draws(5), draws(6));
+    }
+}

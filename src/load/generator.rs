@@ -1,0 +1,396 @@
+//! A running load: from the plain data of a workload to what its operations came to.
+//!
+//! ```text
+//!  arrival ─► pacer (a thread) ─► queue ─► workers (tasks) ─► client
+//!                 │ full                      │      └─► oracle
+//!                 └─► lost slot ─► ledger ◄───┴─► sampler: one sample a ticket
+//! ```
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, watch};
+
+use super::arrival::{Arrival, Pace};
+use super::audit::{self, Audit};
+use super::draft::Drafter;
+use super::keys::Seat;
+use super::keyspace::Keyspace;
+use super::oracle::{Oracle, OracleConfig};
+use super::pacer::Pacer;
+use super::preload::{self, Preloaded};
+use super::queue::Queue;
+use super::ticket::{IssueDelay, Ledger, Sampler};
+use super::violation::DataTotals;
+use super::work::{Hands, Worker, hung_after};
+use super::workload::{Parts, RateWish, Workload, WorkloadError};
+use crate::base::name::NodeIndex;
+use crate::base::scope::Scope;
+use crate::base::seed::Seed;
+use crate::base::time::{Offset, RunClock};
+use crate::client::{Client, ClientConfig};
+use crate::event::{Events, OUTCOMES, Outcome};
+
+/// The backlog holds what is due in this time at the highest rate of the schedule, within the
+/// bounds below. A ticket beyond it is a lost slot: a second late, nobody waits for it any more.
+const BACKLOG_TIME: Duration = Duration::from_secs(1);
+
+/// The least and the most tickets that the backlog holds.
+const BACKLOG_BOUNDS: (usize, usize) = (1000, 200_000);
+
+/// How long workers may take to notice that they were cancelled.
+const CANCEL_GRACE: Duration = Duration::from_secs(1);
+
+/// What a load needs to know.
+#[derive(Clone, Debug)]
+pub struct LoadConfig {
+    /// What is asked of the cache.
+    pub workload: Workload,
+    /// How many workers there are: operations that can be under way at a time.
+    pub concurrency: u32,
+    /// What the command line says about the rate.
+    pub rate: Option<RateWish>,
+    /// The seed of the load.
+    pub seed: Seed,
+    /// The clock of the run.
+    pub clock: RunClock,
+    /// How many nodes there are.
+    pub nodes: usize,
+    /// The longest that one call of the client may take by its own settings, as
+    /// [`longest_call`] finds it. An operation that takes three times as long is hung.
+    pub deadline: Duration,
+    /// Whether values are checked. Without it wrong data is not seen.
+    pub checks: bool,
+    /// Whether nodes may evict, or others may write to them: a miss then proves nothing, so that
+    /// no false miss and no lost write is reported.
+    pub evictions: bool,
+}
+
+/// The longest that one call may take by the settings of its client: a connection, the exchange,
+/// and both once more when a pooled connection turns out to be stale.
+#[must_use]
+pub fn longest_call(client: &ClientConfig) -> Duration {
+    let once = client.pool_wait.max(client.connect_timeout) + client.operation_timeout;
+    if client.retry_stale { once * 2 } else { once }
+}
+
+/// Why a load could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The workload makes no sense.
+    #[error("workload `{name}`: {source}")]
+    Workload {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        source: WorkloadError,
+    },
+    /// The operating system gave no thread for the pacer.
+    #[error("no thread for the pacer: {0}")]
+    Pacer(std::io::Error),
+}
+
+/// What all workers share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) oracle: Arc<Oracle>,
+    /// Nothing that is due at this offset or later is issued.
+    pub(super) end: Arc<AtomicU64>,
+    pub(super) hung_after: Duration,
+    pub(super) fills: AtomicU64,
+    pub(super) fills_failed: AtomicU64,
+    pub(super) preloaded: AtomicU64,
+}
+
+/// A load, started. It issues nothing before [`Load::begin`].
+#[derive(Debug)]
+pub struct Load {
+    shared: Arc<Shared>,
+    parts: Arc<Parts>,
+    config: LoadConfig,
+    client: Client,
+    scope: Scope,
+    schedule: Mutex<Option<Box<dyn Arrival>>>,
+    closed_loop: bool,
+    begun: watch::Sender<bool>,
+    workers_ended: mpsc::Receiver<()>,
+}
+
+/// What a load has come to so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Operations that were issued.
+    pub issued: u64,
+    /// Operations that have their outcome.
+    pub closed: u64,
+    /// Keys stored before the run.
+    pub preloaded: u64,
+    /// Keys stored again after a miss.
+    pub fills: u64,
+}
+
+/// What a load came to.
+#[derive(Clone, Debug)]
+pub struct LoadTotals {
+    /// Operations that were issued.
+    pub issued: u64,
+    /// Operations by outcome, in the order of [`Outcome::position`].
+    pub outcomes: [u64; OUTCOMES],
+    /// Whether operations had no intended starts.
+    pub closed_loop: bool,
+    /// How late the generator itself was.
+    pub issue_delay: IssueDelay,
+    /// Keys stored again after a miss. These are part of no operation.
+    pub fills: u64,
+    /// Keys that could not be stored again.
+    pub fills_failed: u64,
+    /// What the data came to.
+    pub data: DataTotals,
+    /// How much was checked at the end.
+    pub audit: Audit,
+}
+
+impl LoadTotals {
+    /// How many operations have an outcome. Equal to `issued`, or the harness has lost one.
+    #[must_use]
+    pub fn closed(&self) -> u64 {
+        self.outcomes.iter().sum()
+    }
+
+    /// How many operations came to `outcome`.
+    #[must_use]
+    pub const fn count(&self, outcome: Outcome) -> u64 {
+        self.outcomes[outcome.position()]
+    }
+
+    /// How many operations were due but never issued.
+    #[must_use]
+    pub const fn lost_slots(&self) -> u64 {
+        self.count(Outcome::LostSlot)
+    }
+}
+
+impl Load {
+    /// Checks the workload and starts the workers in a scope below `scope`. `sampler` is asked for
+    /// one sampler a worker, and for one more for operations that no worker took up.
+    ///
+    /// # Errors
+    /// When the workload makes no sense.
+    pub fn start(
+        config: LoadConfig,
+        client: Client,
+        mut sampler: impl FnMut() -> Sampler,
+        events: Events,
+        scope: &Scope,
+    ) -> Result<Self, LoadError> {
+        let workers = config.concurrency;
+        let parts = config
+            .workload
+            .parts(config.rate, workers)
+            .map_err(|source| LoadError::Workload { name: config.workload.name.clone(), source })?;
+        let parts = Arc::new(parts);
+        let keyspace = Keyspace::new(parts.counts(workers), |key| client.home(key));
+        // The time tells runs apart that repeat a seed: a late write of the one before is foreign.
+        let started = config.clock.started_at().unix_seconds();
+        #[expect(clippy::cast_possible_truncation, reason = "any 32 bits tell runs apart")]
+        let run = config.seed.fork("run").index(started).value() as u32;
+        let LoadConfig { checks, nodes, evictions, .. } = config;
+        let settings = OracleConfig { run, checks, nodes, evictions };
+        let oracle = Arc::new(Oracle::new(keyspace, settings, events));
+        let spare = drafter(&parts, &oracle, workers, 0, config.seed.fork("lost"));
+        let (schedule, closed_loop) =
+            match parts.arrival.start(config.seed.fork("arrival").stream()) {
+                Pace::Open(arrival) => (Some(arrival), false),
+                Pace::Closed => (None, true),
+            };
+        let shared = Arc::new(Shared {
+            ledger: Ledger::new(config.clock, sampler(), spare),
+            queue: Arc::new(Queue::new(workers as usize, backlog(&parts))),
+            oracle,
+            end: Arc::new(AtomicU64::new(u64::MAX)),
+            hung_after: hung_after(config.deadline),
+            fills: AtomicU64::new(0),
+            fills_failed: AtomicU64::new(0),
+            preloaded: AtomicU64::new(0),
+        });
+        let (alive, workers_ended) = mpsc::channel(1);
+        let load = Self {
+            shared,
+            parts,
+            client,
+            scope: scope.child("load"),
+            schedule: Mutex::new(schedule),
+            closed_loop,
+            begun: watch::Sender::new(false),
+            workers_ended,
+            config,
+        };
+        for number in 0..workers {
+            load.spawn_worker(number, sampler(), alive.clone());
+        }
+        Ok(load)
+    }
+
+    fn spawn_worker(&self, number: u32, sampler: Sampler, alive: mpsc::Sender<()>) {
+        let worker = Worker {
+            number: number as usize,
+            shared: Arc::clone(&self.shared),
+            hands: self.hands(number, "worker"),
+            sampler,
+            closed_loop: self.closed_loop,
+            begun: self.begun.subscribe(),
+            cancelled: Box::pin(self.scope.cancelled()),
+            alive,
+        };
+        self.scope.spawn(format!("worker[{number}]"), worker.run());
+    }
+
+    /// What a worker works with. `role` names its streams.
+    pub(super) fn hands(&self, worker: u32, role: &str) -> Hands {
+        let seed = self.config.seed.fork(role).index(u64::from(worker));
+        let workers = self.config.concurrency;
+        Hands {
+            client: self.client.clone(),
+            oracle: Arc::clone(&self.shared.oracle),
+            clock: self.config.clock,
+            drafter: drafter(&self.parts, &self.shared.oracle, workers, worker, seed),
+            ttl: self.config.workload.ttl.filter(|ttl| !ttl.is_zero()),
+            multi_get_keys: self.config.workload.multi_get_keys,
+            fill_after_miss: self.config.workload.fill_after_miss,
+            absent: Vec::new(),
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Stores every key once, before anything is measured. [`Load::progress`] shows how far it is.
+    pub async fn preload(&self) -> Preloaded {
+        preload::run(self, &self.shared, &self.scope, self.config.concurrency).await
+    }
+
+    /// Begins to issue operations, now. A second call does nothing.
+    ///
+    /// # Errors
+    /// When there is no thread for the pacer.
+    pub fn begin(&self) -> Result<(), LoadError> {
+        let start = self.config.clock.now();
+        self.begun.send_replace(true);
+        let Some(arrival) = self.schedule.lock().take() else { return Ok(()) };
+        let pacer = Pacer {
+            arrival,
+            ledger: Arc::clone(&self.shared.ledger),
+            queue: Arc::clone(&self.shared.queue),
+            end: Arc::clone(&self.shared.end),
+            scope: self.scope.clone(),
+        };
+        self.scope.thread("pacer", move || pacer.run(start)).map_err(LoadError::Pacer)
+    }
+
+    /// Issues nothing that is due at `end` or later. The last call counts.
+    pub fn end_at(&self, end: Offset) {
+        self.shared.end.store(end.0, Ordering::Relaxed);
+    }
+
+    /// Begins, and ends when `end` has come.
+    ///
+    /// # Errors
+    /// When there is no thread for the pacer.
+    pub async fn run_until(&self, end: Offset) -> Result<(), LoadError> {
+        self.end_at(end);
+        self.begin()?;
+        tokio::time::sleep_until(self.config.clock.instant(end)).await;
+        Ok(())
+    }
+
+    /// Stops issuing, now, unless the end has come already.
+    pub fn stop(&self) {
+        let now = self.config.clock.now();
+        self.shared.end.fetch_min(now.0, Ordering::Relaxed);
+    }
+
+    /// A node loses, or has just lost, its data: call it before the loss and after it.
+    pub fn forget(&self, node: NodeIndex) {
+        self.shared.oracle.forget(node, self.config.clock.now());
+    }
+
+    /// What the load has come to so far.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        Progress {
+            issued: self.shared.ledger.issued(),
+            closed: self.shared.ledger.outcomes().iter().sum(),
+            preloaded: self.shared.preloaded.load(Ordering::Relaxed),
+            fills: self.shared.fills.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Whether operations have no intended starts.
+    #[must_use]
+    pub const fn is_closed_loop(&self) -> bool {
+        self.closed_loop
+    }
+
+    /// Stops, waits up to `grace` for what is under way, gives up the rest, and checks what can
+    /// only be checked at the end. Nothing that was issued stays without an outcome.
+    pub async fn drain(mut self, grace: Duration) -> LoadTotals {
+        self.stop();
+        // A load that never began has no pacer that would send its workers home.
+        if self.schedule.lock().take().is_some() || self.closed_loop {
+            self.shared.queue.finish();
+            self.begun.send_replace(true);
+        }
+        // Workers never send: the channel ends with the last of them.
+        let ended = tokio::time::timeout(grace, self.workers_ended.recv()).await;
+        if ended.is_err() {
+            self.shared.queue.finish();
+            drop(self.shared.queue.give_up());
+        }
+        let closing = self.scope.close(CANCEL_GRACE).await;
+        drop(self.shared.queue.give_up());
+        let audit = if closing == crate::base::scope::Closed::Clean {
+            audit::run(&self.client, &self.shared.oracle, self.config.clock).await
+        } else {
+            Audit::default()
+        };
+        self.totals(audit)
+    }
+
+    fn totals(&self, audit: Audit) -> LoadTotals {
+        let shared = &self.shared;
+        LoadTotals {
+            issued: shared.ledger.issued(),
+            outcomes: shared.ledger.outcomes(),
+            closed_loop: self.closed_loop,
+            issue_delay: shared.ledger.issue_delay(),
+            fills: shared.fills.load(Ordering::Relaxed),
+            fills_failed: shared.fills_failed.load(Ordering::Relaxed),
+            data: shared.oracle.totals(),
+            audit,
+        }
+    }
+}
+
+fn drafter(
+    parts: &Arc<Parts>,
+    oracle: &Arc<Oracle>,
+    workers: u32,
+    worker: u32,
+    seed: Seed,
+) -> Drafter {
+    Drafter::new(Arc::clone(parts), Arc::clone(oracle), Seat { worker, workers }, seed)
+}
+
+/// How many tickets may wait.
+fn backlog(parts: &Parts) -> usize {
+    let rate = parts.arrival.rate().map_or(0.0, |rate| rate.as_per_second());
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "above zero, and cut to the bounds right here"
+    )]
+    let wish = (rate * BACKLOG_TIME.as_secs_f64()) as usize;
+    wish.clamp(BACKLOG_BOUNDS.0, BACKLOG_BOUNDS.1)
+}

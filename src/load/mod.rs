@@ -1,0 +1,39 @@
+//! The workload: when operations start, what they ask for, and whether the answers are right.
+//!
+//! It owns the schedules, the keys, the values and the oracle. It never judges a run and never
+//! records anything but counts: each operation becomes one [`Sample`](crate::event::Sample), handed
+//! to whoever listens.
+
+pub mod arrival;
+mod audit;
+mod draft;
+mod generator;
+pub mod keys;
+mod keyspace;
+mod mix;
+mod oracle;
+mod pacer;
+pub mod payload;
+mod preload;
+mod queue;
+mod ticket;
+pub mod trace;
+pub mod values;
+mod violation;
+mod work;
+mod workload;
+
+pub use audit::Audit;
+pub use generator::{Load, LoadConfig, LoadError, LoadTotals, Progress, longest_call};
+pub use keyspace::{AUDITED_KEYS_MAX, Keyspace, Slot, Space};
+pub use mix::{Mix, MixError, WEIGHT_MAX};
+pub use oracle::{
+    Effect, Lease, Oracle, OracleConfig, Reading, Record, Register, Source, Verdict, WriteEnd,
+    classify,
+};
+pub use preload::Preloaded;
+pub use ticket::{IssueDelay, Sampler};
+pub use violation::{DataTotals, EXAMPLES_MAX, Violation};
+pub use workload::{
+    MULTI_GET_KEYS_MAX, Parts, RateWish, WORKERS_MAX, Workload, WorkloadError, space_of,
+};

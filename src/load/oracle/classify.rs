@@ -1,0 +1,222 @@
+//! One read against the record of its key: a pure decision.
+//!
+//! | the read returned | and | it is |
+//! |---|---|---|
+//! | bytes that are no whole value of ours | | corrupt |
+//! | a value of another key or another run | | wrong |
+//! | a sequence that was never handed out | | wrong |
+//! | a sequence before the last acknowledged write when the read began | | stale |
+//! | a sequence before a later write that had failed by then | | stale, unacknowledged |
+//! | any other | | a hit |
+//! | nothing | the home surely held the key all the while | a false miss |
+//! | nothing | otherwise | a miss |
+//!
+//! A write that failed or is in doubt makes no read wrong: its sequence was handed out. Deletes
+//! have sequences too, so a value that comes back after an acknowledged delete is stale.
+
+use super::Record;
+use crate::base::time::Offset;
+use crate::event::ViolationKind;
+use crate::load::payload::{Damage, Stamp};
+
+/// A read, as far as it matters.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// What was returned, decoded; `None` is a miss.
+    pub value: Option<Result<Stamp, Damage>>,
+    /// This run's number.
+    pub run: u32,
+    /// The number of the key that was asked for.
+    pub key: u64,
+    /// Whether the home node has kept its data since the record's value was stored.
+    pub kept: bool,
+    /// When the read ended.
+    pub now: Offset,
+}
+
+/// What a read was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// The value that it should be.
+    Hit,
+    /// Absent, and that may be.
+    Miss,
+    /// Older than a later write that was not acknowledged: allowed, but counted.
+    StaleUnacknowledged,
+    /// Absent, although the home held it.
+    FalseMiss,
+    /// Older than the last acknowledged write.
+    Stale,
+    /// Damaged.
+    Corrupt,
+    /// Of another key, or never written.
+    Wrong,
+}
+
+/// Judges a read by the record before it began and after it ended.
+#[must_use]
+pub fn classify(reading: &Reading, before: &Record, after: &Record) -> Verdict {
+    let stamp = match reading.value {
+        None => return absent(reading, before, after),
+        Some(Err(_)) => return Verdict::Corrupt,
+        Some(Ok(stamp)) => stamp,
+    };
+    let ours = stamp.run == reading.run && stamp.key == reading.key;
+    if !ours || stamp.sequence == 0 || stamp.sequence > after.attempted() {
+        Verdict::Wrong
+    } else if stamp.sequence < before.acknowledged() {
+        Verdict::Stale
+    } else if stamp.sequence < before.failed() {
+        Verdict::StaleUnacknowledged
+    } else {
+        Verdict::Hit
+    }
+}
+
+fn absent(reading: &Reading, before: &Record, after: &Record) -> Verdict {
+    let held_all_the_while = reading.kept
+        && before.since().is_some()
+        && before.attempted() == after.attempted()
+        && !before.may_have_expired(reading.now);
+    if held_all_the_while { Verdict::FalseMiss } else { Verdict::Miss }
+}
+
+impl Verdict {
+    /// The violation that it is, with a few words of what is wrong.
+    #[must_use]
+    pub const fn violation(self) -> Option<(ViolationKind, &'static str)> {
+        match self {
+            Self::Hit | Self::Miss => None,
+            Self::Wrong => {
+                Some((ViolationKind::Wrong, "a value of another key, or one never written"))
+            }
+            Self::Corrupt => {
+                Some((ViolationKind::Corrupt, "a value that is damaged, cut short or not ours"))
+            }
+            Self::Stale => Some((ViolationKind::Stale, "older than the last acknowledged write")),
+            Self::StaleUnacknowledged => Some((
+                ViolationKind::StaleUnacknowledged,
+                "older than a later write that was not acknowledged",
+            )),
+            Self::FalseMiss => {
+                Some((ViolationKind::FalseMiss, "a miss although the home node holds the key"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::oracle::{Effect, WriteEnd};
+
+    const ACKNOWLEDGED: WriteEnd = WriteEnd::Acknowledged { at_home: true };
+    const STORE: Effect = Effect::Store(None);
+    const KEY: u64 = 5;
+
+    /// A record after writes with these ends; the n-th write begins at n seconds.
+    fn record(ends: &[WriteEnd]) -> Record {
+        ends.iter().fold(Record::default(), |mut record, end| {
+            let sequence = record.begin().unwrap();
+            record.end(sequence, Offset(sequence * 1_000_000_000), STORE, *end);
+            record
+        })
+    }
+
+    fn reading(value: Option<Result<Stamp, Damage>>) -> Reading {
+        Reading { value, run: 1, key: KEY, kept: true, now: Offset(60_000_000_000) }
+    }
+
+    fn value(sequence: u64) -> Option<Result<Stamp, Damage>> {
+        Some(Ok(Stamp { run: 1, key: KEY, writer: 0, sequence }))
+    }
+
+    /// Catches every confusion of one classification with another, against a record of three
+    /// acknowledged writes.
+    #[test]
+    fn each_reading_has_its_class() {
+        let record = record(&[ACKNOWLEDGED; 3]);
+        let foreign = Stamp { run: 1, key: KEY + 1, writer: 0, sequence: 3 };
+        let other_run = Stamp { run: 2, key: KEY, writer: 0, sequence: 3 };
+        let table = [
+            (value(3), Verdict::Hit),
+            (value(2), Verdict::Stale),
+            (value(1), Verdict::Stale),
+            (value(0), Verdict::Wrong),
+            (value(4), Verdict::Wrong),
+            (Some(Ok(foreign)), Verdict::Wrong),
+            (Some(Ok(other_run)), Verdict::Wrong),
+            (Some(Err(Damage::Short)), Verdict::Corrupt),
+            (Some(Err(Damage::Checksum)), Verdict::Corrupt),
+            (Some(Err(Damage::Length { stated: 50 })), Verdict::Corrupt),
+            (None, Verdict::FalseMiss),
+        ];
+        for (value, verdict) in table {
+            assert_eq!(classify(&reading(value), &record, &record), verdict, "{value:?}");
+        }
+    }
+
+    /// Catches a write that was not acknowledged and yet makes a read stale or wrong.
+    #[test]
+    fn a_write_without_acknowledgement_accuses_nobody() {
+        for end in [WriteEnd::InDoubt, WriteEnd::Failed, WriteEnd::Unsent] {
+            let record = record(&[ACKNOWLEDGED, end]);
+            // Executed or not: both values may be read.
+            assert_eq!(classify(&reading(value(2)), &record, &record), Verdict::Hit);
+            let older = classify(&reading(value(1)), &record, &record);
+            assert_eq!(older, Verdict::StaleUnacknowledged);
+        }
+        let refused = record(&[ACKNOWLEDGED, WriteEnd::Refused]);
+        assert_eq!(classify(&reading(value(1)), &refused, &refused), Verdict::Hit);
+    }
+
+    /// Catches a late execution that is not seen: a write in doubt that overwrites a newer one.
+    #[test]
+    fn a_late_execution_over_a_newer_write_is_stale() {
+        let record = record(&[ACKNOWLEDGED, WriteEnd::InDoubt, ACKNOWLEDGED]);
+        assert_eq!(classify(&reading(value(2)), &record, &record), Verdict::Stale);
+    }
+
+    /// Catches a read that is judged by a write that ended, or began, after the read began.
+    #[test]
+    fn overlapping_writes_excuse_a_read() {
+        let before = record(&[ACKNOWLEDGED]);
+        let after = record(&[ACKNOWLEDGED, ACKNOWLEDGED]);
+        for sequence in [1, 2] {
+            assert_eq!(classify(&reading(value(sequence)), &before, &after), Verdict::Hit);
+        }
+        assert_eq!(classify(&reading(None), &before, &after), Verdict::Miss);
+        let mut writing = before;
+        writing.begin();
+        assert_eq!(classify(&reading(value(1)), &writing, &writing), Verdict::Hit);
+        assert_eq!(classify(&reading(None), &writing, &writing), Verdict::Miss);
+    }
+
+    /// Catches a miss that is called false although the node may rightly lack the key.
+    #[test]
+    fn a_miss_is_false_only_when_it_is_sure() {
+        let table = [
+            (vec![], true, Verdict::Miss),
+            (vec![ACKNOWLEDGED], true, Verdict::FalseMiss),
+            (vec![ACKNOWLEDGED], false, Verdict::Miss),
+            (vec![ACKNOWLEDGED, WriteEnd::Failed], true, Verdict::Miss),
+            (vec![ACKNOWLEDGED, WriteEnd::InDoubt], true, Verdict::Miss),
+            (vec![WriteEnd::Acknowledged { at_home: false }], true, Verdict::Miss),
+        ];
+        for (ends, kept, verdict) in table {
+            let record = record(&ends);
+            let reading = Reading { kept, ..reading(None) };
+            assert_eq!(classify(&reading, &record, &record), verdict, "{ends:?} {kept}");
+        }
+    }
+
+    /// Catches an acknowledged delete after which the old value may come back unnoticed.
+    #[test]
+    fn a_value_after_its_delete_is_stale() {
+        let mut deleted = record(&[ACKNOWLEDGED]);
+        let sequence = deleted.begin().unwrap();
+        deleted.end(sequence, Offset(9), Effect::Delete, ACKNOWLEDGED);
+        assert_eq!(classify(&reading(value(1)), &deleted, &deleted), Verdict::Stale);
+        assert_eq!(classify(&reading(None), &deleted, &deleted), Verdict::Miss);
+    }
+}

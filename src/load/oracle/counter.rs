@@ -1,0 +1,161 @@
+//! Counters: what a counter may show, given what was acknowledged and what is in doubt.
+//!
+//! Only the owner changes a counter, so every value that it gets back is checked at once:
+//!
+//! ```text
+//! start + acknowledged - decrements in doubt <= value
+//! value <= start + acknowledged + increments in doubt
+//! ```
+//! What is in doubt stays so for ever, because it may be executed late. Each counter starts at a
+//! number of its own, so that another counter's value is told apart. What another node counted
+//! while the home was given up is left out: it is not in the home's copy.
+
+use super::{Oracle, Source, finding};
+use crate::base::time::Offset;
+use crate::event::ViolationKind;
+use crate::load::keyspace::{Slot, Space};
+use crate::load::violation::Finding;
+
+/// What was done to one counter since it was stored at its start.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    /// When the write began that stored it at home; `None`: it is not there.
+    since: Option<Offset>,
+    /// Acknowledged changes, added up.
+    sum: i64,
+    /// Increments that may be executed.
+    added_in_doubt: i64,
+    /// Decrements that may be executed, as a positive number.
+    removed_in_doubt: i64,
+}
+
+impl Tally {
+    /// Puts a change into doubt (`times` is 1) or takes it out again (-1).
+    const fn doubt(&mut self, change: i64, times: i64) {
+        if change > 0 {
+            self.added_in_doubt += change * times;
+        } else {
+            self.removed_in_doubt -= change * times;
+        }
+    }
+}
+
+impl Oracle {
+    /// Where a counter starts: far from zero, and far from every other counter.
+    #[must_use]
+    pub fn counter_start(&self, slot: Slot) -> u64 {
+        ((self.within(Space::Counters, slot) as u64 + 1) << 32) + (1 << 31)
+    }
+
+    /// The counter was stored at its start, by a write that began at `begun`.
+    pub fn counter_stored(&self, slot: Slot, source: Source, begun: Offset) {
+        if self.is_home(slot, source) {
+            let mut tally = self.counters[self.within(Space::Counters, slot)].lock();
+            tally.since = Some(begun);
+            tally.sum = 0;
+        }
+    }
+
+    /// A change is about to be sent: from now on it may be executed.
+    pub fn count_begun(&self, slot: Slot, change: i64) {
+        self.counters[self.within(Space::Counters, slot)].lock().doubt(change, 1);
+    }
+
+    /// The change that was begun last had certainly no effect.
+    pub fn count_failed(&self, slot: Slot, change: i64) {
+        self.counters[self.within(Space::Counters, slot)].lock().doubt(change, -1);
+    }
+
+    /// The change that was begun last was acknowledged and `value` came back: what is wrong
+    /// with it, if anything is.
+    pub fn counted(
+        &self,
+        slot: Slot,
+        change: i64,
+        value: u64,
+        source: Source,
+        now: Offset,
+    ) -> Option<ViolationKind> {
+        let home = self.is_home(slot, source);
+        {
+            let mut tally = self.counters[self.within(Space::Counters, slot)].lock();
+            tally.doubt(change, -1);
+            if !self.checks || !home {
+                return None;
+            }
+            // It came back after all: a store that was in doubt has put it at its start.
+            if tally.since.is_none() {
+                (tally.since, tally.sum) = (Some(now), 0);
+            }
+            tally.sum += change;
+        }
+        self.check_counter(slot, value, source, now)
+    }
+
+    /// The home has no such counter. Reported when it should.
+    pub fn counter_missing(&self, slot: Slot, source: Source, now: Offset) {
+        if !self.is_home(slot, source) {
+            return;
+        }
+        let since = self.counters[self.within(Space::Counters, slot)].lock().since.take();
+        if self.checks && since.is_some_and(|since| self.keeps(slot, since)) {
+            let detail = "a counter that is gone";
+            self.report(now, finding(ViolationKind::AcknowledgedButLost, slot, source, detail));
+        }
+    }
+
+    /// Checks at the end what a counter holds.
+    pub fn audit_counter(&self, slot: Slot, value: &[u8], source: Source, now: Offset) {
+        let number = std::str::from_utf8(value).ok().and_then(|text| text.trim_end().parse().ok());
+        if let Some(number) = number {
+            self.check_counter(slot, number, source, now);
+        } else {
+            let detail = "a counter that is no number";
+            self.report(now, finding(ViolationKind::Corrupt, slot, source, detail));
+        }
+    }
+
+    /// Whether the home surely holds this counter.
+    pub(super) fn has_counter(&self, slot: Slot) -> bool {
+        self.counters[self.within(Space::Counters, slot)].lock().since.is_some()
+    }
+
+    /// Checks a counter's value against its tally. The tally then takes the value for right, so
+    /// that one violation is reported once.
+    pub fn check_counter(
+        &self,
+        slot: Slot,
+        value: u64,
+        source: Source,
+        now: Offset,
+    ) -> Option<ViolationKind> {
+        let start = i128::from(self.counter_start(slot));
+        let seen = i128::from(value);
+        let mut tally = self.counters[self.within(Space::Counters, slot)].lock();
+        tally.since?;
+        let least = start + i128::from(tally.sum - tally.removed_in_doubt);
+        let most = start + i128::from(tally.sum + tally.added_in_doubt);
+        let (kind, expected, detail) = if (seen >> 32) != (start >> 32) {
+            (ViolationKind::Wrong, least, "the value of another counter, or of no counter")
+        } else if seen > most {
+            let detail = "counted more than was acknowledged and in doubt together";
+            tally.sum += narrow(seen - most);
+            (ViolationKind::DoubleApplied, most, detail)
+        } else if seen < least {
+            tally.sum -= narrow(least - seen);
+            (ViolationKind::AcknowledgedButLost, least, "counted less than was acknowledged")
+        } else {
+            return None;
+        };
+        drop(tally);
+        let expected = u64::try_from(expected).ok();
+        let found = finding(kind, slot, source, detail);
+        self.report(now, Finding { expected, seen: Some(value), ..found });
+        Some(kind)
+    }
+}
+
+/// Differences within one counter are below 2^32.
+fn narrow(difference: i128) -> i64 {
+    i64::try_from(difference).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,280 @@
+//! What a read may legally return.
+//!
+//! Each key has a record of its writes; a value carries which of them made it. A read is judged
+//! against the record as it was when the read began, so that a write that overlaps it excuses it.
+//! The oracle never asks a node anything and never keeps a value.
+//!
+//! Where it cannot be sure, it accuses nobody: see [`record`] for what it takes a node to hold.
+
+mod classify;
+mod counter;
+mod log;
+mod record;
+mod register;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+pub use classify::{Reading, Verdict, classify};
+pub use record::{Effect, Record};
+pub use register::Register;
+
+use self::counter::Tally;
+use self::log::Journal;
+use self::register::Swaps;
+use super::keyspace::{Keyspace, Slot, Space};
+use super::payload::{HEADER_BYTES, Stamp};
+use super::violation::{DataTotals, Finding, Violations};
+use crate::base::name::NodeIndex;
+use crate::base::time::Offset;
+use crate::event::{Events, ViolationKind};
+
+/// An item may expire this much before its time: memcached's clock ticks once a second.
+const EXPIRY_SLACK: Duration = Duration::from_secs(2);
+
+/// The records of every key, shared by all workers. A record is locked for nanoseconds and never
+/// across a wait.
+#[derive(Debug)]
+pub struct Oracle {
+    keyspace: Keyspace,
+    run: u32,
+    /// Off: nothing is decoded and nothing is judged; a value is a hit.
+    checks: bool,
+    records: Vec<Mutex<Record>>,
+    counters: Vec<Mutex<Tally>>,
+    registers: Vec<Mutex<Swaps>>,
+    journals: Vec<Mutex<Journal>>,
+    /// When each node last lost its data, as nanoseconds since the start plus one; 0: never.
+    lost: Vec<AtomicU64>,
+    violations: Violations,
+}
+
+/// What the oracle has to know about a run.
+#[derive(Clone, Copy, Debug)]
+pub struct OracleConfig {
+    /// A number of this run that values carry, so that those of another run are told apart.
+    pub run: u32,
+    /// Whether values are checked.
+    pub checks: bool,
+    /// How many nodes there are.
+    pub nodes: usize,
+    /// Whether nodes may evict: a miss then proves nothing, and no false miss is reported.
+    pub evictions: bool,
+}
+
+/// Where a reading came from.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Source {
+    /// The node that answered.
+    pub served_by: Option<NodeIndex>,
+    /// The client's connection.
+    pub connection: Option<u64>,
+}
+
+/// The right to write one key. There is never more than one for a key, so that its writes have an
+/// order. A lease that is dropped without [`Lease::end`] leaves its write in doubt.
+#[derive(Debug)]
+#[must_use = "a lease that is dropped leaves its write in doubt"]
+pub struct Lease<'a> {
+    record: &'a Mutex<Record>,
+    slot: Slot,
+    sequence: u64,
+    begun: Offset,
+    effect: Effect,
+    ended: bool,
+}
+
+/// What a write came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteEnd {
+    /// It was executed. `at_home`: by the key's own node.
+    Acknowledged {
+        /// Whether the home node did it.
+        at_home: bool,
+    },
+    /// The node refused it, as its condition demanded, and changed nothing.
+    Refused,
+    /// It never left the client.
+    Unsent,
+    /// It failed: the new value is not there, and the old one may be gone.
+    Failed,
+    /// It may have been executed, or may be still.
+    InDoubt,
+}
+
+impl Oracle {
+    /// An oracle that knows of no write yet.
+    #[must_use]
+    pub fn new(keyspace: Keyspace, config: OracleConfig, events: Events) -> Self {
+        let count = |space| keyspace.slots(space).count();
+        let never_lost = u64::from(config.evictions) * u64::MAX;
+        Self {
+            run: config.run,
+            checks: config.checks,
+            records: (0..count(Space::Values)).map(|_| Mutex::default()).collect(),
+            counters: (0..count(Space::Counters)).map(|_| Mutex::default()).collect(),
+            registers: (0..count(Space::Registers)).map(|_| Mutex::default()).collect(),
+            journals: (0..count(Space::Logs)).map(|_| Mutex::default()).collect(),
+            lost: (0..config.nodes).map(|_| AtomicU64::new(never_lost)).collect(),
+            violations: Violations::new(events),
+            keyspace,
+        }
+    }
+
+    /// The keys.
+    #[must_use]
+    pub fn keyspace(&self) -> &Keyspace {
+        &self.keyspace
+    }
+
+    /// A node loses, or has just lost, its data: a restart, a flush. What was stored there before
+    /// `at` is no longer known to be held. To be called before the loss *and* after it, since a
+    /// write between the two calls may be lost as well.
+    pub fn forget(&self, node: NodeIndex, at: Offset) {
+        if let Some(lost) = self.lost.get(node.position()) {
+            lost.fetch_max(at.0.saturating_add(1), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the home of a key still has what was stored there by a write that began at `since`.
+    fn keeps(&self, slot: Slot, since: Offset) -> bool {
+        let home = self.keyspace.home(slot).position();
+        let lost = self.lost.get(home).map_or(u64::MAX, |lost| lost.load(Ordering::Relaxed));
+        since.0 >= lost
+    }
+
+    /// Whether `served_by` is the key's own node.
+    #[must_use]
+    pub fn is_home(&self, slot: Slot, source: Source) -> bool {
+        source.served_by == Some(self.keyspace.home(slot))
+    }
+
+    /// Takes the right to write a value; `None` while another write of the key is under way.
+    pub fn lease(&self, slot: Slot, effect: Effect, now: Offset) -> Option<Lease<'_>> {
+        let record = &self.records[slot.position()];
+        let sequence = record.lock().begin()?;
+        Some(Lease { record, slot, sequence, begun: now, effect, ended: false })
+    }
+
+    /// The record of a value as it is now: to be taken before a read begins.
+    #[must_use]
+    pub fn look(&self, slot: Slot) -> Record {
+        *self.records[slot.position()].lock()
+    }
+
+    /// Judges a read of a value. `None` is a miss. A violation is counted and reported.
+    pub fn judge(
+        &self,
+        slot: Slot,
+        before: &Record,
+        value: Option<&[u8]>,
+        source: Source,
+        now: Offset,
+    ) -> Verdict {
+        if !self.checks {
+            return if value.is_some() { Verdict::Hit } else { Verdict::Miss };
+        }
+        let after = self.look(slot);
+        let reading = Reading {
+            value: value.map(Stamp::read),
+            run: self.run,
+            key: slot.number(),
+            kept: before.since().is_some_and(|since| self.keeps(slot, since)),
+            now,
+        };
+        let verdict = classify(&reading, before, &after);
+        if let Some((kind, detail)) = verdict.violation() {
+            let seen = reading.value.and_then(Result::ok).map(|stamp| stamp.sequence);
+            let expected = Some(before.acknowledged());
+            self.report(now, Finding { expected, seen, ..finding(kind, slot, source, detail) });
+        }
+        verdict
+    }
+
+    fn report(&self, at: Offset, finding: Finding) {
+        self.violations.report(at, &self.keyspace, finding);
+    }
+
+    /// Writes a whole value into `buffer`.
+    pub fn value(&self, slot: Slot, writer: u32, sequence: u64, length: u64, buffer: &mut Vec<u8>) {
+        let length = usize::try_from(length).unwrap_or(HEADER_BYTES);
+        self.stamp(slot, writer, sequence).write(length, buffer);
+    }
+
+    fn stamp(&self, slot: Slot, writer: u32, sequence: u64) -> Stamp {
+        Stamp { run: self.run, key: slot.number(), writer, sequence }
+    }
+
+    /// The place of a slot within its own range.
+    fn within(&self, space: Space, slot: Slot) -> usize {
+        slot.position() - self.keyspace.first(space)
+    }
+
+    /// Whether there is anything to check at the end.
+    #[must_use]
+    pub fn is_auditable(&self, space: Space, slot: Slot) -> bool {
+        self.checks
+            && match space {
+                Space::Values => false,
+                Space::Counters => self.has_counter(slot),
+                Space::Registers => self.has_register(slot),
+                Space::Logs => self.has_log(slot),
+            }
+    }
+
+    /// What was found so far.
+    #[must_use]
+    pub fn totals(&self) -> DataTotals {
+        self.violations.totals()
+    }
+}
+
+/// A finding without numbers.
+const fn finding(kind: ViolationKind, slot: Slot, source: Source, detail: &'static str) -> Finding {
+    Finding {
+        kind,
+        slot,
+        served_by: source.served_by,
+        connection: source.connection,
+        expected: None,
+        seen: None,
+        detail,
+    }
+}
+
+impl Lease<'_> {
+    /// The key.
+    #[must_use]
+    pub const fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    /// Which write of the key this is.
+    #[must_use]
+    pub const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Gives the right back and notes what the write came to.
+    pub fn end(mut self, end: WriteEnd) {
+        self.close(end);
+    }
+
+    fn close(&mut self, end: WriteEnd) {
+        self.ended = true;
+        self.record.lock().end(self.sequence, self.begun, self.effect, end);
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.close(WriteEnd::InDoubt);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! Counters, registers, logs and forgetting, by the calls that workers make.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::load::keyspace::Keyspace;
+
+const HOME: Source = Source { served_by: Some(NodeIndex(0)), connection: Some(9) };
+const ELSEWHERE: Source = Source { served_by: Some(NodeIndex(1)), connection: Some(9) };
+
+fn oracle() -> Oracle {
+    let keyspace = Keyspace::new([2, 2, 2, 2], |_| NodeIndex(0));
+    let config = OracleConfig { run: 3, checks: true, nodes: 2, evictions: false };
+    Oracle::new(keyspace, config, Events::ignore())
+}
+
+fn slot(oracle: &Oracle, space: Space) -> Slot {
+    oracle.keyspace().any(space, 0)
+}
+
+/// Wrong, corrupt, stale, lost, doubled.
+fn found(oracle: &Oracle) -> [u64; 5] {
+    let data = oracle.totals();
+    [data.wrong, data.corrupt, data.stale, data.acknowledged_but_lost, data.double_applied]
+}
+
+/// Catches a counter whose doubts excuse too much or too little.
+#[test]
+fn a_counter_stays_within_its_doubts() {
+    let oracle = oracle();
+    let counter = slot(&oracle, Space::Counters);
+    let start = oracle.counter_start(counter);
+    oracle.counter_stored(counter, HOME, Offset(1));
+    let count = |change, value| {
+        oracle.count_begun(counter, change);
+        oracle.counted(counter, change, value, HOME, Offset(2))
+    };
+    assert_eq!(count(1, start + 1), None);
+    // In doubt: it may have been executed, or be executed later.
+    oracle.count_begun(counter, 1);
+    assert_eq!(count(1, start + 2), None, "not executed yet");
+    assert_eq!(count(1, start + 4), None, "executed late");
+    assert_eq!(count(-1, start + 3), None);
+    // Certainly not executed: excuses nothing.
+    oracle.count_begun(counter, 1);
+    oracle.count_failed(counter, 1);
+    assert_eq!(count(1, start + 5), Some(ViolationKind::DoubleApplied));
+    assert_eq!(count(1, start + 6), None, "told once");
+    assert_eq!(count(1, start + 2), Some(ViolationKind::AcknowledgedButLost));
+    let other = oracle.counter_start(oracle.keyspace().any(Space::Counters, 1));
+    assert_eq!(count(1, other), Some(ViolationKind::Wrong));
+    assert_eq!(found(&oracle), [1, 0, 0, 1, 1]);
+    assert_eq!(oracle.totals().examples[0].connection, Some(9));
+}
+
+/// Catches counts of a node that stood in, charged to the home's copy.
+#[test]
+fn what_another_node_counts_is_left_out() {
+    let oracle = oracle();
+    let counter = slot(&oracle, Space::Counters);
+    let start = oracle.counter_start(counter);
+    oracle.counter_stored(counter, HOME, Offset(1));
+    oracle.count_begun(counter, 1);
+    assert_eq!(oracle.counted(counter, 1, 77, ELSEWHERE, Offset(2)), None);
+    oracle.counter_missing(counter, ELSEWHERE, Offset(3));
+    oracle.audit_counter(counter, start.to_string().as_bytes(), HOME, Offset(4));
+    assert_eq!(found(&oracle), [0; 5]);
+    oracle.audit_counter(counter, b"1x", HOME, Offset(5));
+    assert_eq!(found(&oracle), [0, 1, 0, 0, 0]);
+}
+
+/// Catches a loss that is excused for ever after one restart, and one that is not excused at all.
+#[test]
+fn a_node_that_lost_its_data_is_excused_once() {
+    let oracle = oracle();
+    let value = slot(&oracle, Space::Values);
+    let store = |at| {
+        let lease = oracle.lease(value, Effect::Store(None), Offset(at)).unwrap();
+        lease.end(WriteEnd::Acknowledged { at_home: true });
+    };
+    let miss = |at| {
+        let before = oracle.look(value);
+        oracle.judge(value, &before, None, HOME, Offset(at))
+    };
+    store(10);
+    assert_eq!(miss(11), Verdict::FalseMiss);
+    oracle.forget(NodeIndex(1), Offset(12));
+    assert_eq!(miss(13), Verdict::FalseMiss, "another node");
+    oracle.forget(NodeIndex(0), Offset(14));
+    assert_eq!(miss(15), Verdict::Miss);
+    store(14);
+    assert_eq!(miss(16), Verdict::Miss, "the write began before the loss was over");
+    store(17);
+    assert_eq!(miss(18), Verdict::FalseMiss);
+    let counter = slot(&oracle, Space::Counters);
+    oracle.counter_stored(counter, HOME, Offset(5));
+    oracle.counter_missing(counter, HOME, Offset(19));
+    assert_eq!(found(&oracle), [0; 5]);
+    oracle.counter_stored(counter, HOME, Offset(20));
+    oracle.counter_missing(counter, HOME, Offset(21));
+    assert_eq!(found(&oracle), [0, 0, 0, 1, 0]);
+}
+
+/// Catches a lease that is given twice, and a dropped one that claims to know how its write ended.
+#[test]
+fn a_dropped_lease_leaves_its_write_in_doubt() {
+    let oracle = Arc::new(oracle());
+    let value = slot(&oracle, Space::Values);
+    let first = oracle.lease(value, Effect::Delete, Offset(1)).unwrap();
+    assert!(oracle.lease(value, Effect::Store(None), Offset(1)).is_none());
+    drop(first);
+    let second = oracle.lease(value, Effect::Store(None), Offset(2)).unwrap();
+    assert_eq!(second.sequence(), 2);
+    second.end(WriteEnd::Acknowledged { at_home: true });
+    let before = oracle.look(value);
+    assert_eq!((before.failed(), before.acknowledged()), (1, 2));
+    let verdict = oracle.judge(value, &before, None, HOME, Offset(3));
+    assert_eq!(verdict, Verdict::Miss, "the delete may be executed late");
+}
+
+/// Catches a register that loses an update, goes back, or takes another's value.
+#[test]
+fn a_register_counts_its_swaps() {
+    let oracle = oracle();
+    let register = slot(&oracle, Space::Registers);
+    let base = oracle.register_base(register);
+    oracle.register_stored(register, base, HOME, Offset(1));
+    for sequence in [base + 1, base + 2] {
+        oracle.swap_attempted(register, sequence);
+        oracle.swapped(register, sequence, HOME);
+    }
+    let read = |sequence| {
+        let mut bytes = Vec::new();
+        oracle.value(register, 0, sequence, 60, &mut bytes);
+        oracle.read_register(register, base + 2, &bytes, HOME, Offset(2))
+    };
+    assert_eq!(read(base + 2), Register::At(base + 2));
+    assert_eq!(read(base + 1), Register::Stale);
+    assert_eq!(read(base + 3), Register::Wrong);
+    let damaged = oracle.read_register(register, 0, b"junk", HOME, Offset(2));
+    assert_eq!(damaged, Register::Corrupt);
+    assert_eq!(found(&oracle), [1, 1, 1, 0, 0]);
+    // A second winner for the same token: three swaps acknowledged, two visible.
+    oracle.swapped(register, base + 2, HOME);
+    let mut bytes = Vec::new();
+    oracle.value(register, 0, base + 2, 60, &mut bytes);
+    oracle.audit_register(register, &bytes, HOME, Offset(3));
+    assert_eq!(found(&oracle), [1, 1, 1, 1, 0]);
+}
+
+/// Catches a record that is lost, doubled or damaged unnoticed, and a late start that is no excuse.
+#[test]
+fn a_log_has_every_record_once() {
+    let audit = |records: &[u64], start_in_doubt: bool| {
+        let oracle = oracle();
+        let log = slot(&oracle, Space::Logs);
+        assert!(oracle.log_must_start(log));
+        oracle.log_starting(log);
+        let first = oracle.next_record(log);
+        oracle.log_started(log, first, HOME, Offset(1));
+        for _ in 0..2 {
+            let record = oracle.next_record(log);
+            oracle.recorded(log, record, HOME);
+        }
+        if start_in_doubt {
+            oracle.log_starting(log);
+            let again = oracle.next_record(log);
+            oracle.log_starting(log);
+            oracle.log_started(log, again, HOME, Offset(2));
+        }
+        let mut whole = Vec::new();
+        let mut one = Vec::new();
+        for record in records {
+            oracle.value(log, 0, *record, 40, &mut one);
+            whole.extend_from_slice(&one);
+        }
+        oracle.audit_log(log, &whole, HOME, Offset(3));
+        found(&oracle)
+    };
+    assert_eq!(audit(&[1, 2, 3], false), [0; 5]);
+    assert_eq!(audit(&[3, 1, 2], false), [0; 5], "put before the others");
+    assert_eq!(audit(&[1, 3], false), [0, 0, 0, 1, 0]);
+    assert_eq!(audit(&[1, 2, 3, 2], false), [0, 0, 0, 0, 1]);
+    assert_eq!(audit(&[1, 2, 3, 9], false), [1, 0, 0, 0, 0]);
+    assert_eq!(audit(&[1], true), [0; 5], "a start in doubt may have wiped the log");
+}

@@ -1,0 +1,203 @@
+//! One promise for each intended operation, and the ledger in which every promise is settled.
+//!
+//! A ticket is closed exactly once. One that is dropped (a panic, a cancelled task, a backlog that
+//! is thrown away) closes itself, so that issued = sum of outcomes holds whatever happens.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use parking_lot::Mutex;
+
+use super::draft::{Draft, Drafter};
+use crate::base::name::NodeIndex;
+use crate::base::time::{Offset, RunClock};
+use crate::event::{OUTCOMES, Operation, Outcome, Sample};
+
+/// Where a worker's samples go: one for each worker, so that recording shares nothing.
+pub type Sampler = Box<dyn FnMut(&Sample) + Send>;
+
+/// The longest delay that is told apart from a longer one, in microseconds: ten minutes.
+const DELAY_US_MAX: u64 = 600_000_000;
+
+/// How many histograms share the counting of delays, so that workers seldom meet at one.
+const DELAY_SHARDS: usize = 8;
+
+/// An intended operation that has been issued and not yet settled.
+#[derive(Debug)]
+#[must_use = "a ticket that is dropped is recorded as lost or hung"]
+pub(super) struct Ticket {
+    due: Offset,
+    issued: Offset,
+    state: State,
+    ledger: Arc<Ledger>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nobody has taken it up.
+    Waiting,
+    /// A worker is at it.
+    Taken { operation: Operation, home: NodeIndex },
+    /// It has its outcome.
+    Closed,
+}
+
+/// Counts every ticket that was issued and every outcome. One for all workers.
+pub(super) struct Ledger {
+    clock: RunClock,
+    issued: AtomicU64,
+    outcomes: [AtomicU64; OUTCOMES],
+    delays: Vec<Mutex<Histogram<u64>>>,
+    /// What records tickets that no worker took up.
+    spare: Mutex<Spare>,
+}
+
+/// Draws what a lost ticket would have asked for, from a stream of its own.
+struct Spare {
+    sampler: Sampler,
+    drafter: Drafter,
+}
+
+/// How late the load generator itself was, in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IssueDelay {
+    /// Half of the starts were earlier than this.
+    pub p50_us: u64,
+    /// All but one in a hundred.
+    pub p99_us: u64,
+    /// The latest.
+    pub max_us: u64,
+}
+
+impl Ledger {
+    pub(super) fn new(clock: RunClock, sampler: Sampler, drafter: Drafter) -> Arc<Self> {
+        let histogram = || {
+            let histogram = Histogram::new_with_bounds(1, DELAY_US_MAX, 2);
+            Mutex::new(histogram.expect("1 to ten minutes at two digits are valid bounds"))
+        };
+        Arc::new(Self {
+            clock,
+            issued: AtomicU64::new(0),
+            outcomes: [const { AtomicU64::new(0) }; OUTCOMES],
+            delays: (0..DELAY_SHARDS).map(|_| histogram()).collect(),
+            spare: Mutex::new(Spare { sampler, drafter }),
+        })
+    }
+
+    pub(super) const fn clock(&self) -> &RunClock {
+        &self.clock
+    }
+
+    /// Issues a ticket at `now` for what was due at `due`.
+    pub(super) fn issue(self: &Arc<Self>, due: Offset, now: Offset) -> Ticket {
+        self.issued.fetch_add(1, Ordering::Relaxed);
+        Ticket { due, issued: now, state: State::Waiting, ledger: Arc::clone(self) }
+    }
+
+    /// How many tickets were issued.
+    pub(super) fn issued(&self) -> u64 {
+        self.issued.load(Ordering::Relaxed)
+    }
+
+    /// How many tickets came to each outcome, in the order of [`Outcome::position`].
+    pub(super) fn outcomes(&self) -> [u64; OUTCOMES] {
+        std::array::from_fn(|position| self.outcomes[position].load(Ordering::Relaxed))
+    }
+
+    /// How late tickets were issued.
+    pub(super) fn issue_delay(&self) -> IssueDelay {
+        let mut all = self.delays[0].lock().clone();
+        for shard in &self.delays[1..] {
+            all.add(&*shard.lock()).expect("every shard has the same bounds");
+        }
+        if all.is_empty() {
+            return IssueDelay::default();
+        }
+        IssueDelay {
+            p50_us: all.value_at_quantile(0.5),
+            p99_us: all.value_at_quantile(0.99),
+            max_us: all.max(),
+        }
+    }
+
+    fn count(&self, outcome: Outcome) {
+        self.outcomes[outcome.position()].fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn count_delay(&self, due: Offset, issued: Offset) {
+        let delay = u64::try_from(issued.since(due).as_micros()).unwrap_or(DELAY_US_MAX);
+        // Consecutive operations are spread over the shards by their due time.
+        let shard = usize::try_from(due.0 >> 10).unwrap_or_default() % DELAY_SHARDS;
+        self.delays[shard].lock().saturating_record(delay);
+    }
+}
+
+impl Ticket {
+    /// A worker begins with it, at once: it was free when the ticket was issued, so the time it
+    /// took to wake it is the generator's own lateness.
+    pub(super) fn taken_at_once(&mut self, now: Offset) {
+        self.issued = now;
+    }
+
+    /// A worker has drawn what to ask for.
+    pub(super) fn take_up(&mut self, operation: Operation, home: NodeIndex) {
+        self.state = State::Taken { operation, home };
+        self.ledger.count_delay(self.due, self.issued);
+    }
+
+    /// When the operation should have started.
+    pub(super) const fn due(&self) -> Offset {
+        self.due
+    }
+
+    /// When it was issued.
+    pub(super) const fn issued(&self) -> Offset {
+        self.issued
+    }
+
+    /// Settles it: `sample` is its outcome.
+    pub(super) fn close(mut self, sample: &Sample, sampler: &mut Sampler) {
+        self.state = State::Closed;
+        self.ledger.count(sample.outcome);
+        sampler(sample);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let now = self.ledger.clock.now();
+        let mut spare = self.ledger.spare.lock();
+        let (operation, home, outcome) = match self.state {
+            State::Closed => return,
+            State::Taken { operation, home } => (operation, home, Outcome::Hung),
+            State::Waiting => {
+                let Draft { operation, home, .. } = spare.drafter.draw();
+                (operation, home, Outcome::LostSlot)
+            }
+        };
+        self.ledger.count(outcome);
+        let issued = if outcome == Outcome::LostSlot { now } else { self.issued };
+        (spare.sampler)(&Sample {
+            operation,
+            home,
+            served_by: None,
+            outcome,
+            due: self.due,
+            issued,
+            sent: None,
+            done: now,
+            connection_wait: Duration::ZERO,
+            attempts: 0,
+            requests: 0,
+        });
+    }
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger").field("issued", &self.issued()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,197 @@
+//! Where violations of the data contract are counted, and the first of them kept.
+//!
+//! It never keeps or shows a value: only numbers, the node and the connection.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+use super::keyspace::{Keyspace, Slot};
+use crate::base::name::NodeIndex;
+use crate::base::time::Offset;
+use crate::event::{EventKind, Events, ViolationKind};
+
+/// How many violations are kept with their evidence and emitted as events, of each kind. More are
+/// counted only: the first ones show what goes wrong, the thousandth shows nothing new.
+pub const EXAMPLES_MAX: u64 = 20;
+
+/// Every kind, in the order of its counter.
+const KINDS: [ViolationKind; 7] = [
+    ViolationKind::Wrong,
+    ViolationKind::Corrupt,
+    ViolationKind::Stale,
+    ViolationKind::StaleUnacknowledged,
+    ViolationKind::FalseMiss,
+    ViolationKind::AcknowledgedButLost,
+    ViolationKind::DoubleApplied,
+];
+
+/// One violation with its evidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Violation {
+    /// Which kind.
+    pub kind: ViolationKind,
+    /// When it was seen, in seconds since the start of the run.
+    pub at_s: f64,
+    /// The key's name: a prefix for its range and its index.
+    pub key: String,
+    /// The node that answered.
+    pub node: NodeIndex,
+    /// The client's connection, when it is known.
+    pub connection: Option<u64>,
+    /// The least that should have been seen: a sequence, for a counter its value.
+    pub expected: Option<u64>,
+    /// What was seen.
+    pub seen: Option<u64>,
+    /// What is wrong, in a few words.
+    pub detail: String,
+}
+
+/// What the data of a run came to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DataTotals {
+    /// Values of another key, or never written.
+    pub wrong: u64,
+    /// Values whose length or checksum is not their own.
+    pub corrupt: u64,
+    /// Values older than the last acknowledged write.
+    pub stale: u64,
+    /// Values older than the last attempted write, which was not acknowledged.
+    pub stale_unacknowledged: u64,
+    /// Misses on keys that their home node held.
+    pub false_misses: u64,
+    /// Acknowledged writes that were not executed.
+    pub acknowledged_but_lost: u64,
+    /// Changes that were executed more often than they were asked for.
+    pub double_applied: u64,
+    /// The first ones of each kind, in the order in which they were seen.
+    pub examples: Vec<Violation>,
+}
+
+/// What was seen, before it is known when and where.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Finding {
+    pub(super) kind: ViolationKind,
+    pub(super) slot: Slot,
+    pub(super) served_by: Option<NodeIndex>,
+    pub(super) connection: Option<u64>,
+    pub(super) expected: Option<u64>,
+    pub(super) seen: Option<u64>,
+    pub(super) detail: &'static str,
+}
+
+/// Counts violations. Shared by all workers; touched only when something is wrong.
+#[derive(Debug)]
+pub(super) struct Violations {
+    counts: [AtomicU64; KINDS.len()],
+    examples: Mutex<Vec<Violation>>,
+    events: Events,
+}
+
+impl Violations {
+    pub(super) fn new(events: Events) -> Self {
+        Self { counts: Default::default(), examples: Mutex::default(), events }
+    }
+
+    /// Counts a violation; one of the first is kept and emitted.
+    pub(super) fn report(&self, at: Offset, keyspace: &Keyspace, finding: Finding) {
+        let before = self.counts[finding.kind as usize].fetch_add(1, Ordering::Relaxed);
+        if before >= EXAMPLES_MAX {
+            return;
+        }
+        let node = finding.served_by.unwrap_or_else(|| keyspace.home(finding.slot));
+        let key = keyspace.key(finding.slot).as_str().to_owned();
+        let violation = Violation {
+            kind: finding.kind,
+            at_s: at.as_secs_f64(),
+            key,
+            node,
+            connection: finding.connection,
+            expected: finding.expected,
+            seen: finding.seen,
+            detail: finding.detail.to_owned(),
+        };
+        let detail = violation.sentence();
+        self.examples.lock().push(violation);
+        self.events.emit(EventKind::Violation { kind: finding.kind, node, detail });
+    }
+
+    pub(super) fn totals(&self) -> DataTotals {
+        let count = |kind: ViolationKind| self.counts[kind as usize].load(Ordering::Relaxed);
+        DataTotals {
+            wrong: count(ViolationKind::Wrong),
+            corrupt: count(ViolationKind::Corrupt),
+            stale: count(ViolationKind::Stale),
+            stale_unacknowledged: count(ViolationKind::StaleUnacknowledged),
+            false_misses: count(ViolationKind::FalseMiss),
+            acknowledged_but_lost: count(ViolationKind::AcknowledgedButLost),
+            double_applied: count(ViolationKind::DoubleApplied),
+            examples: self.examples.lock().clone(),
+        }
+    }
+}
+
+impl Violation {
+    /// The evidence in one sentence.
+    fn sentence(&self) -> String {
+        use std::fmt::Write;
+        let mut text = format!("{}: {}", self.key, self.detail);
+        // Writing into a String cannot fail.
+        if let Some(expected) = self.expected {
+            let _ = write!(text, "; expected {expected}");
+        }
+        if let Some(seen) = self.seen {
+            let _ = write!(text, "; saw {seen}");
+        }
+        if let Some(connection) = self.connection {
+            let _ = write!(text, "; connection {connection}");
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// Catches a flood of events under a fault that breaks every read, and a kind that is counted
+    /// as another.
+    #[test]
+    fn all_are_counted_and_the_first_are_kept() {
+        let seen = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&seen);
+        let events = Events::to(move |_| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        let keyspace = Keyspace::new([1, 0, 0, 0], |_| NodeIndex(1));
+        let violations = Violations::new(events);
+        let slot = keyspace.any(crate::load::keyspace::Space::Values, 0);
+        for (times, kind) in KINDS.into_iter().enumerate() {
+            for _ in 0..=times * 10 {
+                let finding = Finding {
+                    kind,
+                    slot,
+                    served_by: None,
+                    connection: Some(4),
+                    expected: Some(9),
+                    seen: Some(7),
+                    detail: "older than acknowledged",
+                };
+                violations.report(Offset(1_500_000_000), &keyspace, finding);
+            }
+        }
+        let totals = violations.totals();
+        assert_eq!((totals.wrong, totals.corrupt, totals.stale), (1, 11, 21));
+        assert_eq!((totals.stale_unacknowledged, totals.false_misses), (31, 41));
+        assert_eq!((totals.acknowledged_but_lost, totals.double_applied), (51, 61));
+        assert_eq!(totals.examples.len() as u64, 1 + 11 + 5 * EXAMPLES_MAX);
+        assert_eq!(seen.load(Ordering::Relaxed), totals.examples.len() as u64);
+        assert_eq!(
+            totals.examples[0].sentence(),
+            "k:0: older than acknowledged; expected 9; saw 7; connection 4"
+        );
+    }
+}

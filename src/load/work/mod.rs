@@ -1,0 +1,117 @@
+//! What a worker does with a ticket: ask the client, ask the oracle, say what it came to.
+//!
+//! Nothing here waits for anything but the client.
+
+mod change;
+mod fill;
+mod read;
+mod worker;
+mod write;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) use fill::{Fill, Filled};
+pub(super) use worker::{Worker, hung_after};
+
+use super::draft::{Draft, Drafter};
+use super::keyspace::Slot;
+use super::oracle::{Oracle, Source};
+use crate::base::name::NodeIndex;
+use crate::base::time::RunClock;
+use crate::client::{Client, Failure, Trace, Ttl};
+use crate::event::{Operation, Outcome};
+use crate::wire::key::Key;
+
+/// What a worker works with.
+pub(super) struct Hands {
+    pub(super) client: Client,
+    pub(super) oracle: Arc<Oracle>,
+    pub(super) clock: RunClock,
+    pub(super) drafter: Drafter,
+    pub(super) ttl: Option<Duration>,
+    pub(super) multi_get_keys: u32,
+    /// Whether values that a read did not find are stored again.
+    pub(super) fill_after_miss: bool,
+    /// What was found to be absent and should be there: stored again after the ticket.
+    pub(super) absent: Vec<Fill>,
+    pub(super) buffer: Vec<u8>,
+}
+
+/// What a ticket came to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Done {
+    pub(super) outcome: Outcome,
+    pub(super) trace: Trace,
+}
+
+impl Hands {
+    /// Does what the draft says and judges the answer.
+    pub(super) async fn perform(&mut self, draft: Draft) -> Done {
+        let slot = draft.slot;
+        match draft.operation {
+            Operation::Get => self.get(slot).await,
+            Operation::Gat => self.gat(slot).await,
+            Operation::MultiGet => self.multi_get(slot).await,
+            Operation::Set | Operation::Add | Operation::Replace => {
+                self.store(draft.operation, slot).await
+            }
+            Operation::Delete => self.delete(slot).await,
+            Operation::Touch => self.touch(slot).await,
+            Operation::Incr => self.count(slot, 1).await,
+            Operation::Decr => self.count(slot, -1).await,
+            Operation::Cas => self.swap(slot).await,
+            Operation::Append => self.record(slot, true).await,
+            Operation::Prepend => self.record(slot, false).await,
+        }
+    }
+
+    fn key(&self, slot: Slot) -> Key {
+        self.oracle.keyspace().key(slot).clone()
+    }
+
+    fn home(&self, slot: Slot) -> NodeIndex {
+        self.oracle.keyspace().home(slot)
+    }
+
+    fn expiry(&self) -> Ttl {
+        Ttl::from(self.ttl)
+    }
+}
+
+impl std::fmt::Debug for Hands {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hands").field("drafter", &self.drafter).finish_non_exhaustive()
+    }
+}
+
+/// The outcome of a read that got no answer: nothing can be in doubt.
+const fn read_failed(failure: Failure) -> Outcome {
+    match failure {
+        Failure::Shed => Outcome::Shed,
+        Failure::Error(class) | Failure::Indeterminate(class) => Outcome::Error(class),
+    }
+}
+
+/// The outcome of a write that got no answer.
+const fn write_failed(failure: Failure) -> Outcome {
+    match failure {
+        Failure::Shed => Outcome::Shed,
+        Failure::Error(class) => Outcome::Error(class),
+        Failure::Indeterminate(class) => Outcome::Indeterminate(class),
+    }
+}
+
+fn source(trace: &Trace) -> Source {
+    Source { served_by: trace.served_by, connection: trace.connection }
+}
+
+/// Adds a further call of the same ticket: times add up, the last answer counts.
+fn join(total: &mut Trace, part: &Trace) {
+    total.served_by = part.served_by.or(total.served_by);
+    total.sent = total.sent.or(part.sent);
+    total.connection_wait += part.connection_wait;
+    total.attempts += part.attempts;
+    total.requests += part.requests;
+    total.connection = part.connection.or(total.connection);
+}

@@ -1,0 +1,95 @@
+//! Reads of values: get, gat, multi-get.
+
+use super::{Done, Fill, Hands, read_failed, source};
+use crate::client::{Call, Failure, Item};
+use crate::event::Outcome;
+use crate::load::keyspace::Slot;
+use crate::load::oracle::{Record, Source, Verdict};
+use crate::wire::key::Key;
+
+impl Hands {
+    pub(super) async fn get(&mut self, slot: Slot) -> Done {
+        let before = self.oracle.look(slot);
+        let call = self.client.get(self.oracle.keyspace().key(slot)).await;
+        self.read(slot, &before, &call)
+    }
+
+    pub(super) async fn gat(&mut self, slot: Slot) -> Done {
+        let before = self.oracle.look(slot);
+        let expiry = self.expiry();
+        let call = self.client.gat(self.oracle.keyspace().key(slot), expiry).await;
+        self.read(slot, &before, &call)
+    }
+
+    fn read(&mut self, slot: Slot, before: &Record, call: &Call<Option<Item>>) -> Done {
+        let from = source(&call.trace);
+        Done { outcome: self.judge(slot, before, &call.result, from), trace: call.trace }
+    }
+
+    /// Reads the first key and others that are drawn. The ticket has one outcome: that of the key
+    /// that came off worst. Every violation is counted for its own key.
+    pub(super) async fn multi_get(&mut self, first: Slot) -> Done {
+        let more = self.multi_get_keys.saturating_sub(1);
+        let mut slots = vec![first];
+        slots.extend((0..more).map(|_| self.drafter.draw_value_slot()));
+        // A key asked for twice would come twice: once is what an application asks for.
+        slots.sort_unstable();
+        slots.dedup();
+        let before: Vec<Record> = slots.iter().map(|slot| self.oracle.look(*slot)).collect();
+        let keys: Vec<Key> = slots.iter().map(|slot| self.key(*slot)).collect();
+        let call = self.client.get_multi(&keys).await;
+        let mut worst = Outcome::Hit;
+        for ((slot, before), entry) in slots.iter().zip(&before).zip(&call.entries) {
+            let home = self.home(*slot);
+            let part = call.traces.iter().find(|trace| trace.home == home).unwrap_or(&call.trace);
+            let outcome = self.judge(*slot, before, entry, source(part));
+            if badness(outcome) > badness(worst) {
+                worst = outcome;
+            }
+        }
+        let mut trace = call.trace;
+        trace.home = self.home(first);
+        Done { outcome: worst, trace }
+    }
+
+    /// What one key of a read came to. A key that is absent is noted, to be stored again.
+    fn judge(
+        &mut self,
+        slot: Slot,
+        before: &Record,
+        result: &Result<Option<Item>, Failure>,
+        from: Source,
+    ) -> Outcome {
+        let item = match result {
+            Err(failure) => return read_failed(*failure),
+            Ok(item) => item.as_ref(),
+        };
+        if item.is_none() && self.fill_after_miss {
+            self.absent.push(Fill::Value(slot));
+        }
+        let value = item.map(|item| item.value.as_slice());
+        match self.oracle.judge(slot, before, value, from, self.clock.now()) {
+            // Counted by the oracle; the caller got a value that it may get.
+            Verdict::Hit | Verdict::StaleUnacknowledged => Outcome::Hit,
+            Verdict::Miss => Outcome::Miss,
+            Verdict::FalseMiss => Outcome::FalseMiss,
+            Verdict::Stale => Outcome::Stale,
+            Verdict::Corrupt => Outcome::Corrupt,
+            Verdict::Wrong => Outcome::Wrong,
+        }
+    }
+}
+
+/// How bad an outcome of one key is for a multi-get as a whole.
+const fn badness(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::Wrong => 7,
+        Outcome::Corrupt => 6,
+        Outcome::Stale => 5,
+        Outcome::Error(_) => 4,
+        Outcome::Shed => 3,
+        Outcome::FalseMiss => 2,
+        Outcome::Miss => 1,
+        _ => 0,
+    }
+}

@@ -1,0 +1,253 @@
+//! A workload as plain data, and the checked parts that it is made into.
+
+use std::time::Duration;
+
+use super::arrival::{ARRIVALS, ArrivalSpec};
+use super::keys::{KEYS, KeySpec};
+use super::keyspace::{AUDITED_KEYS_MAX, Space};
+use super::mix::{Mix, MixError};
+use super::values::{VALUES, ValueSpec};
+use crate::base::family::{Chosen, SettingError, Settings, Value};
+use crate::base::units::Rate;
+use crate::event::Operation;
+
+/// The most keys of one multi-get.
+pub const MULTI_GET_KEYS_MAX: u32 = 10_000;
+
+/// What is asked of the cache, and when: plain data that a plan stores, prints and hashes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Workload {
+    /// Its name, such as `mixed`.
+    pub name: String,
+    /// What it is, in one line.
+    pub summary: String,
+    /// A kind of [`ARRIVALS`].
+    pub arrival: Chosen,
+    /// A kind of [`KEYS`].
+    pub keys: Chosen,
+    /// A kind of [`VALUES`].
+    pub values: Chosen,
+    /// The weight of each operation; one that is not listed has none.
+    pub mix: Vec<(Operation, u32)>,
+    /// How many keys a multi-get asks for.
+    pub multi_get_keys: u32,
+    /// How long values live; `None`: for ever.
+    pub ttl: Option<Duration>,
+    /// Whether a miss is followed by a store of the key, as an application in front of a database
+    /// would do it.
+    pub fill_after_miss: bool,
+}
+
+/// The rate that the command line asks for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RateWish {
+    /// Operations a second; each arrival says which of its rates that is.
+    PerSecond(Rate),
+    /// As fast as the workers get answers: a closed loop.
+    Max,
+}
+
+/// Why a workload cannot be run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WorkloadError {
+    /// The arrival is unknown or its settings are refused.
+    #[error("arrival: {0}")]
+    Arrival(SettingError),
+    /// The key distribution is unknown or its settings are refused.
+    #[error("keys: {0}")]
+    Keys(SettingError),
+    /// The value sizes are unknown or their settings are refused.
+    #[error("values: {0}")]
+    Values(SettingError),
+    /// Nothing to choose from.
+    #[error("mix: {0}")]
+    Mix(#[from] MixError),
+    /// A multi-get without a key, or with too many.
+    #[error("multi_get_keys is {keys}; write a number from 1 to 10000")]
+    MultiGetKeys {
+        /// The number given.
+        keys: u32,
+    },
+    /// No worker at all, or too many.
+    #[error("{workers} workers; there must be 1 to 10000: set -concurrency")]
+    Workers {
+        /// The number given.
+        workers: u32,
+    },
+    /// Each worker needs a key of its own to write.
+    #[error(
+        "{count} keys for {workers} workers, and each worker writes keys of its own; \
+         set `count` to {workers} or more, or -concurrency to {count} or less"
+    )]
+    FewKeys {
+        /// How many keys there are.
+        count: u64,
+        /// How many workers there are.
+        workers: u32,
+    },
+}
+
+/// The most workers: each is a task with a stream and a buffer of its own.
+pub const WORKERS_MAX: u32 = 10_000;
+
+/// A workload whose every part has been checked.
+#[derive(Debug)]
+pub struct Parts {
+    /// When operations start.
+    pub arrival: Box<dyn ArrivalSpec>,
+    /// Which key.
+    pub keys: Box<dyn KeySpec>,
+    /// How long a value.
+    pub values: Box<dyn ValueSpec>,
+    /// Which operation.
+    pub mix: Mix,
+}
+
+impl Workload {
+    /// Checks every part.
+    ///
+    /// # Errors
+    /// For the first part that makes no sense, with what to write instead.
+    pub fn parts(&self, rate: Option<RateWish>, workers: u32) -> Result<Parts, WorkloadError> {
+        let arrival = ARRIVALS.make(&self.arrival).map_err(WorkloadError::Arrival)?;
+        let arrival = match rate {
+            None => arrival,
+            Some(RateWish::PerSecond(rate)) => arrival.with_rate(rate),
+            Some(RateWish::Max) => ARRIVALS.make(&closed_loop()).map_err(WorkloadError::Arrival)?,
+        };
+        let keys = KEYS.make(&self.keys).map_err(WorkloadError::Keys)?;
+        let values = VALUES.make(&self.values).map_err(WorkloadError::Values)?;
+        let mix = Mix::new(&self.mix)?;
+        if !(1..=MULTI_GET_KEYS_MAX).contains(&self.multi_get_keys) {
+            return Err(WorkloadError::MultiGetKeys { keys: self.multi_get_keys });
+        }
+        if !(1..=WORKERS_MAX).contains(&workers) {
+            return Err(WorkloadError::Workers { workers });
+        }
+        if keys.count() < u64::from(workers) {
+            return Err(WorkloadError::FewKeys { count: keys.count(), workers });
+        }
+        Ok(Parts { arrival, keys, values, mix })
+    }
+}
+
+impl Parts {
+    /// How many keys each range has, in the order of [`Space::ALL`]. A range that no operation
+    /// needs has none; an audited one has [`AUDITED_KEYS_MAX`] at most, unless there are more
+    /// workers.
+    #[must_use]
+    pub fn counts(&self, workers: u32) -> [u64; Space::ALL.len()] {
+        let count = self.keys.count();
+        let audited = count.min(AUDITED_KEYS_MAX.max(u64::from(workers)));
+        Space::ALL.map(|space| {
+            let needed = Operation::ALL
+                .into_iter()
+                .any(|operation| self.mix.has(operation) && space_of(operation) == space);
+            match space {
+                Space::Values => count,
+                _ if needed => audited,
+                _ => 0,
+            }
+        })
+    }
+}
+
+/// The range of keys that an operation works on.
+#[must_use]
+pub const fn space_of(operation: Operation) -> Space {
+    match operation {
+        Operation::Incr | Operation::Decr => Space::Counters,
+        Operation::Cas => Space::Registers,
+        Operation::Append | Operation::Prepend => Space::Logs,
+        Operation::Get
+        | Operation::MultiGet
+        | Operation::Gat
+        | Operation::Set
+        | Operation::Add
+        | Operation::Replace
+        | Operation::Delete
+        | Operation::Touch => Space::Values,
+    }
+}
+
+fn closed_loop() -> Chosen {
+    Chosen { kind: "closed_loop".to_owned(), settings: Settings::default() }
+}
+
+impl Default for Workload {
+    /// `mixed`, as `workloads/mixed.toml` has it.
+    fn default() -> Self {
+        let chosen = |kind: &str, given: &[(&str, Value)]| {
+            let mut settings = Settings::default();
+            for (name, value) in given {
+                settings.insert(*name, value.clone());
+            }
+            Chosen { kind: kind.to_owned(), settings }
+        };
+        Self {
+            name: "mixed".to_owned(),
+            summary: "60 % get, 30 % set, 5 % delete, 5 % incr, hot keys".to_owned(),
+            arrival: chosen("constant", &[("rate", Value::Integer(2000))]),
+            keys: chosen("zipf", &[("count", Value::Integer(10_000))]),
+            values: chosen("range", &[]),
+            mix: vec![
+                (Operation::Get, 60),
+                (Operation::Set, 30),
+                (Operation::Delete, 5),
+                (Operation::Incr, 5),
+            ],
+            multi_get_keys: 8,
+            ttl: None,
+            fill_after_miss: true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Catches a workload that would panic or starve when it is run, instead of an error that says
+    /// what to write.
+    #[test]
+    fn what_cannot_run_says_what_to_write() {
+        let mixed = Workload::default();
+        assert!(mixed.parts(None, 100).is_ok());
+        let error = mixed.parts(None, 10_000 - 1).map(|_| ());
+        assert_eq!(error, Ok(()));
+        let mut few = mixed.clone();
+        few.keys.settings.insert("count", Value::Integer(50));
+        assert_eq!(
+            few.parts(None, 100).unwrap_err().to_string(),
+            "50 keys for 100 workers, and each worker writes keys of its own; \
+             set `count` to 100 or more, or -concurrency to 50 or less"
+        );
+        let none = mixed.parts(None, 0).unwrap_err();
+        assert_eq!(none, WorkloadError::Workers { workers: 0 });
+        let wide = Workload { multi_get_keys: 0, ..mixed.clone() };
+        assert!(wide.parts(None, 1).unwrap_err().to_string().contains("from 1 to 10000"));
+        let mut typo = mixed;
+        typo.arrival.kind = "constnat".to_owned();
+        let error = typo.parts(None, 1).unwrap_err().to_string();
+        assert_eq!(error, "arrival: unknown arrival `constnat`; did you mean `constant`?");
+    }
+
+    /// Catches a `-rate` that does not reach the arrival.
+    #[test]
+    fn the_wish_overrides_the_rate() {
+        let mixed = Workload::default();
+        let rate = |wish| mixed.parts(wish, 1).unwrap().arrival.rate().map(Rate::as_per_second);
+        assert_eq!(rate(None), Some(2000.0));
+        let wish = RateWish::PerSecond(Rate::per_second(50.0).unwrap());
+        assert_eq!(rate(Some(wish)), Some(50.0));
+        assert_eq!(rate(Some(RateWish::Max)), None);
+    }
+
+    /// Catches keys that nobody uses and yet would be preloaded.
+    #[test]
+    fn ranges_are_as_large_as_needed() {
+        let parts = Workload::default().parts(None, 100).unwrap();
+        assert_eq!(parts.counts(100), [10_000, 1000, 0, 0]);
+        assert_eq!(parts.counts(2000), [10_000, 2000, 0, 0]);
+    }
+}

@@ -1,0 +1,197 @@
+//! The client's settings: a profile by name, or a table that says how it differs from one.
+//!
+//! One list of fields serves reading, printing and the errors about both.
+
+use std::time::Duration;
+
+use super::error::FileError;
+use super::source::{Node, Table};
+use super::text::{Text, duration};
+use crate::base::family::unknown;
+use crate::base::units::Ratio;
+use crate::client::selector::{KeyHash, SELECTORS};
+use crate::client::{ClientConfig, ConfigError, PROFILES, Profile, Server};
+
+/// What a file writes for a time that never comes.
+const NEVER: &str = "never";
+
+/// The largest count that a field may hold; the client sets narrower bounds.
+const COUNT_MAX: u64 = 1_000_000;
+
+/// Where a field of the settings lies, by what it holds.
+enum Slot<'a> {
+    Time(&'a mut Duration),
+    Limit(&'a mut Option<Duration>),
+    Size(&'a mut usize),
+    Count(&'a mut u32),
+    Share(&'a mut f64),
+    Flag(&'a mut bool),
+    Text(&'a mut String),
+    Hash(&'a mut KeyHash),
+}
+
+/// A field of the settings.
+struct Field {
+    /// The table below the client's that it stands in; empty for the client's own.
+    group: &'static str,
+    name: &'static str,
+    slot: fn(&mut ClientConfig) -> Slot<'_>,
+}
+
+const fn field(
+    group: &'static str,
+    name: &'static str,
+    slot: fn(&mut ClientConfig) -> Slot<'_>,
+) -> Field {
+    Field { group, name, slot }
+}
+
+const GROUPS: [&str; 3] = ["", "breaker", "healing"];
+
+static FIELDS: &[Field] = &[
+    field("", "connect_timeout", |c| Slot::Time(&mut c.connect_timeout)),
+    field("", "operation_timeout", |c| Slot::Time(&mut c.operation_timeout)),
+    field("", "pool_size", |c| Slot::Size(&mut c.pool_size)),
+    field("", "pool_wait", |c| Slot::Time(&mut c.pool_wait)),
+    field("", "lifetime", |c| Slot::Limit(&mut c.lifetime)),
+    field("", "idle", |c| Slot::Limit(&mut c.idle)),
+    field("", "probe_idle", |c| Slot::Limit(&mut c.probe_idle)),
+    field("", "retry_stale", |c| Slot::Flag(&mut c.retry_stale)),
+    field("", "hash", |c| Slot::Hash(&mut c.hash)),
+    field("", "failover", |c| Slot::Flag(&mut c.failover)),
+    field("", "key_prefix", |c| Slot::Text(&mut c.key_prefix)),
+    field("", "health_check", |c| Slot::Limit(&mut c.health_check)),
+    field("breaker", "window", |c| Slot::Time(&mut c.breaker.window)),
+    field("breaker", "min_requests", |c| Slot::Count(&mut c.breaker.min_requests)),
+    field("breaker", "failure_ratio", |c| Slot::Share(&mut c.breaker.failure_ratio)),
+    field("breaker", "open", |c| Slot::Time(&mut c.breaker.open)),
+    field("breaker", "open_jitter", |c| Slot::Share(&mut c.breaker.open_jitter)),
+    field("breaker", "probes", |c| Slot::Count(&mut c.breaker.probes)),
+    field("healing", "enabled", |c| Slot::Flag(&mut c.healing.enabled)),
+    field("healing", "failures", |c| Slot::Count(&mut c.healing.failures)),
+    field("healing", "on_open", |c| Slot::Flag(&mut c.healing.on_open)),
+    field("healing", "delay_floor", |c| Slot::Time(&mut c.healing.delay_floor)),
+    field("healing", "delay_min", |c| Slot::Time(&mut c.healing.delay_min)),
+    field("healing", "delay_max", |c| Slot::Time(&mut c.healing.delay_max)),
+];
+
+/// The settings of the profile called `name`.
+///
+/// # Errors
+/// The nearest names, when there is no such profile.
+pub(super) fn profile(name: &str) -> Result<ClientConfig, String> {
+    let names: Vec<&str> = PROFILES.iter().map(|profile| profile.name).collect();
+    Profile::find(name)
+        .map(|profile| (profile.config)())
+        .ok_or_else(|| unknown("client profile", name, &names))
+}
+
+/// Reads a client's table: its name, if it gives one, and its settings, complete.
+pub(super) fn read(table: &Table<'_>) -> Result<(Option<String>, ClientConfig), FileError> {
+    let names = FIELDS.iter().filter(|field| field.group.is_empty()).map(|field| field.name);
+    let known: Vec<&str> =
+        ["name", "base", "selector", "breaker", "healing"].into_iter().chain(names).collect();
+    table.only("key", &known)?;
+    let mut config = match table.get("base") {
+        Some(node) => profile(node.text()?).map_err(|what| node.error(what))?,
+        None => ClientConfig::default(),
+    };
+    for group in GROUPS {
+        match table.get(group) {
+            Some(node) => read_group(group, &node.table()?, &mut config)?,
+            None if group.is_empty() => read_group(group, table, &mut config)?,
+            None => {}
+        }
+    }
+    if let Some(node) = table.get("selector") {
+        config.selector = node.chosen(&SELECTORS)?;
+    }
+    check(table, &config)?;
+    let name = table.get("name").map(|node| node.name().map(str::to_owned)).transpose()?;
+    Ok((name, config))
+}
+
+fn read_group(group: &str, table: &Table<'_>, config: &mut ClientConfig) -> Result<(), FileError> {
+    let fields = || FIELDS.iter().filter(|field| field.group == group);
+    if !group.is_empty() {
+        let names: Vec<&str> = fields().map(|field| field.name).collect();
+        table.only(&format!("setting of {group}"), &names)?;
+    }
+    for field in fields() {
+        if let Some(node) = table.get(field.name) {
+            fill((field.slot)(config), &node)?;
+        }
+    }
+    Ok(())
+}
+
+fn fill(slot: Slot<'_>, node: &Node<'_>) -> Result<(), FileError> {
+    match slot {
+        Slot::Time(time) => *time = node.duration()?,
+        Slot::Limit(limit) => {
+            *limit = if node.as_text() == Some(NEVER) { None } else { Some(node.duration()?) };
+        }
+        Slot::Size(size) => {
+            *size = usize::try_from(node.count(0..=COUNT_MAX)?).unwrap_or(usize::MAX);
+        }
+        Slot::Count(count) => {
+            *count = u32::try_from(node.count(0..=COUNT_MAX)?).unwrap_or(u32::MAX);
+        }
+        Slot::Share(share) => *share = node.parsed::<Ratio>("a ratio such as \"60%\"")?.value(),
+        Slot::Flag(flag) => *flag = node.flag()?,
+        Slot::Text(text) => node.text()?.clone_into(text),
+        Slot::Hash(hash) => *hash = node.word("key hash", &KeyHash::ALL.map(|h| (h.name(), h)))?,
+    }
+    Ok(())
+}
+
+/// Asks the client itself, and points at the setting that it names.
+fn check(table: &Table<'_>, config: &ClientConfig) -> Result<(), FileError> {
+    // Any server will do: only the settings are in question.
+    let servers = [Server { address: "127.0.0.1:11211".to_owned(), weight: 1 }];
+    let Err(error) = config.check(&servers) else {
+        return Ok(());
+    };
+    let node = match &error {
+        ConfigError::Setting { setting, .. } => {
+            let (group, name) = setting.split_once('.').unwrap_or((setting, ""));
+            let outer = table.get(group);
+            let inner = outer.as_ref().and_then(|node| node.table().ok()?.get(name));
+            inner.or(outer)
+        }
+        ConfigError::Selector(_) => table.get("selector"),
+        _ => None,
+    };
+    Err(node.map_or_else(|| table.error(error.to_string()), |node| node.error(error.to_string())))
+}
+
+/// Prints the settings as the table at `[path]`.
+pub(super) fn print(text: &mut Text, path: &str, name: &str, config: &ClientConfig) {
+    let mut config = config.clone();
+    for group in GROUPS {
+        if group.is_empty() {
+            text.table(path);
+            text.string("name", name);
+        } else {
+            text.table(&format!("{path}.{group}"));
+        }
+        for field in FIELDS.iter().filter(|field| field.group == group) {
+            text.value(field.name, &show((field.slot)(&mut config)));
+        }
+    }
+    text.table(&format!("{path}.selector"));
+    text.chosen(&config.selector, &SELECTORS);
+}
+
+fn show(slot: Slot<'_>) -> String {
+    match slot {
+        Slot::Time(time) => duration(*time),
+        Slot::Limit(limit) => limit.map_or_else(|| format!("\"{NEVER}\""), duration),
+        Slot::Size(size) => size.to_string(),
+        Slot::Count(count) => count.to_string(),
+        Slot::Share(share) => format!("\"{}\"", Ratio::new(*share).unwrap_or_default()),
+        Slot::Flag(flag) => flag.to_string(),
+        Slot::Text(text) => super::text::string(text),
+        Slot::Hash(hash) => super::text::string(hash.name()),
+    }
+}

@@ -1,0 +1,263 @@
+//! `[[faults]]`: what is broken, where, and when.
+
+use std::time::Duration;
+
+use super::error::FileError;
+use super::model::{FaultPlan, Phases};
+use super::scale::Scale;
+use super::source::{Node, Table};
+use super::text::Text;
+use crate::base::family::{Chosen, unknown};
+use crate::base::name::NodeIndex;
+use crate::base::units::Ratio;
+use crate::lab::fault::FAULTS;
+use crate::lab::timeline::{Direction, FaultSpec};
+use crate::proxy::toxic::TOXICS;
+
+/// The keys beside the one that names the fault.
+const KEYS: [&str; 9] =
+    ["name", "on", "at", "for", "fixed", "times", "every", "stream", "toxicity"];
+
+/// The toxics that Toxiproxy has under the same names, with the same effect. Its `packet_loss` loses
+/// bytes, which no network does.
+const TOXIPROXYS: [&str; 8] =
+    ["latency", "bandwidth", "slow_close", "timeout", "reset_peer", "slicer", "limit_data", "noop"];
+
+/// The most faults that a scenario may unfold to.
+const FAULTS_MAX: usize = 1000;
+
+/// What the faults of a scenario have to fit into.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Frame {
+    /// The phases as the file has them.
+    pub(super) written: Phases,
+    /// The phases as they will be.
+    pub(super) scaled: Phases,
+    /// From the one to the other.
+    pub(super) scale: Scale,
+    /// How many nodes there are.
+    pub(super) nodes: u16,
+}
+
+/// Reads every fault, unfolded and scaled, in the order of the file.
+pub(super) fn read(list: &Node<'_>, frame: &Frame) -> Result<Vec<FaultPlan>, FileError> {
+    let mut faults: Vec<FaultPlan> = Vec::new();
+    for node in list.list()? {
+        for fault in Written::read(&node.table()?, frame)?.unfold(frame) {
+            if faults.iter().any(|other| other.spec.name == fault.spec.name) {
+                return Err(node.error(format!(
+                    "two faults are called `{}`; give each its own `name`",
+                    fault.spec.name
+                )));
+            }
+            if faults.len() == FAULTS_MAX {
+                return Err(node.error(format!("there are more than {FAULTS_MAX} faults")));
+            }
+            faults.push(fault);
+        }
+    }
+    Ok(faults)
+}
+
+/// A fault as the file has it.
+struct Written {
+    spec: FaultSpec,
+    fixed_length: bool,
+    times: u32,
+    every: Duration,
+}
+
+impl Written {
+    fn read(table: &Table<'_>, frame: &Frame) -> Result<Self, FileError> {
+        let (kind, fault) = read_kind(table)?;
+        let optional_time = |key| table.get(key).map(|node| node.duration()).transpose();
+        let at = optional_time("at")?.unwrap_or_default();
+        let rest = frame.written.fault.saturating_sub(at);
+        let times = table.get("times").map(|node| node.count(1..=FAULTS_MAX as u64)).transpose()?;
+        let fixed = table.get("fixed").map(|node| node.flag()).transpose()?;
+        let written = Self {
+            spec: FaultSpec {
+                name: read_name(table, &kind)?,
+                nodes: read_nodes(table, frame.nodes)?,
+                at,
+                length: optional_time("for")?.unwrap_or(rest),
+                direction: read_direction(table, &kind)?,
+                toxicity: read_toxicity(table, &kind)?,
+                fault,
+            },
+            fixed_length: fixed.unwrap_or_default(),
+            times: times.map_or(1, |times| u32::try_from(times).unwrap_or(u32::MAX)),
+            every: optional_time("every")?.unwrap_or_default(),
+        };
+        written.check(table, &kind, frame.written.fault)?;
+        Ok(written)
+    }
+
+    /// Whether it ends within the fault phase, and its repetitions do not overlap.
+    fn check(&self, table: &Table<'_>, kind: &Node<'_>, phase: Duration) -> Result<(), FileError> {
+        let at_one_of = |keys: &[&str], what: String| {
+            let node = keys.iter().find_map(|key| table.get(key));
+            node.map_or_else(|| kind.error_at_key(&what), |node| node.error(&what))
+        };
+        let FaultSpec { at, length, .. } = self.spec;
+        if phase.is_zero() {
+            let what = "there is no fault phase; give `fault` a length under [phases]";
+            return Err(kind.error_at_key(what));
+        }
+        if length.is_zero() {
+            let what = format!("a fault of no length; the fault phase is {} long", show(phase));
+            return Err(at_one_of(&["for", "at"], what));
+        }
+        if self.times > 1 && self.every < length {
+            let what = format!("`every` must be at least as long as `for`: {}", show(length));
+            return Err(at_one_of(&["every", "times"], what));
+        }
+        let end = at.saturating_add(self.every * (self.times - 1)).saturating_add(length);
+        if end > phase {
+            let (end, phase) = (show(end), show(phase));
+            let what = format!("the fault ends {end} into a fault phase that is {phase} long");
+            return Err(at_one_of(&["times", "for", "at"], what));
+        }
+        Ok(())
+    }
+
+    fn unfold(self, frame: &Frame) -> impl Iterator<Item = FaultPlan> {
+        let Frame { scale, scaled, .. } = *frame;
+        (0..self.times).map(move |turn| {
+            let Self { fixed_length, times, every, .. } = self;
+            let mut spec = self.spec.clone();
+            if times > 1 {
+                spec.name = format!("{}-{}", spec.name, turn + 1);
+            }
+            let at = spec.at + every * turn;
+            (spec.at, spec.length) = scale.fault(at, spec.length, fixed_length, scaled.fault);
+            FaultPlan { spec, fixed_length }
+        })
+    }
+}
+
+fn show(time: Duration) -> humantime::FormattedDuration {
+    humantime::format_duration(time)
+}
+
+/// The direction that a fault of the network works on: downstream unless it says so, as in
+/// Toxiproxy.
+fn read_direction(table: &Table<'_>, kind: &Node<'_>) -> Result<Direction, FileError> {
+    const WORDS: [Direction; 3] = [Direction::Downstream, Direction::Upstream, Direction::Both];
+    let Some(node) = network_only(table, kind, "stream")? else {
+        return Ok(Direction::default());
+    };
+    node.word("stream", &WORDS.map(|direction| (direction.name(), direction)))
+}
+
+/// The share of connections that a fault of the network works on.
+fn read_toxicity(table: &Table<'_>, kind: &Node<'_>) -> Result<f32, FileError> {
+    let Some(node) = network_only(table, kind, "toxicity")? else {
+        return Ok(1.0);
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "Toxiproxy's toxicity has 32 bits")]
+    node.parsed::<Ratio>("a ratio such as \"10%\"").map(|ratio| ratio.value() as f32)
+}
+
+/// A key that means nothing for a fault of the node itself.
+fn network_only<'a>(
+    table: &Table<'a>,
+    kind: &Node<'_>,
+    key: &str,
+) -> Result<Option<Node<'a>>, FileError> {
+    let node = table.get(key);
+    match (&node, FAULTS.find(kind.key())) {
+        (Some(node), Some(fault)) => Err(node.error_at_key(format!(
+            "`{key}` is for faults of the network; `{}` is one of the node itself",
+            fault.name
+        ))),
+        _ => Ok(node),
+    }
+}
+
+/// The one key that names a toxic or a fault of the lab.
+fn read_kind<'a>(table: &Table<'a>) -> Result<(Node<'a>, Chosen), FileError> {
+    let mut found: Option<(Node<'a>, Chosen)> = None;
+    for node in table.iter().filter(|node| !KEYS.contains(&node.key())) {
+        let Some(chosen) = chosen(&node)? else {
+            let known: Vec<&str> = names().chain(KEYS).collect();
+            return Err(node.error_at_key(unknown("fault or key", node.key(), &known)));
+        };
+        if let Some((first, _)) = found {
+            return Err(node.error_at_key(format!(
+                "`{}` and `{}`: a fault has one kind; write a second [[faults]]",
+                first.key(),
+                node.key()
+            )));
+        }
+        found = Some((node, chosen));
+    }
+    found.ok_or_else(|| {
+        table.error("the fault has no kind; write for example packet_loss = { loss_rate = \"5%\" }")
+    })
+}
+
+/// The fault that the key of `node` names, if it names one: the families of faults in their order.
+fn chosen(node: &Node<'_>) -> Result<Option<Chosen>, FileError> {
+    if let Some(kind) = TOXICS.find(node.key()) {
+        return node.kind(kind).map(Some);
+    }
+    FAULTS.find(node.key()).map(|kind| node.kind(kind)).transpose()
+}
+
+/// Whether a proxy does it, rather than the lab to the node itself.
+pub(super) fn is_of_network(fault: &Chosen) -> bool {
+    FAULTS.find(&fault.kind).is_none()
+}
+
+/// Whether Toxiproxy has this fault too; a fault of the node itself is no matter for a proxy.
+pub(super) fn toxiproxy_knows(fault: &Chosen) -> bool {
+    !is_of_network(fault) || TOXIPROXYS.contains(&fault.kind.as_str())
+}
+
+/// Prints what a fault is.
+pub(super) fn print_kind(text: &mut Text, fault: &Chosen) {
+    if is_of_network(fault) {
+        text.chosen(fault, &TOXICS);
+    } else {
+        text.chosen(fault, &FAULTS);
+    }
+}
+
+/// The names of all faults.
+fn names() -> impl Iterator<Item = &'static str> {
+    let toxics = TOXICS.kinds.iter().map(|kind| kind.name);
+    toxics.chain(FAULTS.kinds.iter().map(|kind| kind.name))
+}
+
+fn read_name(table: &Table<'_>, kind: &Node<'_>) -> Result<String, FileError> {
+    match table.get("name") {
+        Some(node) => node.name().map(str::to_owned),
+        None => Ok(kind.key().to_owned()),
+    }
+}
+
+fn read_nodes(table: &Table<'_>, count: u16) -> Result<Vec<NodeIndex>, FileError> {
+    let node = table.need("on", "`\"all\"`, or nodes such as `[\"n1\"]`")?;
+    if node.as_text() == Some("all") {
+        return Ok((0..count).map(NodeIndex).collect());
+    }
+    let words = if node.as_text().is_some() { vec![node.clone()] } else { node.list()? };
+    let mut nodes = Vec::new();
+    for word in &words {
+        let name = word.text()?;
+        let index = NodeIndex::try_from(name.to_owned()).ok().filter(|index| index.0 < count);
+        let index = index.ok_or_else(|| {
+            let last = NodeIndex(count.saturating_sub(1));
+            word.error(format!("there is no node `{name}`; nodes are n1 to {last}, or \"all\""))
+        })?;
+        if nodes.contains(&index) {
+            return Err(word.error(format!("`{name}` is listed twice")));
+        }
+        nodes.push(index);
+    }
+    if nodes.is_empty() {
+        return Err(node.error("the fault is on no node; write \"all\" or [\"n1\"]"));
+    }
+    Ok(nodes)
+}

@@ -1,0 +1,39 @@
+//! All input, resolved: files and options become one immutable [`Plan`].
+//!
+//! ```text
+//! words ─► resolve ─► files (built in, or in the working directory) ─► source (TOML with places)
+//!                                                                          │
+//!            Plan ◄── scale ◄── scenario ── workload, client, fault, objective
+//! ```
+//! Every mistake is found here, before the first socket, and shown at its place. Nothing below this
+//! module reads a file or interprets an option, and a plan prints itself as a file that reads back
+//! to the same plan.
+
+mod client;
+mod error;
+mod fault;
+mod files;
+mod model;
+mod nodes;
+mod objective;
+mod options;
+mod print;
+mod resolve;
+mod scale;
+mod scenario;
+mod section;
+mod source;
+mod suite;
+mod text;
+mod workload;
+
+pub use error::{FileError, PlanError};
+pub use files::{Folder, Library};
+pub use model::{Addresses, Backend, FaultPlan, Listen, Nodes, Phases, Plan};
+pub use options::{Options, SEED_MAX, read_address, read_toxiproxy};
+pub use resolve::{check, plans};
+pub use section::{Section, sections};
+pub use source::Source;
+pub use suite::{SUITES, Suite};
+
+pub use crate::load::RateWish;

@@ -1,0 +1,162 @@
+//! The plan: everything decided before the first socket. Plain data, no options left to interpret.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::base::seed::Seed;
+use crate::client::ClientConfig;
+use crate::event::Phase;
+use crate::judge::Objective;
+use crate::lab::timeline::FaultSpec;
+use crate::load::{RateWish, Workload};
+
+/// One run of one scenario.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The scenario's name.
+    pub scenario: String,
+    /// What it shows, in one line.
+    pub summary: String,
+    /// The root of every draw.
+    pub seed: Seed,
+    /// How long each phase lasts.
+    pub phases: Phases,
+    /// The nodes.
+    pub nodes: Nodes,
+    /// The load.
+    pub workload: Workload,
+    /// How fast operations are offered, where that is not the workload's own choice.
+    pub rate: Option<RateWish>,
+    /// Concurrent workers.
+    pub concurrency: u32,
+    /// The name of the client's settings.
+    pub client_profile: String,
+    /// The client's settings.
+    pub client: ClientConfig,
+    /// What is broken, and when.
+    pub faults: Vec<FaultPlan>,
+    /// What the run is judged by.
+    pub objectives: Vec<Objective>,
+    /// How often live figures are taken.
+    pub metrics_interval: Duration,
+    /// Where journals and reports go.
+    pub out: PathBuf,
+    /// Where our proxies and the control API listen.
+    pub addresses: Addresses,
+    /// The control address of an external Toxiproxy that stands in for our proxies.
+    pub toxiproxy: Option<String>,
+}
+
+impl Plan {
+    /// Whether operations have intended starts. Without them there are no response times.
+    #[must_use]
+    pub fn is_open_loop(&self) -> bool {
+        let parts = self.workload.parts(self.rate, self.concurrency);
+        parts.is_ok_and(|parts| parts.arrival.rate().is_some())
+    }
+}
+
+/// How long each phase of a run lasts. A phase of no length is left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Phases {
+    /// Preload and settle; discarded.
+    pub warmup: Duration,
+    /// The baseline.
+    pub steady: Duration,
+    /// Faults are active.
+    pub fault: Duration,
+    /// Faults were healed when it began.
+    pub recovery: Duration,
+}
+
+impl Phases {
+    /// The phases that a file gives a length, in their order.
+    pub const PLANNED: [Phase; 4] = [Phase::Warmup, Phase::Steady, Phase::Fault, Phase::Recovery];
+
+    /// The length of one phase; draining has none, it ends when everything has.
+    #[must_use]
+    pub const fn length(&self, phase: Phase) -> Duration {
+        match phase {
+            Phase::Warmup => self.warmup,
+            Phase::Steady => self.steady,
+            Phase::Fault => self.fault,
+            Phase::Recovery => self.recovery,
+            Phase::Drain => Duration::ZERO,
+        }
+    }
+
+    /// The length of all.
+    #[must_use]
+    pub fn total(&self) -> Duration {
+        Self::PLANNED.into_iter().map(|phase| self.length(phase)).sum()
+    }
+}
+
+/// How many nodes there are, and what they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nodes {
+    /// What they are.
+    pub backend: Backend,
+    /// How many there are.
+    pub count: u16,
+}
+
+/// What the nodes are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// A real `memcached` from PATH when there is one, else the embedded node.
+    Auto,
+    /// A real `memcached` from PATH; without one there is no run.
+    Memcached,
+    /// The node in this process.
+    Embedded,
+    /// Nodes that already run, one at each address.
+    Servers(Vec<SocketAddr>),
+}
+
+/// A fault on the timeline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FaultPlan {
+    /// What is broken, where and when: the lab's own form.
+    pub spec: FaultSpec,
+    /// Whether its length means the same however long the run is, so that it is never scaled.
+    pub fixed_length: bool,
+}
+
+/// Where our proxies and the control API listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// The first proxy's address; the others have the ports that follow.
+    pub proxies: Listen,
+    /// The control API's address.
+    pub api: Listen,
+}
+
+/// An address to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// The address.
+    pub address: SocketAddr,
+    /// Whether it was asked for: then it is an error when it is taken. Else a free port serves.
+    pub required: bool,
+}
+
+impl Listen {
+    /// An address that was asked for.
+    #[must_use]
+    pub const fn on(address: SocketAddr) -> Self {
+        Self { address, required: true }
+    }
+
+    const fn usual(port: u16) -> Self {
+        let address = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+        Self { address, required: false }
+    }
+}
+
+impl Default for Addresses {
+    fn default() -> Self {
+        Self { proxies: Listen::usual(21211), api: Listen::usual(8474) }
+    }
+}

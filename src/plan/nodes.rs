@@ -1,0 +1,67 @@
+//! `[nodes]`: how many there are, and what they are.
+
+use std::net::SocketAddr;
+
+use super::error::{FileError, PlanError};
+use super::model::{Backend, Nodes};
+use super::source::Node;
+
+const DEFAULT_COUNT: u16 = 3;
+
+/// The most nodes: each has a proxy, and perhaps a process.
+const COUNT_MAX: u16 = 100;
+
+/// The words for what nodes are.
+const WORDS: [(&str, Backend); 3] =
+    [("auto", Backend::Auto), ("memcached", Backend::Memcached), ("embedded", Backend::Embedded)];
+
+/// Reads the nodes of a file; what the command line says goes before it.
+pub(super) fn read(
+    written: Option<&Node<'_>>,
+    given: Option<&Backend>,
+) -> Result<Nodes, PlanError> {
+    let written = written.map(read_table).transpose()?;
+    let mut nodes = written.unwrap_or(Nodes { backend: Backend::Auto, count: DEFAULT_COUNT });
+    match given {
+        Some(Backend::Servers(servers)) => {
+            nodes = of_servers(servers.clone())
+                .map_err(|what| PlanError::Option(format!("-servers {what}")))?;
+        }
+        Some(backend) => {
+            nodes.backend = backend.clone();
+        }
+        None => {}
+    }
+    Ok(nodes)
+}
+
+fn read_table(node: &Node<'_>) -> Result<Nodes, FileError> {
+    let table = node.table()?;
+    table.only("key", &["backend", "count", "servers"])?;
+    let count = table.get("count").map(|node| node.count(1..=COUNT_MAX.into())).transpose()?;
+    let backend = table.get("backend").map(|node| node.word("backend", &WORDS)).transpose()?;
+    let Some(servers) = table.get("servers") else {
+        let count = count.and_then(|count| u16::try_from(count).ok());
+        return Ok(Nodes {
+            backend: backend.unwrap_or(Backend::Auto),
+            count: count.unwrap_or(DEFAULT_COUNT),
+        });
+    };
+    if let Some(other) = table.get("backend").or_else(|| table.get("count")) {
+        let what = format!("`{}` and `servers` exclude each other", other.key());
+        return Err(other.error_at_key(what));
+    }
+    let addresses: Result<_, _> = servers.list()?.iter().map(Node::address).collect();
+    of_servers(addresses?).map_err(|what| servers.error(format!("`servers` {what}")))
+}
+
+fn of_servers(servers: Vec<SocketAddr>) -> Result<Nodes, String> {
+    let twice = servers.iter().enumerate().find(|(at, one)| servers[..*at].contains(one));
+    if let Some((_, server)) = twice {
+        return Err(format!("lists {server} twice"));
+    }
+    match u16::try_from(servers.len()) {
+        Ok(count @ 1..=COUNT_MAX) => Ok(Nodes { backend: Backend::Servers(servers), count }),
+        _ => Err(format!("needs 1 to {COUNT_MAX} addresses")),
+    }
+}

@@ -1,0 +1,95 @@
+//! An objective: a measure, where it is taken, and the bound it must keep.
+
+use super::error::FileError;
+use super::source::{Node, Table};
+use super::text::Text;
+use crate::base::family::{Unit, Value, unknown};
+use crate::event::Phase;
+use crate::judge::{Bound, MEASURES, Measure, Objective};
+use crate::record::NodeGroup;
+
+const KEYS: [&str; 8] =
+    ["name", "summary", "measure", "phase", "nodes", "at_most", "at_least", "min_samples"];
+
+/// The words for groups of nodes.
+const GROUPS: [(&str, NodeGroup); 3] =
+    [("all", NodeGroup::All), ("healthy", NodeGroup::Healthy), ("faulty", NodeGroup::Faulty)];
+
+/// Reads an objective; in a file of its own it is called `name`, else it must say.
+pub(super) fn read(table: &Table<'_>, name: Option<&str>) -> Result<Objective, FileError> {
+    table.only("key", &KEYS)?;
+    let name = match (table.get("name"), name) {
+        (Some(node), _) => node.name()?,
+        (None, Some(name)) => name,
+        (None, None) => table.need("name", "what the objective is called")?.name()?,
+    };
+    let summary = table.get("summary").map(|node| node.text()).transpose()?;
+    let measure = read_measure(&table.need("measure", "what is measured")?)?;
+    let phase = table.get("phase").map(|node| read_phase(&node)).transpose()?;
+    let nodes = table.get("nodes").map(|node| node.word("group of nodes", &GROUPS)).transpose()?;
+    let samples = table.get("min_samples").map(|node| node.count(0..=u64::MAX)).transpose()?;
+    Ok(Objective {
+        name: name.to_owned(),
+        summary: summary.unwrap_or(measure.summary).to_owned(),
+        measure: measure.name.to_owned(),
+        phase,
+        nodes: nodes.unwrap_or(NodeGroup::All),
+        bound: read_bound(table, measure)?,
+        min_samples: samples.unwrap_or(0),
+    })
+}
+
+fn read_measure(node: &Node<'_>) -> Result<&'static Measure, FileError> {
+    let name = node.text()?;
+    MEASURES.iter().find(|measure| measure.name == name).ok_or_else(|| {
+        let names: Vec<&str> = MEASURES.iter().map(|measure| measure.name).collect();
+        node.error(unknown("measure", name, &names))
+    })
+}
+
+fn read_phase(node: &Node<'_>) -> Result<Phase, FileError> {
+    node.word("phase", &Phase::ALL.map(|phase| (phase.name(), phase)))
+}
+
+fn read_bound(table: &Table<'_>, measure: &Measure) -> Result<Bound, FileError> {
+    let example = measure.unit.example();
+    match (table.get("at_most"), table.get("at_least")) {
+        (Some(_), Some(node)) => {
+            Err(node.error_at_key("`at_most` and `at_least`: an objective has one bound"))
+        }
+        (Some(node), None) => number(&node, measure.unit).map(Bound::AtMost),
+        (None, Some(node)) => number(&node, measure.unit).map(Bound::AtLeast),
+        (None, None) => Err(table.error(format!(
+            "the objective has no bound; write `at_most = {example}` or `at_least = {example}`"
+        ))),
+    }
+}
+
+fn number(node: &Node<'_>, unit: Unit) -> Result<f64, FileError> {
+    match node.in_unit(unit)? {
+        #[expect(clippy::cast_precision_loss, reason = "bounds are far below 2^53")]
+        Value::Integer(number) => Ok(number as f64),
+        Value::Float(number) => Ok(number),
+        Value::Text(_) | Value::Flag(_) => Err(node.error("a bound is a number")),
+    }
+}
+
+/// Prints an objective as an element of the list `path`.
+pub(super) fn print(text: &mut Text, path: &str, objective: &Objective) {
+    text.element(path);
+    text.string("name", &objective.name);
+    text.string("summary", &objective.summary);
+    text.string("measure", &objective.measure);
+    if let Some(phase) = objective.phase {
+        text.string("phase", phase.name());
+    }
+    text.string("nodes", objective.nodes.name());
+    let (key, number) = match objective.bound {
+        Bound::AtMost(number) => ("at_most", number),
+        Bound::AtLeast(number) => ("at_least", number),
+    };
+    let measure = MEASURES.iter().find(|measure| measure.name == objective.measure);
+    let unit = measure.map_or(Unit::Number, |measure| measure.unit);
+    text.value(key, &unit.format(&Value::Float(number)));
+    text.value("min_samples", &objective.min_samples.to_string());
+}

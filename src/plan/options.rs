@@ -1,0 +1,103 @@
+//! What the command line adds to a scenario. Everything given here goes before the file.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::model::Backend;
+use crate::load::RateWish;
+
+/// The largest seed: JSON numbers above 2^53 are rounded by many readers.
+pub const SEED_MAX: u64 = (1 << 53) - 1;
+
+/// The options that change a plan; `None` and empty leave the scenario's own choice.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Options {
+    /// The length of one run of one scenario; its phases and faults are scaled to fit.
+    pub duration: Option<Duration>,
+    /// Concurrent workers.
+    pub concurrency: Option<u32>,
+    /// The workload, by name or path.
+    pub workload: Option<String>,
+    /// How fast operations are offered, instead of the workload's own arrival.
+    pub rate: Option<RateWish>,
+    /// The client's profile, by name or path.
+    pub client: Option<String>,
+    /// How often live figures are taken.
+    pub metrics_interval: Option<Duration>,
+    /// Where journals and reports go.
+    pub out: Option<PathBuf>,
+    /// What the nodes are.
+    pub backend: Option<Backend>,
+    /// The address of the first proxy; the others follow it.
+    pub listen: Option<SocketAddr>,
+    /// The address of the control API.
+    pub api: Option<SocketAddr>,
+    /// The control address of an external Toxiproxy that stands in for our proxies.
+    pub toxiproxy: Option<String>,
+    /// The seed.
+    pub seed: Option<u64>,
+}
+
+/// Reads a numeric address with a port.
+///
+/// # Errors
+/// What to write instead.
+pub fn read_address(text: &str) -> Result<SocketAddr, String> {
+    let address = text.parse::<SocketAddr>().map_err(|_| {
+        format!("\"{text}\" is no numeric address with a port; write \"127.0.0.1:11211\"")
+    })?;
+    if address.port() == 0 {
+        return Err(format!("\"{text}\" has port 0; write the port that is listened on"));
+    }
+    Ok(address)
+}
+
+/// Reads the control address of an external Toxiproxy, in a build that can drive one.
+///
+/// # Errors
+/// What to write, or to build, instead.
+pub fn read_toxiproxy(text: &str) -> Result<String, String> {
+    if !cfg!(feature = "toxiproxy") {
+        return Err("this build cannot drive an external Toxiproxy; build it with \
+                    `cargo build --release --features toxiproxy`"
+            .to_owned());
+    }
+    let address = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
+    match address.rsplit_once(':') {
+        Some((host, port))
+            if !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0) =>
+        {
+            Ok(address.to_owned())
+        }
+        _ => Err(format!("\"{text}\" is no control address; write \"http://127.0.0.1:8474\"")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Catches an address that would only fail when it is dialled.
+    #[test]
+    fn addresses_are_numeric_and_have_a_port() {
+        assert!(read_address("10.0.0.1:11211").is_ok() && read_address("[::1]:1").is_ok());
+        assert_eq!(
+            read_address("cache:11211").unwrap_err(),
+            r#""cache:11211" is no numeric address with a port; write "127.0.0.1:11211""#
+        );
+        assert!(read_address("127.0.0.1").is_err() && read_address("127.0.0.1:0").is_err());
+    }
+
+    /// Catches a build that pretends to drive an external Toxiproxy, and an address without a port.
+    #[test]
+    fn toxiproxy_needs_its_feature_and_a_port() {
+        if cfg!(feature = "toxiproxy") {
+            assert_eq!(read_toxiproxy("http://localhost:8474/").unwrap(), "localhost:8474");
+            assert!(read_toxiproxy("localhost").is_err());
+        } else {
+            let error = read_toxiproxy("localhost:8474").unwrap_err();
+            assert!(error.contains("--features toxiproxy"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! A plan as a scenario's file: what `-dry-run` shows and a run keeps, and what can be run again.
+
+use md5::{Digest, Md5};
+
+use super::model::{Backend, FaultPlan, Listen, Plan};
+use super::text::{Text, string};
+use super::{client, fault, objective, workload};
+use crate::base::units::Ratio;
+use crate::load::RateWish;
+
+impl Plan {
+    /// The plan as a scenario's file: reading it back gives this plan.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let mut text = Text::default();
+        text.comment("A resolved plan. `harness -scenario FILE` runs it again.");
+        text.string("name", &self.scenario);
+        text.string("summary", &self.summary);
+        text.value("seed", &self.seed.to_string());
+        text.string("out", &self.out.to_string_lossy());
+        text.duration("metrics_interval", self.metrics_interval);
+        self.print_what_matters(&mut text);
+        text.finish()
+    }
+
+    /// A number for everything that decides what is run and how it is judged; neither the seed nor
+    /// where the results go. Equal plans have equal hashes in every version that prints them alike.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let mut text = Text::default();
+        text.string("name", &self.scenario);
+        self.print_what_matters(&mut text);
+        Md5::digest(text.finish()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn print_what_matters(&self, text: &mut Text) {
+        text.value("concurrency", &self.concurrency.to_string());
+        match self.rate {
+            Some(RateWish::PerSecond(rate)) => text.string("rate", &rate.to_string()),
+            Some(RateWish::Max) => text.string("rate", "max"),
+            None => {}
+        }
+        if let Some(address) = &self.toxiproxy {
+            text.string("toxiproxy", address);
+        }
+        text.table("phases");
+        for phase in super::model::Phases::PLANNED {
+            text.duration(phase.name(), self.phases.length(phase));
+        }
+        self.print_nodes(text);
+        self.print_addresses(text);
+        workload::print(text, "workload", &self.workload);
+        client::print(text, "client", &self.client_profile, &self.client);
+        for planned in &self.faults {
+            print_fault(text, planned);
+        }
+        for planned in &self.objectives {
+            objective::print(text, "objective", planned);
+        }
+    }
+
+    fn print_nodes(&self, text: &mut Text) {
+        text.table("nodes");
+        let backend = match &self.nodes.backend {
+            Backend::Servers(servers) => {
+                let servers: Vec<String> =
+                    servers.iter().map(|server| string(&server.to_string())).collect();
+                return text.value("servers", &format!("[{}]", servers.join(", ")));
+            }
+            Backend::Auto => "auto",
+            Backend::Memcached => "memcached",
+            Backend::Embedded => "embedded",
+        };
+        text.string("backend", backend);
+        text.value("count", &self.nodes.count.to_string());
+    }
+
+    /// Only what was asked for: a file that names an address insists on it.
+    fn print_addresses(&self, text: &mut Text) {
+        let named = [("proxies", self.addresses.proxies), ("api", self.addresses.api)];
+        if named.iter().any(|(_, listen)| listen.required) {
+            text.table("addresses");
+        }
+        for (key, Listen { address, required }) in named {
+            if required {
+                text.string(key, &address.to_string());
+            }
+        }
+    }
+}
+
+fn print_fault(text: &mut Text, planned: &FaultPlan) {
+    let FaultPlan { spec, fixed_length } = planned;
+    text.element("faults");
+    text.string("name", &spec.name);
+    let nodes: Vec<String> = spec.nodes.iter().map(|node| string(&node.to_string())).collect();
+    text.value("on", &format!("[{}]", nodes.join(", ")));
+    text.duration("at", spec.at);
+    text.duration("for", spec.length);
+    text.value("fixed", &fixed_length.to_string());
+    if fault::is_of_network(&spec.fault) {
+        text.string("stream", spec.direction.name());
+        text.string("toxicity", &share(spec.toxicity));
+    }
+    fault::print_kind(text, &spec.fault);
+}
+
+/// The shortest percentage that reads back to the same share.
+fn share(share: f32) -> String {
+    let shortest = share.to_string().parse().ok().and_then(Ratio::new);
+    shortest.unwrap_or(Ratio::ONE).to_string()
+}

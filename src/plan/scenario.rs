@@ -1,0 +1,355 @@
+//! A scenario's file: every key it may have, read in one pass, with the options put before it.
+//!
+//! A resolved plan is printed in this same form, so a scenario can also say what the command line
+//! usually does: seed, nodes, addresses, the client's settings, a workload of its own.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::error::{FileError, PlanError};
+use super::fault::{self, Frame};
+use super::files::{Folder, Library};
+use super::model::{Addresses, FaultPlan, Listen, Nodes, Phases, Plan};
+use super::options::{Options, SEED_MAX, read_toxiproxy};
+use super::scale::Scale;
+use super::source::{Node, Source, Table};
+use super::suite::{self, Suite};
+use super::{client, nodes, objective, workload};
+use crate::base::family::unknown;
+use crate::base::seed::Seed;
+use crate::client::ClientConfig;
+use crate::event::Phase;
+use crate::judge::Objective;
+use crate::load::{RateWish, WORKERS_MAX, Workload};
+
+const KEYS: [&str; 17] = [
+    "name",
+    "summary",
+    "suites",
+    "seed",
+    "workload",
+    "client",
+    "rate",
+    "concurrency",
+    "metrics_interval",
+    "out",
+    "toxiproxy",
+    "nodes",
+    "addresses",
+    "phases",
+    "faults",
+    "objectives",
+    "objective",
+];
+
+const DEFAULT_WORKLOAD: &str = "mixed";
+const DEFAULT_CLIENT: &str = "default";
+const DEFAULT_CONCURRENCY: u32 = 100;
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(2);
+const DEFAULT_OUT: &str = "runs";
+
+/// The shortest run in which every phase can hold a few samples.
+const DURATION_MIN: Duration = Duration::from_secs(1);
+
+/// The longest run: everything scaled to it can be counted in nanoseconds.
+const DURATION_MAX: Duration = Duration::from_secs(31_557_600);
+
+/// What a list shows of a scenario.
+#[derive(Clone, Debug)]
+pub(super) struct Head {
+    /// What it shows, in one line.
+    pub(super) summary: String,
+    /// The suites it belongs to.
+    pub(super) suites: Vec<&'static Suite>,
+}
+
+/// Reads only what a list shows.
+pub(super) fn head(source: &Source) -> Result<Head, FileError> {
+    source.read(|table| {
+        Ok(Head { summary: summary(table)?, suites: suite::of(table.get("suites").as_ref())? })
+    })
+}
+
+fn summary(table: &Table<'_>) -> Result<String, FileError> {
+    let node = table.need("summary", "what the scenario shows, in one line")?;
+    Ok(node.text()?.to_owned())
+}
+
+/// Reads a scenario called `name` (unless it says so itself) into a plan.
+pub(super) fn read(
+    library: &Library,
+    source: &Source,
+    name: &str,
+    options: &Options,
+    fresh: Seed,
+) -> Result<Plan, PlanError> {
+    source.read(|table| Reader { library, options, table }.plan(name, fresh))
+}
+
+struct Reader<'a> {
+    library: &'a Library,
+    options: &'a Options,
+    table: &'a Table<'a>,
+}
+
+impl Reader<'_> {
+    fn plan(&self, name: &str, fresh: Seed) -> Result<Plan, PlanError> {
+        let Self { table, options, .. } = self;
+        table.only("key", &KEYS)?;
+        suite::of(table.get("suites").as_ref())?;
+        let name = table.get("name").map_or(Ok(name), |node| node.name())?;
+        let written = self.phases()?;
+        let length = options.duration.unwrap_or_else(|| written.total());
+        let scale = Scale::new(written.total(), self.checked(length)?);
+        let phases = scale.phases(&written);
+        let nodes = nodes::read(table.get("nodes").as_ref(), options.backend.as_ref())?;
+        let frame = Frame { written, scaled: phases, scale, nodes: nodes.count };
+        let faults = match table.get("faults") {
+            Some(list) => fault::read(&list, &frame)?,
+            None => Vec::new(),
+        };
+        let (rate, concurrency) = (self.rate()?, self.concurrency()?);
+        let (client_profile, client) = self.client()?;
+        Ok(Plan {
+            scenario: name.to_owned(),
+            summary: summary(table)?,
+            seed: self.seed(fresh)?,
+            phases,
+            workload: self.workload(rate, concurrency)?,
+            rate,
+            concurrency,
+            client_profile,
+            client,
+            objectives: self.objectives(&phases)?,
+            metrics_interval: self.metrics_interval()?,
+            out: self.out()?,
+            addresses: self.addresses(&nodes)?,
+            nodes,
+            toxiproxy: self.toxiproxy(&faults)?,
+            faults,
+        })
+    }
+
+    fn phases(&self) -> Result<Phases, FileError> {
+        let node = self.table.need("phases", "a table with the length of each phase")?;
+        let phases = node.table()?;
+        phases.only("phase", &Phases::PLANNED.map(Phase::name))?;
+        let length = |phase: Phase| match phases.get(phase.name()) {
+            None => Ok(Duration::ZERO),
+            Some(node) => match node.duration()? {
+                length if length > DURATION_MAX => Err(node.error(format!(
+                    "`{phase}` must be at most {} long",
+                    humantime::format_duration(DURATION_MAX)
+                ))),
+                length => Ok(length),
+            },
+        };
+        let read = Phases {
+            warmup: length(Phase::Warmup)?,
+            steady: length(Phase::Steady)?,
+            fault: length(Phase::Fault)?,
+            recovery: length(Phase::Recovery)?,
+        };
+        if read.steady.is_zero() {
+            let what = "`steady` is missing: without a baseline nothing can be judged";
+            return Err(phases
+                .get("steady")
+                .map_or_else(|| node.error_at_key(what), |n| n.error(what)));
+        }
+        Ok(read)
+    }
+
+    fn checked(&self, length: Duration) -> Result<Duration, PlanError> {
+        if (DURATION_MIN..=DURATION_MAX).contains(&length) {
+            return Ok(length);
+        }
+        let show = humantime::format_duration;
+        let what = format!(
+            "{} is not possible; a run takes between {} and {}",
+            show(length),
+            show(DURATION_MIN),
+            show(DURATION_MAX)
+        );
+        Err(match (self.options.duration, self.table.get("phases")) {
+            (None, Some(node)) => node.error_at_key(what).into(),
+            _ => PlanError::Option(format!("-duration {what}")),
+        })
+    }
+
+    fn concurrency(&self) -> Result<u32, FileError> {
+        let written = self.table.get("concurrency");
+        let written = written.map(|node| node.count(1..=WORKERS_MAX.into())).transpose()?;
+        let written = written.map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        Ok(self.options.concurrency.or(written).unwrap_or(DEFAULT_CONCURRENCY))
+    }
+
+    fn rate(&self) -> Result<Option<RateWish>, FileError> {
+        let written = match self.table.get("rate") {
+            Some(node) if node.as_text() == Some("max") => Some(RateWish::Max),
+            Some(node) => Some(RateWish::PerSecond(node.parsed("a rate such as \"2000/s\"")?)),
+            None => None,
+        };
+        Ok(self.options.rate.or(written))
+    }
+
+    fn seed(&self, fresh: Seed) -> Result<Seed, FileError> {
+        let written = self.table.get("seed").map(|node| node.count(0..=SEED_MAX)).transpose()?;
+        Ok(self.options.seed.or(written).map_or(fresh, Seed::new))
+    }
+
+    fn metrics_interval(&self) -> Result<Duration, PlanError> {
+        let written = match self.table.get("metrics_interval") {
+            Some(node) => match node.duration()? {
+                time if time.is_zero() => {
+                    return Err(node.error("`metrics_interval` must be above zero").into());
+                }
+                time => Some(time),
+            },
+            None => None,
+        };
+        Ok(self.options.metrics_interval.or(written).unwrap_or(DEFAULT_INTERVAL))
+    }
+
+    fn out(&self) -> Result<PathBuf, FileError> {
+        let written =
+            self.table.get("out").map(|node| node.text().map(PathBuf::from)).transpose()?;
+        let given = self.options.out.clone().or(written);
+        Ok(given.unwrap_or_else(|| PathBuf::from(DEFAULT_OUT)))
+    }
+
+    /// An external Toxiproxy, which must know every fault of the network.
+    fn toxiproxy(&self, faults: &[FaultPlan]) -> Result<Option<String>, PlanError> {
+        let read = |node: Node<'_>| read_toxiproxy(node.text()?).map_err(|what| node.error(what));
+        let written = self.table.get("toxiproxy").map(read).transpose()?;
+        let address = self.options.toxiproxy.clone().or(written);
+        let strange = faults.iter().find(|planned| !fault::toxiproxy_knows(&planned.spec.fault));
+        match (&address, strange) {
+            (Some(_), Some(FaultPlan { spec, .. })) => Err(PlanError::Option(format!(
+                "the fault `{}` is a {}, which only our own proxies can do; leave out -toxiproxy",
+                spec.name, spec.fault.kind
+            ))),
+            _ => Ok(address),
+        }
+    }
+
+    fn addresses(&self, nodes: &Nodes) -> Result<Addresses, PlanError> {
+        let mut addresses = Addresses::default();
+        if let Some(node) = self.table.get("addresses") {
+            let written = node.table()?;
+            written.only("address", &["proxies", "api"])?;
+            for (key, listen) in [("proxies", &mut addresses.proxies), ("api", &mut addresses.api)]
+            {
+                if let Some(node) = written.get(key) {
+                    *listen = Listen::on(node.address()?);
+                }
+            }
+        }
+        if let Some(address) = self.options.listen {
+            addresses.proxies = Listen::on(address);
+        }
+        if let Some(address) = self.options.api {
+            addresses.api = Listen::on(address);
+        }
+        let first = addresses.proxies.address.port();
+        if first.checked_add(nodes.count - 1).is_none() {
+            return Err(PlanError::Option(format!(
+                "{} proxies from port {first} on would need ports above 65535; choose a lower one \
+                 with -listen",
+                nodes.count
+            )));
+        }
+        Ok(addresses)
+    }
+
+    fn client(&self) -> Result<(String, ClientConfig), PlanError> {
+        let written = self.table.get("client");
+        let word = match (&self.options.client, &written) {
+            (Some(word), _) => word.as_str(),
+            (None, Some(node)) if node.is_table() => {
+                let (name, config) = client::read(&node.table()?)?;
+                return Ok((name.unwrap_or_else(|| "custom".to_owned()), config));
+            }
+            (None, Some(node)) => {
+                let name = node.text()?;
+                return match client::profile(name) {
+                    Ok(config) => Ok((name.to_owned(), config)),
+                    Err(what) => Err(node.error(what).into()),
+                };
+            }
+            (None, None) => DEFAULT_CLIENT,
+        };
+        if !super::files::is_path(word) {
+            return match client::profile(word) {
+                Ok(config) => Ok((word.to_owned(), config)),
+                Err(what) => Err(PlanError::Option(what)),
+            };
+        }
+        let source = self.library.open(word)?;
+        let (name, config) = source.read(client::read)?;
+        Ok((name.unwrap_or_else(|| super::files::stem(word)), config))
+    }
+
+    fn workload(&self, rate: Option<RateWish>, concurrency: u32) -> Result<Workload, PlanError> {
+        let written = self.table.get("workload");
+        let chosen = match (&self.options.workload, &written) {
+            (None, Some(node)) if node.is_table() => workload::read(&node.table()?, "custom")?,
+            (None, Some(node)) => {
+                let name = node.text()?;
+                let source = self.named(Folder::Workloads, name, node)?;
+                source.read(|table| workload::read(table, name))?
+            }
+            (word, _) => {
+                let word = word.as_deref().unwrap_or(DEFAULT_WORKLOAD);
+                let (name, source) = self.library.named_or_path(Folder::Workloads, word)?;
+                source.read(|table| workload::read(table, &name))?
+            }
+        };
+        // What a workload needs of the workers is the load's own knowledge.
+        chosen
+            .parts(rate, concurrency)
+            .map_err(|error| PlanError::Option(format!("the workload {}: {error}", chosen.name)))?;
+        Ok(chosen)
+    }
+
+    /// A file that a scenario names: an unknown name is an error at the place that names it.
+    fn named(&self, folder: Folder, name: &str, node: &Node<'_>) -> Result<Source, PlanError> {
+        let names = self.library.names(folder);
+        if !names.iter().any(|known| known == name) {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            return Err(node.error(unknown(folder.noun(), name, &names)).into());
+        }
+        self.library.find(folder, name)
+    }
+
+    fn objectives(&self, phases: &Phases) -> Result<Vec<Objective>, PlanError> {
+        let mut objectives: Vec<Objective> = Vec::new();
+        let mut add = |objective: Objective, node: &Node<'_>| {
+            if objectives.iter().any(|other| other.name == objective.name) {
+                let what = format!("two objectives are called `{}`", objective.name);
+                return Err(node.error(what));
+            }
+            let phase = objective.phase.filter(|phase| *phase != Phase::Drain);
+            if let Some(phase) = phase.filter(|phase| phases.length(*phase).is_zero()) {
+                return Err(node.error(format!(
+                    "the objective `{}` is about the phase `{phase}`, which has no length",
+                    objective.name
+                )));
+            }
+            objectives.push(objective);
+            Ok(())
+        };
+        for node in
+            self.table.get("objectives").map(|node| node.list()).transpose()?.iter().flatten()
+        {
+            let name = node.text()?;
+            let source = self.named(Folder::Objectives, name, node)?;
+            add(source.read(|table| objective::read(table, Some(name)))?, node)?;
+        }
+        for node in
+            self.table.get("objective").map(|node| node.list()).transpose()?.iter().flatten()
+        {
+            add(objective::read(&node.table()?, None)?, node)?;
+        }
+        Ok(objectives)
+    }
+}

@@ -1,0 +1,101 @@
+//! Everything that has a name, for `-list`: read from the tables and the files themselves.
+
+use super::error::PlanError;
+use super::files::{Folder, Library};
+use super::resolve::members;
+use super::scenario;
+use super::suite::SUITES;
+use crate::base::family::Family;
+use crate::client::PROFILES;
+use crate::client::selector::{KeyHash, SELECTORS};
+use crate::judge::MEASURES;
+use crate::lab::fault::FAULTS;
+use crate::load::arrival::ARRIVALS;
+use crate::load::keys::KEYS;
+use crate::load::values::VALUES;
+use crate::proxy::toxic::TOXICS;
+
+/// Names of one sort, each with a line about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// What they are.
+    pub title: &'static str,
+    /// Name and summary.
+    pub rows: Vec<(String, String)>,
+}
+
+/// Everything that can be named on the command line and in files.
+///
+/// # Errors
+/// When a file in the working directory is wrong.
+pub fn sections(library: &Library) -> Result<Vec<Section>, PlanError> {
+    let scenario =
+        |name: &str| Ok(scenario::head(&library.find(Folder::Scenarios, name)?)?.summary);
+    let text = |folder: Folder| {
+        move |name: &str| {
+            let source = library.find(folder, name)?;
+            Ok(source.read(|table| {
+                table.need("summary", "one line about it")?.text().map(str::to_owned)
+            })?)
+        }
+    };
+    Ok(vec![
+        files(library, "scenarios", Folder::Scenarios, scenario)?,
+        suites(library)?,
+        files(library, "workloads", Folder::Workloads, text(Folder::Workloads))?,
+        family("toxics", &TOXICS),
+        family("node faults", &FAULTS),
+        Section { title: "hash strategies", rows: hash_strategies() },
+        rows("client profiles", PROFILES, |profile| (profile.name, profile.summary)),
+        files(library, "objectives", Folder::Objectives, text(Folder::Objectives))?,
+        rows("measures", MEASURES, |measure| (measure.name, measure.summary)),
+        family("arrivals", &ARRIVALS),
+        family("key distributions", &KEYS),
+        family("value sizes", &VALUES),
+    ])
+}
+
+fn files(
+    library: &Library,
+    title: &'static str,
+    folder: Folder,
+    summary: impl Fn(&str) -> Result<String, PlanError>,
+) -> Result<Section, PlanError> {
+    let rows: Result<_, PlanError> = library
+        .names(folder)
+        .into_iter()
+        .map(|name| summary(&name).map(|summary| (name, summary)))
+        .collect();
+    Ok(Section { title, rows: rows? })
+}
+
+fn suites(library: &Library) -> Result<Section, PlanError> {
+    let mut rows = Vec::new();
+    for suite in SUITES {
+        let count = members(library, suite.name)?.len();
+        rows.push((suite.name.to_owned(), format!("{} ({count} scenarios)", suite.summary)));
+    }
+    Ok(Section { title: "suites", rows })
+}
+
+fn hash_strategies() -> Vec<(String, String)> {
+    let mut rows = family("", &SELECTORS).rows;
+    rows.extend(KeyHash::ALL.iter().map(|hash| {
+        let warning = hash.warning().unwrap_or("balances well");
+        (hash.name().to_owned(), format!("a key hash: {warning}"))
+    }));
+    rows
+}
+
+fn family<T: ?Sized>(title: &'static str, family: &Family<T>) -> Section {
+    rows(title, family.kinds, |kind| (kind.name, kind.summary))
+}
+
+fn rows<T>(
+    title: &'static str,
+    items: &[T],
+    row: fn(&T) -> (&'static str, &'static str),
+) -> Section {
+    let rows = items.iter().map(row).map(|(name, summary)| (name.to_owned(), summary.to_owned()));
+    Section { title, rows: rows.collect() }
+}

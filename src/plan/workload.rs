@@ -1,0 +1,91 @@
+//! A workload: when operations start, on which keys, with which values, and which operations.
+
+use super::error::FileError;
+use super::source::Table;
+use super::text::Text;
+use crate::event::Operation;
+use crate::load::arrival::ARRIVALS;
+use crate::load::keys::KEYS;
+use crate::load::values::VALUES;
+use crate::load::{MULTI_GET_KEYS_MAX, Mix, WEIGHT_MAX, Workload};
+
+const TABLE_KEYS: [&str; 7] = ["name", "summary", "arrival", "keys", "values", "mix", "options"];
+const OPTION_KEYS: [&str; 3] = ["multi_get_keys", "ttl", "fill_after_miss"];
+
+/// Reads a workload's table; `name` is what it is called unless it says so itself.
+pub(super) fn read(table: &Table<'_>, name: &str) -> Result<Workload, FileError> {
+    table.only("key", &TABLE_KEYS)?;
+    let name = table.get("name").map_or(Ok(name), |node| node.name())?;
+    let summary = table.need("summary", "what the workload is, in one line")?.text()?;
+    let arrival = table.need("arrival", "such as `constant = { rate = \"2000/s\" }`")?;
+    let keys = table.need("keys", "such as `uniform = { count = 10000 }`")?;
+    let values = table.need("values", "such as `fixed = { size = \"100B\" }`")?;
+    let mut workload = Workload {
+        name: name.to_owned(),
+        summary: summary.to_owned(),
+        arrival: arrival.chosen(&ARRIVALS)?,
+        keys: keys.chosen(&KEYS)?,
+        values: values.chosen(&VALUES)?,
+        mix: read_mix(table)?,
+        multi_get_keys: 8,
+        ttl: None,
+        fill_after_miss: true,
+    };
+    if let Some(node) = table.get("options") {
+        read_options(&node.table()?, &mut workload)?;
+    }
+    Ok(workload)
+}
+
+fn read_mix(table: &Table<'_>) -> Result<Vec<(Operation, u32)>, FileError> {
+    let mix = table.need("mix", "operations and their weights, such as `get = 90`")?;
+    let words = Operation::ALL.map(Operation::name);
+    let weights = mix.table()?;
+    weights.only("operation", &words)?;
+    let mut read = Vec::new();
+    // In the order of the operations, so that the same mix is always the same plan.
+    for operation in Operation::ALL {
+        if let Some(node) = weights.get(operation.name()) {
+            let weight = node.count(1..=u64::from(WEIGHT_MAX))?;
+            read.push((operation, u32::try_from(weight).unwrap_or(WEIGHT_MAX)));
+        }
+    }
+    Mix::new(&read).map_err(|error| mix.error_at_key(error.to_string()))?;
+    Ok(read)
+}
+
+fn read_options(options: &Table<'_>, workload: &mut Workload) -> Result<(), FileError> {
+    options.only("option", &OPTION_KEYS)?;
+    if let Some(node) = options.get("multi_get_keys") {
+        workload.multi_get_keys =
+            u32::try_from(node.count(1..=MULTI_GET_KEYS_MAX.into())?).unwrap_or(u32::MAX);
+    }
+    if let Some(node) = options.get("ttl") {
+        workload.ttl = Some(node.duration()?).filter(|ttl| !ttl.is_zero());
+    }
+    if let Some(node) = options.get("fill_after_miss") {
+        workload.fill_after_miss = node.flag()?;
+    }
+    Ok(())
+}
+
+/// Prints a workload as the table at `[path]`.
+pub(super) fn print(text: &mut Text, path: &str, workload: &Workload) {
+    text.table(path);
+    text.string("name", &workload.name);
+    text.string("summary", &workload.summary);
+    text.table(&format!("{path}.arrival"));
+    text.chosen(&workload.arrival, &ARRIVALS);
+    text.table(&format!("{path}.keys"));
+    text.chosen(&workload.keys, &KEYS);
+    text.table(&format!("{path}.values"));
+    text.chosen(&workload.values, &VALUES);
+    text.table(&format!("{path}.mix"));
+    for (operation, weight) in &workload.mix {
+        text.value(operation.name(), &weight.to_string());
+    }
+    text.table(&format!("{path}.options"));
+    text.value("multi_get_keys", &workload.multi_get_keys.to_string());
+    text.duration("ttl", workload.ttl.unwrap_or_default());
+    text.value("fill_after_miss", &workload.fill_after_miss.to_string());
+}

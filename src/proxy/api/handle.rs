@@ -1,0 +1,178 @@
+//! What each request does: the order of checks is Toxiproxy's, so the first mistake named is too.
+
+use axum::http::{Method, StatusCode};
+
+use super::input::{self, ProxyInput};
+use super::metrics::Metrics;
+use super::path::Resource;
+use super::reply::{Refusal, Reply};
+use super::{output, populate, taps};
+use crate::proxy::{Dial, ProxyConfig, ProxyError, ProxySet, ProxyUpdate};
+
+/// The version of Toxiproxy whose contract this is. Clients read it to choose what they send.
+pub const TOXIPROXY_VERSION: &str = "2.12.0";
+
+/// Does what requests ask for.
+#[derive(Debug)]
+pub(super) struct Handler {
+    pub(super) set: ProxySet,
+    pub(super) metrics: Metrics,
+}
+
+impl Handler {
+    /// Whether the resource has this method.
+    pub(super) fn takes(resource: &Resource, method: &Method) -> bool {
+        match resource {
+            Resource::Metrics => true,
+            Resource::Populate | Resource::Reset => method == Method::POST,
+            Resource::Version | Resource::Events | Resource::Connections(_) => {
+                method == Method::GET
+            }
+            Resource::Proxies | Resource::Toxics(_) => {
+                method == Method::GET || method == Method::POST
+            }
+            Resource::Proxy(_) | Resource::Toxic(..) => {
+                [Method::GET, Method::POST, Method::PATCH, Method::DELETE].contains(method)
+            }
+        }
+    }
+
+    /// Answers a request whose method the resource has.
+    pub(super) async fn handle(&self, resource: Resource, method: &Method, body: &[u8]) -> Reply {
+        let answer = match (&resource, method) {
+            (Resource::Populate, _) => return populate::reply(&self.set, body).await,
+            (Resource::Version, _) => return version(),
+            (Resource::Metrics, _) => Ok(self.metrics.reply(&self.set)),
+            // Served by the server itself: it has no end.
+            (Resource::Events, _) => Ok(Reply::not_found()),
+            (Resource::Reset, _) => self.reset().await,
+            (Resource::Proxies, &Method::GET) => Ok(ok(output::proxies(self.set.list()))),
+            (Resource::Proxies, _) => self.create(body).await,
+            (Resource::Proxy(name), &Method::GET) => self.show(name),
+            (Resource::Proxy(name), &Method::DELETE) => self.delete(name).await,
+            (Resource::Proxy(name), _) => self.update(name, body).await,
+            (Resource::Connections(name), _) => self.connections(name),
+            (Resource::Toxics(proxy), &Method::GET) => self.toxics(proxy),
+            (Resource::Toxics(proxy), _) => self.add_toxic(proxy, body).await,
+            (Resource::Toxic(proxy, toxic), &Method::GET) => self.toxic(proxy, toxic),
+            (Resource::Toxic(proxy, toxic), &Method::DELETE) => {
+                self.remove_toxic(proxy, toxic).await
+            }
+            (Resource::Toxic(proxy, toxic), _) => self.update_toxic(proxy, toxic, body).await,
+        };
+        answer.unwrap_or_else(Reply::from)
+    }
+
+    async fn reset(&self) -> Result<Reply, Refusal> {
+        self.set.reset().await?;
+        Ok(Reply::empty(StatusCode::NO_CONTENT))
+    }
+
+    async fn create(&self, body: &[u8]) -> Result<Reply, Refusal> {
+        let input = input::proxy(body)?;
+        for (field, value) in [("name", &input.name), ("upstream", &input.upstream)] {
+            if value.as_ref().is_none_or(String::is_empty) {
+                return Err(Refusal::missing(field));
+            }
+        }
+        let warnings = warnings(&input);
+        let view = self.set.create(config(input)).await?;
+        Ok(Reply::json(StatusCode::CREATED, output::proxy(&view)).warn(warnings))
+    }
+
+    fn show(&self, name: &str) -> Result<Reply, Refusal> {
+        Ok(ok(output::proxy(&self.set.get(name)?)))
+    }
+
+    fn connections(&self, name: &str) -> Result<Reply, Refusal> {
+        Ok(ok(taps::connections(&self.set.tap(name)?, &self.set.connections(name)?)))
+    }
+
+    async fn update(&self, name: &str, body: &[u8]) -> Result<Reply, Refusal> {
+        self.set.get(name)?;
+        let input = input::proxy(body)?;
+        let update =
+            ProxyUpdate { listen: input.listen, upstream: input.upstream, enabled: input.enabled };
+        Ok(ok(output::proxy(&self.set.update(name, update).await?)))
+    }
+
+    async fn delete(&self, name: &str) -> Result<Reply, Refusal> {
+        self.set.delete(name).await?;
+        Ok(Reply::empty(StatusCode::NO_CONTENT))
+    }
+
+    fn toxics(&self, proxy: &str) -> Result<Reply, Refusal> {
+        Ok(ok(output::toxics(&self.set.get(proxy)?.toxics)))
+    }
+
+    fn toxic(&self, proxy: &str, name: &str) -> Result<Reply, Refusal> {
+        let view = self.set.get(proxy)?;
+        let toxic = view.toxics.iter().find(|toxic| toxic.name == name);
+        Ok(ok(output::toxic(toxic.ok_or(ProxyError::ToxicNotFound)?)))
+    }
+
+    async fn add_toxic(&self, proxy: &str, body: &[u8]) -> Result<Reply, Refusal> {
+        let view = self.set.get(proxy)?;
+        let head = input::toxic(body)?;
+        if view.toxics.iter().any(|toxic| toxic.name == head.name) {
+            return Err(input::toxic_exists());
+        }
+        let toxic = head.complete()?;
+        let view = self.set.add_toxic(proxy, toxic.config()).await?;
+        Ok(ok(output::toxic(&view)).warn(toxic.attributes.warnings))
+    }
+
+    async fn update_toxic(&self, proxy: &str, name: &str, body: &[u8]) -> Result<Reply, Refusal> {
+        let view = self.set.get(proxy)?;
+        let toxic = view.toxics.iter().find(|toxic| toxic.name == name);
+        let kind = &toxic.ok_or(ProxyError::ToxicNotFound)?.kind;
+        let (update, warnings) = input::change(body, kind)?;
+        let view = self.set.update_toxic(proxy, name, update).await?;
+        Ok(ok(output::toxic(&view)).warn(warnings))
+    }
+
+    async fn remove_toxic(&self, proxy: &str, name: &str) -> Result<Reply, Refusal> {
+        self.set.remove_toxic(proxy, name).await?;
+        Ok(Reply::empty(StatusCode::NO_CONTENT))
+    }
+}
+
+fn ok(body: String) -> Reply {
+    Reply::json(StatusCode::OK, body)
+}
+
+fn version() -> Reply {
+    let body = format!("{{\"version\": \"{TOXIPROXY_VERSION}\"}}\n");
+    Reply::typed(StatusCode::OK, "application/json;charset=utf-8", body)
+}
+
+/// The proxy that Toxiproxy would make of `input`, whose name and upstream are there.
+pub(super) fn config(input: ProxyInput) -> ProxyConfig {
+    ProxyConfig {
+        name: input.name.unwrap_or_default(),
+        listen: input.listen.unwrap_or_default(),
+        upstream: input.upstream.unwrap_or_default(),
+        enabled: input.enabled.unwrap_or(true),
+        dial: Dial::Lazy,
+        node: None,
+        toxics: input.toxics.iter().map(input::ToxicInput::config).collect(),
+    }
+}
+
+pub(super) fn warnings(input: &ProxyInput) -> Vec<String> {
+    input.toxics.iter().flat_map(|toxic| toxic.attributes.warnings.clone()).collect()
+}
+
+impl From<ProxyError> for Refusal {
+    fn from(error: ProxyError) -> Self {
+        let status = match &error {
+            ProxyError::ProxyNotFound | ProxyError::ToxicNotFound => StatusCode::NOT_FOUND,
+            ProxyError::ProxyExists | ProxyError::ToxicExists => StatusCode::CONFLICT,
+            ProxyError::Listen { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            ProxyError::Closed => StatusCode::SERVICE_UNAVAILABLE,
+            ProxyError::Attribute(error) => return Self::bad_attribute(error),
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, error.to_string())
+    }
+}

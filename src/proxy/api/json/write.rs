@@ -1,0 +1,89 @@
+//! Text and numbers as Go's encoder writes them.
+
+use std::fmt;
+
+/// A JSON string: `<`, `>` and `&` escaped, other characters outside ASCII as they are.
+#[derive(Debug)]
+pub(crate) struct Quoted<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"")?;
+        for character in self.0.chars() {
+            match character {
+                '"' => f.write_str("\\\"")?,
+                '\\' => f.write_str("\\\\")?,
+                '\u{8}' => f.write_str("\\b")?,
+                '\u{c}' => f.write_str("\\f")?,
+                '\n' => f.write_str("\\n")?,
+                '\r' => f.write_str("\\r")?,
+                '\t' => f.write_str("\\t")?,
+                '<' | '>' | '&' | '\0'..='\x1f' | '\u{2028}' | '\u{2029}' => {
+                    write!(f, "\\u{:04x}", u32::from(character))?;
+                }
+                other => write!(f, "{other}")?,
+            }
+        }
+        f.write_str("\"")
+    }
+}
+
+/// A finite 32-bit number in its shortest form: `1`, `0.1`, `1e-7`, `1e+21`.
+#[derive(Debug)]
+pub(crate) struct Float32(pub(crate) f32);
+
+impl fmt::Display for Float32 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let size = self.0.abs();
+        if size == 0.0 || (1e-6..1e21).contains(&size) {
+            write!(f, "{}", self.0)
+        } else {
+            f.write_str(&with_sign(&format!("{:e}", self.0)))
+        }
+    }
+}
+
+/// Go writes the sign of a positive exponent.
+fn with_sign(number: &str) -> String {
+    match number.split_once('e') {
+        Some((digits, exponent)) if !exponent.starts_with('-') => format!("{digits}e+{exponent}"),
+        _ => number.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Catches a toxicity that clients would see spelled differently than by Toxiproxy.
+    #[test]
+    fn numbers_are_in_their_shortest_form() {
+        for (number, text) in [
+            (1.0, "1"),
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (0.1, "0.1"),
+            (1.0 / 3.0, "0.33333334"),
+            (1e-6, "0.000001"),
+            (1e-7, "1e-7"),
+            (1.5e-9, "1.5e-9"),
+            (1e20, "100000000000000000000"),
+            (1e21, "1e+21"),
+            (-2.5, "-2.5"),
+        ] {
+            assert_eq!(Float32(number).to_string(), text);
+        }
+    }
+
+    /// Catches a string that a client reads back differently, or that differs from Go's bytes.
+    #[test]
+    fn strings_are_escaped_as_go_does() {
+        let text = "a\"\\\u{8}\u{c}\n\r\t\u{1}\u{7f}<>&é\u{2028}\u{1f600}";
+        let quoted = Quoted(text).to_string();
+        assert_eq!(
+            quoted,
+            "\"a\\\"\\\\\\b\\f\\n\\r\\t\\u0001\u{7f}\\u003c\\u003e\\u0026é\\u2028\u{1f600}\""
+        );
+        assert_eq!(serde_json::from_str::<String>(&quoted).unwrap(), text);
+    }
+}

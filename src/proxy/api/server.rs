@@ -1,0 +1,249 @@
+//! The HTTP server: connections, time limits, routing; what a request does is in [`super::handle`].
+//!
+//! Everything is bounded: connections, the size of a body, the time to send a request, the time to
+//! handle one. A request is handled by a task of its own, so a client that leaves interrupts
+//! nothing half done.
+
+use std::io;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::header::{CONTENT_TYPE, USER_AGENT};
+use axum::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::timeout;
+use tracing::{debug, warn};
+
+use super::feed::Feed;
+use super::handle::Handler;
+use super::metrics::Metrics;
+use super::path::{self, Found, Resource};
+use super::reply::{Refusal, Reply};
+use super::request_id::RequestIds;
+use crate::base::scope::Scope;
+use crate::base::seed::Seed;
+use crate::proxy::ProxySet;
+
+/// More connections than this wait to be accepted.
+const CONNECTIONS_MAX: usize = 512;
+/// A longer body is refused.
+const BODY_BYTES_MAX: usize = 8 << 20;
+/// A client may take this long for a body.
+const BODY_TIME_MAX: Duration = Duration::from_secs(15);
+/// A connection may be idle, or in the middle of its headers, for this long.
+const HEADER_TIME_MAX: Duration = Duration::from_secs(60);
+/// A request that takes longer is answered with 503; what it does goes on.
+const HANDLER_TIME_MAX: Duration = Duration::from_secs(25);
+/// Requests under way may take this long to end when the server is shut down.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
+/// How long accepting pauses when the system has no descriptor to give.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-toxiproxy-request-id");
+
+/// What the API shows beside Toxiproxy's routes.
+#[derive(Clone, Debug, Default)]
+pub struct ApiOptions {
+    /// `/metrics` with the bytes of every proxy.
+    pub proxy_metrics: bool,
+    /// `/metrics` with figures about this process.
+    pub runtime_metrics: bool,
+    /// `/events` with what happens.
+    pub feed: Option<Feed>,
+}
+
+/// A listener for the control API: a name means its IPv4 address when it has one, no host means
+/// every interface.
+///
+/// # Errors
+/// When the host is unknown or the port is taken.
+pub async fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
+    if host.is_empty() {
+        return TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await;
+    }
+    let mut found: Vec<SocketAddr> = lookup_host((host, port)).await?.collect();
+    found.sort_by_key(SocketAddr::is_ipv6);
+    TcpListener::bind(found.as_slice()).await
+}
+
+/// Serves the control API on `listener` until the scope ends; returns the bound address.
+///
+/// # Errors
+/// When the listener has no address.
+pub fn serve(
+    listener: TcpListener,
+    set: ProxySet,
+    options: ApiOptions,
+    scope: &Scope,
+) -> io::Result<SocketAddr> {
+    let address = listener.local_addr()?;
+    let scope = scope.child("api");
+    let metrics = Metrics { proxies: options.proxy_metrics, runtime: options.runtime_metrics };
+    let api = Arc::new(Api {
+        handler: Handler { set, metrics },
+        feed: options.feed,
+        ids: RequestIds::new(Seed::from_system()),
+        scope: scope.clone(),
+    });
+    let cancelled = scope.cancelled();
+    scope.clone().spawn("accept", async move {
+        tokio::select! {
+            () = cancelled => {}
+            () = accept(listener, api) => {}
+        }
+    });
+    Ok(address)
+}
+
+#[derive(Debug)]
+struct Api {
+    handler: Handler,
+    feed: Option<Feed>,
+    ids: RequestIds,
+    scope: Scope,
+}
+
+async fn accept(listener: TcpListener, api: Arc<Api>) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let router = Router::new().fallback(respond).with_state(Arc::clone(&api));
+    loop {
+        // The semaphore is never closed.
+        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, client)) => {
+                let connection = connection(stream, router.clone(), api.scope.clone(), permit);
+                api.scope.spawn(format!("connection[{client}]"), connection);
+            }
+            Err(error) => {
+                warn!(%error, "the control API cannot accept");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, router: Router, scope: Scope, permit: OwnedSemaphorePermit) {
+    // Without it small answers wait for the client's acknowledgement; nothing depends on it.
+    let _ = stream.set_nodelay(true);
+    let served = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME_MAX)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut served = std::pin::pin!(served);
+    let result = tokio::select! {
+        result = &mut served => result,
+        () = scope.cancelled() => {
+            served.as_mut().graceful_shutdown();
+            timeout(DRAIN_TIME_MAX, served).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = result {
+        debug!(%error, "a connection to the control API ended early");
+    }
+    drop(permit);
+}
+
+/// Answers one request.
+async fn respond(State(api): State<Arc<Api>>, request: Request<Body>) -> Response<Body> {
+    let resource = match path::find(request.uri().path()) {
+        Found::Resource(resource) if api.serves(&resource) => resource,
+        Found::Resource(_) | Found::Nothing => return Reply::not_found().into_response(),
+        Found::Moved(location) => {
+            let query = request.uri().query().map(|query| format!("?{query}"));
+            return Reply::moved(location + &query.unwrap_or_default()).into_response();
+        }
+        Found::Malformed => {
+            let text = "400 Bad Request".to_owned();
+            let kind = "text/plain; charset=utf-8";
+            return Reply::typed(StatusCode::BAD_REQUEST, kind, text).into_response();
+        }
+    };
+    if !Handler::takes(&resource, request.method()) {
+        return Reply::empty(StatusCode::METHOD_NOT_ALLOWED).into_response();
+    }
+    let id = api.ids.next();
+    let mut response = api.matched(resource, request, &id).await;
+    if let Ok(id) = HeaderValue::try_from(id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+impl Api {
+    fn serves(&self, resource: &Resource) -> bool {
+        match resource {
+            Resource::Metrics => self.handler.metrics.is_on(),
+            Resource::Events => self.feed.is_some(),
+            _ => true,
+        }
+    }
+
+    /// Answers a request that has a route.
+    async fn matched(
+        self: &Arc<Self>,
+        resource: Resource,
+        request: Request<Body>,
+        id: &str,
+    ) -> Response<Body> {
+        if is_browser(&request) {
+            return Reply::error(StatusCode::FORBIDDEN, "User agent not allowed").into_response();
+        }
+        if let (Resource::Events, Some(feed)) = (&resource, &self.feed) {
+            let mut response = Response::new(feed.body(&self.scope));
+            let kind = HeaderValue::from_static("text/event-stream");
+            response.headers_mut().insert(CONTENT_TYPE, kind);
+            return response;
+        }
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let reply = match body(request).await {
+            Ok(body) => self.handled(resource, method.clone(), body).await,
+            Err(refusal) => refusal.into(),
+        };
+        let (status, size) = (reply.status.as_u16(), reply.body_length());
+        debug!(request_id = id, %method, url = path, status, size, "request");
+        if let Some(feed) = self.feed.as_ref().filter(|_| method != Method::GET) {
+            feed.publish_change(method.as_str(), &path, status);
+        }
+        reply.into_response()
+    }
+
+    /// Handles the request in a task, for a bounded time.
+    async fn handled(self: &Arc<Self>, resource: Resource, method: Method, body: Bytes) -> Reply {
+        let (sender, receiver) = oneshot::channel();
+        let api = Arc::clone(self);
+        self.scope.spawn("request", async move {
+            // Nobody waits for the answer any more when the client has left.
+            let _ = sender.send(api.handler.handle(resource, &method, &body).await);
+        });
+        match timeout(HANDLER_TIME_MAX, receiver).await {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(_)) | Err(_) => Reply::timeout(),
+        }
+    }
+}
+
+fn is_browser(request: &Request<Body>) -> bool {
+    let agent = request.headers().get(USER_AGENT);
+    agent.is_some_and(|agent| agent.as_bytes().starts_with(b"Mozilla/"))
+}
+
+async fn body(request: Request<Body>) -> Result<Bytes, Refusal> {
+    let collected = Limited::new(request.into_body(), BODY_BYTES_MAX).collect();
+    match timeout(BODY_TIME_MAX, collected).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let message = format!("the body is longer than {BODY_BYTES_MAX} bytes");
+            Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message))
+        }
+        Ok(Err(_)) => Err(Refusal::bad_body("unexpected EOF")),
+        Err(_) => Err(Refusal::bad_body("i/o timeout")),
+    }
+}

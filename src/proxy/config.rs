@@ -1,0 +1,161 @@
+//! What a proxy and a toxic are asked to be, and what they are: plain data, as the API shows it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::base::family::Settings;
+use crate::base::name::NodeIndex;
+
+/// Which bytes of a connection a toxic acts on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stream {
+    /// From the client to the server.
+    Upstream,
+    /// Both, each with a state and draws of its own.
+    Both,
+    /// From the server to the client.
+    #[default]
+    Downstream,
+}
+
+impl Stream {
+    /// The name in files and in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Upstream => "upstream",
+            Self::Both => "both",
+            Self::Downstream => "downstream",
+        }
+    }
+
+    /// Whether bytes of `direction` are meant.
+    pub(super) const fn covers(self, direction: Direction) -> bool {
+        matches!(
+            (self, direction),
+            (Self::Both, _) | (Self::Upstream, Direction::Up) | (Self::Downstream, Direction::Down)
+        )
+    }
+}
+
+impl fmt::Display for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Stream {
+    type Err = super::ProxyError;
+
+    /// Any case, as Toxiproxy takes it.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Upstream, Self::Both, Self::Downstream]
+            .into_iter()
+            .find(|stream| stream.name().eq_ignore_ascii_case(text))
+            .ok_or(super::ProxyError::InvalidStream)
+    }
+}
+
+/// One direction of one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    Up,
+    Down,
+}
+
+/// When the server is connected to, and how a failure looks to the client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dial {
+    /// As soon as the client is accepted; a server that refuses is a reset client.
+    #[default]
+    Eager,
+    /// As Toxiproxy: a server that refuses is a client that reads the end of the stream.
+    Lazy,
+}
+
+/// A proxy as it is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProxyConfig {
+    /// Its name, unique.
+    pub name: String,
+    /// `host:port` to listen on; port 0 for any, no host for all interfaces.
+    pub listen: String,
+    /// `host:port`, or `unix:/path`.
+    pub upstream: String,
+    /// Whether it listens.
+    pub enabled: bool,
+    /// When and how the server is connected to.
+    pub dial: Dial,
+    /// The node of the run that it stands in front of, for events.
+    pub node: Option<NodeIndex>,
+    /// Toxics that it has from the start.
+    pub toxics: Vec<ToxicConfig>,
+}
+
+/// What changes about a proxy; `None` keeps what is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProxyUpdate {
+    /// Where it listens.
+    pub listen: Option<String>,
+    /// The server.
+    pub upstream: Option<String>,
+    /// Whether it listens.
+    pub enabled: Option<bool>,
+}
+
+/// A proxy as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProxyView {
+    /// Its name.
+    pub name: String,
+    /// The bound address once it listened, else the address that was asked for.
+    pub listen: String,
+    /// The server.
+    pub upstream: String,
+    /// Whether it listens.
+    pub enabled: bool,
+    /// The node of the run that it stands in front of.
+    pub node: Option<NodeIndex>,
+    /// Its toxics: upstream ones first, each direction in the order of creation.
+    pub toxics: Vec<ToxicView>,
+}
+
+/// A toxic as it is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToxicConfig {
+    /// Its name, unique within the proxy; `None`: `<kind>_<stream>`.
+    pub name: Option<String>,
+    /// A kind of [`super::toxic::TOXICS`].
+    pub kind: String,
+    /// Which bytes it acts on.
+    pub stream: Stream,
+    /// The share of connections that it acts on: at or below 0 none, at or above 1 all. Drawn once
+    /// for each direction of each connection.
+    pub toxicity: f32,
+    /// Its settings, in the units of their kind.
+    pub attributes: Settings,
+}
+
+/// What changes about a toxic; `None` and absent attributes keep what is there.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ToxicUpdate {
+    /// The share of connections.
+    pub toxicity: Option<f32>,
+    /// Settings that change.
+    pub attributes: Settings,
+}
+
+/// A toxic as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToxicView {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// Which bytes it acts on.
+    pub stream: Stream,
+    /// The share of connections.
+    pub toxicity: f32,
+    /// Every setting, those that were not given with their defaults.
+    pub attributes: Settings,
+}

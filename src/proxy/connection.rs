@@ -1,0 +1,181 @@
+//! One connection: its handle for the control side, and the task that dials and forwards.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use parking_lot::Mutex;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::config::{Dial, Direction};
+use super::instance::Proxy;
+use super::link::{Clock, Ended, Link};
+use super::meter::{Meter, Shared};
+use super::table::{Place, ToxicTable};
+use super::tap::{CloseManner, Closer, ConnectionView, TapSnapshot};
+use super::upstream::{Peer, Server, prepare};
+use crate::wire::observe::Opaque;
+
+/// Held by a connection until it has taken up a change; the control side waits for the last drop.
+pub(super) type Acknowledgement = mpsc::Sender<Infallible>;
+
+/// What the control side wants from a connection.
+#[derive(Debug, Default)]
+pub(super) struct Mail {
+    /// The toxics changed.
+    pub(super) table: Option<Arc<ToxicTable>>,
+    /// It is to end.
+    pub(super) close: Option<CloseManner>,
+    /// Dropped when the mail has been obeyed.
+    pub(super) acknowledgements: Vec<Acknowledgement>,
+}
+
+/// The handle of a live connection, shared by its task and the control side.
+#[derive(Debug)]
+pub(super) struct Live {
+    place: Place,
+    client: SocketAddr,
+    opened: Instant,
+    has_mail: AtomicBool,
+    mail: Mutex<Mail>,
+    waker: Mutex<Option<Waker>>,
+    /// Wanted by nobody else while bytes flow, so that locking it costs next to nothing.
+    meter: Mutex<Meter>,
+    shared: Arc<Shared>,
+}
+
+impl Live {
+    pub(super) fn new(place: Place, client: SocketAddr, shared: Arc<Shared>) -> Self {
+        Self {
+            place,
+            client,
+            opened: Instant::now(),
+            has_mail: AtomicBool::new(false),
+            mail: Mutex::default(),
+            waker: Mutex::default(),
+            meter: Mutex::new(shared.meter()),
+            shared,
+        }
+    }
+
+    pub(super) const fn id(&self) -> u64 {
+        self.place.connection
+    }
+
+    /// Leaves a message and wakes the connection; never waits for it.
+    pub(super) fn post(&self, change: impl FnOnce(&mut Mail)) {
+        change(&mut self.mail.lock());
+        self.has_mail.store(true, Ordering::Release);
+        let waker = self.waker.lock().clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// The mail, if there is any; else the task is woken when there is.
+    pub(super) fn poll_mail(&self, cx: &Context<'_>) -> Option<Mail> {
+        {
+            let mut waker = self.waker.lock();
+            if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                *waker = Some(cx.waker().clone());
+            }
+        }
+        let has_mail =
+            self.has_mail.load(Ordering::Acquire) && self.has_mail.swap(false, Ordering::AcqRel);
+        has_mail.then(|| std::mem::take(&mut *self.mail.lock()))
+    }
+
+    /// Bytes were read. Returns how many messages are in them.
+    pub(super) fn arrived(
+        &self,
+        direction: Direction,
+        now: Instant,
+        data: &[u8],
+        straight: bool,
+    ) -> u32 {
+        self.meter.lock().arrived(direction, now, data, straight, &self.shared)
+    }
+
+    /// Bytes were written that complete this many messages.
+    pub(super) fn delivered(
+        &self,
+        direction: Direction,
+        now: Instant,
+        bytes: usize,
+        messages: u32,
+    ) {
+        self.meter.lock().delivered(direction, now, bytes, messages, &self.shared);
+    }
+
+    /// Adds what the connection counted to `snapshot`.
+    pub(super) fn add_to(&self, snapshot: &mut TapSnapshot) {
+        self.meter.lock().add_to(snapshot, &self.shared);
+    }
+
+    /// Why the connection was not understood, if it was not.
+    pub(super) fn opaque(&self) -> Option<Opaque> {
+        self.meter.lock().opaque()
+    }
+
+    pub(super) fn view(&self) -> ConnectionView {
+        let mut snapshot = TapSnapshot::default();
+        self.add_to(&mut snapshot);
+        ConnectionView {
+            id: self.id(),
+            client: self.client,
+            age: self.opened.elapsed(),
+            bytes_from_client: snapshot.bytes_from_clients,
+            bytes_to_client: snapshot.bytes_to_clients,
+            requests: snapshot.requests(),
+            outstanding: snapshot.outstanding,
+        }
+    }
+}
+
+/// Serves one accepted client to its end.
+pub(super) async fn serve(proxy: Arc<Proxy>, client: TcpStream, live: Arc<Live>) {
+    let ended = forward(&proxy, client, &live).await;
+    proxy.connection_ended(&live, ended);
+}
+
+async fn forward(proxy: &Proxy, client: TcpStream, live: &Arc<Live>) -> Ended {
+    let dialled = match dial(proxy, live).await {
+        Ok(dialled) => dialled,
+        Err(told) => return told,
+    };
+    match dialled.and_then(|server| prepare(&client).map(|()| server)) {
+        Ok(server) => {
+            let table = proxy.table();
+            Link::new(client, server, Arc::clone(live), live.place, &table, Clock::Fine).run().await
+        }
+        Err(_) => {
+            let how = match proxy.dial {
+                Dial::Eager => CloseManner::Reset,
+                Dial::Lazy => CloseManner::Fin,
+            };
+            if how == CloseManner::Reset {
+                client.reset_on_close();
+            }
+            Ended { by: Closer::Refused, how }
+        }
+    }
+}
+
+/// Connects to the server; an error when the connection was told to end meanwhile. A change of
+/// toxics is acknowledged at once: the link will start with the newest.
+async fn dial(proxy: &Proxy, live: &Live) -> Result<std::io::Result<Server>, Ended> {
+    let upstream = proxy.upstream();
+    let mut dialling = std::pin::pin!(upstream.dial());
+    poll_fn(|cx| {
+        if let Some(how) = live.poll_mail(cx).and_then(|mail| mail.close) {
+            return Poll::Ready(Err(Ended { by: Closer::Proxy, how }));
+        }
+        dialling.as_mut().poll(cx).map(Ok)
+    })
+    .await
+}

@@ -1,0 +1,359 @@
+//! One proxy: its address, its toxics, its live connections and what it counted.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+use super::config::{
+    Dial, ProxyConfig, ProxyUpdate, ProxyView, ToxicConfig, ToxicUpdate, ToxicView,
+};
+use super::connection::{Live, serve};
+use super::error::ProxyError;
+use super::link::Ended;
+use super::listener::{Listener, resolve};
+use super::meter::Shared;
+use super::table::{Place, ToxicTable};
+use super::tap::{CloseManner, Closer, ConnectionView, TapSnapshot};
+use super::upstream::{Peer, Upstream};
+use crate::base::name::NodeIndex;
+use crate::base::scope::Scope;
+use crate::base::seed::Seed;
+use crate::event::Events;
+
+/// How long a change waits for the live connections to take it up. They do so at their next poll,
+/// whatever their peers do; only a machine without any time to spare lets this pass.
+const ACKNOWLEDGEMENT_WAIT: Duration = Duration::from_secs(2);
+
+/// Connections of one proxy; a client beyond them is reset.
+const CONNECTIONS_MAX: usize = 65_536;
+
+/// A named proxy.
+#[derive(Debug)]
+pub(super) struct Proxy {
+    pub(super) name: String,
+    pub(super) dial: Dial,
+    node: Option<NodeIndex>,
+    pub(super) scope: Scope,
+    pub(super) events: Events,
+    seed: Seed,
+    shared: Arc<Shared>,
+    /// One change at a time; held across the waits of a change, never by a connection.
+    control: tokio::sync::Mutex<Control>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct Control {
+    listener: Option<Listener>,
+}
+
+#[derive(Debug)]
+struct State {
+    listen: String,
+    upstream: Arc<Upstream>,
+    enabled: bool,
+    table: Arc<ToxicTable>,
+    live: BTreeMap<u64, Arc<Live>>,
+    next_connection: u64,
+    /// What closed connections and removed toxics counted.
+    totals: TapSnapshot,
+}
+
+impl Proxy {
+    /// A proxy that does not listen yet.
+    pub(super) fn new(
+        config: &ProxyConfig,
+        seed: Seed,
+        events: Events,
+        scope: Scope,
+    ) -> Result<Arc<Self>, ProxyError> {
+        for (field, text) in [("name", &config.name), ("upstream", &config.upstream)] {
+            if text.is_empty() {
+                return Err(ProxyError::MissingField(field));
+            }
+        }
+        Ok(Arc::new(Self {
+            name: config.name.clone(),
+            dial: config.dial,
+            node: config.node,
+            scope,
+            events,
+            seed,
+            shared: Arc::default(),
+            control: tokio::sync::Mutex::default(),
+            state: Mutex::new(State {
+                listen: config.listen.clone(),
+                upstream: Arc::new(Upstream::parse(&config.upstream)),
+                enabled: false,
+                table: Arc::new(ToxicTable::of(config.toxics.clone())?),
+                live: BTreeMap::new(),
+                next_connection: 0,
+                totals: TapSnapshot::default(),
+            }),
+        }))
+    }
+
+    pub(super) fn view(&self) -> ProxyView {
+        let state = self.state.lock();
+        ProxyView {
+            name: self.name.clone(),
+            listen: state.listen.clone(),
+            upstream: state.upstream.to_string(),
+            enabled: state.enabled,
+            node: self.node,
+            toxics: state.table.views(),
+        }
+    }
+
+    pub(super) fn table(&self) -> Arc<ToxicTable> {
+        Arc::clone(&self.state.lock().table)
+    }
+
+    pub(super) fn upstream(&self) -> Arc<Upstream> {
+        Arc::clone(&self.state.lock().upstream)
+    }
+
+    // === Life ===
+
+    /// Listens, unless it does.
+    pub(super) async fn enable(self: &Arc<Self>) -> Result<(), ProxyError> {
+        let mut control = self.control.lock().await;
+        self.start(&mut control).await
+    }
+
+    async fn start(self: &Arc<Self>, control: &mut Control) -> Result<(), ProxyError> {
+        if control.listener.is_some() {
+            return Ok(());
+        }
+        let (listen, entrance) = {
+            let state = self.state.lock();
+            (state.listen.clone(), state.table.entrance())
+        };
+        let address = resolve(&listen).await?;
+        let listener = Listener::start(self, address, entrance).await?;
+        let mut state = self.state.lock();
+        state.listen = listener.address().to_string();
+        state.enabled = true;
+        control.listener = Some(listener);
+        Ok(())
+    }
+
+    /// Gives the port back and closes every connection.
+    pub(super) async fn disable(&self) {
+        let mut control = self.control.lock().await;
+        self.stop(&mut control).await;
+    }
+
+    async fn stop(&self, control: &mut Control) {
+        if let Some(listener) = control.listener.take() {
+            listener.close().await;
+        }
+        self.state.lock().enabled = false;
+        self.end_connections();
+    }
+
+    /// Tells every connection to end, without waiting for it.
+    pub(super) fn end_connections(&self) {
+        let live: Vec<Arc<Live>> = self.state.lock().live.values().cloned().collect();
+        for connection in live {
+            connection.post(|mail| mail.close = Some(CloseManner::Fin));
+        }
+    }
+
+    /// Changes where it listens, what it stands for, or whether it listens. All or nothing: when
+    /// the new address cannot be had, the proxy is what it was.
+    pub(super) async fn update(
+        self: &Arc<Self>,
+        update: &ProxyUpdate,
+    ) -> Result<ProxyView, ProxyError> {
+        let mut control = self.control.lock().await;
+        let before = self.view();
+        let address = match &update.listen {
+            Some(listen) => Some(resolve(listen).await?),
+            None => None,
+        };
+        let moves = match address {
+            // A literal address that was never bound is compared as it is.
+            Some(address) => address.to_string() != before.listen || address.port() == 0,
+            None => false,
+        };
+        let upstream = update.upstream.as_ref().filter(|upstream| **upstream != before.upstream);
+        let enabled = update.enabled.unwrap_or(before.enabled);
+        if moves && enabled && control.listener.is_some() {
+            // The new port first: a proxy that cannot move keeps what it has.
+            self.relocate(&mut control, address).await?;
+        } else if let Some(listen) = update.listen.as_ref().filter(|_| moves) {
+            self.state.lock().listen.clone_from(listen);
+        }
+        if let Some(upstream) = upstream {
+            self.state.lock().upstream = Arc::new(Upstream::parse(upstream));
+            self.shared.forget_version();
+        }
+        if moves || upstream.is_some() {
+            self.end_connections();
+        }
+        if !enabled {
+            self.stop(&mut control).await;
+        } else if let Err(error) = self.start(&mut control).await {
+            let mut state = self.state.lock();
+            state.listen = before.listen;
+            state.upstream = Arc::new(Upstream::parse(&before.upstream));
+            return Err(error);
+        }
+        Ok(self.view())
+    }
+
+    async fn relocate(
+        self: &Arc<Self>,
+        control: &mut Control,
+        address: Option<SocketAddr>,
+    ) -> Result<(), ProxyError> {
+        let Some(address) = address else { return Ok(()) };
+        let entrance = self.table().entrance();
+        let fresh = Listener::start(self, address, entrance).await?;
+        self.stop(control).await;
+        let mut state = self.state.lock();
+        state.listen = fresh.address().to_string();
+        state.enabled = true;
+        control.listener = Some(fresh);
+        Ok(())
+    }
+
+    // === Toxics ===
+
+    pub(super) async fn add_toxic(&self, config: ToxicConfig) -> Result<ToxicView, ProxyError> {
+        self.edit(|table, next_connection| table.with(config, next_connection)).await
+    }
+
+    pub(super) async fn update_toxic(
+        &self,
+        name: &str,
+        update: &ToxicUpdate,
+    ) -> Result<ToxicView, ProxyError> {
+        self.edit(|table, _| table.updated(name, update)).await
+    }
+
+    pub(super) async fn remove_toxic(&self, name: &str) -> Result<(), ProxyError> {
+        self.edit(|table, _| table.without(name).map(|table| (table, ()))).await
+    }
+
+    pub(super) async fn remove_all_toxics(&self) -> Result<(), ProxyError> {
+        self.edit(|table, _| Ok((table.emptied(), ()))).await
+    }
+
+    pub(super) fn toxic(&self, name: &str) -> Result<ToxicView, ProxyError> {
+        self.table().view(name)
+    }
+
+    /// Replaces the table and returns when the entrance and every live connection have taken it up.
+    async fn edit<R>(
+        &self,
+        change: impl FnOnce(&ToxicTable, u64) -> Result<(ToxicTable, R), ProxyError>,
+    ) -> Result<R, ProxyError> {
+        let control = self.control.lock().await;
+        let (before, next_connection) = {
+            let state = self.state.lock();
+            (Arc::clone(&state.table), state.next_connection)
+        };
+        let (table, result) = change(&before, next_connection)?;
+        if let Some(listener) = &control.listener {
+            // First, because only this can fail: then nothing has changed.
+            listener.turn(table.entrance()).await?;
+        }
+        let (acknowledgement, mut acknowledged) = mpsc::channel::<Infallible>(1);
+        let table = Arc::new(table);
+        let live: Vec<Arc<Live>> = {
+            let mut state = self.state.lock();
+            state.table = Arc::clone(&table);
+            state.live.values().cloned().collect()
+        };
+        for connection in live {
+            connection.post(|mail| {
+                mail.table = Some(Arc::clone(&table));
+                mail.acknowledgements.push(acknowledgement.clone());
+            });
+        }
+        drop(acknowledgement);
+        // `None` as soon as the last connection has dropped its sender.
+        let _ = tokio::time::timeout(ACKNOWLEDGEMENT_WAIT, acknowledged.recv()).await;
+        self.retire(&before, &table);
+        Ok(result)
+    }
+
+    /// Keeps what removed toxics counted.
+    fn retire(&self, before: &ToxicTable, after: &ToxicTable) {
+        let mut state = self.state.lock();
+        for toxic in before.iter() {
+            if after.iter().all(|other| other.id != toxic.id) {
+                let touched = toxic.touched.load(Ordering::Relaxed);
+                *state.totals.touched.entry(toxic.name.clone()).or_default() += touched;
+            }
+        }
+    }
+
+    // === Connections ===
+
+    /// Takes in an accepted client.
+    pub(super) fn admit(self: &Arc<Self>, stream: TcpStream, client: SocketAddr) {
+        let live = {
+            let mut state = self.state.lock();
+            let connection = state.next_connection;
+            state.next_connection += 1;
+            state.totals.opened += 1;
+            if state.live.len() >= CONNECTIONS_MAX {
+                *state.totals.closed.entry((Closer::Proxy, CloseManner::Reset)).or_default() += 1;
+                stream.reset_on_close();
+                return;
+            }
+            let place = Place { seed: self.seed.fork("conn").index(connection), connection };
+            let live = Arc::new(Live::new(place, client, Arc::clone(&self.shared)));
+            state.live.insert(connection, Arc::clone(&live));
+            live
+        };
+        self.scope.spawn("connection", serve(Arc::clone(self), stream, live));
+    }
+
+    pub(super) fn connection_ended(&self, live: &Live, ended: Ended) {
+        if let Some(why) = live.opaque() {
+            tracing::debug!(
+                proxy = %self.name,
+                conn = live.id(),
+                reason = why.name(),
+                "the connection was not understood and only passed on"
+            );
+        }
+        let mut state = self.state.lock();
+        state.live.remove(&live.id());
+        live.add_to(&mut state.totals);
+        // What it was still waiting for will not come.
+        state.totals.outstanding = 0;
+        *state.totals.closed.entry((ended.by, ended.how)).or_default() += 1;
+    }
+
+    pub(super) fn connections(&self) -> Vec<ConnectionView> {
+        let live: Vec<Arc<Live>> = self.state.lock().live.values().cloned().collect();
+        live.iter().map(|connection| connection.view()).collect()
+    }
+
+    pub(super) fn tap(&self) -> TapSnapshot {
+        let state = self.state.lock();
+        let mut snapshot = state.totals.clone();
+        snapshot.open = state.live.len() as u64;
+        for connection in state.live.values() {
+            connection.add_to(&mut snapshot);
+        }
+        for toxic in state.table.iter() {
+            let touched = toxic.touched.load(Ordering::Relaxed);
+            *snapshot.touched.entry(toxic.name.clone()).or_default() += touched;
+        }
+        snapshot.wire_latency = self.shared.latency();
+        snapshot
+    }
+}

@@ -1,0 +1,370 @@
+//! Both directions of one connection: the only reader, waiter and writer of its two sockets.
+//!
+//! With no toxic, bytes go from socket to socket through a scratch buffer: no copy, no allocation
+//! unless the receiver is slow. With toxics they pass the [`Chain`], and the link waits for sockets
+//! and due times alike. It never waits inside a decision, so a change of toxics is taken up at the
+//! next poll, whatever the peers do.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use tokio::io::ReadBuf;
+use tokio::time::Instant;
+
+use super::chain::{Chain, Verdict};
+use super::config::Direction;
+use super::connection::Live;
+use super::outbox::What;
+use super::table::{Place, ToxicTable};
+use super::tap::{CloseManner, Closer};
+use super::upstream::Peer;
+use crate::base::timer::Timer;
+
+/// What one read takes at most.
+const SCRATCH_BYTES: usize = 64 << 10;
+
+thread_local! {
+    /// Bytes on their way from one socket to another; holds nothing between two polls. One for each
+    /// thread rather than for each connection, so that an idle connection costs none.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH_BYTES].into());
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ended {
+    pub(super) by: Closer,
+    pub(super) how: CloseManner,
+}
+
+/// A connection with its toxics.
+#[derive(Debug)]
+pub(super) struct Link<C, S> {
+    client: C,
+    server: S,
+    up: Pipe,
+    down: Pipe,
+    live: Arc<Live>,
+    clock: Clock,
+    timer: Option<Timer>,
+}
+
+/// Which timer a link waits with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Clock {
+    /// The real clock, as fine as it gets.
+    Fine,
+    /// The runtime's clock, which a test may have paused.
+    #[cfg(test)]
+    Runtime,
+}
+
+impl<C: Peer, S: Peer> Link<C, S> {
+    pub(super) fn new(
+        client: C,
+        server: S,
+        live: Arc<Live>,
+        place: Place,
+        table: &ToxicTable,
+        clock: Clock,
+    ) -> Self {
+        let now = Instant::now();
+        let pipe = |direction| {
+            let mut chain = Chain::new(direction, place);
+            if !table.is_empty() {
+                chain.reconcile(now, table);
+            }
+            Pipe {
+                direction,
+                chain,
+                pending: Bytes::new(),
+                messages: 0,
+                source: Source::Open,
+                done: false,
+            }
+        };
+        let (up, down) = (pipe(Direction::Up), pipe(Direction::Down));
+        Self { client, server, up, down, live, clock, timer: None }
+    }
+
+    /// Forwards until either side, a toxic or the proxy ends the connection, and closes it the same
+    /// way on both sides.
+    pub(super) async fn run(mut self) -> Ended {
+        let ended = poll_fn(|cx| self.poll(cx)).await;
+        if ended.how == CloseManner::Reset {
+            self.client.reset_on_close();
+            self.server.reset_on_close();
+        }
+        ended
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        if let Some(mail) = self.live.poll_mail(cx) {
+            if let Some(how) = mail.close {
+                return Poll::Ready(Ended { by: Closer::Proxy, how });
+            }
+            if let Some(table) = mail.table {
+                let now = Instant::now();
+                self.up.chain.reconcile(now, &table);
+                self.down.chain.reconcile(now, &table);
+            }
+            // The acknowledgement: whoever waits for it sees the last sender dropped.
+            drop(mail.acknowledgements);
+        }
+        loop {
+            let now = Instant::now();
+            let Self { client, server, up, down, live, .. } = self;
+            let mut turn = Turn { cx, now, live };
+            if let Some(ended) = up.pump(&mut turn, client, server) {
+                return Poll::Ready(ended);
+            }
+            if let Some(ended) = down.pump(&mut turn, server, client) {
+                return Poll::Ready(ended);
+            }
+            if up.source.is_closed() && down.is_broken() {
+                return Poll::Ready(Ended { by: Closer::Client, how: CloseManner::Reset });
+            }
+            if self.wait(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Ready when a due time has come; pending when only a socket or the mailbox can wake the link.
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let due = [self.up.next_due(), self.down.next_due()].into_iter().flatten().min();
+        let Some(due) = due else {
+            if self.up.chain.is_bare() && self.down.chain.is_bare() {
+                // A connection without toxics needs no timer of its own.
+                self.timer = None;
+            }
+            return Poll::Pending;
+        };
+        let clock = self.clock;
+        let timer = self.timer.get_or_insert_with(|| match clock {
+            Clock::Fine => Timer::fine(),
+            #[cfg(test)]
+            Clock::Runtime => Timer::coarse(),
+        });
+        timer.poll_until(cx, due)
+    }
+}
+
+/// One poll: whom to wake, what time it is, and where to count.
+struct Turn<'a, 'b> {
+    cx: &'a mut Context<'b>,
+    now: Instant,
+    live: &'a Live,
+}
+
+/// One direction.
+#[derive(Debug)]
+struct Pipe {
+    direction: Direction,
+    chain: Chain,
+    /// What the receiver has not taken yet, and the messages that it completes.
+    pending: Bytes,
+    messages: u32,
+    source: Source,
+    /// The end was passed on, or the receiver is gone.
+    done: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Open,
+    /// It ended its stream.
+    Ended,
+    /// It reset the connection.
+    Reset,
+    /// Nobody takes its bytes any more.
+    Unheard,
+}
+
+impl Source {
+    const fn is_closed(self) -> bool {
+        matches!(self, Self::Ended | Self::Reset)
+    }
+}
+
+/// What came of one read.
+enum Read {
+    /// Bytes were taken; there may be more.
+    Some,
+    /// Nothing now; the task is woken when there is.
+    Nothing,
+}
+
+impl Pipe {
+    /// When something leaves that only waits for its time.
+    fn next_due(&self) -> Option<Instant> {
+        if self.done && self.source == Source::Unheard { None } else { self.chain.next_due() }
+    }
+
+    fn is_broken(&self) -> bool {
+        self.source == Source::Unheard
+    }
+
+    /// Moves what can be moved now.
+    fn pump<F: Peer, T: Peer>(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        from: &mut F,
+        to: &mut T,
+    ) -> Option<Ended> {
+        loop {
+            if let Some(ended) = self.write(turn, to) {
+                return Some(ended);
+            }
+            let may_read = self.source == Source::Open
+                && self.chain.has_room()
+                && (self.pending.is_empty() || !self.chain.is_bare());
+            if !may_read {
+                return None;
+            }
+            match self.read(turn, from, to) {
+                Read::Some => {}
+                Read::Nothing => return None,
+            }
+        }
+    }
+
+    /// Writes what is due. Tells when that ended the connection.
+    fn write<T: Peer>(&mut self, turn: &mut Turn<'_, '_>, to: &mut T) -> Option<Ended> {
+        loop {
+            self.chain.settle(turn.now);
+            match self.chain.verdict() {
+                Some(Verdict::Reset) => return Some(fault(CloseManner::Reset)),
+                Some(Verdict::Close) if self.pending.is_empty() => {
+                    return Some(fault(CloseManner::Fin));
+                }
+                _ => {}
+            }
+            if !self.pending.is_empty() {
+                match Pin::new(&mut *to).poll_write(turn.cx, &self.pending) {
+                    Poll::Pending => return None,
+                    Poll::Ready(Ok(written)) => self.wrote(written, turn),
+                    Poll::Ready(Err(_)) => self.abandon(),
+                }
+                continue;
+            }
+            match self.chain.pop(turn.now) {
+                Some((What::Data(data), messages)) if !self.done => {
+                    (self.pending, self.messages) = (data, messages);
+                }
+                Some((What::End, _)) => return self.finish(turn.cx, to),
+                Some(_) => {}
+                None if self.chain.is_bare() && self.source.is_closed() && !self.done => {
+                    return self.finish(turn.cx, to);
+                }
+                None if self.chain.verdict().is_some() => {}
+                None => return None,
+            }
+        }
+    }
+
+    fn wrote(&mut self, written: usize, turn: &Turn<'_, '_>) {
+        self.pending.advance(written);
+        let messages = if self.pending.is_empty() { self.messages } else { 0 };
+        turn.live.delivered(self.direction, turn.now, written, messages);
+        if self.pending.is_empty() {
+            self.pending = Bytes::new();
+            self.messages = 0;
+        }
+    }
+
+    /// The receiver is gone: what is left for it is lost. The other direction finds out how it went
+    /// and ends the connection.
+    fn abandon(&mut self) {
+        self.pending = Bytes::new();
+        self.source = Source::Unheard;
+        self.done = true;
+    }
+
+    /// Passes on the end of the stream as it came: a FIN as a FIN, a reset as a reset.
+    fn finish<T: Peer>(&mut self, cx: &mut Context<'_>, to: &mut T) -> Option<Ended> {
+        self.done = true;
+        let by = match self.direction {
+            Direction::Up => Closer::Client,
+            Direction::Down => Closer::Server,
+        };
+        if self.source == Source::Reset {
+            return Some(Ended { by, how: CloseManner::Reset });
+        }
+        // At once on a socket; a pipe in a test is closed by the drop.
+        let _ = Pin::new(to).poll_shutdown(cx);
+        // A client that has said all it wants to say still reads; a server that ends has ended.
+        (self.direction == Direction::Down).then_some(Ended { by, how: CloseManner::Fin })
+    }
+
+    fn read<F: Peer, T: Peer>(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        from: &mut F,
+        to: &mut T,
+    ) -> Read {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut buffer = ReadBuf::new(scratch);
+            match Pin::new(from).poll_read(turn.cx, &mut buffer) {
+                Poll::Pending => return Read::Nothing,
+                Poll::Ready(Err(error)) => self.source_ended(turn.now, Some(&error)),
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
+                    self.source_ended(turn.now, None)
+                }
+                Poll::Ready(Ok(())) => {
+                    let data = buffer.filled();
+                    let straight = self.chain.is_bare();
+                    let messages = turn.live.arrived(self.direction, turn.now, data, straight);
+                    if straight {
+                        self.forward(turn, data, messages, to);
+                    } else {
+                        self.chain.push(turn.now, Bytes::copy_from_slice(data), messages);
+                    }
+                }
+            }
+            Read::Some
+        })
+    }
+
+    /// Straight through; only what the receiver does not take now is copied.
+    fn forward<T: Peer>(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        mut data: &[u8],
+        messages: u32,
+        to: &mut T,
+    ) {
+        while !data.is_empty() {
+            match Pin::new(&mut *to).poll_write(turn.cx, data) {
+                Poll::Ready(Ok(written)) => {
+                    data = &data[written..];
+                    let whole = if data.is_empty() { messages } else { 0 };
+                    turn.live.delivered(self.direction, turn.now, written, whole);
+                }
+                Poll::Ready(Err(_)) => return self.abandon(),
+                Poll::Pending => {
+                    (self.pending, self.messages) = (Bytes::copy_from_slice(data), messages);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn source_ended(&mut self, now: Instant, error: Option<&io::Error>) {
+        self.source = if error.is_some() { Source::Reset } else { Source::Ended };
+        if !self.chain.is_bare() {
+            self.chain.end(now);
+        }
+    }
+}
+
+const fn fault(how: CloseManner) -> Ended {
+    Ended { by: Closer::Fault, how }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,305 @@
+//! Whole stories of a link on in-memory pipes under a paused clock: every duration is exact.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::base::family::{Settings, Value};
+use crate::base::seed::Seed;
+use crate::proxy::config::{Stream, ToxicConfig};
+
+/// Room in each pipe; a sender that goes beyond it waits for its receiver.
+const PIPE_BYTES: usize = 4096;
+
+struct Story {
+    client: DuplexStream,
+    server: DuplexStream,
+    live: Arc<Live>,
+    table: ToxicTable,
+    link: JoinSet<Ended>,
+}
+
+impl Story {
+    fn new(toxics: &[ToxicConfig]) -> Self {
+        Self::seeded(toxics, 1)
+    }
+
+    fn seeded(toxics: &[ToxicConfig], seed: u64) -> Self {
+        let place = Place { seed: Seed::new(seed), connection: 0 };
+        let live = Arc::new(Live::new(place, ([127, 0, 0, 1], 1).into(), Arc::default()));
+        let (client, client_side) = tokio::io::duplex(PIPE_BYTES);
+        let (server, server_side) = tokio::io::duplex(PIPE_BYTES);
+        let table = ToxicTable::of(toxics.to_vec()).unwrap();
+        let link =
+            Link::new(client_side, server_side, Arc::clone(&live), place, &table, Clock::Runtime);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(link.run());
+        Self { client, server, live, table, link: tasks }
+    }
+
+    /// Changes the toxics; returns when the link has acknowledged.
+    async fn change(&mut self, table: ToxicTable) {
+        let (acknowledgement, mut acknowledged) = mpsc::channel(1);
+        self.table = table.clone();
+        self.live.post(|mail| {
+            mail.table = Some(Arc::new(table));
+            mail.acknowledgements.push(acknowledgement);
+        });
+        assert!(acknowledged.recv().await.is_none());
+    }
+
+    async fn add(&mut self, toxic: ToxicConfig) {
+        let table = self.table.with(toxic, 1).unwrap().0;
+        self.change(table).await;
+    }
+
+    async fn remove(&mut self, name: &str) {
+        let table = self.table.without(name).unwrap();
+        self.change(table).await;
+    }
+
+    async fn server_reads(&mut self, count: usize) -> Vec<u8> {
+        let mut data = vec![0; count];
+        self.server.read_exact(&mut data).await.unwrap();
+        data
+    }
+}
+
+fn toxic(name: &str, kind: &str, stream: Stream, settings: &[(&str, i64)]) -> ToxicConfig {
+    let mut attributes = Settings::default();
+    for (name, value) in settings {
+        attributes.insert(*name, Value::Integer(*value));
+    }
+    ToxicConfig { name: Some(name.into()), kind: kind.into(), stream, toxicity: 1.0, attributes }
+}
+
+fn latency(name: &str, ms: i64) -> ToxicConfig {
+    toxic(name, "latency", Stream::Upstream, &[("latency", ms)])
+}
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// Catches a delay that is not the one that was asked for, and an end that is not delayed.
+#[tokio::test(start_paused = true)]
+async fn latency_takes_exactly_its_time() {
+    let mut story = Story::new(&[latency("l", 500)]);
+    let began = Instant::now();
+    story.client.write_all(b"x").await.unwrap();
+    story.server_reads(1).await;
+    assert_eq!(began.elapsed(), ms(500));
+    story.client.shutdown().await.unwrap();
+    assert_eq!(story.server.read(&mut [0]).await.unwrap(), 0);
+    assert_eq!(began.elapsed(), ms(1000));
+}
+
+/// Catches stacked delays that do not add up on a stream, as Toxiproxy's do not, and small writes
+/// that pile up behind each other.
+#[tokio::test(start_paused = true)]
+async fn stacked_latencies_add_up_on_a_steady_stream() {
+    let mut story = Story::new(&[latency("a", 200), latency("b", 200)]);
+    let (mut read, mut write) = tokio::io::split(story.server);
+    let began = Instant::now();
+    let send = async {
+        for _ in 0..500 {
+            story.client.write_all(b"x").await.unwrap();
+            tokio::time::sleep(ms(5)).await;
+        }
+    };
+    let receive = async {
+        for index in 0..500 {
+            read.read_exact(&mut [0]).await.unwrap();
+            assert_eq!(began.elapsed(), ms(400 + 5 * index));
+        }
+    };
+    tokio::join!(send, receive);
+    write.shutdown().await.unwrap();
+}
+
+/// Catches a removal that waits for what is held, or loses it.
+#[tokio::test(start_paused = true)]
+async fn removing_a_toxic_releases_what_it_held() {
+    let mut story = Story::new(&[latency("l", 3_600_000)]);
+    story.client.write_all(b"held").await.unwrap();
+    tokio::time::sleep(ms(10)).await;
+    let began = Instant::now();
+    story.remove("l").await;
+    assert_eq!(story.server_reads(4).await, b"held");
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+/// Catches a removal in the middle of a row that disturbs its neighbours.
+#[tokio::test(start_paused = true)]
+async fn neighbours_keep_what_they_hold() {
+    let mut story = Story::new(&[latency("a", 100), latency("b", 100), latency("c", 100)]);
+    let began = Instant::now();
+    story.client.write_all(b"x").await.unwrap();
+    tokio::time::sleep(ms(150)).await;
+    story.remove("b").await;
+    story.server_reads(1).await;
+    assert_eq!(began.elapsed(), ms(250), "b held it at 150 ms; c takes 100 more");
+}
+
+/// Catches a change that has to wait for a receiver that does not read, and unbounded memory.
+#[tokio::test(start_paused = true)]
+async fn a_stalled_receiver_blocks_no_change_and_is_bounded() {
+    let mut story = Story::new(&[]);
+    let (mut read, mut write) = tokio::io::split(story.client);
+    let sender = tokio::time::timeout(ms(1000), async {
+        loop {
+            write.write_all(&[b'x'; 1000]).await.unwrap();
+        }
+    });
+    assert!(sender.await.is_err(), "more was taken than there is room for");
+    let (acknowledgement, mut acknowledged) = mpsc::channel(1);
+    let table = story.table.with(latency("l", 10), 1).unwrap().0;
+    story.live.post(|mail| {
+        mail.table = Some(Arc::new(table));
+        mail.acknowledgements.push(acknowledgement);
+    });
+    assert!(acknowledged.recv().await.is_none());
+    // The other direction is not concerned.
+    story.server.write_all(b"y").await.unwrap();
+    read.read_exact(&mut [0]).await.unwrap();
+}
+
+/// Catches a link that does not hear that it is to end while its receiver stalls.
+#[tokio::test(start_paused = true)]
+async fn it_ends_when_told_whatever_the_peers_do() {
+    let mut story = Story::new(&[latency("l", 1000)]);
+    story.client.write_all(&[b'x'; 3 * PIPE_BYTES / 2]).await.unwrap();
+    story.live.post(|mail| mail.close = Some(CloseManner::Reset));
+    let ended = story.link.join_next().await.unwrap().unwrap();
+    assert_eq!(ended, Ended { by: Closer::Proxy, how: CloseManner::Reset });
+}
+
+/// Catches a server's end that is taken for the client's, and a reply that is cut off by it.
+#[tokio::test(start_paused = true)]
+async fn who_ended_it_is_known() {
+    let mut story = Story::new(&[toxic("l", "latency", Stream::Both, &[("latency", 50)])]);
+    story.server.write_all(b"bye").await.unwrap();
+    drop(story.server);
+    let mut data = Vec::new();
+    story.client.read_to_end(&mut data).await.unwrap();
+    assert_eq!(data, b"bye");
+    let ended = story.link.join_next().await.unwrap().unwrap();
+    assert_eq!(ended, Ended { by: Closer::Server, how: CloseManner::Fin });
+}
+
+/// Catches bytes that `limit_data` cuts off too early, and a close that does not come.
+#[tokio::test(start_paused = true)]
+async fn a_limit_is_reached_and_the_connection_closed() {
+    let mut story = Story::new(&[toxic("d", "limit_data", Stream::Upstream, &[("bytes", 5)])]);
+    story.client.write_all(b"1234567").await.unwrap();
+    let mut data = Vec::new();
+    story.server.read_to_end(&mut data).await.unwrap();
+    assert_eq!(data, b"12345");
+    let ended = story.link.join_next().await.unwrap().unwrap();
+    assert_eq!(ended, Ended { by: Closer::Fault, how: CloseManner::Fin });
+}
+
+/// Catches a toxic that starts with the connection, is added live and is not the same then.
+#[tokio::test(start_paused = true)]
+async fn a_toxic_added_live_acts_on_what_comes_next() {
+    let mut story = Story::new(&[]);
+    story.client.write_all(b"a").await.unwrap();
+    story.server_reads(1).await;
+    let began = Instant::now();
+    story.add(latency("l", 70)).await;
+    story.client.write_all(b"b").await.unwrap();
+    story.server_reads(1).await;
+    assert_eq!(began.elapsed(), ms(70));
+}
+
+/// Toxics that delay and cut, but lose nothing.
+fn harmless() -> impl Strategy<Value = ToxicConfig> {
+    let kinds = prop_oneof![
+        (0..50_i64, 0..50_i64).prop_map(|(a, b)| ("latency", vec![("latency", a), ("jitter", b)])),
+        (1..2000_i64).prop_map(|rate| ("bandwidth", vec![("rate", rate)])),
+        (0..500_i64, 0..100_i64, 0..500_i64).prop_map(|(size, variation, delay)| {
+            let all = [("average_size", size), ("size_variation", variation), ("delay", delay)];
+            ("slicer", all.to_vec())
+        }),
+        (0..100_i64).prop_map(|delay| ("slow_close", vec![("delay", delay)])),
+        Just(("noop", Vec::new())),
+        Just(("packet_loss", vec![("rto", 20)])),
+    ];
+    (kinds, 0.0..1.0_f64, prop::bool::ANY).prop_map(|((kind, settings), loss, both)| {
+        let stream = if both { Stream::Both } else { Stream::Upstream };
+        let mut config = toxic("", kind, stream, &settings);
+        if kind == "packet_loss" {
+            config.attributes.insert("loss_rate", Value::Float(loss * 0.5));
+        }
+        config
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Catches a byte that is lost, changed or overtaken, under any cutting of the stream, with any
+    /// row of toxics that lose nothing, and with changes on the way.
+    #[test]
+    fn every_byte_in_order(
+        toxics in prop::collection::vec(harmless(), 0..4),
+        added in harmless(),
+        sizes in prop::collection::vec(1..3000_usize, 1..12),
+        seed in any::<u64>(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        let toxics: Vec<ToxicConfig> = toxics
+            .into_iter()
+            .enumerate()
+            .map(|(index, toxic)| ToxicConfig { name: Some(format!("t{index}")), ..toxic })
+            .collect();
+        let added = ToxicConfig { name: Some("added".into()), ..added };
+        runtime.block_on(transfer(&toxics, added, &sizes, seed));
+    }
+}
+
+async fn transfer(toxics: &[ToxicConfig], added: ToxicConfig, sizes: &[usize], seed: u64) {
+    let story = Story::seeded(toxics, seed);
+    let Story { mut client, mut server, live, table, .. } = story;
+    let mut next = 0_u8;
+    let mut sent = Vec::new();
+    for size in sizes {
+        sent.push(
+            (0..*size)
+                .map(|_| {
+                    next = next.wrapping_add(1);
+                    next
+                })
+                .collect::<Vec<u8>>(),
+        );
+    }
+    let expected = sent.concat();
+    let send = async move {
+        for (index, data) in sent.iter().enumerate() {
+            client.write_all(data).await.unwrap();
+            let change = match index % 4 {
+                1 => Some(table.with(added.clone(), 1).unwrap().0),
+                3 => Some(table.clone()),
+                _ => None,
+            };
+            if let Some(table) = change {
+                live.post(|mail| mail.table = Some(Arc::new(table)));
+            }
+            tokio::task::yield_now().await;
+        }
+        client.shutdown().await.unwrap();
+        client
+    };
+    let mut received = Vec::new();
+    let (_client, read) = tokio::join!(send, server.read_to_end(&mut received));
+    read.unwrap();
+    assert!(received == expected, "{} bytes sent, {} received", expected.len(), received.len());
+}

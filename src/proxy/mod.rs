@@ -1,0 +1,38 @@
+//! The fault-injecting proxy: named proxies, live toxics, and the tap that tells the truth about
+//! what passed.
+//!
+//! ```text
+//! client ══► listener ─► connection = one task ◄══► node
+//!                           │ up:   read ─ observe ─ toxic 1 ─ .. ─ toxic n ─ write
+//!                           │ down: write ─ toxic n ─ .. ─ toxic 1 ─ observe ─ read
+//! ```
+//! Toxics decide and the link acts: a [`toxic::Toxic`] is a pure state machine that is told the
+//! time; the link is the only reader, waiter and writer, so order, cancellation and bounds are
+//! right once. With no toxic active the stream is byte for byte the direct stream.
+//!
+//! Owns every socket between clients and nodes. Must never re-encode what it forwards, wait for a
+//! data-path peer in an API call, or let one connection's trouble reach another.
+
+pub mod api;
+mod chain;
+mod config;
+mod connection;
+mod error;
+mod instance;
+mod link;
+mod listener;
+mod meter;
+mod outbox;
+
+mod set;
+mod table;
+mod tap;
+pub mod toxic;
+mod upstream;
+
+pub use config::ToxicView;
+pub use config::{Dial, ProxyConfig, ProxyUpdate, ProxyView, Stream, ToxicConfig, ToxicUpdate};
+pub use error::ProxyError;
+pub use outbox::{Due, Outbox};
+pub use set::ProxySet;
+pub use tap::{CloseManner, Closer, ConnectionView, LatencyView, TapSnapshot};

@@ -1,0 +1,283 @@
+//! What a toxic decided and the link has not done yet: bytes and endings, each with its due time.
+//!
+//! Time never runs backwards within an outbox: what is put in later is never due earlier. Nothing
+//! follows an ending. So no toxic can reorder or resurrect a stream, even by mistake.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+/// What one piece costs beside its bytes, so that many tiny pieces stay bounded too.
+const PIECE_COST: usize = 64;
+
+/// The longest delay that is told apart from "until something changes": a year.
+const DELAY_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// When something leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Due {
+    /// At this instant.
+    At(Instant),
+    /// When the toxic that holds it is changed or removed.
+    Never,
+}
+
+impl Due {
+    /// The due time this long after `from`; never, when that is beyond any run.
+    #[must_use]
+    pub fn after(from: Instant, delay: Duration) -> Self {
+        if delay > DELAY_MAX {
+            return Self::Never;
+        }
+        from.checked_add(delay).map_or(Self::Never, Self::At)
+    }
+
+    /// The instant, unless it is never.
+    #[must_use]
+    pub const fn instant(self) -> Option<Instant> {
+        match self {
+            Self::At(instant) => Some(instant),
+            Self::Never => None,
+        }
+    }
+}
+
+/// What leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// These bytes.
+    Data(Bytes),
+    /// The end of this direction of the stream.
+    End,
+    /// The whole connection, with a FIN.
+    Close,
+    /// The whole connection, with a RST.
+    Reset,
+}
+
+/// Something that leaves, when, and how many messages were completed by the bytes in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Item {
+    pub(super) due: Due,
+    pub(super) what: What,
+    pub(super) messages: u32,
+}
+
+impl Item {
+    fn cost(&self) -> usize {
+        match &self.what {
+            What::Data(data) => data.len() + PIECE_COST,
+            _ => 0,
+        }
+    }
+}
+
+/// The decisions of one toxic on one direction of one connection, in order.
+#[derive(Debug)]
+pub struct Outbox {
+    now: Instant,
+    items: VecDeque<Item>,
+    cost: usize,
+    latest: Option<Due>,
+    ended: bool,
+    touched: bool,
+}
+
+impl Outbox {
+    /// An empty outbox at `now`.
+    #[must_use]
+    pub const fn new(now: Instant) -> Self {
+        Self { now, items: VecDeque::new(), cost: 0, latest: None, ended: false, touched: false }
+    }
+
+    /// Passes `data` on at once (or right after what is still held before it).
+    pub fn data(&mut self, data: Bytes) {
+        self.data_at(Due::At(self.now), data);
+    }
+
+    /// Passes `data` on this long from now.
+    pub fn data_after(&mut self, delay: Duration, data: Bytes) {
+        self.data_at(Due::after(self.now, delay), data);
+    }
+
+    /// Passes `data` on at `due`.
+    pub fn data_at(&mut self, due: Due, data: Bytes) {
+        if !data.is_empty() {
+            self.put(due, What::Data(data));
+        }
+    }
+
+    /// Loses `data`.
+    pub fn discard(&mut self, data: Bytes) {
+        drop(data);
+        self.touched = true;
+    }
+
+    /// Says that what is passed on was changed: counted as touched even when it is not late.
+    pub const fn touch(&mut self) {
+        self.touched = true;
+    }
+
+    /// Ends this direction at once, after what is still held.
+    pub fn end(&mut self) {
+        self.end_at(Due::At(self.now));
+    }
+
+    /// Ends this direction this long from now.
+    pub fn end_after(&mut self, delay: Duration) {
+        self.end_at(Due::after(self.now, delay));
+    }
+
+    /// Ends this direction at `due`.
+    pub fn end_at(&mut self, due: Due) {
+        self.put(due, What::End);
+        self.ended = true;
+    }
+
+    /// Closes the whole connection after what is still held.
+    pub fn close(&mut self) {
+        self.put(Due::At(self.now), What::Close);
+        self.ended = true;
+        self.touched = true;
+    }
+
+    /// Resets the whole connection after what is still held.
+    pub fn reset(&mut self) {
+        self.reset_at(Due::At(self.now));
+    }
+
+    /// Resets the whole connection at `due`.
+    pub fn reset_at(&mut self, due: Due) {
+        self.put(due, What::Reset);
+        self.ended = true;
+        self.touched = true;
+    }
+
+    /// Lets everything that is still held leave at `due` at the latest.
+    pub fn hasten(&mut self, due: Due) {
+        for item in self.items.iter_mut().rev().take_while(|item| item.due > due) {
+            item.due = due;
+        }
+        self.latest = self.latest.map(|latest| latest.min(due));
+    }
+
+    /// When the last thing that is held leaves.
+    #[must_use]
+    pub fn latest(&self) -> Option<Due> {
+        self.items.back().map(|item| item.due)
+    }
+
+    fn put(&mut self, due: Due, what: What) {
+        if self.ended {
+            return;
+        }
+        let due = self.latest.map_or(due, |latest| latest.max(due));
+        self.latest = Some(due);
+        self.touched |= due > Due::At(self.now);
+        let item = Item { due, what, messages: 0 };
+        self.cost += item.cost();
+        self.items.push_back(item);
+    }
+
+    /// Starts a decision at `now`; says afterwards, through [`Outbox::finish`], what it came to.
+    pub(super) const fn begin(&mut self, now: Instant) {
+        self.now = now;
+        self.touched = false;
+    }
+
+    /// Ends a decision about bytes that completed `messages` messages: they travel with the last
+    /// piece. Returns whether anything was delayed, changed or lost.
+    pub(super) fn finish(&mut self, pieces_before: usize, messages: u32) -> bool {
+        if let Some(last) = self.items.iter_mut().skip(pieces_before).next_back() {
+            last.messages += messages;
+        }
+        self.touched
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Bytes held, with the cost of their pieces.
+    pub(super) const fn cost(&self) -> usize {
+        self.cost
+    }
+
+    pub(super) fn next(&self) -> Option<&Item> {
+        self.items.front()
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Item> {
+        let item = self.items.pop_front()?;
+        self.cost -= item.cost();
+        if self.items.is_empty() {
+            // An idle connection must not keep the room that a burst needed.
+            self.items = VecDeque::new();
+        }
+        Some(item)
+    }
+
+    /// Everything that is held, in order; due times no longer matter.
+    pub(super) fn drain(&mut self) -> VecDeque<Item> {
+        self.cost = 0;
+        self.latest = None;
+        std::mem::take(&mut self.items)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outbox() -> (Instant, Outbox) {
+        let now = Instant::now();
+        (now, Outbox::new(now))
+    }
+
+    /// Catches a piece that overtakes an earlier one.
+    #[test]
+    fn what_is_put_in_later_is_never_due_earlier() {
+        let (now, mut out) = outbox();
+        out.data_after(Duration::from_millis(10), Bytes::from_static(b"a"));
+        out.data(Bytes::from_static(b"b"));
+        let due = Due::At(now + Duration::from_millis(10));
+        assert_eq!(out.pop().unwrap().due, due);
+        assert_eq!(out.pop().unwrap().due, due);
+    }
+
+    /// Catches bytes that follow the end of their stream.
+    #[test]
+    fn nothing_follows_an_ending() {
+        let (_, mut out) = outbox();
+        out.end();
+        out.data(Bytes::from_static(b"late"));
+        out.reset();
+        assert_eq!(out.pop().unwrap().what, What::End);
+        assert_eq!(out.pop(), None);
+    }
+
+    /// Catches a hastened queue that is out of order or that makes early things later.
+    #[test]
+    fn hastening_caps_due_times() {
+        let (now, mut out) = outbox();
+        let ms = |n| Due::At(now + Duration::from_millis(n));
+        for due in [ms(1), ms(5), Due::Never] {
+            out.data_at(due, Bytes::from_static(b"x"));
+        }
+        out.hasten(ms(3));
+        let dues: Vec<Due> = std::iter::from_fn(|| out.pop()).map(|item| item.due).collect();
+        assert_eq!(dues, [ms(1), ms(3), ms(3)]);
+    }
+
+    /// Catches a bound that many tiny pieces slip under.
+    #[test]
+    fn pieces_cost_more_than_their_bytes() {
+        let (_, mut out) = outbox();
+        out.data(Bytes::from_static(b"x"));
+        assert_eq!(out.cost(), 1 + PIECE_COST);
+        out.pop();
+        assert_eq!(out.cost(), 0);
+    }
+}

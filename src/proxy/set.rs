@@ -1,0 +1,186 @@
+//! The named proxies of one process, and everything that can be asked of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::config::{ProxyConfig, ProxyUpdate, ProxyView, ToxicConfig, ToxicUpdate, ToxicView};
+use super::error::ProxyError;
+use super::instance::Proxy;
+use super::tap::{ConnectionView, TapSnapshot};
+use crate::base::scope::Scope;
+use crate::base::seed::Seed;
+use crate::event::Events;
+
+/// How long a deleted proxy waits for its connections to end; they were told and do so at once.
+const DELETE_GRACE: Duration = Duration::from_secs(2);
+
+/// A set of proxies. Clones are the same set.
+#[derive(Clone, Debug)]
+pub struct ProxySet {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    seed: Seed,
+    events: Events,
+    scope: Scope,
+    /// One creation or deletion at a time, so that two of the same name cannot both bind.
+    membership: tokio::sync::Mutex<()>,
+    proxies: Mutex<BTreeMap<String, Arc<Proxy>>>,
+}
+
+impl ProxySet {
+    /// An empty set whose tasks belong to `scope`. Its draws come from `seed`, by proxy name,
+    /// connection and toxic name.
+    #[must_use]
+    pub fn new(seed: Seed, events: Events, scope: &Scope) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                seed,
+                events,
+                scope: scope.child("proxies"),
+                membership: tokio::sync::Mutex::default(),
+                proxies: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Creates a proxy and, when it is enabled, listens.
+    ///
+    /// # Errors
+    /// When the name is taken, a field is missing, a toxic is wrong or the address cannot be had.
+    pub async fn create(&self, config: ProxyConfig) -> Result<ProxyView, ProxyError> {
+        let inner = &self.inner;
+        let _turn = inner.membership.lock().await;
+        let scope = inner.scope.child(&config.name);
+        let seed = inner.seed.fork("proxy").fork(&config.name);
+        let proxy = Proxy::new(&config, seed, inner.events.clone(), scope)?;
+        if inner.proxies.lock().contains_key(&config.name) {
+            return Err(ProxyError::ProxyExists);
+        }
+        if config.enabled {
+            proxy.enable().await?;
+        }
+        let view = proxy.view();
+        inner.proxies.lock().insert(config.name, proxy);
+        Ok(view)
+    }
+
+    /// Changes a proxy. What is the same as before changes nothing; live connections then survive.
+    ///
+    /// # Errors
+    /// When there is none of this name, or the new address cannot be had: it then is what it was.
+    pub async fn update(&self, name: &str, update: ProxyUpdate) -> Result<ProxyView, ProxyError> {
+        self.find(name)?.update(&update).await
+    }
+
+    /// Deletes a proxy and closes its connections.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub async fn delete(&self, name: &str) -> Result<(), ProxyError> {
+        let _turn = self.inner.membership.lock().await;
+        let proxy = self.inner.proxies.lock().remove(name).ok_or(ProxyError::ProxyNotFound)?;
+        proxy.disable().await;
+        proxy.scope.close(DELETE_GRACE).await;
+        Ok(())
+    }
+
+    /// Every proxy, by name.
+    #[must_use]
+    pub fn list(&self) -> Vec<ProxyView> {
+        self.all().iter().map(|proxy| proxy.view()).collect()
+    }
+
+    /// One proxy.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn get(&self, name: &str) -> Result<ProxyView, ProxyError> {
+        Ok(self.find(name)?.view())
+    }
+
+    /// Adds a toxic to a proxy. Returns when new connections and every live one are under it.
+    ///
+    /// # Errors
+    /// When there is no such proxy or kind, the name is taken or a setting is wrong.
+    pub async fn add_toxic(
+        &self,
+        proxy: &str,
+        toxic: ToxicConfig,
+    ) -> Result<ToxicView, ProxyError> {
+        self.find(proxy)?.add_toxic(toxic).await
+    }
+
+    /// Changes a toxic: what it held is released, and it goes on with the new settings.
+    ///
+    /// # Errors
+    /// When there is no such proxy or toxic, or a setting is wrong; nothing has changed then.
+    pub async fn update_toxic(
+        &self,
+        proxy: &str,
+        toxic: &str,
+        update: ToxicUpdate,
+    ) -> Result<ToxicView, ProxyError> {
+        self.find(proxy)?.update_toxic(toxic, &update).await
+    }
+
+    /// Removes a toxic. Returns when every live connection is rid of it.
+    ///
+    /// # Errors
+    /// When there is no such proxy or toxic.
+    pub async fn remove_toxic(&self, proxy: &str, toxic: &str) -> Result<(), ProxyError> {
+        self.find(proxy)?.remove_toxic(toxic).await
+    }
+
+    /// One toxic.
+    ///
+    /// # Errors
+    /// When there is no such proxy or toxic.
+    pub fn toxic(&self, proxy: &str, toxic: &str) -> Result<ToxicView, ProxyError> {
+        self.find(proxy)?.toxic(toxic)
+    }
+
+    /// Enables every proxy and removes every toxic; goes on after an error, which is the first that
+    /// it met.
+    ///
+    /// # Errors
+    /// When a proxy could not be enabled.
+    pub async fn reset(&self) -> Result<(), ProxyError> {
+        let mut first = Ok(());
+        for proxy in self.all() {
+            let removed = proxy.remove_all_toxics().await;
+            let enabled = proxy.enable().await;
+            first = first.and(removed).and(enabled);
+        }
+        first
+    }
+
+    /// What passed a proxy so far.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn tap(&self, name: &str) -> Result<TapSnapshot, ProxyError> {
+        Ok(self.find(name)?.tap())
+    }
+
+    /// The open connections of a proxy.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn connections(&self, name: &str) -> Result<Vec<ConnectionView>, ProxyError> {
+        Ok(self.find(name)?.connections())
+    }
+
+    fn find(&self, name: &str) -> Result<Arc<Proxy>, ProxyError> {
+        self.inner.proxies.lock().get(name).cloned().ok_or(ProxyError::ProxyNotFound)
+    }
+
+    fn all(&self) -> Vec<Arc<Proxy>> {
+        self.inner.proxies.lock().values().cloned().collect()
+    }
+}

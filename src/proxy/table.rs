@@ -1,0 +1,221 @@
+//! The toxics of one proxy: an immutable table that every connection reads and that each change
+//! replaces.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rand::RngExt;
+use tokio::time::Instant;
+
+use super::config::{Direction, Stream, ToxicConfig, ToxicUpdate, ToxicView};
+use super::error::ProxyError;
+use super::toxic::{Age, Entrance, TOXICS, Toxic, ToxicSpec};
+use crate::base::family::Settings;
+use crate::base::seed::Seed;
+
+/// One toxic of a proxy.
+#[derive(Debug)]
+pub(super) struct ActiveToxic {
+    /// Tells it from every other toxic that this proxy ever had.
+    pub(super) id: u64,
+    /// Counts its updates.
+    pub(super) generation: u64,
+    pub(super) name: String,
+    kind: &'static str,
+    stream: Stream,
+    toxicity: f32,
+    attributes: Settings,
+    spec: Box<dyn ToxicSpec>,
+    /// The first connection that was opened after it was added.
+    since_connection: u64,
+    /// Operations and connections that it touched; survives updates.
+    pub(super) touched: Arc<AtomicU64>,
+}
+
+impl ActiveToxic {
+    fn new(config: ToxicConfig, id: u64, since_connection: u64) -> Result<Self, ProxyError> {
+        let kind = TOXICS
+            .find(&config.kind)
+            .ok_or_else(|| ProxyError::InvalidToxicType { hint: TOXICS.unknown(&config.kind) })?;
+        let attributes = kind.complete(&config.attributes)?;
+        Ok(Self {
+            id,
+            generation: 0,
+            name: config.name.unwrap_or_else(|| format!("{}_{}", kind.name, config.stream)),
+            kind: kind.name,
+            stream: config.stream,
+            toxicity: config.toxicity,
+            spec: kind.make(&attributes)?,
+            attributes,
+            since_connection,
+            touched: Arc::default(),
+        })
+    }
+
+    fn updated(&self, update: &ToxicUpdate) -> Result<Self, ProxyError> {
+        let mut attributes = self.attributes.clone();
+        for (name, value) in update.attributes.iter() {
+            attributes.insert(name, value.clone());
+        }
+        let config = ToxicConfig {
+            name: Some(self.name.clone()),
+            kind: self.kind.to_owned(),
+            stream: self.stream,
+            toxicity: update.toxicity.unwrap_or(self.toxicity),
+            attributes,
+        };
+        let fresh = Self::new(config, self.id, self.since_connection)?;
+        let touched = Arc::clone(&self.touched);
+        Ok(Self { generation: self.generation + 1, touched, ..fresh })
+    }
+
+    pub(super) fn view(&self) -> ToxicView {
+        ToxicView {
+            name: self.name.clone(),
+            kind: self.kind.to_owned(),
+            stream: self.stream,
+            toxicity: self.toxicity,
+            attributes: self.attributes.clone(),
+        }
+    }
+
+    /// Whether it runs on this direction of this connection. The draw depends on nothing but the
+    /// seed, the connection and the toxic's name, so a neighbour or an update never changes it.
+    pub(super) fn runs_on(&self, direction: Direction, place: &Place) -> bool {
+        self.stream.covers(direction)
+            && self.spec.affects(self.age(place))
+            && place.seed(self, direction).fork("toxicity").stream().random::<f32>() < self.toxicity
+    }
+
+    fn age(&self, place: &Place) -> Age {
+        if place.connection < self.since_connection { Age::Established } else { Age::New }
+    }
+
+    /// A fresh state, or one that goes on from what an earlier generation carried.
+    pub(super) fn start(
+        &self,
+        now: Instant,
+        direction: Direction,
+        place: &Place,
+        carried: Option<u64>,
+    ) -> Box<dyn Toxic> {
+        let draws = place.seed(self, direction).index(self.generation).stream();
+        match carried {
+            Some(carried) => self.spec.resume(now, draws, carried),
+            None => self.spec.start(now, draws),
+        }
+    }
+
+    pub(super) fn touch(&self, operations: u32) {
+        self.touched.fetch_add(operations.into(), Ordering::Relaxed);
+    }
+}
+
+/// Which connection of which proxy: where its draws come from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// The seed of the connection: `proxy[name]/conn[i]`.
+    pub(super) seed: Seed,
+    /// Counts the connections of the proxy.
+    pub(super) connection: u64,
+}
+
+impl Place {
+    fn seed(&self, toxic: &ActiveToxic, direction: Direction) -> Seed {
+        let label = match direction {
+            Direction::Up => "up",
+            Direction::Down => "down",
+        };
+        self.seed.fork(&toxic.name).fork(label)
+    }
+}
+
+/// The toxics of a proxy at one moment, in the order in which bytes pass them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ToxicTable {
+    toxics: Vec<Arc<ActiveToxic>>,
+    created: u64,
+}
+
+impl ToxicTable {
+    /// The table of a new proxy.
+    pub(super) fn of(configs: Vec<ToxicConfig>) -> Result<Self, ProxyError> {
+        let mut table = Self::default();
+        for config in configs {
+            table = table.with(config, 0)?.0;
+        }
+        Ok(table)
+    }
+
+    pub(super) fn with(
+        &self,
+        config: ToxicConfig,
+        since_connection: u64,
+    ) -> Result<(Self, ToxicView), ProxyError> {
+        let toxic = ActiveToxic::new(config, self.created, since_connection)?;
+        if self.find(&toxic.name).is_ok() {
+            return Err(ProxyError::ToxicExists);
+        }
+        let view = toxic.view();
+        let mut table = Self { created: self.created + 1, toxics: self.toxics.clone() };
+        let place = table.toxics.partition_point(|other| other.stream <= toxic.stream);
+        table.toxics.insert(place, Arc::new(toxic));
+        Ok((table, view))
+    }
+
+    pub(super) fn updated(
+        &self,
+        name: &str,
+        update: &ToxicUpdate,
+    ) -> Result<(Self, ToxicView), ProxyError> {
+        let place = self.find(name)?;
+        let toxic = self.toxics[place].updated(update)?;
+        let view = toxic.view();
+        let mut table = self.clone();
+        table.toxics[place] = Arc::new(toxic);
+        Ok((table, view))
+    }
+
+    pub(super) fn without(&self, name: &str) -> Result<Self, ProxyError> {
+        let place = self.find(name)?;
+        let mut table = self.clone();
+        table.toxics.remove(place);
+        Ok(table)
+    }
+
+    /// No toxics; what comes later is still told from what was.
+    pub(super) const fn emptied(&self) -> Self {
+        Self { toxics: Vec::new(), created: self.created }
+    }
+
+    fn find(&self, name: &str) -> Result<usize, ProxyError> {
+        self.toxics.iter().position(|toxic| toxic.name == name).ok_or(ProxyError::ToxicNotFound)
+    }
+
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Arc<ActiveToxic>> {
+        self.toxics.iter()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.toxics.is_empty()
+    }
+
+    pub(super) fn views(&self) -> Vec<ToxicView> {
+        self.toxics.iter().map(|toxic| toxic.view()).collect()
+    }
+
+    pub(super) fn view(&self, name: &str) -> Result<ToxicView, ProxyError> {
+        Ok(self.toxics[self.find(name)?].view())
+    }
+
+    /// What happens to new connections. A toxic that spares some connections cannot be at the
+    /// entrance: it meets those that were drawn once they are open.
+    pub(super) fn entrance(&self) -> Entrance {
+        self.toxics
+            .iter()
+            .filter(|toxic| toxic.toxicity >= 1.0)
+            .map(|toxic| toxic.spec.entrance())
+            .max()
+            .unwrap_or_default()
+    }
+}

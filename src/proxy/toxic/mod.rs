@@ -1,0 +1,48 @@
+//! Byte faults, one file each: pure state machines over one direction of one connection.
+//!
+//! A kind is a row of [`TOXICS`]; its spec is what was asked for, its [`Toxic`] the state on one
+//! direction of one connection. No toxic sleeps, touches a socket, reads a clock or draws from
+//! anything but the stream it is given.
+
+mod bandwidth;
+mod blackhole;
+mod corrupt;
+mod latency;
+mod limit_data;
+mod limit_time;
+mod mute;
+mod noop;
+mod packet_loss;
+mod refuse;
+mod reset_peer;
+mod slicer;
+mod slow_close;
+mod spec;
+#[cfg(test)]
+pub(crate) mod testing;
+mod timeout;
+
+pub use spec::{Age, Clear, Entrance, HELD_BYTES_MAX, Toxic, ToxicSpec};
+
+use crate::base::family::Family;
+
+/// Every toxic: Toxiproxy's under its names and settings first, then ours.
+pub static TOXICS: Family<dyn ToxicSpec> = Family {
+    noun: "toxic",
+    kinds: &[
+        latency::KIND,
+        bandwidth::KIND,
+        slow_close::KIND,
+        timeout::KIND,
+        reset_peer::KIND,
+        slicer::KIND,
+        limit_data::KIND,
+        noop::KIND,
+        packet_loss::KIND,
+        blackhole::KIND,
+        refuse::KIND,
+        mute::KIND,
+        limit_time::KIND,
+        corrupt::KIND,
+    ],
+};

@@ -1,0 +1,31 @@
+//! `noop`: nothing. Toxiproxy has it, and it measures what a toxic costs.
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::{Toxic, ToxicSpec};
+use crate::base::family::Kind;
+use crate::base::seed::Stream;
+use crate::proxy::outbox::Outbox;
+
+pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
+    name: "noop",
+    summary: "pass everything on unchanged",
+    settings: &[],
+    build: |_| Ok(Box::new(Noop)),
+};
+
+#[derive(Clone, Copy, Debug)]
+struct Noop;
+
+impl ToxicSpec for Noop {
+    fn start(&self, _: Instant, _: Stream) -> Box<dyn Toxic> {
+        Box::new(*self)
+    }
+}
+
+impl Toxic for Noop {
+    fn on_data(&mut self, _: Instant, data: Bytes, out: &mut Outbox) {
+        out.data(data);
+    }
+}

@@ -1,0 +1,80 @@
+//! `reset_peer`: the first byte resets the connection. Only connections that were drawn, open ones
+//! included; an ordinary close of any other stays an ordinary close.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::spec::time;
+use super::{Clear, Toxic, ToxicSpec};
+use crate::base::family::{Kind, Setting, Unit};
+use crate::base::seed::Stream;
+use crate::proxy::outbox::{Due, Outbox};
+
+pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
+    name: "reset_peer",
+    summary: "lose the first bytes and reset the connection",
+    settings: &[Setting {
+        name: "timeout",
+        unit: Unit::Milliseconds,
+        default: Some("0ms"),
+        summary: "how long after them",
+    }],
+    build: |settings| Ok(Box::new(Spec(time(settings, "timeout", Unit::Milliseconds)?))),
+};
+
+#[derive(Clone, Copy, Debug)]
+struct Spec(Duration);
+
+impl ToxicSpec for Spec {
+    fn start(&self, _: Instant, _: Stream) -> Box<dyn Toxic> {
+        Box::new(ResetPeer { after: self.0, lost: false })
+    }
+}
+
+#[derive(Debug)]
+struct ResetPeer {
+    after: Duration,
+    lost: bool,
+}
+
+impl Toxic for ResetPeer {
+    fn on_data(&mut self, now: Instant, data: Bytes, out: &mut Outbox) {
+        self.lost = true;
+        out.discard(data);
+        out.reset_at(Due::after(now, self.after));
+    }
+
+    fn on_end(&mut self, now: Instant, out: &mut Outbox) {
+        self.lost = true;
+        out.reset_at(Due::after(now, self.after));
+    }
+
+    fn clear(&self) -> Clear {
+        if self.lost { Clear::Reset } else { Clear::Deliver }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::proxy::toxic::testing::{Bench, settings};
+
+    /// Catches a byte that gets through, and a second reset that moves the first.
+    #[test]
+    fn the_first_bytes_reset() {
+        let mut bench = Bench::new("reset_peer", &settings(&[("timeout", 30.0)]));
+        bench.data_at(5, b"a").data_at(20, b"b").end_at(25);
+        assert_eq!(bench.out(), ["35 reset"]);
+    }
+
+    /// Catches a reset without a reason: a connection that says nothing is left alone.
+    #[test]
+    fn silence_is_left_alone() {
+        let mut bench = Bench::new("reset_peer", &settings(&[]));
+        bench.run_to(10_000);
+        assert!(bench.out().is_empty());
+        bench.end_at(10_001);
+        assert_eq!(bench.out(), ["10001 reset"]);
+    }
+}

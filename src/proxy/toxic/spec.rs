@@ -1,0 +1,133 @@
+//! What a toxic is: the spec that was asked for, and the state machine it starts on a stream.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::base::family::{SettingError, Settings, Unit};
+use crate::base::seed::Stream;
+use crate::proxy::outbox::Outbox;
+
+/// How much one toxic holds on one direction of one connection before the link stops reading from
+/// the sender, whose own buffers then fill as they would before a slow network.
+pub const HELD_BYTES_MAX: usize = 4 << 20;
+
+/// The longest time that a setting can mean: a year.
+const TIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// A toxic as it was asked for: plain, checked settings.
+pub trait ToxicSpec: fmt::Debug + Send + Sync {
+    /// Starts it on one direction of one connection.
+    fn start(&self, now: Instant, draws: Stream) -> Box<dyn Toxic>;
+
+    /// Starts it in place of an instance that had other settings and carried `carried`.
+    fn resume(&self, now: Instant, draws: Stream, carried: u64) -> Box<dyn Toxic> {
+        let _ = carried;
+        self.start(now, draws)
+    }
+
+    /// What it does to connections that are not open yet.
+    fn entrance(&self) -> Entrance {
+        Entrance::Open
+    }
+
+    /// Whether it acts on the bytes of a connection of this age.
+    fn affects(&self, age: Age) -> bool {
+        let _ = age;
+        true
+    }
+}
+
+/// How old a connection is, seen from a toxic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Age {
+    /// It was open when the toxic was added.
+    Established,
+    /// It was opened while the toxic was there.
+    New,
+}
+
+/// What happens to new connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Entrance {
+    /// They are accepted.
+    #[default]
+    Open,
+    /// Their SYN is not answered.
+    Unanswered,
+    /// They are refused.
+    Refused,
+}
+
+/// What becomes of a connection when a toxic that ran on it is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clear {
+    /// What was held is delivered at once and the stream goes on.
+    Deliver,
+    /// The connection is closed: a byte is missing, or it was asked for.
+    Close,
+    /// The connection is reset.
+    Reset,
+}
+
+/// The state of a toxic on one direction of one connection.
+pub trait Toxic: Send {
+    /// Bytes arrived at `now`.
+    fn on_data(&mut self, now: Instant, data: Bytes, out: &mut Outbox);
+
+    /// The stream ended at `now`.
+    fn on_end(&mut self, now: Instant, out: &mut Outbox) {
+        let _ = now;
+        out.end();
+    }
+
+    /// When it wants to act without anything arriving.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    /// The deadline was reached.
+    fn on_deadline(&mut self, now: Instant, out: &mut Outbox) {
+        let _ = (now, out);
+    }
+
+    /// How much it holds before the sender has to wait.
+    fn capacity(&self) -> usize {
+        HELD_BYTES_MAX
+    }
+
+    /// What becomes of the connection when the toxic is removed now.
+    fn clear(&self) -> Clear {
+        Clear::Deliver
+    }
+
+    /// What an instance with other settings goes on from.
+    fn carried(&self) -> u64 {
+        0
+    }
+}
+
+/// A time setting as Toxiproxy takes it: below zero is zero, absurdly long is very long.
+pub(super) fn time(settings: &Settings, name: &str, unit: Unit) -> Result<Duration, SettingError> {
+    let scale = if unit == Unit::Microseconds { 1e-6 } else { 1e-3 };
+    let seconds = (settings.number(name)? * scale).max(0.0);
+    Ok(Duration::try_from_secs_f64(seconds).unwrap_or(TIME_MAX).min(TIME_MAX))
+}
+
+/// A size setting as Toxiproxy takes it: below zero is zero.
+pub(super) fn size(settings: &Settings, name: &str) -> Result<u64, SettingError> {
+    let value = settings.number(name)?.max(0.0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative; a size beyond 2^64 saturates"
+    )]
+    Ok(value as u64)
+}
+
+/// A share setting as Toxiproxy takes it: clamped to 0..1.
+pub(super) fn share(settings: &Settings, name: &str) -> Result<f64, SettingError> {
+    Ok(settings.number(name)?.clamp(0.0, 1.0))
+}

@@ -1,0 +1,124 @@
+//! Plain data from one part in the words of another: what the recorder must not ask for by name.
+
+use std::collections::BTreeMap;
+
+use super::noise::Noise;
+use super::sink::Sink;
+use crate::base::scope::Closed;
+use crate::client::{ConnectionCounts, NodeSnapshot};
+use crate::event::CloseCause;
+use crate::lab::backend::NodeInfo;
+use crate::lab::nemesis::FaultRecord;
+use crate::load;
+use crate::record::{
+    Connections, DataTotals, DelayUs, FaultInput, HarnessTotals, LoadTotals, NodeInput, NodeLive,
+    TaskEnd,
+};
+
+/// Every node as it is now.
+pub(super) fn live(nodes: &[NodeSnapshot], sink: &Sink) -> Vec<NodeLive> {
+    let live = |node: &NodeSnapshot| NodeLive {
+        connections: connections(&node.connections),
+        breaker: node.breaker,
+        active_faults: sink.active_faults(node.node),
+    };
+    nodes.iter().map(live).collect()
+}
+
+fn connections(counts: &ConnectionCounts) -> Connections {
+    Connections {
+        open: counts.open,
+        idle: counts.idle,
+        in_use: counts.in_use,
+        high_water: counts.high_water,
+        opened: counts.opened,
+        closed: counts.closed_in_all(),
+        poisoned: counts.poisoned,
+    }
+}
+
+/// Every node at the end.
+pub(super) fn nodes(info: &[NodeInfo], snapshots: &[NodeSnapshot]) -> Vec<NodeInput> {
+    let node = |(info, snapshot): (&NodeInfo, &NodeSnapshot)| NodeInput {
+        backend: backend(info),
+        opened: snapshot.connections.opened,
+        closed: closed(&snapshot.connections),
+        poisoned: snapshot.connections.poisoned,
+        high_water: snapshot.connections.high_water,
+        requests_sent: Some(snapshot.requests_sent),
+        breaker_opens: Some(snapshot.breaker_opens),
+        open_time: Some(snapshot.open_time),
+    };
+    info.iter().zip(snapshots).map(node).collect()
+}
+
+/// What runs a node, as reports say it: `memcached 1.6.18`.
+pub(super) fn backend(info: &NodeInfo) -> String {
+    format!("{} {}", info.backend, info.version)
+}
+
+fn closed(counts: &ConnectionCounts) -> BTreeMap<String, u64> {
+    CloseCause::ALL
+        .into_iter()
+        .map(|cause| (cause.name().to_owned(), counts.closed_for(cause)))
+        .filter(|(_, count)| *count > 0)
+        .collect()
+}
+
+/// What the load generator counted.
+pub(super) fn load(totals: &load::LoadTotals) -> LoadTotals {
+    let delay = totals.issue_delay;
+    LoadTotals {
+        tickets_issued: totals.issued,
+        tickets_closed: totals.closed(),
+        shed_tickets: totals.lost_slots(),
+        issue_delay: (!totals.closed_loop && totals.issued > 0).then_some(DelayUs {
+            p50: Some(delay.p50_us),
+            p99: Some(delay.p99_us),
+            max: Some(delay.max_us),
+        }),
+    }
+}
+
+/// What the oracle counted.
+pub(super) fn data(totals: &load::LoadTotals) -> DataTotals {
+    DataTotals {
+        wrong: totals.data.wrong,
+        corrupt: totals.data.corrupt,
+        stale_unacknowledged: Some(totals.data.stale_unacknowledged),
+        acknowledged_but_lost: Some(totals.data.acknowledged_but_lost),
+        double_applied: Some(totals.data.double_applied),
+    }
+}
+
+/// How the harness itself fared.
+pub(super) fn harness(noise: Noise, limits: Vec<String>, closed: &Closed) -> HarnessTotals {
+    HarnessTotals {
+        timer_delay: noise.timer_delay_us_max.map(|max| DelayUs {
+            p50: None,
+            p99: noise.timer_delay_us_p99,
+            max: Some(max),
+        }),
+        cpu_pressure: noise.cpu_pressure,
+        limits,
+        tasks: match closed {
+            Closed::Clean => TaskEnd::Clean,
+            Closed::Leaked { tasks } => TaskEnd::Leaked(*tasks),
+            Closed::Panicked { task } => TaskEnd::Panicked(task.clone()),
+        },
+    }
+}
+
+/// What became of every fault.
+pub(super) fn faults(records: &[FaultRecord]) -> Vec<FaultInput> {
+    let fault = |record: &FaultRecord| FaultInput {
+        name: record.name.clone(),
+        kind: record.kind.clone(),
+        nodes: record.nodes.clone(),
+        parameters: record.parameters.clone(),
+        applied: record.applied_at,
+        healed: record.healed_at,
+        operations_touched: record.touched,
+    };
+    records.iter().map(fault).collect()
+}

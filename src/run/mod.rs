@@ -1,0 +1,63 @@
+//! The composition root: plan → lab → load → record → judge → report, in that order, undone in
+//! reverse. It decides nothing; it puts the parts together and hands plain data between them.
+
+mod facts;
+mod noise;
+mod scenario;
+mod setup;
+mod sink;
+mod wire;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use tokio_util::sync::CancellationToken;
+
+pub use self::scenario::{Finished, run};
+use crate::client::ConfigError;
+use crate::lab::error::LabError;
+use crate::load::LoadError;
+use crate::record::journal::JournalError;
+use crate::report::Line;
+
+/// What the outside world gives a run. Read once, by the command line.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    /// The value of PATH, in which `memcached` is looked for.
+    pub path: OsString,
+    /// This binary, which leashes child processes.
+    pub harness: PathBuf,
+    /// Ends the run early: it heals, drains and reports what there is.
+    pub interrupt: CancellationToken,
+}
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The lab did not come up, or broke.
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    /// Somebody stopped the run before there was anything to judge.
+    #[error("interrupted before there was anything to judge")]
+    Interrupted,
+    /// The journal cannot be written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The client refuses its settings.
+    #[error("client: {0}")]
+    Client(#[from] ConfigError),
+    /// The load cannot be started.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Something in the harness itself.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// Who looks on while a run goes: the screen, or a pipe full of JSON. Must not block for long.
+pub trait Observer {
+    /// Something for programs: the start, an interval, an event, the report.
+    fn line(&mut self, line: &Line);
+    /// Something for people: what is being waited for, what they should know.
+    fn note(&mut self, text: &str);
+}

@@ -1,0 +1,423 @@
+//! One run of one scenario, from the first socket to the report.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
+
+use super::noise::NoiseWatch;
+use super::sink::Sink;
+use super::wire::WireWatch;
+use super::{Environment, Observer, RunError, facts, setup};
+use crate::base::scope::{Closed, Scope};
+use crate::base::time::RunClock;
+use crate::client::Client;
+use crate::event::{Event, EventKind, Events, Phase, ProcessChange};
+use crate::judge::judge;
+use crate::lab::Lab;
+use crate::lab::nemesis::{FaultRecord, Nemesis};
+use crate::load::{self, Load, LoadConfig};
+use crate::plan::Plan;
+use crate::record::journal::Journal;
+use crate::record::{Config, Inputs, Interval, Partial, PhaseClock, Recorder};
+use crate::report::{Line, Report, Stored, write_all};
+
+/// What lies between the end of the preload and the steady phase, so that its backlog is gone.
+const SETTLE: Duration = Duration::from_millis(500);
+
+/// How long the tasks of a run may take to end.
+const CLOSE_GRACE: Duration = Duration::from_secs(5);
+
+/// What operations under way may take to end, beyond the longest that the client's deadlines allow.
+const DRAIN_SLACK: Duration = Duration::from_secs(1);
+
+/// How often the preload says how far it is.
+const PROGRESS_PERIOD: Duration = Duration::from_secs(1);
+
+/// A run that came to a report.
+#[derive(Debug)]
+pub struct Finished {
+    /// The report.
+    pub report: Report,
+    /// Where its files are.
+    pub folder: PathBuf,
+}
+
+/// Runs `plan` and judges it.
+///
+/// # Errors
+/// When there is nothing to report: the lab did not come up, or the run was interrupted before the
+/// steady phase. Whatever was started is ended then, too.
+pub async fn run(
+    plan: &Plan,
+    environment: &Environment,
+    observer: &mut dyn Observer,
+) -> Result<Finished, RunError> {
+    let scope = Scope::current("run");
+    let finished = in_scope(plan, environment, observer, &scope).await;
+    if finished.is_err() {
+        scope.close(CLOSE_GRACE).await;
+    }
+    finished
+}
+
+async fn in_scope(
+    plan: &Plan,
+    environment: &Environment,
+    observer: &mut dyn Observer,
+    scope: &Scope,
+) -> Result<Finished, RunError> {
+    observer.note(&setup::greeting(plan));
+    let (stage, sink) = tokio::select! {
+        biased;
+        () = environment.interrupt.cancelled() => return Err(RunError::Interrupted),
+        stage = Stage::set(plan, environment, scope) => stage?,
+    };
+    for notice in stage.lab.notices() {
+        observer.note(notice);
+    }
+    let header = setup::header(plan);
+    let mut desk = Desk::open(plan, &stage, sink, observer)?;
+    desk.show(Line::Start(setup::start(plan, &header, stage.lab.info(), None)));
+    let (end, records) = perform(plan, environment, &stage, &mut desk).await?;
+    let (inputs, recorder) = stage.strike(&mut desk, end, &records).await;
+    desk.deliver_waiting()?;
+    let summary = recorder.finish(inputs);
+    let judgement = judge(&summary, &plan.objectives);
+    desk.finish(Report::new(header, &summary, &judgement))
+}
+
+/// How the performance ended.
+enum End {
+    Complete,
+    Interrupted,
+    Broken(String),
+}
+
+/// Everything that runs, put together.
+struct Stage {
+    clock: RunClock,
+    recorder: Recorder,
+    events: Events,
+    lab: Lab,
+    client: Client,
+    load: Arc<Load>,
+    drain_grace: Duration,
+    noise: Mutex<NoiseWatch>,
+    wire: Mutex<WireWatch>,
+    scope: Scope,
+}
+
+impl Stage {
+    async fn set(
+        plan: &Plan,
+        environment: &Environment,
+        scope: &Scope,
+    ) -> Result<(Self, Sink), RunError> {
+        let clock = RunClock::start();
+        let config = Config {
+            scenario: plan.scenario.clone(),
+            nodes: usize::from(plan.nodes.count),
+            open_loop: plan.is_open_loop(),
+            operation_timeout: plan.client.operation_timeout,
+        };
+        let recorder = Recorder::new(config, clock, PhaseClock::new());
+        let (sink, events) = Sink::new(recorder.clone());
+        let loaded: Arc<OnceLock<Weak<Load>>> = Arc::default();
+        let hook = Arc::clone(&loaded);
+        let lab = Lab::start(
+            &setup::lab(plan, environment)?,
+            plan.seed,
+            events.clone(),
+            Arc::new(move |node| {
+                if let Some(load) = hook.get().and_then(Weak::upgrade) {
+                    load.forget(node);
+                }
+            }),
+            scope,
+        )
+        .await?;
+        let servers = setup::servers(lab.info());
+        let seed = plan.seed.fork("client");
+        let client = Client::start(
+            &servers,
+            plan.client.clone(),
+            seed,
+            events.clone(),
+            &scope.child("client"),
+        )?;
+        let deadline = load::longest_call(&plan.client);
+        let config = LoadConfig {
+            workload: plan.workload.clone(),
+            concurrency: plan.concurrency,
+            rate: plan.rate,
+            seed: plan.seed.fork("load"),
+            clock,
+            nodes: usize::from(plan.nodes.count),
+            deadline,
+            checks: true,
+            evictions: setup::may_evict(plan),
+        };
+        let sampler = || {
+            let shard = recorder.shard();
+            Box::new(move |sample: &crate::event::Sample| shard.record(sample)) as load::Sampler
+        };
+        let load = Arc::new(Load::start(config, client.clone(), sampler, events.clone(), scope)?);
+        // Set once, right here: the lab loses data only when the nemesis acts.
+        let _ = loaded.set(Arc::downgrade(&load));
+        let noise = NoiseWatch::start(events.clone(), scope).map_err(|error| {
+            RunError::Internal(format!("no thread for the noise watch: {error}"))
+        })?;
+        let stage = Self {
+            clock,
+            recorder,
+            events,
+            lab,
+            client,
+            load,
+            drain_grace: deadline * 3 + DRAIN_SLACK,
+            noise: Mutex::new(noise),
+            wire: Mutex::default(),
+            scope: scope.clone(),
+        };
+        Ok((stage, sink))
+    }
+
+    /// `phase` begins now.
+    fn begin(&self, phase: Phase) {
+        self.wire.lock().begin(phase, &self.lab);
+        self.recorder.phases().begin(phase, self.clock.now());
+        self.events.emit(EventKind::PhaseStarted);
+    }
+
+    /// Walks through the phases. Every wait in here may be cut short.
+    async fn phases(&self, plan: &Plan, nemesis: &mut Nemesis<'_>) -> Result<(), RunError> {
+        let phases = plan.phases;
+        let settled = self.clock.started() + phases.warmup;
+        self.begin(Phase::Warmup);
+        self.load.preload().await;
+        self.load.begin()?;
+        tokio::join!(sleep_until(settled), sleep(SETTLE));
+        self.noise.lock().restart();
+        self.begin(Phase::Steady);
+        sleep(phases.steady).await;
+        if !phases.fault.is_zero() {
+            self.begin(Phase::Fault);
+            let start = self.clock.instant(self.clock.now());
+            nemesis.run(start).await?;
+            sleep_until(start + phases.fault).await;
+            nemesis.heal_all().await?;
+        }
+        if !phases.recovery.is_zero() {
+            self.begin(Phase::Recovery);
+            sleep(phases.recovery).await;
+        }
+        Ok(())
+    }
+
+    /// Takes everything down, upstream first, and gathers the facts.
+    async fn strike(
+        self,
+        desk: &mut Desk<'_>,
+        end: End,
+        records: &[FaultRecord],
+    ) -> (Inputs, Recorder) {
+        let ended = self.clock.now();
+        let noise = self.noise.lock().measured();
+        self.begin(Phase::Drain);
+        desk.observer.note("draining");
+        let totals = match Arc::into_inner(self.load) {
+            Some(load) => Some(load.drain(self.drain_grace).await),
+            None => None,
+        };
+        let snapshots = self.client.snapshot();
+        let last = self.recorder.interval(self.clock.now(), &facts::live(&snapshots, &desk.sink));
+        desk.keep_interval(last);
+        let wire = self.wire.into_inner().finish(&self.lab);
+        let nodes = facts::nodes(self.lab.info(), &snapshots);
+        self.client.close().await;
+        let lab_closed = self.lab.close().await;
+        let scope_closed = self.scope.close(CLOSE_GRACE).await;
+        let closed = if lab_closed == Closed::Clean { scope_closed } else { lab_closed };
+        let partial = match &end {
+            End::Complete => None,
+            End::Interrupted => Some(Partial::Interrupted),
+            End::Broken(_) => Some(Partial::Error),
+        };
+        let mut limits = desk.limits();
+        if let End::Broken(what) = end {
+            limits.insert(0, what);
+        }
+        let inputs = Inputs {
+            ended,
+            partial,
+            load: totals.as_ref().map(facts::load).unwrap_or_default(),
+            data: totals.as_ref().map(facts::data).unwrap_or_default(),
+            wire,
+            nodes,
+            harness: facts::harness(noise, limits, &closed),
+            faults: facts::faults(records),
+        };
+        (inputs, self.recorder)
+    }
+}
+
+/// The performance: phases on one side, whoever looks on on the other, until one of them ends it.
+async fn perform(
+    plan: &Plan,
+    environment: &Environment,
+    stage: &Stage,
+    desk: &mut Desk<'_>,
+) -> Result<(End, Vec<FaultRecord>), RunError> {
+    let faults = setup::faults(plan);
+    let mut nemesis = Nemesis::new(&stage.lab, &faults, stage.clock, stage.events.clone())?;
+    let end = tokio::select! {
+        biased;
+        () = environment.interrupt.cancelled() => End::Interrupted,
+        () = stage.scope.cancelled() => End::Broken("a task of the harness panicked".into()),
+        ended = stage.phases(plan, &mut nemesis) => match ended {
+            Ok(()) => End::Complete,
+            Err(error) => End::Broken(error.to_string()),
+        },
+        broken = desk.follow(stage, plan.metrics_interval) => End::Broken(broken),
+    };
+    stage.load.stop();
+    if let End::Interrupted = end {
+        desk.observer.note("interrupted: healing every fault, draining, writing the report");
+    }
+    // Whatever ended the performance, no fault outlives it.
+    let end = match (nemesis.heal_all().await, end) {
+        (Err(error), End::Complete | End::Interrupted) => End::Broken(error.to_string()),
+        (_, end) => end,
+    };
+    let steady = stage.recorder.phases().start_of(Phase::Steady);
+    if matches!(end, End::Interrupted) && steady.is_none() {
+        return Err(RunError::Interrupted);
+    }
+    Ok((end, nemesis.records().to_vec()))
+}
+
+/// Where everything that is said arrives: the journal, the screen, and what the report will need.
+struct Desk<'run> {
+    observer: &'run mut dyn Observer,
+    journal: Journal,
+    sink: Sink,
+    events: Vec<Event>,
+    intervals: Vec<Interval>,
+    left_out: u64,
+}
+
+/// Events and intervals that are kept for the report; the journal has all of them.
+const KEPT_MAX: usize = 100_000;
+
+impl<'run> Desk<'run> {
+    fn open(
+        plan: &Plan,
+        stage: &Stage,
+        sink: Sink,
+        observer: &'run mut dyn Observer,
+    ) -> Result<Self, RunError> {
+        let started = stage.clock.started_at();
+        let journal =
+            Journal::create(&plan.out, &plan.scenario, started, &plan.seed, &plan.to_toml())?;
+        let (events, intervals) = (Vec::new(), Vec::new());
+        Ok(Self { observer, journal, sink, events, intervals, left_out: 0 })
+    }
+
+    fn show(&mut self, line: Line) {
+        self.observer.line(&line);
+    }
+
+    /// Delivers events and takes intervals until something is wrong; says what.
+    async fn follow(&mut self, stage: &Stage, period: Duration) -> String {
+        let mut ticks = interval(period);
+        let mut progress = interval(PROGRESS_PERIOD);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticks.tick().await;
+        progress.tick().await;
+        loop {
+            let done = tokio::select! {
+                Some(event) = self.sink.next() => self.keep_event(event),
+                _ = ticks.tick() => self.tick(stage),
+                _ = progress.tick(), if stage.load.progress().issued == 0 => {
+                    let stored = stage.load.progress().preloaded;
+                    self.observer.note(&format!("preloading: {stored} keys stored"));
+                    Ok(())
+                }
+            };
+            if let Err(error) = done {
+                return error.to_string();
+            }
+            if let Some(node) = stage.lab.died().first() {
+                let change = ProcessChange::Died;
+                stage.events.emit(EventKind::Process { node: *node, change });
+                return format!("the process of {node} ended although nothing told it to");
+            }
+        }
+    }
+
+    fn tick(&mut self, stage: &Stage) -> Result<(), RunError> {
+        let live = facts::live(&stage.client.snapshot(), &self.sink);
+        let interval = stage.recorder.interval(stage.clock.now(), &live);
+        self.journal.interval(&Line::Interval(interval.clone()))?;
+        self.show(Line::Interval(interval.clone()));
+        self.keep_interval(interval);
+        Ok(())
+    }
+
+    fn keep_interval(&mut self, interval: Interval) {
+        if self.intervals.len() < KEPT_MAX {
+            self.intervals.push(interval);
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    fn keep_event(&mut self, event: Event) -> Result<(), RunError> {
+        let line = Line::Event(event);
+        self.journal.event(&line)?;
+        self.observer.line(&line);
+        let Line::Event(event) = line else { return Ok(()) };
+        if self.events.len() < KEPT_MAX {
+            self.events.push(event);
+        } else {
+            self.left_out += 1;
+        }
+        Ok(())
+    }
+
+    fn deliver_waiting(&mut self) -> Result<(), RunError> {
+        while let Some(event) = self.sink.try_next() {
+            self.keep_event(event)?;
+        }
+        Ok(())
+    }
+
+    /// The bounds that were reached, one sentence each.
+    fn limits(&self) -> Vec<String> {
+        let mut limits = Vec::new();
+        let mut say = |count: u64, what: &str| {
+            if count > 0 {
+                limits.push(format!("{count} {what}"));
+            }
+        };
+        say(self.sink.dropped(), "events came faster than they could be written and were dropped");
+        say(self.journal.refused(), "lines found no room in a full file of the journal");
+        say(self.left_out, "events and intervals are in the journal but not in the charts");
+        limits
+    }
+
+    fn finish(mut self, report: Report) -> Result<Finished, RunError> {
+        self.journal.flush()?;
+        let (events, intervals) = (self.events, self.intervals);
+        let stored = Stored { report, intervals, events };
+        write_all(&self.journal, &stored)?;
+        let folder = self.journal.folder().to_owned();
+        let line = Line::Report(Box::new(stored.report));
+        self.observer.line(&line);
+        let Line::Report(report) = line else { unreachable!("made of a report two lines above") };
+        Ok(Finished { report: *report, folder })
+    }
+}

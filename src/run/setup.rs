@@ -1,0 +1,105 @@
+//! From a plan to the settings of each part.
+
+use std::net::SocketAddr;
+
+use super::{Environment, RunError, facts};
+use crate::client::Server;
+use crate::lab::backend::NodeInfo;
+use crate::lab::backend::process::find_program;
+use crate::lab::error::LabError;
+use crate::lab::timeline::FaultSpec;
+use crate::lab::{LabConfig, Listen, Nodes};
+use crate::plan::{Backend, Plan};
+use crate::report::{Header, Start, StartNode};
+
+/// Memory for items of a node that the harness starts, in MiB.
+const MEMORY_MIB: u32 = 64;
+
+/// The program that a real node runs.
+const MEMCACHED: &str = "memcached";
+
+/// What is said first.
+pub(super) fn greeting(plan: &Plan) -> String {
+    format!("{}: {} (seed {})", plan.scenario, plan.summary, plan.seed)
+}
+
+/// What every report begins with.
+pub(super) fn header(plan: &Plan) -> Header {
+    Header {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        seed: plan.seed.value(),
+        workload: plan.workload.name.clone(),
+        client_profile: plan.client_profile.clone(),
+        plan_hash: plan.hash(),
+    }
+}
+
+/// The first line of a run.
+pub(super) fn start(
+    plan: &Plan,
+    header: &Header,
+    nodes: &[NodeInfo],
+    api_address: Option<SocketAddr>,
+) -> Start {
+    let node = |info: &NodeInfo| StartNode {
+        name: info.node,
+        backend: facts::backend(info),
+        address: info.address.to_string(),
+        proxy_address: info.proxy_address.to_string(),
+        version: Some(info.version.clone()),
+    };
+    Start {
+        nodes: nodes.iter().map(node).collect(),
+        api_address: api_address.map(|address| address.to_string()),
+        ..Start::new(header, &plan.scenario, plan.phases.total())
+    }
+}
+
+/// How to build the lab.
+///
+/// # Errors
+/// When a real memcached was asked for and there is none.
+pub(super) fn lab(plan: &Plan, environment: &Environment) -> Result<LabConfig, RunError> {
+    let real = || {
+        find_program(MEMCACHED, &environment.path)
+            .map(|program| Nodes::Memcached { program, harness: environment.harness.clone() })
+    };
+    let nodes = match &plan.nodes.backend {
+        Backend::Auto => real().unwrap_or(Nodes::Embedded),
+        Backend::Memcached => real().ok_or(LabError::NoMemcached)?,
+        Backend::Embedded => Nodes::Embedded,
+        Backend::Servers(servers) => {
+            Nodes::External(servers.iter().map(SocketAddr::to_string).collect())
+        }
+    };
+    let proxies = plan.addresses.proxies;
+    let listen = |position: u16| {
+        let mut address = proxies.address;
+        if address.port() != 0 {
+            address.set_port(address.port().saturating_add(position));
+        }
+        Listen { address, explicit: proxies.required }
+    };
+    Ok(LabConfig {
+        nodes,
+        count: plan.nodes.count,
+        memory_mib: MEMORY_MIB,
+        listen: (0..plan.nodes.count).map(listen).collect(),
+    })
+}
+
+/// What the client is given: the proxies, as if they were the nodes.
+pub(super) fn servers(nodes: &[NodeInfo]) -> Vec<Server> {
+    nodes.iter().map(|info| Server { address: info.proxy_address.to_string(), weight: 1 }).collect()
+}
+
+/// The timeline.
+pub(super) fn faults(plan: &Plan) -> Vec<FaultSpec> {
+    plan.faults.iter().map(|fault| fault.spec.clone()).collect()
+}
+
+/// Whether a node may drop items by itself, so that a miss proves nothing: others may write to a
+/// server that already runs, and we do not know its memory.
+pub(super) const fn may_evict(plan: &Plan) -> bool {
+    matches!(plan.nodes.backend, Backend::Servers(_))
+}

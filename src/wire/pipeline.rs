@@ -1,0 +1,346 @@
+//! Which request a reply belongs to.
+//!
+//! Replies come in the order of the requests, so a queue would do, were it not for requests that
+//! are answered only sometimes. The queue holds every request that may still be answered; a reply
+//! belongs to the first that can have it, and those before it were silent. What cannot be decided
+//! is guessed and remembered as doubt, until a reply that fits one request only dispels it.
+
+use std::collections::VecDeque;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use super::command::{Command, Dialect};
+use super::meta::{self, Flag};
+use super::request::{Due, Framing, Shape};
+use super::response::{Code, Codes};
+
+/// The most requests of one connection that may await a reply. Beyond it the oldest quiet request
+/// is taken as answered by silence; if the oldest is not quiet, the connection is not understood.
+pub const OUTSTANDING_MAX: usize = 65_536;
+/// How far ahead another request is looked for that could have the same reply.
+const LOOKAHEAD_MAX: usize = 64;
+/// A queue that grew beyond this gives its memory back when it is empty.
+const KEPT_MAX: usize = 1024;
+/// The error that an over-long key of a `get` is answered with.
+const BAD_FORMAT: &[u8] = b"CLIENT_ERROR bad command line format";
+
+/// A request, as its reply names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paired<T> {
+    /// Its place among the requests of the connection, from 0; unanswered ones count too.
+    pub sequence: u64,
+    /// How it was said.
+    pub dialect: Dialect,
+    /// What it asked for.
+    pub command: Command,
+    /// Whether it was quiet, or an unknown version may not answer it.
+    pub due: Due,
+    /// What the caller gave with the chunk that held its first byte.
+    pub stamp: T,
+}
+
+/// Why a request will have no reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unanswered {
+    /// Quiet, and a later request was answered.
+    Silent,
+    /// The server threw its reply away with those before an over-long key.
+    Lost,
+    /// Its reply was taken for an earlier quiet request's.
+    Mistaken,
+}
+
+/// What tells two quiet requests apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tag {
+    /// Nothing.
+    None,
+    /// The hash of a meta opaque.
+    Opaque(u64),
+    /// The hash of a key that the reply repeats.
+    Key(u64),
+    /// Opcode and opaque of a packet.
+    Packet(u64),
+}
+
+/// A request that may still be answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry<T> {
+    pub(super) paired: Paired<T>,
+    pub(super) shape: Shape,
+    regular: bool,
+    pub(super) wipes_earlier: bool,
+    tag: Tag,
+}
+
+impl<T: Copy> Entry<T> {
+    pub(super) fn text(framing: &Framing, line: &[u8], sequence: u64, stamp: T) -> Self {
+        let quiet_meta = framing.due == Due::Maybe && framing.dialect == Dialect::Meta;
+        Self::new(
+            framing,
+            sequence,
+            stamp,
+            match quiet_meta {
+                true => request_tag(framing, line),
+                false => Tag::None,
+            },
+        )
+    }
+
+    pub(super) const fn packet(framing: &Framing, tag: u64, sequence: u64, stamp: T) -> Self {
+        Self::new(framing, sequence, stamp, Tag::Packet(tag))
+    }
+
+    const fn new(framing: &Framing, sequence: u64, stamp: T, tag: Tag) -> Self {
+        let Framing { dialect, command, due, .. } = *framing;
+        Self {
+            paired: Paired { sequence, dialect, command, due, stamp },
+            shape: framing.shape,
+            regular: framing.regular,
+            wipes_earlier: framing.wipes_earlier,
+            tag,
+        }
+    }
+
+    fn is_certain(&self) -> bool {
+        self.paired.due == Due::Always && self.regular && !self.wipes_earlier
+    }
+
+    /// Whether its own error may read like that of an over-long key.
+    fn may_be_bad_format(&self) -> bool {
+        !self.regular || self.paired.command.is_admin() || self.paired.command == Command::MetaDebug
+    }
+
+    fn takes(&self, reply: &Reply<'_>, strict: bool) -> bool {
+        let quiet = self.paired.due == Due::Maybe;
+        let codes = match reply.code {
+            None => return self.tag == reply.tag,
+            Some(Code::Empty) => return self.wipes_earlier,
+            Some(code) => {
+                let hushed =
+                    if quiet && strict { Codes::hushed(self.paired.command) } else { Codes::NONE };
+                Codes::answering(self.paired.command, self.shape).without(hushed).has(code)
+            }
+        };
+        codes && (!quiet || !strict || reply.is_error() || reply.tag == self.tag)
+    }
+}
+
+/// The head of a reply, as far as it tells whose it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reply<'a> {
+    line: &'a [u8],
+    /// `None` for a packet.
+    code: Option<Code>,
+    tag: Tag,
+}
+
+impl<'a> Reply<'a> {
+    pub(super) const fn packet(tag: u64) -> Self {
+        Self { line: &[], code: None, tag: Tag::Packet(tag) }
+    }
+
+    pub(super) const fn line(line: &'a [u8], code: Code) -> Self {
+        Self { line, code: Some(code), tag: Tag::None }
+    }
+
+    /// Whether it may be the error of an over-long key.
+    fn may_wipe(&self) -> bool {
+        self.line == BAD_FORMAT || self.code == Some(Code::Empty)
+    }
+
+    fn is_error(&self) -> bool {
+        self.code.is_some_and(Code::is_error)
+    }
+}
+
+/// The requests that may still be answered, in their order.
+#[derive(Debug)]
+pub(super) struct Pipeline<T> {
+    queue: VecDeque<Entry<T>>,
+    /// How many in the queue are not certain to be answered as their command is.
+    uncertain: usize,
+    /// How many in the queue may wipe out earlier replies.
+    wiping: usize,
+    /// A reply was given to a request that may not have been its own.
+    doubt: bool,
+}
+
+impl<T: Copy> Pipeline<T> {
+    pub(super) const fn new() -> Self {
+        Self { queue: VecDeque::new(), uncertain: 0, wiping: 0, doubt: false }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Whether it is known of every outstanding request that it will be answered, and how.
+    pub(super) const fn is_certain(&self) -> bool {
+        self.uncertain == 0 && !self.doubt
+    }
+
+    /// Forgets everything; for a connection that is no longer understood.
+    pub(super) fn clear(&mut self) {
+        *self = Self::new();
+    }
+
+    /// Adds a request. `false`: there are too many, and none that may be given up.
+    pub(super) fn push(&mut self, entry: Entry<T>) -> bool {
+        if self.queue.len() >= OUTSTANDING_MAX {
+            match self.pop() {
+                Some(oldest) if oldest.paired.due == Due::Maybe => self.doubt = true,
+                _ => return false,
+            }
+        }
+        self.uncertain += usize::from(!entry.is_certain());
+        self.wiping += usize::from(entry.wipes_earlier);
+        self.queue.push_back(entry);
+        true
+    }
+
+    /// Takes out the request that a reply belongs to. `None`: there is none.
+    pub(super) fn take(
+        &mut self,
+        mut reply: Reply<'_>,
+        passed: &mut impl FnMut(Paired<T>, Unanswered),
+    ) -> Option<Entry<T>> {
+        let head = self.queue.front()?;
+        if head.paired.due == Due::Maybe && !reply.is_error() && reply.code.is_some() {
+            reply.tag = reply_tag(reply.line);
+        }
+        if reply.may_wipe() && self.wiping > 0 && !head.wipes_earlier {
+            // The next request may have the same error of its own. Once in doubt, what follows is
+            // found again by what only it can be answered with.
+            let lost = !self.doubt && !head.may_be_bad_format();
+            self.doubt |= self.wiping > 1 || !lost;
+            if lost {
+                let first = self.queue.iter().position(|entry| entry.wipes_earlier)?;
+                self.pass(first, Unanswered::Lost, passed);
+                return self.pop();
+            }
+        } else if reply.may_wipe() && self.wiping > 1 {
+            self.doubt = true;
+        }
+        loop {
+            let found = self.find(&reply, true).or_else(|_| self.find(&reply, false));
+            match found {
+                Ok(index) => {
+                    self.pass(index, Unanswered::Silent, passed);
+                    let entry = self.pop()?;
+                    self.weigh(&entry, &reply);
+                    return Some(entry);
+                }
+                Err(cannot) if self.doubt && cannot > 0 => {
+                    self.pass(cannot, Unanswered::Mistaken, passed);
+                }
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// The first request that can have the reply, up to the first that must have one. Else how many
+    /// requests that is.
+    fn find(&self, reply: &Reply<'_>, strict: bool) -> Result<usize, usize> {
+        for (index, entry) in self.queue.iter().enumerate() {
+            if entry.takes(reply, strict) {
+                return Ok(index);
+            }
+            if entry.paired.due == Due::Always {
+                return Err(index + 1);
+            }
+        }
+        Err(self.queue.len())
+    }
+
+    /// Notes whether another request could have had this reply.
+    fn weigh(&mut self, entry: &Entry<T>, reply: &Reply<'_>) {
+        if self.queue.is_empty() || reply.code == Some(Code::Mn) {
+            // Everything sent so far is accounted for.
+            self.doubt = false;
+        } else if entry.paired.due == Due::Maybe {
+            self.doubt |= self.has_rival(reply);
+        }
+    }
+
+    fn has_rival(&self, reply: &Reply<'_>) -> bool {
+        for entry in self.queue.iter().take(LOOKAHEAD_MAX) {
+            if entry.takes(reply, true) {
+                return true;
+            }
+            if entry.paired.due == Due::Always {
+                return false;
+            }
+        }
+        self.queue.len() > LOOKAHEAD_MAX
+    }
+
+    fn pass(
+        &mut self,
+        count: usize,
+        why: Unanswered,
+        passed: &mut impl FnMut(Paired<T>, Unanswered),
+    ) {
+        for _ in 0..count {
+            if let Some(entry) = self.pop() {
+                passed(entry.paired, why);
+            }
+        }
+    }
+
+    fn pop(&mut self) -> Option<Entry<T>> {
+        let entry = self.queue.pop_front()?;
+        self.uncertain -= usize::from(!entry.is_certain());
+        self.wiping -= usize::from(entry.wipes_earlier);
+        if self.queue.is_empty() && self.queue.capacity() > KEPT_MAX {
+            self.queue = VecDeque::new();
+        }
+        Some(entry)
+    }
+}
+
+// === what tells quiet requests apart ===
+
+fn request_tag(framing: &Framing, line: &[u8]) -> Tag {
+    let flags = meta::request_flags(framing.command, line);
+    let mut asks_key = false;
+    let mut is_base64 = false;
+    for flag in flags {
+        match flag.name {
+            b'O' => return Tag::Opaque(hash(flag.argument)),
+            b'k' => asks_key = true,
+            b'b' => is_base64 = true,
+            _ => {}
+        }
+    }
+    let key = framing.keys(line).next();
+    key.filter(|_| asks_key).map_or(Tag::None, |key| key_tag(key, is_base64))
+}
+
+fn reply_tag(line: &[u8]) -> Tag {
+    let mut key = None;
+    let mut is_base64 = false;
+    for Flag { name, argument } in meta::reply_flags(line) {
+        match name {
+            b'O' => return Tag::Opaque(hash(argument)),
+            b'k' => key = Some(argument),
+            b'b' => is_base64 = true,
+            _ => {}
+        }
+    }
+    key.map_or(Tag::None, |key| key_tag(key, is_base64))
+}
+
+/// A key asked for raw may come back as base64, so it is the key itself that is compared.
+fn key_tag(key: &[u8], is_base64: bool) -> Tag {
+    let decoded = is_base64.then(|| BASE64.decode(key).ok()).flatten();
+    Tag::Key(hash(decoded.as_deref().unwrap_or(key)))
+}
+
+/// FNV-1a: short inputs, no need to withstand an attacker, who could only confuse his own pairing.
+fn hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

@@ -1,0 +1,571 @@
+//! The control API over real sockets: the transcripts of Toxiproxy, and what we promise beyond it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use harness::base::scope::Scope;
+use harness::base::seed::Seed;
+use harness::base::time::RunClock;
+use harness::event::Events;
+use harness::proxy::ProxySet;
+use harness::proxy::api::{self, ApiOptions, Feed};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Nothing here takes this long unless it hangs.
+const HANG: Duration = Duration::from_secs(10);
+
+/// A server of the API with the proxies behind it.
+struct Api {
+    address: SocketAddr,
+    set: ProxySet,
+    scope: Scope,
+}
+
+impl Api {
+    async fn new() -> Self {
+        Self::with(ApiOptions::default()).await
+    }
+
+    async fn with(options: ApiOptions) -> Self {
+        let scope = Scope::current("test");
+        let set = ProxySet::new(Seed::new(1), Events::ignore(), &scope);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = api::serve(listener, set.clone(), options, &scope).unwrap();
+        Self { address, set, scope }
+    }
+
+    /// Sends a request without any header but those given.
+    async fn raw(&self, request: &Request) -> Answer {
+        within(async {
+            let mut stream = TcpStream::connect(self.address).await.unwrap();
+            stream.write_all(request.text().as_bytes()).await.unwrap();
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).await.unwrap();
+            Answer::read(&answer)
+        })
+        .await
+    }
+
+    async fn send(&self, method: &str, target: &str, body: &str) -> Answer {
+        let line = format!("{method} {target}");
+        self.raw(&Request { line, headers: Vec::new(), body: body.to_owned() }).await
+    }
+
+    /// Sends JSON; the answer must have this status and be JSON or empty.
+    async fn json(&self, method: &str, target: &str, body: Value, status: u16) -> Value {
+        let answer = self.send(method, target, &body.to_string()).await;
+        assert_eq!(answer.status, status, "{method} {target}: {}", answer.body);
+        serde_json::from_str(&answer.body).unwrap_or(Value::Null)
+    }
+
+    /// A proxy called `p` in front of `server`; its address.
+    async fn proxy(&self, server: &TcpListener) -> SocketAddr {
+        let upstream = server.local_addr().unwrap().to_string();
+        let body = json!({ "name": "p", "listen": "127.0.0.1:0", "upstream": upstream });
+        let view = self.json("POST", "/proxies", body, 201).await;
+        view["listen"].as_str().unwrap().parse().unwrap()
+    }
+}
+
+struct Request {
+    line: String,
+    headers: Vec<String>,
+    body: String,
+}
+
+impl Request {
+    fn text(&self) -> String {
+        let mut text =
+            format!("{} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", self.line);
+        for header in &self.headers {
+            text += &format!("{header}\r\n");
+        }
+        if !self.body.is_empty() {
+            text += &format!("Content-Length: {}\r\n", self.body.len());
+        }
+        text + "\r\n" + &self.body
+    }
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    headers: BTreeMap<String, String>,
+    body: String,
+}
+
+impl Answer {
+    fn read(bytes: &[u8]) -> Self {
+        let text = std::str::from_utf8(bytes).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {text}"));
+        let mut lines = head.split("\r\n");
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let headers: BTreeMap<String, String> = lines
+            .map(|line| line.split_once(": ").unwrap())
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect();
+        if let Some(length) = headers.get("content-length") {
+            assert_eq!(length.parse::<usize>().unwrap(), body.len(), "{text}");
+        }
+        Self { status, headers, body: body.to_owned() }
+    }
+}
+
+async fn within<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(HANG, work).await.expect("something hangs")
+}
+
+/// What one file of `tests/golden/toxiproxy` says.
+mod transcript {
+    use std::collections::BTreeMap;
+
+    use super::{Answer, Request};
+
+    pub(super) struct Exchange {
+        title: String,
+        request: Request,
+        status: u16,
+        headers: Vec<(String, String)>,
+        /// `None`: the body is not looked at, because it is not shown and not empty by its status.
+        body: Option<String>,
+    }
+
+    /// The numbers bound so far.
+    pub(super) type Bound = BTreeMap<String, String>;
+
+    pub(super) fn read(text: &str) -> Vec<Exchange> {
+        let blocks = text.split("== ").skip(1);
+        blocks.map(exchange).collect()
+    }
+
+    fn exchange(block: &str) -> Exchange {
+        let mut lines = block.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let title = lines.next().unwrap().to_owned();
+        let line = lines.next().unwrap().to_owned();
+        let (mut headers, mut body, mut status) = (Vec::new(), Vec::new(), 0);
+        for line in lines.by_ref() {
+            if let Some(text) = body_line(line, '>') {
+                body.push(text);
+            } else if let Ok(code) = line.parse() {
+                status = code;
+                break;
+            } else {
+                headers.push(line.to_owned());
+            }
+        }
+        let request = Request { line, headers, body: body.join("\n") };
+        let (mut expected, mut answer) = (Vec::new(), Vec::new());
+        for line in lines {
+            if let Some(text) = body_line(line, '<') {
+                answer.push(text);
+            } else {
+                let (name, value) = line.split_once(": ").unwrap_or_else(|| panic!("{line}"));
+                expected.push((name.to_owned(), value.to_owned()));
+            }
+        }
+        let body = (!answer.is_empty() || status != 200).then(|| answer.join("\n"));
+        Exchange { title, request, status, headers: expected, body }
+    }
+
+    fn body_line(line: &str, mark: char) -> Option<&str> {
+        let rest = line.strip_prefix(mark)?;
+        Some(rest.strip_prefix(' ').unwrap_or(rest))
+    }
+
+    impl Exchange {
+        pub(super) fn request(&self, bound: &Bound) -> Request {
+            let fill = |text: &str| {
+                bound.iter().fold(text.to_owned(), |text, (name, number)| {
+                    text.replace(&format!("${name}"), number)
+                })
+            };
+            Request {
+                line: fill(&self.request.line),
+                headers: self.request.headers.clone(),
+                body: fill(&self.request.body),
+            }
+        }
+
+        /// Compares and binds the numbers that the answer shows for the first time.
+        pub(super) fn check(&self, answer: &Answer, bound: &mut Bound) -> Result<(), String> {
+            let wrong = |what: String| Err(format!("{}: {what}\n{answer:?}", self.title));
+            if answer.status != self.status {
+                return wrong(format!("status {} instead of {}", answer.status, self.status));
+            }
+            for (name, expected) in &self.headers {
+                let value = answer.headers.get(name).map(String::as_str);
+                let fits = match expected.as_str() {
+                    "*" => value.is_some(),
+                    "-" => value.is_none(),
+                    text => value == Some(text),
+                };
+                if !fits {
+                    return wrong(format!("{name} is {value:?} instead of {expected}"));
+                }
+            }
+            match &self.body {
+                Some(body) if !matches(body, &answer.body, bound) => {
+                    wrong(format!("the body is not\n{body}"))
+                }
+                _ => Ok(()),
+            }
+        }
+    }
+
+    /// Whether `text` is `pattern` with a number for each `$word`.
+    fn matches(pattern: &str, text: &str, bound: &mut Bound) -> bool {
+        let mut rest = text;
+        let mut parts = pattern.split('$');
+        let Some(after) = rest.strip_prefix(parts.next().unwrap_or_default()) else { return false };
+        rest = after;
+        for part in parts {
+            let split = part.find(|c: char| !c.is_ascii_lowercase()).unwrap_or(part.len());
+            let (name, literal) = part.split_at(split);
+            let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+            let (number, after) = rest.split_at(digits);
+            let known = bound.entry(name.to_owned()).or_insert_with(|| number.to_owned());
+            if number.is_empty() || known != number || !after.starts_with(literal) {
+                return false;
+            }
+            rest = &after[literal.len()..];
+        }
+        rest.is_empty()
+    }
+}
+
+/// Replays one file against a server of its own.
+async fn replay(text: &str) {
+    let proxy_metrics = text.contains("! metrics");
+    let api = Api::with(ApiOptions { proxy_metrics, ..ApiOptions::default() }).await;
+    let unused = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut bound = transcript::Bound::new();
+    bound.insert("api".to_owned(), api.address.port().to_string());
+    bound.insert("free".to_owned(), unused.local_addr().unwrap().port().to_string());
+    drop(unused);
+    for exchange in transcript::read(text) {
+        let answer = api.raw(&exchange.request(&bound)).await;
+        if let Err(difference) = exchange.check(&answer, &mut bound) {
+            panic!("{difference}");
+        }
+    }
+}
+
+macro_rules! replays {
+    ($($(#[$doc:meta])* $name:ident)*) => {$(
+        $(#[$doc])*
+        #[tokio::test]
+        async fn $name() {
+            replay(include_str!(concat!("../golden/toxiproxy/", stringify!($name), ".txt"))).await;
+        }
+    )*};
+}
+
+replays! {
+    /// Catches a proxy that is created, changed, shown or refused differently than by Toxiproxy.
+    proxies
+    /// Catches a toxic that is created, changed, listed or refused differently.
+    toxics
+    /// Catches a list of proxies that is applied or answered differently.
+    populate
+    /// Catches a path, a method or a browser that is answered differently.
+    routing
+    /// Catches a body that is read or written differently.
+    json
+    /// Catches a metrics page that Prometheus or a client does not find.
+    metrics
+}
+
+/// Catches a request id that is missing, repeated or of another form.
+#[tokio::test]
+async fn every_request_has_its_own_id() {
+    let api = Api::new().await;
+    let mut seen = std::collections::BTreeSet::new();
+    for target in ["/version", "/proxies", "/proxies/nobody", "/version"] {
+        let answer = api.send("GET", target, "").await;
+        let id = answer.headers["x-toxiproxy-request-id"].clone();
+        assert!(id.len() == 20 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'v')));
+        assert!(seen.insert(id));
+    }
+}
+
+/// Catches an equal update that drops connections, and an unequal one that keeps them.
+#[tokio::test]
+async fn an_equal_update_keeps_connections() {
+    let (api, server) = (Api::new().await, TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let address = api.proxy(&server).await;
+    let (mut client, mut peer) = connect(address, &server).await;
+    let listen = format!("localhost:{}", address.port());
+    let upstream = server.local_addr().unwrap().to_string();
+    let body = json!({ "listen": listen, "upstream": upstream, "enabled": true });
+    api.json("POST", "/proxies/p", body.clone(), 200).await;
+    let entry = json!([{ "name": "p", "listen": listen, "upstream": upstream }]);
+    api.json("POST", "/populate", entry, 201).await;
+    echo(&mut client, &mut peer).await;
+    api.json("PATCH", "/proxies/p", json!({ "upstream": "127.0.0.1:1" }), 200).await;
+    assert_eq!(within(client.read_u8()).await.ok(), None);
+}
+
+/// Catches a disabled proxy that still accepts or keeps connections open, and a delete or a disable
+/// that gives the port away.
+#[tokio::test]
+async fn disabling_closes_everything_and_enabling_takes_the_same_port() {
+    let (api, server) = (Api::new().await, TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let address = api.proxy(&server).await;
+    let (mut client, _peer) = connect(address, &server).await;
+    api.json("PATCH", "/proxies/p", json!({ "enabled": false }), 200).await;
+    assert_eq!(within(client.read_u8()).await.ok(), None);
+    assert!(TcpStream::connect(address).await.is_err());
+    api.json("POST", "/proxies/p/toxics", json!({ "type": "noop" }), 200).await;
+    api.send("POST", "/reset", "").await;
+    let (mut client, mut peer) = connect(address, &server).await;
+    echo(&mut client, &mut peer).await;
+    assert_eq!(api.send("DELETE", "/proxies/p", "").await.status, 204);
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+/// Catches a change of the listen address that fails and takes the proxy down: Toxiproxy's does.
+#[tokio::test]
+async fn a_failed_listen_change_leaves_the_proxy_as_it_was() {
+    let (api, server) = (Api::new().await, TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let address = api.proxy(&server).await;
+    let (mut client, mut peer) = connect(address, &server).await;
+    let before = api.json("GET", "/proxies/p", json!(null), 200).await;
+    let taken = format!("127.0.0.1:{}", api.address.port());
+    for listen in [taken.as_str(), "nonsense", "127.0.0.1:99999"] {
+        let body = json!({ "listen": listen, "upstream": "127.0.0.1:9" });
+        api.json("POST", "/proxies/p", body, 500).await;
+        let entry = json!([{ "name": "p", "listen": listen, "upstream": "127.0.0.1:9" }]);
+        let answer = api.json("POST", "/populate", entry, 500).await;
+        assert_eq!(answer["proxies"], json!(null));
+        assert_eq!(api.json("GET", "/proxies/p", json!(null), 200).await, before);
+    }
+    echo(&mut client, &mut peer).await;
+    connect(address, &server).await;
+}
+
+/// Catches an update that is refused and yet half applied: Toxiproxy's is.
+#[tokio::test]
+async fn a_refused_update_changes_nothing() {
+    let api = Api::new().await;
+    let body = json!({ "name": "p", "upstream": "u:1", "enabled": false });
+    api.json("POST", "/proxies", body, 201).await;
+    let body = json!({ "type": "latency", "name": "l", "attributes": { "latency": 7 } });
+    let before = api.json("POST", "/proxies/p/toxics", body, 200).await;
+    let body = r#"{"toxicity":0.5,"attributes":{"latency":1,"jitter":1.5}}"#;
+    assert_eq!(api.send("PATCH", "/proxies/p/toxics/l", body).await.status, 400);
+    assert_eq!(api.json("GET", "/proxies/p/toxics/l", json!(null), 200).await, before);
+}
+
+/// Catches a toxic that is accepted in silence although it is misspelt or out of range.
+#[tokio::test]
+async fn what_only_compatibility_accepts_is_warned_of() {
+    let api = Api::new().await;
+    let body = json!({ "name": "p", "upstream": "u:1", "enabled": false });
+    api.json("POST", "/proxies", body, 201).await;
+    let body = r#"{"type":"latency","toxicity":2,"attributes":{"latncy":5}}"#;
+    let answer = api.send("POST", "/proxies/p/toxics", body).await;
+    assert_eq!(answer.status, 200);
+    let warning = &answer.headers["x-harness-warning"];
+    assert!(warning.contains("toxicity 2") || warning.contains("latncy"), "{warning}");
+}
+
+/// Catches a list that drops something when it is applied twice, whatever form its addresses have.
+#[tokio::test]
+async fn populating_twice_drops_nothing() {
+    let (api, server) = (Api::new().await, TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let upstream = server.local_addr().unwrap().to_string();
+    for listen in ["127.0.0.1:0", "0.0.0.0:0", ":0", ""] {
+        let toxics =
+            json!([{ "type": "noop" }, { "type": "latency", "attributes": {"jitter": 0} }]);
+        let entry =
+            json!({ "name": "p", "listen": listen, "upstream": upstream, "toxics": toxics });
+        let first = api.json("POST", "/populate", json!([entry]), 201).await;
+        let bound: SocketAddr = first["proxies"][0]["listen"].as_str().unwrap().parse().unwrap();
+        let (mut client, mut peer) =
+            connect(SocketAddr::new([127, 0, 0, 1].into(), bound.port()), &server).await;
+        assert_eq!(api.json("POST", "/populate", json!([entry]), 201).await, first);
+        echo(&mut client, &mut peer).await;
+        api.send("DELETE", "/proxies/p", "").await;
+    }
+}
+
+/// Catches a proxy that is created although one of its toxics is wrong.
+#[tokio::test]
+async fn a_proxy_is_created_with_its_toxics_or_not_at_all() {
+    let api = Api::new().await;
+    let with = |kind: &str| json!({ "name": "p", "upstream": "u:1", "toxics": [{ "type": kind }] });
+    let refused = api.json("POST", "/proxies", with("nonsense"), 400).await;
+    assert_eq!(refused["error"], "toxic 1: invalid toxic type");
+    api.json("GET", "/proxies/p", json!(null), 404).await;
+    let created = api.json("POST", "/proxies", with("slicer"), 201).await;
+    assert_eq!(created["toxics"][0]["name"], "slicer_downstream");
+}
+
+/// Catches a control plane that waits for the data path: a client that stops reading wedges
+/// Toxiproxy's.
+#[tokio::test]
+async fn a_client_that_stops_reading_wedges_nothing() {
+    let (api, server) = (Api::new().await, TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let address = api.proxy(&server).await;
+    let (_client, peer) = connect(address, &server).await;
+    // The server sends until every buffer on the way is full.
+    loop {
+        peer.writable().await.unwrap();
+        let chunk = [0; 64 << 10];
+        while peer.try_write(&chunk).is_ok() {}
+        let more = tokio::time::timeout(Duration::from_millis(200), peer.writable());
+        if more.await.is_err() {
+            break;
+        }
+    }
+    let body = json!({ "type": "latency", "attributes": { "latency": 60_000 } });
+    api.json("POST", "/proxies/p/toxics", body, 200).await;
+    api.json("PATCH", "/proxies/p/toxics/latency_downstream", json!({ "toxicity": 0.5 }), 200)
+        .await;
+    assert_eq!(api.send("DELETE", "/proxies/p/toxics/latency_downstream", "").await.status, 204);
+    api.json("GET", "/proxies", json!(null), 200).await;
+    assert_eq!(api.send("POST", "/reset", "").await.status, 204);
+    assert_eq!(api.send("DELETE", "/proxies/p", "").await.status, 204);
+}
+
+/// Catches a request that kills or corrupts the server: each of these kills Toxiproxy on the next
+/// chunk.
+#[tokio::test]
+async fn no_toxic_kills_the_server() {
+    let (api, server) = (Api::new().await, TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let address = api.proxy(&server).await;
+    for (kind, attributes) in [
+        ("slicer", json!({})),
+        ("slicer", json!({ "average_size": 1, "size_variation": 100 })),
+        ("slicer", json!({ "average_size": -1, "size_variation": -1, "delay": -1 })),
+        ("latency", json!({ "latency": -1, "jitter": i64::MIN })),
+        ("slow_close", json!({ "delay": -1 })),
+        ("limit_data", json!({ "bytes": i64::MAX })),
+    ] {
+        let body = json!({ "name": "t", "type": kind, "attributes": attributes });
+        api.json("POST", "/proxies/p/toxics", body, 200).await;
+        let (mut client, mut peer) = connect(address, &server).await;
+        echo(&mut client, &mut peer).await;
+        assert_eq!(api.send("DELETE", "/proxies/p/toxics/t", "").await.status, 204);
+        echo(&mut client, &mut peer).await;
+    }
+    for (kind, attributes) in [
+        ("bandwidth", json!({ "rate": -1 })),
+        ("latency", json!({ "jitter": i64::MAX })),
+        ("timeout", json!({ "timeout": -1 })),
+        ("reset_peer", json!({ "timeout": -1 })),
+        ("limit_data", json!({ "bytes": -1 })),
+    ] {
+        let body = json!({ "name": "t", "type": kind, "attributes": attributes });
+        api.json("POST", "/proxies/p/toxics", body, 200).await;
+        let (mut client, _peer) = connect(address, &server).await;
+        client.write_all(b"x").await.unwrap();
+        assert_eq!(api.send("DELETE", "/proxies/p/toxics/t", "").await.status, 204);
+    }
+    api.json("GET", "/proxies", json!(null), 200).await;
+    assert!(api.set.get("p").unwrap().toxics.is_empty());
+}
+
+/// Catches bytes that are no request, or half of one, and yet hold up the server.
+#[tokio::test]
+async fn garbage_is_answered_or_dropped() {
+    let api = Api::new().await;
+    let mut idle = Vec::new();
+    for bytes in
+        [&b"\0\xff garbage"[..], b"GET ", b"POST /reset HTTP/1.1\r\nContent-Length: 9\r\n\r\n", b""]
+    {
+        let mut stream = TcpStream::connect(api.address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        idle.push(stream);
+    }
+    for line in ["GET /proxies/% HTTP/9", "GET /proxies/%zz", "GET /proxies/%ff", "FOO /proxies"] {
+        let mut stream = TcpStream::connect(api.address).await.unwrap();
+        let text = format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        within(stream.read_to_end(&mut answer)).await.unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 4"), "{}", String::from_utf8_lossy(&answer));
+    }
+    let large = format!("{{\"name\":\"{}\"}}", "x".repeat(9 << 20));
+    let answer = api.send("POST", "/proxies", &large).await;
+    assert_eq!((answer.status, answer.body.len() < 200), (413, true));
+    let deep = "[".repeat(1 << 20);
+    let answer = api.send("POST", "/populate", &deep).await;
+    assert!(answer.body.contains("exceeded max depth"), "{}", answer.body);
+    api.json("GET", "/version", json!(null), 200).await;
+    api.scope.cancel();
+    drop(idle);
+}
+
+/// Catches figures that appear only once a connection has ended, as Toxiproxy's do.
+#[tokio::test]
+async fn figures_are_live_while_connections_are_open() {
+    let options = ApiOptions { proxy_metrics: true, runtime_metrics: true, feed: None };
+    let (api, server) = (Api::with(options).await, TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let address = api.proxy(&server).await;
+    let (mut client, mut peer) = connect(address, &server).await;
+    echo(&mut client, &mut peer).await;
+    let page = api.send("GET", "/metrics", "").await.body;
+    let labels = format!(
+        r#"{{direction="upstream",listener="{address}",proxy="p",upstream="{}"}} 4"#,
+        server.local_addr().unwrap()
+    );
+    assert!(page.contains(&format!("toxiproxy_proxy_received_bytes_total{labels}")), "{page}");
+    assert!(page.contains(&format!("toxiproxy_proxy_sent_bytes_total{labels}")), "{page}");
+    assert!(page.contains("\nharness_proxy_connections_open{proxy=\"p\"} 1\n"), "{page}");
+    #[cfg(target_os = "linux")]
+    assert!(page.contains("\nprocess_resident_memory_bytes "), "{page}");
+    let taps = api.json("GET", "/proxies/p/connections", json!(null), 200).await;
+    assert_eq!(taps["open"], 1);
+    assert_eq!(taps["received_bytes"], json!({ "upstream": 4, "downstream": 4 }));
+    assert_eq!(taps["connections"][0]["client"], client.local_addr().unwrap().to_string());
+}
+
+/// Catches a stream of events that misses a change or does not end with the server.
+#[tokio::test]
+async fn events_are_streamed_as_they_happen() {
+    let feed = Feed::new(RunClock::start());
+    let api = Api::with(ApiOptions { feed: Some(feed), ..ApiOptions::default() }).await;
+    let stream = TcpStream::connect(api.address).await.unwrap();
+    let mut reader = BufReader::new(stream);
+    reader.get_mut().write_all(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert_ne!(within(reader.read_line(&mut head)).await.unwrap(), 0, "{head}");
+    }
+    assert!(head.contains("content-type: text/event-stream\r\n"), "{head}");
+    api.send("POST", "/reset", "").await;
+    let mut events = String::new();
+    while !events.contains("\n\n") {
+        assert_ne!(within(reader.read_line(&mut events)).await.unwrap(), 0, "{events}");
+    }
+    assert!(events.contains(r#""method":"POST","path":"/reset","status":204}"#), "{events}");
+    let mut rest = Vec::new();
+    api.scope.cancel();
+    within(reader.read_to_end(&mut rest)).await.unwrap();
+}
+
+async fn connect(address: SocketAddr, server: &TcpListener) -> (TcpStream, TcpStream) {
+    let mut client = TcpStream::connect(address).await.unwrap();
+    // Toxiproxy dials when a client is there; ours may wait for its first byte.
+    client.write_all(b"").await.unwrap();
+    let (peer, _) = within(server.accept()).await.unwrap();
+    client.set_nodelay(true).unwrap();
+    (client, peer)
+}
+
+/// Four bytes there and four back.
+async fn echo(client: &mut TcpStream, peer: &mut TcpStream) {
+    let mut bytes = [0; 4];
+    client.write_all(b"ping").await.unwrap();
+    within(peer.read_exact(&mut bytes)).await.unwrap();
+    assert_eq!(&bytes, b"ping");
+    peer.write_all(b"pong").await.unwrap();
+    within(client.read_exact(&mut bytes)).await.unwrap();
+    assert_eq!(&bytes, b"pong");
+}

@@ -1,0 +1,179 @@
+//! The built program: what it prints where, and how it ends.
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+/// The program in an empty directory.
+fn harness(folder: &TempDir, line: &str) -> Command {
+    let mut command = Command::cargo_bin("harness").expect("it is built");
+    command.current_dir(folder.path()).env_remove("RUST_LOG").args(line.split_whitespace());
+    command
+}
+
+/// Exit code, stdout and stderr.
+fn run(line: &str) -> (i32, String, String) {
+    let folder = tempfile::tempdir().expect("a directory");
+    let output = harness(&folder, line).output().expect("it runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    (output.status.code().expect("it ends by itself"), text(output.stdout), text(output.stderr))
+}
+
+/// Catches a misuse that ends with another code than 2, prints to stdout, or does not say what to
+/// write instead.
+#[test]
+fn usage_errors_end_with_2_and_name_the_cure() {
+    let table = [
+        (
+            "-duration 10",
+            r#"invalid value '10' for '--duration <TIME>': "10" has no unit; write "10s", "10ms" or "10m""#,
+        ),
+        (
+            "-rate 2000",
+            r#""2000" is no rate; write "2000/s" (events a second, above zero) or "max""#,
+        ),
+        ("-rate=0/s", "is no rate"),
+        ("-scenario packet-los", "unknown scenario `packet-los`; did you mean `packet-loss`"),
+        ("-scenario smok", "did you mean `smoke`?"),
+        ("-scenario none/x.toml", "cannot read none/x.toml: "),
+        ("-workload mixd -dry-run", "unknown workload `mixd`; did you mean `mixed`?"),
+        ("-client clasic -dry-run", "unknown client profile `clasic`; did you mean `classic`?"),
+        ("-servers cache:11211", r#""cache:11211" is no numeric address with a port"#),
+        ("-servers 127.0.0.1:1 -nodes embedded", "cannot be used with"),
+        ("-nodes redis", "possible values: auto, memcached, embedded"),
+        ("-concurrency 0", "0 is not in 1.."),
+        ("-seed x", "a seed is a whole number"),
+        ("-scenaro x", "a similar argument exists: '--scenario'"),
+        ("-duration 5ms -dry-run", "-duration 5ms is not possible"),
+        ("chek x", "'check'"),
+        ("repot x", "'report'"),
+        ("report", "required arguments were not provided"),
+        ("report nowhere", "cannot read nowhere/report.json: "),
+        ("report -format yaml x", "unknown format `yaml`"),
+        ("node -p none", "`-p` must be a port from 0 to 65535, not \"none\""),
+        ("node -U11211", "must be 0"),
+        ("check", "required arguments were not provided"),
+        ("check nothing.toml", "cannot read nothing.toml: "),
+        ("list toxic", "unknown list `toxic`; did you mean `toxics`?"),
+    ];
+    for (line, expected) in table {
+        let (code, stdout, stderr) = run(line);
+        assert_eq!(code, 2, "{line}: {stderr}");
+        assert!(stdout.is_empty(), "{line}: {stdout}");
+        assert!(stderr.starts_with("error: ") && stderr.contains(expected), "{line}: {stderr}");
+    }
+}
+
+/// Catches a build that pretends to drive an external Toxiproxy.
+#[test]
+#[cfg(not(feature = "toxiproxy"))]
+fn without_the_feature_toxiproxy_is_refused() {
+    let (code, _, stderr) = run("-toxiproxy http://127.0.0.1:8474");
+    assert_eq!(code, 2);
+    assert!(stderr.contains("--features toxiproxy"), "{stderr}");
+}
+
+/// Catches a form of an option that is read differently from another.
+#[test]
+fn every_form_means_the_same() {
+    let forms = [
+        "-scenario packet-loss -duration 1m -seed 5 -dry-run",
+        "--scenario packet-loss --duration 1m --seed 5 --dry-run",
+        "-scenario=packet-loss --duration=1m -seed=5 --dry-run",
+        "run -dry-run -seed 5 -duration 60s -scenario packet-loss",
+    ];
+    let plans = forms.map(run);
+    for (form, (code, stdout, stderr)) in forms.iter().zip(&plans) {
+        assert_eq!((*code, stdout), (0, &plans[0].1), "{form}: {stderr}");
+    }
+    assert!(plans[0].1.contains("seed = 5\n") && plans[0].1.contains("fault = \"27s 273ms\"\n"));
+}
+
+/// Catches a printed plan that the program itself does not take back.
+#[test]
+fn a_dry_run_can_be_run_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = harness(&folder, "-scenario flapping-node -duration 1m -dry-run").output().unwrap();
+    std::fs::write(folder.path().join("again.toml"), &first.stdout).unwrap();
+    let second = harness(&folder, "-scenario again.toml -dry-run").output().unwrap();
+    assert_eq!(first.stdout, second.stdout);
+    let checked = harness(&folder, "check again.toml").output().unwrap();
+    assert_eq!(checked.stdout, b"again.toml: a scenario, fine\n");
+}
+
+/// Catches an error about a file without its place or its line.
+#[test]
+fn a_bad_file_is_quoted() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "summary = \"x\"\n[phases]\nsteady = \"5s\"\nfualt = \"3s\"\n";
+    std::fs::write(folder.path().join("bad.toml"), text).unwrap();
+    std::fs::write(folder.path().join("good.toml"), text.replace("fualt", "fault")).unwrap();
+    let output = harness(&folder, "check bad.toml good.toml").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.stdout, b"good.toml: a scenario, fine\n");
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "error: bad.toml:4:1: unknown phase `fualt`; did you mean `fault`?\n   \
+         |\n 4 | fualt = \"3s\"\n   | ^^^^^\n"
+    );
+}
+
+/// Catches a node that is not there, and a taken port that is not named with the way out.
+#[test]
+fn a_node_says_where_it_listens() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let (code, stdout, stderr) = run(&format!("node -p {}", address.port()));
+    assert_eq!((code, stdout.as_str()), (3, ""));
+    assert!(stderr.starts_with(&format!("error: cannot listen on {address}: ")), "{stderr}");
+    assert!(stderr.contains("-p"), "{stderr}");
+}
+
+/// Catches a list that misses a family, and a sublist that is not the same.
+#[test]
+fn everything_is_listed() {
+    let (code, all, _) = run("-list");
+    assert_eq!(code, 0);
+    for title in
+        ["scenarios", "suites", "workloads", "toxics", "hash strategies", "client profiles"]
+    {
+        assert!(all.contains(&format!("{title}\n  ")), "{title}");
+        let (code, part, _) = run(&format!("list {}", title.replace(' ', "-")));
+        assert_eq!(code, 0);
+        assert!(all.contains(&part) && part.starts_with(title), "{title}");
+    }
+}
+
+/// Catches a help page that is missing, and an option that it does not explain.
+#[test]
+fn every_help_page_is_there() {
+    for line in ["-help", "--help", "-h", "help", "run -help", "help run"] {
+        let (code, stdout, stderr) = run(line);
+        assert_eq!((code, stderr.as_str()), (0, ""), "{line}");
+        for flag in [
+            "scenario",
+            "duration",
+            "concurrency",
+            "workload",
+            "rate",
+            "list",
+            "metrics-interval",
+            "json",
+            "out",
+            "nodes",
+            "servers",
+            "toxiproxy",
+            "seed",
+            "dry-run",
+            "client",
+        ] {
+            assert!(stdout.contains(&format!("--{flag}")), "{line}: {flag}");
+        }
+    }
+    for command in ["report", "check", "node", "list"] {
+        let (code, stdout, _) = run(&format!("{command} -help"));
+        assert_eq!(code, 0);
+        assert!(stdout.contains(&format!("Usage: harness {command}")), "{stdout}");
+    }
+    assert!(run("-version").1.starts_with("harness "));
+    assert_eq!(run("-version").1, run("-V").1);
+}

@@ -1,0 +1,401 @@
+//! The load generator and its oracle against real nodes, and the shipped workload files.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use harness::base::family::{Chosen, Family, Settings, Value};
+use harness::base::name::NodeIndex;
+use harness::base::scope::{Closed, Scope};
+use harness::base::seed::Seed;
+use harness::base::time::RunClock;
+use harness::base::units::Rate;
+use harness::client::{Client, ClientConfig, Server};
+use harness::event::{Events, Operation, Outcome, Sample};
+use harness::load::arrival::ARRIVALS;
+use harness::load::keys::KEYS;
+use harness::load::payload::Stamp;
+use harness::load::values::VALUES;
+use harness::load::{
+    DataTotals, Load, LoadConfig, LoadTotals, RateWish, Sampler, Workload, longest_call,
+};
+use parking_lot::Mutex;
+
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A memcached of our own, killed when it is dropped.
+struct Node {
+    child: Child,
+    address: String,
+}
+
+impl Node {
+    fn start() -> Self {
+        // Free now, and nobody else asks for it by number.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let child = Command::new("memcached")
+            .args(["-l", "127.0.0.1", "-p", &port.to_string(), "-U", "0", "-u", "root", "-m", "64"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let node = Self { child, address: format!("127.0.0.1:{port}") };
+        while TcpStream::connect(&node.address).is_err() {
+            std::thread::yield_now();
+        }
+        node
+    }
+
+    /// One exchange on a connection of its own, behind the client's back.
+    fn tell(&self, request: &[u8]) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.write_all(request).unwrap();
+        stream.write_all(b"quit\r\n").unwrap();
+        let mut reply = Vec::new();
+        stream.read_to_end(&mut reply).unwrap();
+        String::from_utf8_lossy(&reply).into_owned()
+    }
+
+    /// The bytes of a value.
+    fn value(&self, key: &str) -> Vec<u8> {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.write_all(format!("get {key}\r\nquit\r\n").as_bytes()).unwrap();
+        let mut reply = Vec::new();
+        stream.read_to_end(&mut reply).unwrap();
+        let line = reply.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+        reply[line..reply.len() - b"\r\nEND\r\n".len()].to_vec()
+    }
+
+    fn put(&self, key: &str, value: &[u8]) {
+        let head = format!("set {key} 0 0 {}\r\n", value.len());
+        let reply = self.tell(&[head.as_bytes(), value, b"\r\n"].concat());
+        assert_eq!(reply, "STORED\r\n");
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A load on nodes of its own, with every sample kept.
+struct Story {
+    nodes: Vec<Node>,
+    load: Load,
+    scope: Scope,
+    samples: Arc<Mutex<Vec<Sample>>>,
+}
+
+impl Story {
+    fn start(nodes: usize, workload: Workload, workers: u32, rate: Option<RateWish>) -> Self {
+        let deadline = longest_call(&ClientConfig::default());
+        Self::with_deadline(nodes, workload, workers, rate, deadline)
+    }
+
+    fn with_deadline(
+        nodes: usize,
+        workload: Workload,
+        workers: u32,
+        rate: Option<RateWish>,
+        deadline: Duration,
+    ) -> Self {
+        let nodes: Vec<Node> = (0..nodes).map(|_| Node::start()).collect();
+        let servers: Vec<Server> =
+            nodes.iter().map(|node| Server::new(node.address.clone()).unwrap()).collect();
+        let scope = Scope::current("test");
+        let seed = Seed::new(20_261_121);
+        let client = Client::start(
+            &servers,
+            ClientConfig::default(),
+            seed.fork("client"),
+            Events::ignore(),
+            &scope.child("client"),
+        )
+        .unwrap();
+        let samples: Arc<Mutex<Vec<Sample>>> = Arc::default();
+        let kept = Arc::clone(&samples);
+        let sampler = move || {
+            let kept = Arc::clone(&kept);
+            Box::new(move |sample: &Sample| kept.lock().push(*sample)) as Sampler
+        };
+        let config = LoadConfig {
+            workload,
+            concurrency: workers,
+            rate,
+            seed: seed.fork("load"),
+            clock: RunClock::start(),
+            nodes: nodes.len(),
+            deadline,
+            checks: true,
+            evictions: false,
+        };
+        let load = Load::start(config, client, sampler, Events::ignore(), &scope).unwrap();
+        Self { nodes, load, scope, samples }
+    }
+
+    /// Issues until `issued` operations are out, then drains.
+    async fn run(self, issued: u64) -> (LoadTotals, Vec<Sample>) {
+        self.load.begin().unwrap();
+        self.reach(issued).await;
+        self.finish().await
+    }
+
+    async fn reach(&self, issued: u64) {
+        while self.load.progress().issued < issued {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn finish(self) -> (LoadTotals, Vec<Sample>) {
+        let totals = self.load.drain(GRACE).await;
+        assert_eq!(self.scope.close(GRACE).await, Closed::Clean);
+        let samples = std::mem::take(&mut *self.samples.lock());
+        assert_conserved(&totals, &samples);
+        (totals, samples)
+    }
+}
+
+/// Every ticket that was issued has one outcome and one sample.
+fn assert_conserved(totals: &LoadTotals, samples: &[Sample]) {
+    assert_eq!(totals.issued, totals.closed());
+    assert_eq!(totals.issued, samples.len() as u64);
+    for outcome in Outcome::all() {
+        let seen = samples.iter().filter(|sample| sample.outcome.position() == outcome.position());
+        assert_eq!(totals.count(outcome), seen.count() as u64, "{}", outcome.name());
+    }
+}
+
+fn assert_clean(data: &DataTotals) {
+    assert_eq!(*data, DataTotals::default());
+}
+
+fn chosen(kind: &str, settings: &[(&str, Value)]) -> Chosen {
+    let mut given = Settings::default();
+    for (name, value) in settings {
+        given.insert(*name, value.clone());
+    }
+    Chosen { kind: kind.to_owned(), settings: given }
+}
+
+fn workload(mix: &[(Operation, u32)], keys: i64) -> Workload {
+    Workload {
+        keys: chosen("uniform", &[("count", Value::Integer(keys))]),
+        mix: mix.to_vec(),
+        ..Workload::default()
+    }
+}
+
+/// Catches an operation that is lost or settled twice, a violation where there is none, and a
+/// schedule that is not kept to the ticket.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
+async fn the_default_workload_is_clean_on_healthy_nodes() {
+    let story = Story::start(3, Workload::default(), 20, None);
+    let preloaded = story.load.preload().await;
+    assert_eq!((preloaded.stored, preloaded.failed), (11_000, 0));
+    let (totals, samples) = story.run(2000).await;
+    assert_clean(&totals.data);
+    assert_eq!(totals.lost_slots(), 0);
+    assert!(totals.audit.audited == 1000 && totals.audit.unaudited == 0, "{:?}", totals.audit);
+    let mut dues: Vec<u64> = samples.iter().map(|sample| sample.due.0).collect();
+    dues.sort_unstable();
+    let gaps_us = dues.windows(2).map(|pair| (pair[1] - pair[0]).div_ceil(1000));
+    assert!(gaps_us.into_iter().all(|gap| gap == 500), "2,000 a second, none skipped");
+    assert!(
+        samples.iter().all(|sample| sample.due <= sample.issued && sample.issued <= sample.done)
+    );
+    assert!(samples.iter().any(|sample| sample.home == NodeIndex(2)));
+}
+
+/// Catches an operation whose rules differ from what memcached does: with every operation at once
+/// nothing may look wrong.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
+async fn every_operation_is_clean_on_healthy_nodes() {
+    let mix: Vec<(Operation, u32)> =
+        Operation::ALL.into_iter().map(|operation| (operation, 1)).collect();
+    let story = Story::start(2, workload(&mix, 50), 10, Some(RateWish::Max));
+    assert_eq!(story.load.preload().await.failed, 0);
+    let (totals, samples) = story.run(5000).await;
+    assert_clean(&totals.data);
+    assert!(totals.closed_loop && totals.fills > 0);
+    assert!(samples.iter().all(|sample| sample.due == sample.issued), "no intended starts");
+    for operation in Operation::ALL {
+        let of_it: Vec<&Sample> =
+            samples.iter().filter(|sample| sample.operation == operation).collect();
+        assert!(of_it.iter().all(|sample| sample.outcome.is_good()), "{}", operation.name());
+        assert!(of_it.len() > 100, "{}", operation.name());
+    }
+}
+
+/// Catches an oracle that is blind: each kind of damage, planted behind the client's back, must be
+/// seen for what it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
+async fn planted_damage_is_seen() {
+    let rate = Rate::per_second(5000.0).unwrap();
+    let mix = [(Operation::Get, 80), (Operation::Incr, 20)];
+    let workload = Workload { fill_after_miss: false, ..workload(&mix, 8) };
+    let story = Story::start(1, workload, 2, Some(RateWish::PerSecond(rate)));
+    assert_eq!(story.load.preload().await.failed, 0);
+    let node = &story.nodes[0];
+    let whole = node.value("k:0");
+    // Another key's value, a cut value, a flipped bit, a sequence never written, another run's.
+    node.put("k:1", &whole);
+    node.put("k:2", &node.value("k:2")[..50]);
+    let mut flipped = node.value("k:3");
+    flipped[20] ^= 1;
+    node.put("k:3", &flipped);
+    let stamp = Stamp::read(&node.value("k:4")).unwrap();
+    let mut forged = Vec::new();
+    Stamp { sequence: 99, ..stamp }.write(80, &mut forged);
+    node.put("k:4", &forged);
+    Stamp { run: stamp.run ^ 1, key: 5, ..stamp }.write(80, &mut forged);
+    node.put("k:5", &forged);
+    node.tell(b"delete k:6\r\n");
+    // One increment too many, and one taken back.
+    node.tell(b"incr c:0 1\r\n");
+    node.tell(b"decr c:1 1\r\n");
+    node.tell(b"delete c:2\r\n");
+    let (totals, _) = story.run(2000).await;
+    let data = totals.data;
+    let keys_of = |kind| {
+        let mut keys: Vec<&str> = data
+            .examples
+            .iter()
+            .filter(|example| example.kind == kind)
+            .map(|example| example.key.as_str())
+            .collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    };
+    use harness::event::ViolationKind as Kind;
+    assert_eq!(keys_of(Kind::Wrong), ["k:1", "k:4", "k:5"]);
+    assert_eq!(keys_of(Kind::Corrupt), ["k:2", "k:3"]);
+    assert_eq!(keys_of(Kind::FalseMiss), ["k:6"]);
+    assert_eq!(keys_of(Kind::DoubleApplied), ["c:0"]);
+    assert_eq!(keys_of(Kind::AcknowledgedButLost), ["c:1", "c:2"]);
+    assert_eq!((data.double_applied, data.acknowledged_but_lost), (1, 2), "each told once");
+    assert_eq!(data.wrong, totals.outcomes[Outcome::Wrong.position()]);
+    assert_eq!(data.corrupt, totals.outcomes[Outcome::Corrupt.position()]);
+}
+
+/// Catches a value that comes back from the past unnoticed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
+async fn a_value_from_the_past_is_stale() {
+    let rate = Rate::per_second(5000.0).unwrap();
+    let mix = [(Operation::Get, 90), (Operation::Set, 10)];
+    let story = Story::start(1, workload(&mix, 4), 2, Some(RateWish::PerSecond(rate)));
+    assert_eq!(story.load.preload().await.failed, 0);
+    let old: Vec<Vec<u8>> = (0..4).map(|key| story.nodes[0].value(&format!("k:{key}"))).collect();
+    story.load.begin().unwrap();
+    for round in 1..=5 {
+        story.reach(round * 500).await;
+        for (key, value) in old.iter().enumerate() {
+            story.nodes[0].put(&format!("k:{key}"), value);
+        }
+    }
+    story.reach(3000).await;
+    let (totals, _) = story.finish().await;
+    assert!(totals.data.stale > 0);
+    assert_eq!((totals.data.wrong, totals.data.corrupt), (0, 0));
+}
+
+/// Catches a ticket that disappears with its node: all nodes are killed under the load.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
+async fn nothing_is_lost_when_every_node_dies() {
+    let mut story = Story::start(2, Workload::default(), 20, None);
+    assert_eq!(story.load.preload().await.failed, 0);
+    story.load.begin().unwrap();
+    story.reach(500).await;
+    story.nodes.clear();
+    story.reach(2000).await;
+    let (totals, samples) = story.finish().await;
+    assert_clean(&DataTotals { stale_unacknowledged: 0, ..totals.data });
+    let failed = samples.iter().filter(|sample| !sample.outcome.is_good()).count();
+    assert!(failed > 1000, "{failed}");
+}
+
+/// Catches an operation that never ends and so has no outcome, and a write that was cut off and
+/// is then taken for one that failed: it may have been executed, so nothing may look wrong.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
+async fn what_does_not_end_in_time_is_hung() {
+    let story = Story::with_deadline(1, Workload::default(), 10, None, Duration::ZERO);
+    assert_eq!(story.load.preload().await.failed, 0);
+    let (totals, samples) = story.run(500).await;
+    assert!(totals.count(Outcome::Hung) > 0);
+    assert!(samples.iter().all(|sample| !sample.outcome.is_bad_data()));
+    assert_eq!((totals.data.double_applied, totals.data.acknowledged_but_lost), (0, 0));
+}
+
+/// Catches a load that never began and cannot be ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
+async fn a_load_that_never_began_ends() {
+    for rate in [None, Some(RateWish::Max)] {
+        let (totals, _) = Story::start(1, Workload::default(), 5, rate).finish().await;
+        assert_eq!(totals.issued, 0);
+    }
+}
+
+/// The one kind that a section names, with its settings in text form.
+fn section<T: ?Sized>(family: &Family<T>, file: &str, table: &toml::Value) -> Chosen {
+    let table = table.as_table().unwrap();
+    assert_eq!(table.len(), 1, "{file}: one {} and no more", family.noun);
+    let (kind, given) = table.iter().next().unwrap();
+    let row = family.find(kind).unwrap_or_else(|| panic!("{file}: {}", family.unknown(kind)));
+    let mut settings = Settings::default();
+    for (name, value) in given.as_table().unwrap() {
+        let unit = row.setting(name).unwrap_or_else(|| panic!("{file}: no `{name}`")).unit;
+        let value = match value {
+            toml::Value::Integer(number) if unit.is_bare() => Value::Integer(*number),
+            toml::Value::Float(number) if unit.is_bare() => Value::Float(*number),
+            toml::Value::String(text) => unit.parse(name, text).unwrap(),
+            other => panic!("{file}: `{name}` = {other}"),
+        };
+        settings.insert(name.clone(), value);
+    }
+    Chosen { kind: kind.clone(), settings }
+}
+
+/// Catches a shipped workload that does not run with the default number of workers, and one
+/// without a word of explanation.
+#[test]
+fn every_shipped_workload_resolves() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/workloads");
+    let mut files = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let file = path.file_name().unwrap().to_string_lossy().into_owned();
+        let table: toml::Table = text.parse().unwrap();
+        let mix = table["mix"].as_table().unwrap().iter().map(|(name, weight)| {
+            let operation = Operation::ALL.into_iter().find(|known| known.name() == name);
+            let weight = u32::try_from(weight.as_integer().unwrap()).unwrap();
+            (operation.unwrap_or_else(|| panic!("{file}: no operation `{name}`")), weight)
+        });
+        let workload = Workload {
+            name: file.clone(),
+            summary: table["summary"].as_str().unwrap().to_owned(),
+            arrival: section(&ARRIVALS, &file, &table["arrival"]),
+            keys: section(&KEYS, &file, &table["keys"]),
+            values: section(&VALUES, &file, &table["values"]),
+            mix: mix.collect(),
+            multi_get_keys: 8,
+            ttl: None,
+            fill_after_miss: true,
+        };
+        workload.parts(None, 100).unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert!(text.starts_with("# "), "{file} begins by saying what it is for");
+        files += 1;
+    }
+    assert_eq!(files, 11);
+}

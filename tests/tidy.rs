@@ -1,0 +1,309 @@
+//! House rules that a reader can rely on, because this test fails when they are broken.
+//!
+//! Dependency directions between modules, tables that list every file beside them, and calls that
+//! stand in one named place only. Each failure names file, line and what to do instead.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Module -> the modules it may name. `base` and (but for `wire` and `base`) `event` are open to all.
+const MAY_NAME: &[(&str, &[&str])] = &[
+    ("base", &[]),
+    ("event", &[]),
+    ("wire", &[]),
+    ("node", &["wire"]),
+    ("proxy", &["wire"]),
+    ("client", &["wire"]),
+    ("load", &["client", "wire"]),
+    ("lab", &["node", "proxy"]),
+    ("record", &[]),
+    ("judge", &["record"]),
+    ("report", &["record", "judge"]),
+    ("plan", &["lab", "load", "client", "judge", "proxy", "wire"]),
+    (
+        "run",
+        &["plan", "lab", "load", "client", "record", "judge", "report", "proxy", "node", "wire"],
+    ),
+    (
+        "cli",
+        &[
+            "run", "plan", "proxy", "node", "report", "record", "judge", "lab", "client", "load",
+            "wire",
+        ],
+    ),
+];
+
+/// Text that may stand in these places only, and what to do elsewhere.
+struct Ban {
+    text: &'static [&'static str],
+    allowed: &'static [&'static str],
+    instead: &'static str,
+}
+
+const BANS: &[Ban] = &[
+    Ban {
+        text: &["TcpListener", "TcpStream", "TcpSocket", "UnixStream", "UnixListener", "UdpSocket"],
+        allowed: &[
+            "proxy/",
+            "client/conn",
+            "node/serve",
+            "lab/probe.rs",
+            "lab/backend/process.rs",
+            "cli/",
+        ],
+        instead: "sockets live in the listeners, the connection and the probe",
+    },
+    Ban {
+        text: &["tokio::spawn(", "thread::spawn(", "thread::Builder", "Handle::spawn"],
+        allowed: &["base/scope.rs"],
+        instead: "let a Scope own the task",
+    },
+    Ban {
+        text: &[
+            "println!(",
+            "eprintln!(",
+            "print!(",
+            "eprint!(",
+            "env::args",
+            "env::var",
+            "process::exit",
+        ],
+        allowed: &["cli/", "main.rs"],
+        instead: "only the command line talks to the outside; return a value",
+    },
+    Ban {
+        text: &["SystemTime"],
+        allowed: &["base/time.rs"],
+        instead: "the wall clock is read once a run: base::time::Wall",
+    },
+    Ban {
+        text: &["super::super"],
+        allowed: &[],
+        instead: "write the path from `crate::`, so that this test can see the edge",
+    },
+];
+
+/// Files that decide and never act: no clock, no sleep, no socket, no ambient randomness.
+const PURE: &[&str] = &[
+    "wire/",
+    "proxy/toxic/",
+    "proxy/rule/",
+    "client/breaker",
+    "client/backoff",
+    "client/selector/",
+    "load/arrival/",
+    "load/keys/",
+    "load/values/",
+    "node/store",
+    "judge/",
+    "lab/timeline.rs",
+];
+/// Files in their midst that hand over the time of a caller, or exist for tests only.
+const DRIVERS: &[&str] = &["client/breaker/permit.rs", "proxy/toxic/testing.rs"];
+const IMPURE_CALLS: &[&str] =
+    &["Instant::now", "sleep(", "sleep_until(", ".await", "rand::rng", "thread_rng", "tokio::net"];
+
+/// Folders in which every file is a row of the table in `mod.rs`.
+const TABLES: &[&str] = &[
+    "proxy/toxic",
+    "client/selector",
+    "load/arrival",
+    "load/keys",
+    "load/values",
+    "lab/fault",
+    "report/format",
+];
+
+/// The longest file; one noun fits in far less.
+const FILE_LINES_MAX: usize = 760;
+
+struct Source {
+    /// Path below `src/`, with forward slashes.
+    name: String,
+    text: String,
+    /// The text before the file's tests.
+    code: String,
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    collect(&root, &mut files);
+    files.sort();
+    let read = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).expect("a source file is readable text");
+        let code = text.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default().to_owned();
+        let name =
+            path.strip_prefix(&root).expect("below src").to_string_lossy().replace('\\', "/");
+        Source { name, text, code }
+    };
+    files.into_iter().map(read).collect()
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("src is readable") {
+        let path = entry.expect("src is readable").path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+impl Source {
+    fn module(&self) -> &str {
+        let first = self.name.split('/').next().unwrap_or_default();
+        first.strip_suffix(".rs").unwrap_or(first)
+    }
+
+    /// Lines of code, without comments and tests, with their numbers.
+    fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
+        let is_code = |line: &&str| !line.trim_start().starts_with("//");
+        self.code
+            .lines()
+            .enumerate()
+            .filter(move |(_, line)| is_code(line))
+            .map(|(index, line)| (index + 1, line))
+    }
+
+    fn is_in(&self, places: &[&str]) -> bool {
+        places.iter().any(|place| self.name.starts_with(place))
+    }
+}
+
+fn check(problems: &str) {
+    assert!(problems.is_empty(), "house rules are broken:\n{problems}");
+}
+
+/// The modules that a line names with `crate::`, including `crate::{a, b}`.
+fn named_modules(line: &str) -> Vec<&str> {
+    let mut named = Vec::new();
+    for part in line.split("crate::").skip(1) {
+        let part = part.trim_start_matches('{');
+        let end = part.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        named.push(&part[..end.unwrap_or(part.len())]);
+    }
+    named
+}
+
+/// Catches an edge that turns the map in ARCHITECTURE.md into a lie.
+#[test]
+fn modules_name_only_what_they_may() {
+    let mut problems = String::new();
+    for source in sources() {
+        let module = source.module();
+        if matches!(module, "lib" | "main") {
+            continue;
+        }
+        let Some((_, allowed)) = MAY_NAME.iter().find(|(name, _)| *name == module) else {
+            let _ = writeln!(problems, "src/{}: module `{module}` is not on the map", source.name);
+            continue;
+        };
+        for (number, line) in source.lines() {
+            for named in named_modules(line) {
+                let known = MAY_NAME.iter().any(|(name, _)| *name == named);
+                let open =
+                    named == "base" || (named == "event" && !matches!(module, "wire" | "base"));
+                if known && named != module && !open && !allowed.contains(&named) {
+                    let _ = writeln!(
+                        problems,
+                        "src/{}:{number}: `{module}` must not name `{named}`",
+                        source.name
+                    );
+                }
+            }
+        }
+    }
+    check(&problems);
+}
+
+/// Catches a test of the map that sees nothing: a planted edge must be seen.
+#[test]
+fn a_planted_edge_is_seen() {
+    assert_eq!(named_modules("use crate::lab::Lab;"), ["lab"]);
+    assert_eq!(named_modules("let x = crate::plan::a() + crate::cli::b();"), ["plan", "cli"]);
+    assert_eq!(named_modules("use crate::{record::Shard};"), ["record"]);
+    assert!(named_modules("use tokio::net;").is_empty());
+}
+
+/// Catches a call outside the one place that is meant to make it.
+#[test]
+fn calls_stand_where_they_belong() {
+    let mut problems = String::new();
+    for source in sources() {
+        for ban in BANS {
+            if source.is_in(ban.allowed) {
+                continue;
+            }
+            for (number, line) in source.lines() {
+                for text in ban.text.iter().filter(|text| line.contains(**text)) {
+                    let place = format!("src/{}:{number}", source.name);
+                    let _ = writeln!(problems, "{place}: `{text}`: {}", ban.instead);
+                }
+            }
+        }
+    }
+    check(&problems);
+}
+
+/// Catches a decision that waits, reads a clock or draws by itself.
+#[test]
+fn what_decides_does_not_act() {
+    let mut problems = String::new();
+    let pure = |source: &&Source| source.is_in(PURE) && !source.is_in(DRIVERS);
+    for source in sources().iter().filter(pure) {
+        for (number, line) in source.lines() {
+            for call in IMPURE_CALLS.iter().filter(|call| line.contains(**call)) {
+                let place = format!("src/{}:{number}", source.name);
+                let _ =
+                    writeln!(problems, "{place}: `{call}` in pure code: take it as an argument");
+            }
+        }
+    }
+    check(&problems);
+}
+
+/// Catches a kind that exists as a file and is missing from its table.
+#[test]
+fn tables_list_every_file_beside_them() {
+    let mut problems = String::new();
+    let all = sources();
+    for folder in TABLES {
+        let prefix = format!("{folder}/");
+        let Some(table) = all.iter().find(|source| source.name == format!("{folder}/mod.rs"))
+        else {
+            let _ = writeln!(problems, "src/{folder}/mod.rs: there is no such table");
+            continue;
+        };
+        let kinds = all.iter().filter_map(|source| source.name.strip_prefix(&prefix));
+        for file in kinds.filter(|file| *file != "mod.rs" && !file.contains('/')) {
+            let kind = file.trim_end_matches(".rs");
+            let is_kind = all.iter().any(|source| {
+                source.name == format!("{folder}/{file}")
+                    && source.code.lines().any(|line| line.contains("const KIND:"))
+            });
+            if is_kind && !table.code.contains(&format!("{kind}::KIND")) {
+                let _ = writeln!(problems, "src/{folder}/{file}: add `{kind}::KIND` to the table");
+            }
+        }
+    }
+    check(&problems);
+}
+
+/// Catches a file nobody can place, and one that has grown a second noun.
+#[test]
+fn files_begin_with_their_purpose_and_stay_short() {
+    let mut problems = String::new();
+    for source in sources() {
+        if !source.text.starts_with("//!") {
+            let _ =
+                writeln!(problems, "src/{}:1: say first what this file owns (`//!`)", source.name);
+        }
+        let lines = source.text.lines().count();
+        if lines > FILE_LINES_MAX {
+            let _ = writeln!(problems, "src/{}: {lines} lines want a second noun", source.name);
+        }
+    }
+    check(&problems);
+}

@@ -1,7 +1,6 @@
 //! Whole stories over real sockets and the real clock, one module a subject. One binary, so that it
 //! is linked once.
 
-#[cfg(test)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod api;

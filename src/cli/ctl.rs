@@ -156,7 +156,7 @@ pub(super) fn main(arguments: &Arguments) -> ExitCode {
             if let Some(words) = asked {
                 output::result(&help(words));
             }
-            output::say(&format_args!("{message}\n"));
+            output::remark(&message);
             ExitCode::from(exit)
         }
     }

@@ -28,9 +28,3 @@ pub(super) fn complain(what: &dyn Display) {
 pub(super) fn remark(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
-
-/// Says what went wrong in words that are another program's.
-pub(super) fn say(what: &dyn Display) {
-    // Nobody is left to tell when stderr is gone.
-    let _ = write!(std::io::stderr(), "{what}");
-}

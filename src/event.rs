@@ -385,7 +385,8 @@ pub struct Sample {
     pub connection_wait: Duration,
     /// How often it was tried.
     pub attempts: u32,
-    /// Requests it put on the wire (a multi-get sends one to each node it needs).
+    /// Requests it put on the wire: a multi-get sends several, and a read that finds nothing is
+    /// followed by the write that fills the gap.
     pub requests: u32,
 }
 
@@ -535,6 +536,9 @@ pub enum ViolationKind {
     AcknowledgedButLost,
     /// A counter above what was acknowledged and indeterminate together.
     DoubleApplied,
+    /// Older than the last acknowledged write, because a write whose reply was lost was executed
+    /// after it.
+    LateWrite,
 }
 
 impl ViolationKind {

@@ -181,6 +181,11 @@ pub(super) fn blemishes(summary: &Summary, analysis: &Analysis) -> Vec<String> {
         _ => None,
     })
     .collect();
+    if let Some(late) = summary.inputs.data.stale_by_late_write.filter(|late| *late > 0) {
+        let text = "a write that had timed out was executed after a later, acknowledged one, and \
+                    its value was read";
+        reasons.push(format!("{text}: {late} times"));
+    }
     let healthy = summary.tally(Some(Phase::Fault), NodeGroup::Healthy).counts;
     let ratio = healthy.error_ratio().unwrap_or(0.0);
     if has_faults(summary) && ratio > HEALTHY_ERROR_RATIO {

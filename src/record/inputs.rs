@@ -111,6 +111,9 @@ pub struct DataTotals {
     pub wrong: u64,
     /// Values whose length or checksum is not their own.
     pub corrupt: u64,
+    /// Reads older than the last acknowledged write because a write whose reply was lost was
+    /// executed after it.
+    pub stale_by_late_write: Option<u64>,
     /// Reads older than the last attempted write, which was not acknowledged.
     pub stale_unacknowledged: Option<u64>,
     /// Acknowledged writes that were never executed.

@@ -245,6 +245,7 @@ fn data(summary: &Summary) -> DataReport {
         wrong: summary.total(Outcome::Wrong).max(told.wrong),
         corrupt: summary.total(Outcome::Corrupt).max(told.corrupt),
         stale: summary.total(Outcome::Stale),
+        stale_by_late_write: told.stale_by_late_write,
         stale_unacknowledged: told.stale_unacknowledged,
         false_misses: summary.total(Outcome::FalseMiss),
         acknowledged_but_lost: told.acknowledged_but_lost,

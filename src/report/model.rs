@@ -268,6 +268,8 @@ pub struct DataReport {
     pub corrupt: u64,
     /// Reads older than the last acknowledged write.
     pub stale: u64,
+    /// Those of them that a write whose reply was lost put there: it was executed after a later one.
+    pub stale_by_late_write: Option<u64>,
     /// Reads older than the last attempted write, which was not acknowledged.
     pub stale_unacknowledged: Option<u64>,
     /// Misses although the key's own node holds the value.

@@ -85,6 +85,7 @@ pub(super) fn data(totals: &load::LoadTotals) -> DataTotals {
     DataTotals {
         wrong: totals.data.wrong,
         corrupt: totals.data.corrupt,
+        stale_by_late_write: Some(totals.data.stale_by_late_write),
         stale_unacknowledged: Some(totals.data.stale_unacknowledged),
         acknowledged_but_lost: Some(totals.data.acknowledged_but_lost),
         double_applied: Some(totals.data.double_applied),

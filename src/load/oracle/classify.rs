@@ -5,7 +5,8 @@
 //! | bytes that are no whole value of ours | | corrupt |
 //! | a value of another key or another run | | wrong |
 //! | a sequence that was never handed out | | wrong |
-//! | a sequence before the last acknowledged write when the read began | | stale |
+//! | a sequence before the last acknowledged write when the read began | that write was in doubt | stale by a late write |
+//! | a sequence before the last acknowledged write when the read began | otherwise | stale |
 //! | a sequence before a later write that had failed by then | | stale, unacknowledged |
 //! | any other | | a hit |
 //! | nothing | the home surely held the key all the while | a false miss |
@@ -45,6 +46,8 @@ pub enum Verdict {
     StaleUnacknowledged,
     /// Absent, although the home held it.
     FalseMiss,
+    /// Older than the last acknowledged write, because a write in doubt was executed after it.
+    StaleByLateWrite,
     /// Older than the last acknowledged write.
     Stale,
     /// Damaged.
@@ -65,7 +68,8 @@ pub fn classify(reading: &Reading, before: &Record, after: &Record) -> Verdict {
     if !ours || stamp.sequence == 0 || stamp.sequence > after.attempted() {
         Verdict::Wrong
     } else if stamp.sequence < before.acknowledged() {
-        Verdict::Stale
+        let late = after.was_in_doubt(stamp.sequence);
+        if late { Verdict::StaleByLateWrite } else { Verdict::Stale }
     } else if stamp.sequence < before.failed() {
         Verdict::StaleUnacknowledged
     } else {
@@ -94,6 +98,10 @@ impl Verdict {
                 Some((ViolationKind::Corrupt, "a value that is damaged, cut short or not ours"))
             }
             Self::Stale => Some((ViolationKind::Stale, "older than the last acknowledged write")),
+            Self::StaleByLateWrite => Some((
+                ViolationKind::LateWrite,
+                "a write whose reply was lost was executed after a later, acknowledged one",
+            )),
             Self::StaleUnacknowledged => Some((
                 ViolationKind::StaleUnacknowledged,
                 "older than a later write that was not acknowledged",
@@ -174,7 +182,8 @@ mod tests {
     #[test]
     fn a_late_execution_over_a_newer_write_is_stale() {
         let record = record(&[ACKNOWLEDGED, WriteEnd::InDoubt, ACKNOWLEDGED]);
-        assert_eq!(classify(&reading(value(2)), &record, &record), Verdict::Stale);
+        assert_eq!(classify(&reading(value(2)), &record, &record), Verdict::StaleByLateWrite);
+        assert_eq!(classify(&reading(value(1)), &record, &record), Verdict::Stale);
     }
 
     /// Catches a read that is judged by a write that ended, or began, after the read began.

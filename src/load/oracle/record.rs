@@ -33,7 +33,13 @@ pub struct Record {
     held: Option<Held>,
     /// Whether a delete may still be executed.
     delete_in_doubt: bool,
+    /// The last writes that ended in doubt: any of them may still be executed.
+    doubtful: [u64; DOUBTFUL_MAX],
 }
+
+/// Writes in doubt that are remembered for each key. One that is older and comes late all the same
+/// is called stale without its reason.
+const DOUBTFUL_MAX: usize = 4;
 
 /// What a home node surely holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +67,12 @@ impl Record {
     #[must_use]
     pub const fn failed(&self) -> u64 {
         self.failed
+    }
+
+    /// Whether this write is known to have ended in doubt.
+    #[must_use]
+    pub fn was_in_doubt(&self, sequence: u64) -> bool {
+        self.doubtful.contains(&sequence)
     }
 
     /// When the write began that stored what the home holds, if it surely holds anything.
@@ -107,6 +119,8 @@ impl Record {
                 self.failed = sequence;
                 self.held = None;
                 self.delete_in_doubt |= effect == Effect::Delete;
+                self.doubtful.rotate_right(1);
+                self.doubtful[0] = sequence;
             }
         }
     }

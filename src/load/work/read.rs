@@ -73,7 +73,7 @@ impl Hands {
             Verdict::Hit | Verdict::StaleUnacknowledged => Outcome::Hit,
             Verdict::Miss => Outcome::Miss,
             Verdict::FalseMiss => Outcome::FalseMiss,
-            Verdict::Stale => Outcome::Stale,
+            Verdict::Stale | Verdict::StaleByLateWrite => Outcome::Stale,
             Verdict::Corrupt => Outcome::Corrupt,
             Verdict::Wrong => Outcome::Wrong,
         }

@@ -67,9 +67,10 @@ impl Worker {
         let draft = self.hands.drafter.draw();
         ticket.take_up(draft.operation, draft.home);
         let done = self.attempt(draft).await;
-        let sample = self.sample(&ticket, draft, done);
+        let mut sample = self.sample(&ticket, draft, done);
+        // The operation is over and its time is noted; what it makes necessary counts as its request.
+        sample.requests += self.fill().await;
         ticket.close(&sample, &mut self.sampler);
-        self.fill().await;
     }
 
     /// Performs the draft; one that does not end in its time, or with the run, is hung. Dropping
@@ -102,21 +103,26 @@ impl Worker {
         }
     }
 
-    /// Stores what the ticket found absent.
-    async fn fill(&mut self) {
+    /// Stores what the ticket found absent; returns how many values it stored.
+    async fn fill(&mut self) -> u32 {
+        let mut stored = 0;
         while let Some(fill) = self.hands.absent.pop() {
             let limit = self.shared.hung_after;
             let filled = tokio::select! {
                 biased;
                 filled = tokio::time::timeout(limit, self.hands.fill(fill, false)) => filled,
-                () = &mut self.cancelled => return,
+                () = &mut self.cancelled => return stored,
             };
             match filled {
-                Ok(Filled::Yes) => self.shared.fills.fetch_add(1, Ordering::Relaxed),
+                Ok(Filled::Yes) => {
+                    stored += 1;
+                    self.shared.fills.fetch_add(1, Ordering::Relaxed)
+                }
                 Ok(Filled::Needless) => continue,
                 Ok(Filled::No) | Err(_) => self.shared.fills_failed.fetch_add(1, Ordering::Relaxed),
             };
         }
+        stored
     }
 }
 

@@ -260,6 +260,7 @@ impl Page {
 fn lesser(data: &DataReport) -> String {
     [
         (Some(data.stale), "stale"),
+        (data.stale_by_late_write.filter(|count| *count > 0), "of them by late writes"),
         (data.stale_unacknowledged, "stale after a lost write"),
         (Some(data.false_misses), "false misses"),
         (data.acknowledged_but_lost, "writes lost"),

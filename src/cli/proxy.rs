@@ -97,6 +97,7 @@ async fn serve(arguments: &Arguments) -> Result<Exit, (Exit, String)> {
         proxy_metrics: arguments.metrics.proxy_metrics,
         runtime_metrics: arguments.metrics.runtime_metrics,
         feed: Some(feed),
+        meddling: None,
     };
     let address = api::serve(listener, set, options, &scope).map_err(not_bound)?;
     info!(%address, seed = seed.value(), version = env!("CARGO_PKG_VERSION"), "control API listens");

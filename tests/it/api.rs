@@ -482,7 +482,8 @@ async fn garbage_is_answered_or_dropped() {
 /// Catches figures that appear only once a connection has ended, as Toxiproxy's do.
 #[tokio::test]
 async fn figures_are_live_while_connections_are_open() {
-    let options = ApiOptions { proxy_metrics: true, runtime_metrics: true, feed: None };
+    let options =
+        ApiOptions { proxy_metrics: true, runtime_metrics: true, ..ApiOptions::default() };
     let (api, server) = (Api::with(options).await, TcpListener::bind("127.0.0.1:0").await.unwrap());
     let address = api.proxy(&server).await;
     let (mut client, mut peer) = connect(address, &server).await;
@@ -501,6 +502,20 @@ async fn figures_are_live_while_connections_are_open() {
     assert_eq!(taps["open"], 1);
     assert_eq!(taps["received_bytes"], json!({ "upstream": 4, "downstream": 4 }));
     assert_eq!(taps["connections"][0]["client"], client.local_addr().unwrap().to_string());
+}
+
+/// Catches a run that others change unnoticed, and one that is blamed for being looked at.
+#[tokio::test]
+async fn a_run_is_told_of_changes_and_of_nothing_else() {
+    let (sender, mut seen) = tokio::sync::mpsc::unbounded_channel();
+    let meddling = Some(Events::to(move |kind| drop(sender.send(kind))));
+    let api = Api::with(ApiOptions { meddling, ..ApiOptions::default() }).await;
+    api.json("GET", "/proxies", json!(null), 200).await;
+    api.json("POST", "/proxies", json!({}), 400).await;
+    assert!(seen.try_recv().is_err());
+    assert_eq!(api.send("POST", "/reset", "").await.status, 204);
+    let told = within(seen.recv()).await.unwrap();
+    assert!(format!("{told:?}").contains("POST /reset"), "{told:?}");
 }
 
 /// Catches a stream of events that misses a change or does not end with the server.

@@ -29,7 +29,7 @@ pub(super) struct Arguments {
     #[arg(long, short = 'v')]
     version: bool,
     /// Print help
-    #[arg(long, action = ArgAction::Help)]
+    #[arg(long, action = ArgAction::Help, global = true)]
     help: Option<bool>,
     #[command(subcommand)]
     command: Option<Command>,

@@ -47,12 +47,12 @@ pub(super) struct Arguments {
 #[derive(Debug, clap::Args)]
 struct MetricsFlags {
     /// Show figures about this process on /metrics
-    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false",
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
           default_missing_value = "true", value_parser = BoolishValueParser::new(),
           action = ArgAction::Set, hide_default_value = true, hide_possible_values = true)]
     runtime_metrics: bool,
     /// Show the proxies' figures on /metrics
-    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false",
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
           default_missing_value = "true", value_parser = BoolishValueParser::new(),
           action = ArgAction::Set, hide_default_value = true, hide_possible_values = true)]
     proxy_metrics: bool,

@@ -67,17 +67,18 @@ impl OneNode {
     /// `None` when no fault was ever applied to it.
     fn of(summary: &Summary, node: NodeIndex) -> Option<Self> {
         let applied = summary.faults_on(node).filter_map(|fault| fault.applied).min()?;
+        let from = biting_since(summary, applied);
         let bins = after_fault(summary, |other| other == node);
         let slow_us = Baseline::of(summary, |_| true).map_or(f64::INFINITY, |base| base.slow_us);
         let slow = bins
             .iter()
-            .filter(|piece| piece.start >= applied && piece.bin.response.longer_than(slow_us) > 0)
+            .filter(|piece| piece.end() > from && piece.bin.response.longer_than(slow_us) > 0)
             .map(|piece| piece.start.plus(Duration::from_secs_f64(slow_us / 1e6)))
             .next();
         let first_error =
-            bins.iter().filter_map(|piece| piece.bin.first_error).filter(|at| *at >= applied).min();
-        let open = opened(summary, node, applied);
-        let detected = [open, noticed(summary, node, applied)].into_iter().flatten().min();
+            bins.iter().filter_map(|piece| piece.bin.first_error).filter(|at| *at >= from).min();
+        let open = opened(summary, node, from);
+        let detected = [open, noticed(summary, node, from)].into_iter().flatten().min();
         let until = detected.or_else(|| summary.healed()).unwrap_or(summary.inputs.ended);
         Some(Self {
             first_impact: [slow, first_error]
@@ -90,11 +91,19 @@ impl OneNode {
             open_after_error: open.zip(first_error).map(|(open, error)| open.since(error)),
             exposure: bins
                 .iter()
-                .filter(|piece| piece.end() > applied && piece.start < until)
+                .filter(|piece| piece.end() > from && piece.start < until)
                 .map(|piece| piece.bin.long)
                 .sum(),
         })
     }
+}
+
+/// From when on a sign belongs to a fault that was acknowledged at `applied`: it bites while it is
+/// being applied, but never before its phase. What came before the acknowledgement took no time.
+fn biting_since(summary: &Summary, applied: Offset) -> Offset {
+    let phase = summary.phase(Phase::Fault).map_or(applied, |phase| phase.start);
+    let earliest = Offset(applied.0.saturating_sub(Offset::from_duration(APPLYING).0));
+    earliest.max(phase).min(applied)
 }
 
 /// When the breaker of `node` first opened after `from`.
@@ -116,10 +125,11 @@ fn noticed(summary: &Summary, node: NodeIndex, from: Offset) -> Option<Offset> {
         .find(|at| *at >= from)
 }
 
-/// How often a breaker opened while no fault was active on its node. A failure that began under a
-/// fault may end up to `grace` after it.
+/// How often a breaker opened while no fault was active on its node, after the warm-up. A failure
+/// that began under a fault may end up to `grace` after it.
 pub(crate) fn false_opens(summary: &Summary, node: NodeIndex) -> u64 {
     let grace = summary.config.operation_timeout * 2;
+    let settled = summary.phase(Phase::Steady).map_or(Offset(0), |phase| phase.start);
     let excused = |at: Offset| {
         summary.faults_on(node).any(|fault| {
             let begun = fault.applied.is_some_and(|applied| applied <= at.plus(APPLYING));
@@ -130,11 +140,11 @@ pub(crate) fn false_opens(summary: &Summary, node: NodeIndex) -> u64 {
         .transitions
         .iter()
         .filter(|change| change.node == node && change.to == BreakerState::Open)
-        .filter(|change| !excused(change.at));
+        .filter(|change| change.at >= settled && !excused(change.at));
     opens.count() as u64
 }
 
-/// A fault bites while it is being applied, a little before everything has acknowledged it.
+/// How long before its acknowledgement a fault may bite: while it is being applied.
 const APPLYING: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
@@ -160,6 +170,19 @@ mod tests {
         assert_eq!(detection.exposure, Some(10));
         assert_eq!(detection.fast_fail.p99, Some(5));
         assert_eq!(detection.shed, 990);
+    }
+
+    /// Catches the first moments of a fault that are lost because its acknowledgement comes later.
+    #[test]
+    fn what_bites_before_the_acknowledgement_counts() {
+        let mut summary = Story::default().tell(usual);
+        let applied = Offset::from_duration(Duration::from_millis(FAULT_MS + 80));
+        summary.inputs.faults[0].applied = Some(applied);
+        let detection = Detection::of(&summary);
+        assert_eq!(detection.first_impact, Some(Duration::ZERO));
+        assert_eq!(detection.breaker_open, Some(Duration::ZERO));
+        let counting = detection.breaker_open_after_first_failure;
+        assert_eq!(counting, Some(Duration::from_micros(49_995)));
     }
 
     /// Catches a breaker that never opened but has a time, and openings excused for ever.

@@ -30,17 +30,17 @@ pub(super) fn gates(summary: &Summary, objectives: &[Objective]) -> Vec<String> 
     let mut reasons = Vec::new();
     let data = &summary.inputs.data;
     for (outcome, told, measure, what) in [
-        (Outcome::Wrong, data.wrong, "wrong_data", "wrong: a value of another key"),
+        (Outcome::Wrong, data.wrong, "wrong_data", "wrong values, of another key or never written"),
         (
             Outcome::Corrupt,
             data.corrupt,
             "corrupt_data",
-            "corrupt: a length or checksum not its own",
+            "corrupt values, with a length or checksum not their own",
         ),
     ] {
         let count = summary.total(outcome).max(told);
         if count > 0 && !expected(objectives, measure) {
-            reasons.push(format!("{count} reads were {what}"));
+            reasons.push(format!("{what}: {count}"));
         }
     }
     let (offered, counted) = summary.conservation();
@@ -53,7 +53,7 @@ pub(super) fn gates(summary: &Summary, objectives: &[Objective]) -> Vec<String> 
     }
     match &summary.inputs.harness.tasks {
         TaskEnd::Clean => {}
-        TaskEnd::Leaked(count) => reasons.push(format!("{count} tasks did not end")),
+        TaskEnd::Leaked(count) => reasons.push(format!("tasks that did not end: {count}")),
         TaskEnd::Panicked(task) => reasons.push(format!("a task panicked: {task}")),
     }
     reasons
@@ -167,17 +167,17 @@ pub(super) fn vacuous(summary: &Summary, analysis: &Analysis) -> Vec<String> {
 pub(super) fn blemishes(summary: &Summary, analysis: &Analysis) -> Vec<String> {
     let facts = measure::Facts { summary, analysis, phase: None, nodes: NodeGroup::All };
     let mut reasons: Vec<String> = [
-        ("stale_data", "reads were stale"),
-        ("acknowledged_but_lost", "acknowledged writes were lost"),
-        ("double_applied", "increments were applied twice"),
-        ("dirty_reuse", "requests went out on a connection that still owed a reply"),
-        ("false_opens", "times a breaker opened without a fault on its node"),
-        ("relapses", "times the cache got bad again after it had been good"),
-        ("hung", "operations hung"),
+        ("stale_data", "stale reads"),
+        ("acknowledged_but_lost", "acknowledged writes that were lost"),
+        ("double_applied", "increments that were applied twice"),
+        ("dirty_reuse", "requests on a connection that still owed a reply"),
+        ("false_opens", "breaker openings without a fault on the node"),
+        ("relapses", "times that it got bad again after it had been good"),
+        ("hung", "operations that hung"),
     ]
     .into_iter()
     .filter_map(|(name, what)| match (measure::find(name)?.read)(&facts) {
-        Reading::Value { value, .. } if value > 0.0 => Some(format!("{value} {what}")),
+        Reading::Value { value, .. } if value > 0.0 => Some(format!("{what}: {value}")),
         _ => None,
     })
     .collect();

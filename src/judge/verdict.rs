@@ -206,10 +206,10 @@ mod tests {
     fn each_rule_decides() {
         type Edit = fn(&mut Summary);
         let rules: [(Edit, Verdict, &str); 10] = [
-            (|s| s.inputs.data.wrong = 1, Verdict::Fail, "1 reads were wrong"),
-            (|s| s.inputs.data.corrupt = 2, Verdict::Fail, "2 reads were corrupt"),
+            (|s| s.inputs.data.wrong = 1, Verdict::Fail, "never written: 1"),
+            (|s| s.inputs.data.corrupt = 2, Verdict::Fail, "not their own: 2"),
             (|s| s.inputs.load.tickets_issued += 1, Verdict::Fail, "not accounted for"),
-            (|s| s.inputs.harness.tasks = TaskEnd::Leaked(3), Verdict::Fail, "3 tasks"),
+            (|s| s.inputs.harness.tasks = TaskEnd::Leaked(3), Verdict::Fail, "did not end: 3"),
             (
                 |s| s.inputs.harness.tasks = TaskEnd::Panicked("run/x: boom".to_owned()),
                 Verdict::Fail,
@@ -233,11 +233,7 @@ mod tests {
             ),
             (|s| s.inputs.faults[0].healed = None, Verdict::Invalid, "`down` was never healed"),
             (|s| s.inputs.wire[0].dirty_reuse = 1, Verdict::Degraded, "owed a reply"),
-            (
-                |s| s.inputs.data.double_applied = Some(4),
-                Verdict::Degraded,
-                "4 increments were applied twice",
-            ),
+            (|s| s.inputs.data.double_applied = Some(4), Verdict::Degraded, "applied twice: 4"),
         ];
         let summary = Story::default().tell(usual);
         for (edit, expected, reason) in rules {
@@ -296,7 +292,7 @@ mod tests {
                     if n == 0 && ms == HEAL_MS + 500 { (Outcome::Stale, 200) } else { usual(n, ms) }
                 }),
                 Verdict::Degraded,
-                "1 reads were stale",
+                "stale reads: 1",
             ),
         ];
         for (behave, expected, reason) in stories {

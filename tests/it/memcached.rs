@@ -1,7 +1,5 @@
 //! A real memcached as a child of the test.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests stand outside of their functions")]
-
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::process::{Child, Command, Stdio};

@@ -1,7 +1,5 @@
 //! The wire module against memcached's own replies: what we make of both directions must agree.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests stand outside of their functions")]
-
 use harness::wire::binary::{HEADER_BYTES, Header, REQUEST_MAGIC};
 use harness::wire::observe::{Observer, Options, ReplyEvent, RequestEvent, State};
 use harness::wire::request::Due;

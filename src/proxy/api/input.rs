@@ -347,7 +347,8 @@ mod tests {
             let inner = object(&inner, "null");
             let outer = object(&outer, &inner);
             let list = format!("[{outer},{inner}]");
-            for body in [&bytes[..], outer.as_bytes(), list.as_bytes(), &list.as_bytes()[..cut.min(list.len())]] {
+            let cut = &list.as_bytes()[..cut.min(list.len())];
+            for body in [&bytes[..], outer.as_bytes(), list.as_bytes(), cut] {
                 let _ = proxy(body).map(|input| input.toxics.len());
                 let _ = proxies(body).map(|all| all.len());
                 let _ = toxic(body).and_then(ToxicHead::complete).map(|input| input.config());

@@ -15,8 +15,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::base::time::Wall;
 
-/// Writes this program's log lines to stdout, as far as `level` (the value of `LOG_LEVEL`) lets them
-/// through. An unknown level is an error line, and the default.
+/// Writes this program's log lines to stdout, as far as `level` (the value of `LOG_LEVEL`) lets
+/// them through. An unknown level is an error line, and the default.
 pub(super) fn start(level: Option<&str>) {
     let known = level.map(parse);
     let filter = known.flatten().unwrap_or(LevelFilter::INFO);

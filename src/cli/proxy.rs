@@ -47,14 +47,16 @@ pub(super) struct Arguments {
 #[derive(Debug, clap::Args)]
 struct MetricsFlags {
     /// Show figures about this process on /metrics
-    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false",
-          default_missing_value = "true", value_parser = BoolishValueParser::new(),
-          action = ArgAction::Set, hide_default_value = true, hide_possible_values = true)]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_value = "false", default_missing_value = "true",
+          value_parser = BoolishValueParser::new(), action = ArgAction::Set,
+          hide_default_value = true, hide_possible_values = true)]
     runtime_metrics: bool,
     /// Show the proxies' figures on /metrics
-    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false",
-          default_missing_value = "true", value_parser = BoolishValueParser::new(),
-          action = ArgAction::Set, hide_default_value = true, hide_possible_values = true)]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_value = "false", default_missing_value = "true",
+          value_parser = BoolishValueParser::new(), action = ArgAction::Set,
+          hide_default_value = true, hide_possible_values = true)]
     proxy_metrics: bool,
 }
 
@@ -97,9 +99,11 @@ async fn serve(arguments: &Arguments) -> Result<Exit, (Exit, String)> {
         proxy_metrics: arguments.metrics.proxy_metrics,
         runtime_metrics: arguments.metrics.runtime_metrics,
         feed: Some(feed),
+        meddling: None,
     };
     let address = api::serve(listener, set, options, &scope).map_err(not_bound)?;
-    info!(%address, seed = seed.value(), version = env!("CARGO_PKG_VERSION"), "control API listens");
+    let version = env!("CARGO_PKG_VERSION");
+    info!(%address, seed = seed.value(), version, "control API listens");
     let signal = signal()
         .await
         .map_err(|error| (Exit::Internal, format!("cannot wait for signals: {error}")))?;

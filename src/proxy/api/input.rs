@@ -332,4 +332,74 @@ mod tests {
         }
         assert!(proxy(br#"{"toxics":null}"#).unwrap().toxics.is_empty());
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(256))]
+
+        /// Catches a body that panics: any members with any values, and any bytes.
+        #[test]
+        fn no_body_panics(
+            inner in members(),
+            outer in members(),
+            cut in 0_usize..200,
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..20),
+        ) {
+            let inner = object(&inner, "null");
+            let outer = object(&outer, &inner);
+            let list = format!("[{outer},{inner}]");
+            let cut = &list.as_bytes()[..cut.min(list.len())];
+            for body in [&bytes[..], outer.as_bytes(), list.as_bytes(), cut] {
+                let _ = proxy(body).map(|input| input.toxics.len());
+                let _ = proxies(body).map(|all| all.len());
+                let _ = toxic(body).and_then(ToxicHead::complete).map(|input| input.config());
+                for kind in TOXICS.kinds {
+                    let _ = change(body, kind.name);
+                }
+            }
+        }
+    }
+
+    const KEYS: [&str; 12] = [
+        "name",
+        "LISTEN",
+        "upstream",
+        "enabled",
+        "toxics",
+        "type",
+        "stream",
+        "toxicity",
+        "attributes",
+        "settings",
+        "loss_rate",
+        "latency",
+    ];
+
+    /// `@` stands for an object, whose members are the same with others.
+    const VALUES: [&str; 14] = [
+        "@",
+        "[@]",
+        "@",
+        "null",
+        "true",
+        "-1",
+        "1e999",
+        "1e-400",
+        "9223372036854775808",
+        "0.5",
+        r#""packet_loss""#,
+        r#""both""#,
+        r#""5%""#,
+        r#""\ud800\u0000""#,
+    ];
+
+    fn members() -> impl proptest::strategy::Strategy<Value = Vec<(usize, usize)>> {
+        proptest::collection::vec((0..KEYS.len(), 0..VALUES.len()), 0..8)
+    }
+
+    fn object(members: &[(usize, usize)], nested: &str) -> String {
+        let members = members.iter().map(|(key, value)| {
+            format!("\"{}\":{}", KEYS[*key], VALUES[*value].replace('@', nested))
+        });
+        format!("{{{}}}", crate::proxy::api::output::joined(members))
+    }
 }

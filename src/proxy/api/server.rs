@@ -30,6 +30,7 @@ use super::reply::{Refusal, Reply};
 use super::request_id::RequestIds;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
+use crate::event::{EventKind, Events};
 use crate::proxy::ProxySet;
 
 /// More connections than this wait to be accepted.
@@ -58,6 +59,9 @@ pub struct ApiOptions {
     pub runtime_metrics: bool,
     /// `/events` with what happens.
     pub feed: Option<Feed>,
+    /// Who is told of every change that a client makes: during a run that is trouble, because its
+    /// faults are no longer those of the plan.
+    pub meddling: Option<Events>,
 }
 
 /// A listener for the control API: a name means its IPv4 address when it has one, no host means
@@ -96,6 +100,7 @@ pub fn serve(
     let api = Arc::new(Api {
         handler: Handler { set, metrics },
         feed: options.feed,
+        meddling: options.meddling,
         ids: RequestIds::new(Seed::from_system()),
         scope: scope.clone(),
     });
@@ -113,6 +118,7 @@ pub fn serve(
 struct Api {
     handler: Handler,
     feed: Option<Feed>,
+    meddling: Option<Events>,
     ids: RequestIds,
     scope: Scope,
 }
@@ -217,10 +223,22 @@ impl Api {
         };
         let (status, size) = (reply.status.as_u16(), reply.body_length());
         debug!(request_id = id, %method, url = path, status, size, "request");
-        if let Some(feed) = self.feed.as_ref().filter(|_| method != Method::GET) {
-            feed.publish_change(method.as_str(), &path, status);
+        if method != Method::GET {
+            self.announce(method.as_str(), &path, reply.status);
         }
         reply.into_response()
+    }
+
+    /// Tells whoever listens that a client changed something, or tried to.
+    fn announce(&self, method: &str, path: &str, status: StatusCode) {
+        if let Some(feed) = &self.feed {
+            feed.publish_change(method, path, status.as_u16());
+        }
+        if let Some(events) = self.meddling.as_ref().filter(|_| status.is_success()) {
+            let detail =
+                format!("a client of the control API changed the proxies: {method} {path}");
+            events.emit(EventKind::Trouble { detail });
+        }
     }
 
     /// Handles the request in a task, for a bounded time.

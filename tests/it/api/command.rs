@@ -124,13 +124,18 @@ async fn every_mistake_is_named_as_by_toxiproxy_cli() {
     assert_eq!((unknown.stderr.as_str(), unknown.exit), ("No help topic for 'lst'\n", 3));
 }
 
-/// Catches a server that does not answer and a version that scripts do not find.
+/// Catches a version or a help that scripts and people do not find, and a silent server.
 #[tokio::test]
-async fn versions_are_those_of_the_contract() {
+async fn versions_and_help_are_found() {
     let ctl = harness(&["ctl", "--version"]).await;
     assert_eq!(ctl, fine("toxiproxy-cli version 2.12.0\n"));
     assert_eq!(harness(&["ctl", "-v"]).await, ctl);
     assert_eq!(harness(&["proxy", "-version"]).await, fine("toxiproxy-server version 2.12.0\n"));
+    for words in [&["ctl", "--help"][..], &["ctl", "create", "-help"], &["ctl", "t", "a", "--help"]]
+    {
+        let help = harness(words).await;
+        assert!(help.exit == 0 && help.stdout.contains("Usage: harness ctl"), "{help:?}");
+    }
     let outcome = harness(&["ctl", "-h", "http://127.0.0.1:1", "list"]).await;
     assert!(
         outcome.stderr.starts_with("Failed to retrieve proxies: fail to request: 127.0.0.1:1: ")

@@ -321,7 +321,11 @@ mod tests {
 
         /// Catches valid JSON that is refused or cut short.
         #[test]
-        fn json_is_accepted_whole(text in "[a-z\"\\\\é\n]{0,12}", number in any::<f64>(), flag: bool) {
+        fn json_is_accepted_whole(
+            text in "[a-z\"\\\\é\n]{0,12}",
+            number in any::<f64>(),
+            flag: bool,
+        ) {
             let value = serde_json::json!({ "k": [text, number, flag, null_or(flag)], "": {} });
             let body = serde_json::to_vec_pretty(&value).unwrap();
             prop_assert_eq!(first_value(&body), Ok(&body[..]));

@@ -4,7 +4,7 @@
 //! So it lives on a thread of its own, every piece of work has a client of its own, a panic is an
 //! error like any other, and nothing is believed that was not read back.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -98,7 +98,8 @@ impl ToxiproxyInjector {
         self.ask(move |server| {
             let mut result = Ok(());
             for toxic in &toxics {
-                result = result.and(server.clear(&toxic.proxy));
+                let cleared = server.clear(&toxic.proxy);
+                result = result.and(cleared);
             }
             result
         })
@@ -138,7 +139,7 @@ struct Wanted {
     kind: String,
     stream: &'static str,
     toxicity: f32,
-    attributes: HashMap<String, u32>,
+    attributes: BTreeMap<String, u32>,
 }
 
 impl Wanted {
@@ -152,7 +153,8 @@ impl Wanted {
             && found.r#type == self.kind
             && found.stream == self.stream
             && (found.toxicity - self.toxicity).abs() <= TOXICITY_ERROR_MAX
-            && found.attributes == self.attributes
+            && found.attributes.len() == self.attributes.len()
+            && self.attributes.iter().all(|(name, value)| found.attributes.get(name) == Some(value))
     }
 
     fn add_to(&self, proxy: &Proxy) {
@@ -187,7 +189,7 @@ fn wanted(fault: &FaultSpec) -> Result<Vec<Wanted>, String> {
         return Err(format!("toxiproxy_rust cannot add a {name}; leave out -toxiproxy"));
     };
     let settings = kind.complete(&fault.fault.settings).map_err(|error| error.what)?;
-    let mut attributes = HashMap::new();
+    let mut attributes = BTreeMap::new();
     for (name, _) in settings.iter() {
         let number = settings.number(name).map_err(|error| error.what)?;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
@@ -349,7 +351,7 @@ mod tests {
         let toxics = wanted(&latency).unwrap();
         let names: Vec<String> = toxics.iter().map(Wanted::name).collect();
         assert_eq!(names, ["latency_upstream", "latency_downstream"]);
-        let attributes = HashMap::from([("latency".to_owned(), 20), ("jitter".to_owned(), 0)]);
+        let attributes = BTreeMap::from([("latency".to_owned(), 20), ("jitter".to_owned(), 0)]);
         assert_eq!((&toxics[0].attributes, toxics[0].toxicity), (&attributes, 0.5));
     }
 

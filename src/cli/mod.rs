@@ -17,6 +17,7 @@ mod report;
 mod run;
 mod screen;
 mod session;
+mod up;
 mod values;
 
 use std::ffi::OsString;
@@ -58,6 +59,7 @@ fn dispatch(command: &Command) -> ExitCode {
         Command::Run(arguments) => run::main(arguments).into(),
         Command::Report(arguments) => report::main(arguments).into(),
         Command::Check(arguments) => check::main(arguments).into(),
+        Command::Up(arguments) => up::main(arguments).into(),
         Command::Node(arguments) => node::main(arguments).into(),
         Command::List(arguments) => list::main(arguments).into(),
         Command::Proxy(arguments) => proxy::main(arguments).into(),

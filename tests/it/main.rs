@@ -6,6 +6,7 @@
 mod api;
 mod cli;
 mod client;
+mod control;
 mod load;
 mod memcached;
 mod node;

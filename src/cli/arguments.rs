@@ -2,7 +2,7 @@
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::{check, ctl, list, node, proxy, report, run};
+use super::{check, ctl, list, node, proxy, report, route, run};
 
 /// What the words on the command line mean.
 #[derive(Debug, Parser)]
@@ -34,6 +34,7 @@ pub(super) enum Command {
     Check(check::Arguments),
     Node(node::Arguments),
     List(list::Arguments),
+    Route(route::Arguments),
     Proxy(proxy::Arguments),
     Ctl(ctl::Arguments),
 }

@@ -14,6 +14,7 @@ mod node;
 mod output;
 mod proxy;
 mod report;
+mod route;
 mod run;
 mod screen;
 mod session;
@@ -62,6 +63,7 @@ fn dispatch(command: &Command) -> ExitCode {
         Command::Up(arguments) => up::main(arguments).into(),
         Command::Node(arguments) => node::main(arguments).into(),
         Command::List(arguments) => list::main(arguments).into(),
+        Command::Route(arguments) => route::main(arguments).into(),
         Command::Proxy(arguments) => proxy::main(arguments).into(),
         Command::Ctl(arguments) => ctl::main(arguments),
     }

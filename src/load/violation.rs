@@ -143,7 +143,7 @@ impl Violation {
         let mut text = format!("{}: {}", self.key, self.detail);
         // Writing into a String cannot fail.
         if let Some(expected) = self.expected {
-            let _ = write!(text, "; expected write {expected} or later");
+            let _ = write!(text, "; expected at least {expected}");
         }
         if let Some(seen) = self.seen {
             let _ = write!(text, "; saw {seen}");
@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(seen.load(Ordering::Relaxed), totals.examples.len() as u64);
         assert_eq!(
             totals.examples[0].sentence(),
-            "k:0: older than acknowledged; expected write 9 or later; saw 7; connection 4"
+            "k:0: older than acknowledged; expected at least 9; saw 7; connection 4"
         );
     }
 }

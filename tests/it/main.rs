@@ -14,5 +14,6 @@ mod plan;
 mod proxy;
 mod report;
 mod transparency;
+mod run;
 mod wire;
 mod wire_reply;

@@ -75,6 +75,11 @@ impl Memcached {
         replies
     }
 
+    /// Where it listens, on the loopback interface.
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) fn version(&self) -> ServerVersion {
         let reply = self.exchange(b"version\r\n");
         ServerVersion::parse(reply.trim_ascii_end())

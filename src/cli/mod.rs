@@ -7,7 +7,9 @@ mod arguments;
 mod argv;
 mod check;
 mod ctl;
+mod doctor;
 mod exit;
+mod explain;
 mod list;
 mod log;
 mod node;
@@ -64,6 +66,8 @@ fn dispatch(command: &Command) -> ExitCode {
         Command::Up(arguments) => up::main(arguments).into(),
         Command::Node(arguments) => node::main(arguments).into(),
         Command::List(arguments) => list::main(arguments).into(),
+        Command::Explain(arguments) => explain::main(arguments).into(),
+        Command::Doctor(arguments) => doctor::main(arguments).into(),
         Command::Route(arguments) => route::main(arguments).into(),
         Command::Proxy(arguments) => proxy::main(arguments).into(),
         Command::Ctl(arguments) => ctl::main(arguments),

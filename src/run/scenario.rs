@@ -254,6 +254,9 @@ impl Stage {
         };
         // The API's end is not judged: a client that holds a request open is no task that leaks.
         let (totals, _) = tokio::join!(drained, self.control.close());
+        if let Some(origin) = totals.as_ref().and_then(|totals| totals.origin) {
+            desk.observer.note(&origin.to_string());
+        }
         let snapshots = self.client.snapshot();
         let last = self.recorder.interval(self.clock.now(), &facts::live(&snapshots, &desk.sink));
         let told = told.and_then(|()| desk.add_interval(last));

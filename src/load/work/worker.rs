@@ -9,12 +9,13 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::change::SWAP_ATTEMPTS_MAX;
-use super::{Done, Hands};
+use super::{Done, Fill, Hands};
 use crate::base::time::Offset;
 use crate::client::Trace;
 use crate::event::{Operation, Outcome, Sample};
 use crate::load::draft::Draft;
 use crate::load::generator::Shared;
+use crate::load::origin::Loading;
 use crate::load::ticket::{Sampler, Ticket};
 use crate::load::work::fill::Filled;
 
@@ -110,6 +111,10 @@ impl Worker {
     async fn fill(&mut self) -> u32 {
         let mut stored = 0;
         while let Some(fill) = self.hands.absent.pop() {
+            if !self.load_from_origin(fill).await {
+                self.shared.fills_failed.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
             let limit = self.shared.hung_after;
             let filled = tokio::select! {
                 biased;
@@ -126,6 +131,24 @@ impl Worker {
             };
         }
         stored
+    }
+
+    /// Waits until the origin has what is to be stored, as an application's thread would; `false`
+    /// when the origin refuses, or the run is over.
+    async fn load_from_origin(&mut self, fill: Fill) -> bool {
+        let (Some(origin), Fill::Value(slot)) = (&self.shared.origin, fill) else { return true };
+        let clock = self.hands.clock;
+        // Under the lock the clock is read in the order of the calls.
+        let loading = {
+            let mut origin = origin.lock();
+            origin.load(slot, clock.now())
+        };
+        let Loading::Ready(at) = loading else { return false };
+        tokio::select! {
+            biased;
+            () = &mut self.cancelled => false,
+            () = tokio::time::sleep_until(clock.instant(at)) => true,
+        }
     }
 }
 

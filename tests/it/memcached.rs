@@ -76,8 +76,9 @@ impl Memcached {
     }
 
     /// Where it listens, on the loopback interface.
-    pub(crate) const fn port(&self) -> u16 {
-        self.port
+    pub(crate) fn port(&self) -> u16 {
+        let (_, port) = self.upstream.rsplit_once(':').unwrap();
+        port.parse().unwrap()
     }
 
     pub(crate) fn version(&self) -> ServerVersion {

@@ -32,10 +32,11 @@ use crate::peers::{PEERS, SERVE, Server};
 
 /// Connections under load.
 const CONNECTIONS: usize = 50;
-/// Numbers of idle connections at which memory is measured.
-const IDLE: [usize; 4] = [50, 1_000, 5_000, 10_000];
+/// Numbers of idle connections at which memory is measured; the last as many as 20,000 descriptors
+/// allow.
+const IDLE: [usize; 4] = [50, 1_000, 5_000, 9_900];
 /// What the proxies need for that.
-const DESCRIPTORS: u64 = 32_000;
+const DESCRIPTORS: u64 = 20_000;
 /// Requests a second on a schedule, over all connections.
 const PACE_PER_S: u32 = 10_000;
 /// A request for the value that is stored.
@@ -280,7 +281,9 @@ async fn idle(targets: &[Target], descriptors: u64) {
         let mut streams = Vec::new();
         print!("  {:10}", target.name);
         // A proxy has two for each connection.
-        for count in IDLE.into_iter().filter(|count| *count as u64 * 2 + 100 < descriptors) {
+        // A proxy has two for each connection, and some of its own.
+        let most = usize::try_from(descriptors.saturating_sub(200) / 2).unwrap_or(usize::MAX);
+        for count in IDLE.map(|count| count.min(most)) {
             while streams.len() < count {
                 let mut stream = TcpStream::connect(target.address).await.unwrap();
                 stream.write_all(REQUEST).await.unwrap();

@@ -11,8 +11,9 @@ pub(crate) const SERVE: &str = "serve-proxy-for-bench";
 const TOXIPROXY: &str = "HARNESS_BENCH_TOXIPROXY";
 /// Ticks of `/proc/<pid>/stat` in a second.
 const TICKS: f64 = 100.0;
-/// Connections that every server is told to be ready for.
-const CONNECTIONS_MAX: &str = "24000";
+/// Connections that every server is told to be ready for; twice as many descriptors are what most
+/// machines give to anybody.
+const CONNECTIONS_MAX: &str = "9970";
 
 /// Starts a proxy in front of an address, when it is there.
 pub(crate) type Start = fn(SocketAddr) -> Option<Server>;

@@ -2,7 +2,7 @@
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::{check, ctl, list, node, proxy, report, run, up};
+use super::{check, ctl, doctor, explain, list, node, proxy, report, route, run, up};
 
 /// What the words on the command line mean.
 #[derive(Debug, Parser)]
@@ -35,6 +35,9 @@ pub(super) enum Command {
     Up(up::Arguments),
     Node(node::Arguments),
     List(list::Arguments),
+    Explain(explain::Arguments),
+    Route(route::Arguments),
+    Doctor(doctor::Arguments),
     Proxy(proxy::Arguments),
     Ctl(ctl::Arguments),
 }

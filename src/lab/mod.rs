@@ -132,19 +132,19 @@ impl Lab {
         let network = scope.child("network");
         let proxies = ProxySet::new(seed.fork("proxy"), events, &network);
         let mut notices = Vec::new();
-        let upstreams = (0..).map(NodeIndex).zip(nodes.iter().map(Backend::address)).collect();
         let (injector, addresses) = match &config.toxiproxy {
             Some(address) => {
                 notices.push(format!(
                     "Toxiproxy at {address} stands in for our proxies: nothing counts what passes \
                      on the wire"
                 ));
-                Injector::toxiproxy(address, upstreams, &network)
+                let upstreams = (0..).map(NodeIndex).zip(nodes.iter().map(Backend::address));
+                Injector::toxiproxy(address, upstreams.collect(), &network)
                     .await
                     .map_err(|what| LabError::Toxiproxy { address: address.clone(), what })?
             }
             None => {
-                let addresses = put_proxies(&proxies, config, upstreams, &mut notices).await?;
+                let addresses = put_proxies(&proxies, config, &nodes, &mut notices).await?;
                 (Injector::own(proxies.clone()), addresses)
             }
         };
@@ -299,13 +299,13 @@ async fn start_nodes(config: &LabConfig, scope: &Scope) -> Result<Vec<Backend>, 
 async fn put_proxies(
     proxies: &ProxySet,
     config: &LabConfig,
-    upstreams: Vec<(NodeIndex, SocketAddr)>,
+    nodes: &[Backend],
     notices: &mut Vec<String>,
 ) -> Result<Vec<SocketAddr>, LabError> {
-    let mut addresses = Vec::with_capacity(upstreams.len());
-    for (node, upstream) in upstreams {
+    let mut addresses = Vec::with_capacity(nodes.len());
+    for (node, backend) in (0..).map(NodeIndex).zip(nodes) {
         let listen = config.listen.get(node.position()).copied().unwrap_or(Listen::ANY);
-        addresses.push(put_proxy(proxies, node, listen, upstream, notices).await?);
+        addresses.push(put_proxy(proxies, node, listen, backend, notices).await?);
     }
     Ok(addresses)
 }
@@ -316,13 +316,13 @@ async fn put_proxy(
     proxies: &ProxySet,
     node: NodeIndex,
     listen: Listen,
-    upstream: SocketAddr,
+    backend: &Backend,
     notices: &mut Vec<String>,
 ) -> Result<SocketAddr, LabError> {
     let config = |address: SocketAddr| ProxyConfig {
         name: node.to_string(),
         listen: address.to_string(),
-        upstream: upstream.to_string(),
+        upstream: backend.address().to_string(),
         enabled: true,
         dial: Dial::Eager,
         node: Some(node),
@@ -345,6 +345,8 @@ async fn put_proxy(
         flag: "-listen",
     };
     let view = created.map_err(error)?;
+    // Before the first client, so that the tap is certain of every request from the start.
+    proxies.tell_version(&view.name, backend.version()).map_err(error)?;
     view.listen.parse().map_err(|_| LabError::Listen {
         address: view.listen.clone(),
         what: "the bound address cannot be read".into(),

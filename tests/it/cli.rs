@@ -1,5 +1,7 @@
 //! The built program: what it prints where, and how it ends.
 
+mod route;
+
 use assert_cmd::Command;
 use tempfile::TempDir;
 

@@ -101,9 +101,17 @@ impl Injector {
         }
     }
 
-    /// Applies `fault` to every node that it targets; returns when all have acknowledged it. When
-    /// one fails, what was applied is taken back.
-    pub(crate) async fn apply(&self, fault: &FaultSpec) -> Result<Vec<ActiveToxic>, String> {
+    /// The toxics that make up `fault`: what must be taken back once applying it has begun.
+    pub(crate) fn toxics(&self, fault: &FaultSpec) -> Vec<ActiveToxic> {
+        match self {
+            Self::Own(own) => own.toxics(fault),
+            #[cfg(feature = "toxiproxy")]
+            Self::Toxiproxy(_) => toxiproxy::toxics(fault),
+        }
+    }
+
+    /// Applies `fault` to every node that it targets; returns when all have acknowledged it.
+    pub(crate) async fn apply(&self, fault: &FaultSpec) -> Result<(), String> {
         match self {
             Self::Own(own) => own.apply(fault).await,
             #[cfg(feature = "toxiproxy")]
@@ -111,7 +119,8 @@ impl Injector {
         }
     }
 
-    /// Takes the toxics back; returns how many operations they touched, where that was counted.
+    /// Takes the toxics back, those that are there; returns how many operations they touched, where
+    /// that was counted.
     pub(crate) async fn heal(&self, toxics: Vec<ActiveToxic>) -> Result<Option<u64>, String> {
         match self {
             Self::Own(own) => own.heal(toxics).await.map(Some),

@@ -4,7 +4,7 @@
 //! So it lives on a thread of its own, every piece of work has a client of its own, a panic is an
 //! error like any other, and nothing is believed that was not read back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -42,12 +42,22 @@ pub(super) fn can(fault: &FaultSpec) -> Result<(), String> {
     wanted(fault).map(drop)
 }
 
+/// The toxics that make up `fault`.
+pub(super) fn toxics(fault: &FaultSpec) -> Vec<ActiveToxic> {
+    let wanted = wanted(fault).unwrap_or_default();
+    let on = |proxy: String| {
+        wanted.iter().map(move |toxic| ActiveToxic { proxy: proxy.clone(), toxic: toxic.name() })
+    };
+    fault.nodes.iter().copied().map(proxy_name).flat_map(on).collect()
+}
+
 impl ToxiproxyInjector {
     /// Starts the thread that drives the server at `address`. It deletes the proxies that it
     /// created when the injector is gone.
     pub(super) fn start(address: &str, scope: &Scope) -> Result<Self, String> {
         let (thread, mut inbox) = mpsc::channel::<Work>(WAITING_MAX);
-        let mut server = Server { address: address.to_owned(), created: Vec::new() };
+        let mut server =
+            Server { address: address.to_owned(), created: Vec::new(), added: Vec::new() };
         let work = move || {
             while let Some(work) = inbox.blocking_recv() {
                 work(&mut server);
@@ -66,44 +76,21 @@ impl ToxiproxyInjector {
         self.ask(move |server| server.populate(&upstreams)).await
     }
 
-    pub(super) async fn apply(&self, fault: &FaultSpec) -> Result<Vec<ActiveToxic>, String> {
-        let mut active = Vec::new();
+    /// Adds the toxics; returns when each was read back.
+    pub(super) async fn apply(&self, fault: &FaultSpec) -> Result<(), String> {
         for toxic in wanted(fault)? {
             for node in &fault.nodes {
-                let proxy = proxy_name(*node);
-                // Noted first: what failed half-way is taken back with the rest.
-                active.push(ActiveToxic { proxy: proxy.clone(), toxic: toxic.name() });
-                let toxic = toxic.clone();
-                let Err(what) = self.ask(move |server| server.add(&proxy, &toxic)).await else {
-                    continue;
-                };
-                return Err(match self.take_back(active).await {
-                    Ok(()) => what,
-                    Err(also) => format!("{what}; and taking it back failed: {also}"),
-                });
+                let (proxy, toxic) = (proxy_name(*node), toxic.clone());
+                self.ask(move |server| server.add(&proxy, &toxic)).await?;
             }
         }
-        Ok(active)
+        Ok(())
     }
 
-    /// Takes the toxics back. An error when they were not there any more: somebody else changed
-    /// the proxies, and the fault was not what the plan says.
+    /// Takes the toxics back. An error when one that was added is not there any more: somebody else
+    /// changed the proxies, and the fault was not what the plan says.
     pub(super) async fn heal(&self, toxics: Vec<ActiveToxic>) -> Result<(), String> {
-        let expected = toxics.clone();
-        let was_there = self.ask(move |server| server.expect(&expected)).await;
-        self.take_back(toxics).await.and(was_there)
-    }
-
-    async fn take_back(&self, toxics: Vec<ActiveToxic>) -> Result<(), String> {
-        self.ask(move |server| {
-            let mut result = Ok(());
-            for toxic in &toxics {
-                let cleared = server.clear(&toxic.proxy);
-                result = result.and(cleared);
-            }
-            result
-        })
-        .await
+        self.ask(move |server| server.take_back(&toxics)).await
     }
 
     /// Has `work` done on the thread, and waits for it.
@@ -218,6 +205,8 @@ fn wanted(fault: &FaultSpec) -> Result<Vec<Wanted>, String> {
 struct Server {
     address: String,
     created: Vec<String>,
+    /// Toxics that were read back after they were added.
+    added: Vec<ActiveToxic>,
 }
 
 impl Server {
@@ -266,30 +255,42 @@ impl Server {
         upstreams.iter().map(found).collect()
     }
 
-    fn add(&self, proxy: &str, toxic: &Wanted) -> Result<(), String> {
-        let proxy = find(&self.client()?, proxy)?;
-        toxic.add_to(&proxy);
-        let toxics = toxics(&proxy)?;
-        if toxics.iter().any(|found| toxic.is(found)) {
-            return Ok(());
+    fn add(&mut self, proxy: &str, toxic: &Wanted) -> Result<(), String> {
+        let there = find(&self.client()?, proxy)?;
+        toxic.add_to(&there);
+        let toxics = listed(&there)?;
+        let name = toxic.name();
+        if !toxics.iter().any(|found| toxic.is(found)) {
+            return Err(format!("it did not take {name} on {proxy}: it has {toxics:?} there"));
         }
-        let (name, proxy) = (toxic.name(), &proxy.proxy_pack.name);
-        Err(format!("it did not take {name} on {proxy}: it has {toxics:?} there"))
-    }
-
-    fn expect(&self, toxics: &[ActiveToxic]) -> Result<(), String> {
-        let client = self.client()?;
-        for ActiveToxic { proxy, toxic } in toxics {
-            let found = self::toxics(&find(&client, proxy)?)?;
-            if !found.iter().any(|found| found.name == *toxic) {
-                return Err(format!("somebody else removed {toxic} from {proxy} before it healed"));
-            }
-        }
+        self.added.push(ActiveToxic { proxy: proxy.to_owned(), toxic: name });
         Ok(())
     }
 
-    fn clear(&self, proxy: &str) -> Result<(), String> {
-        clear(&find(&self.client()?, proxy)?)
+    /// Takes `toxics` back, on every proxy whatever happens on another; returns the first problem.
+    fn take_back(&mut self, toxics: &[ActiveToxic]) -> Result<(), String> {
+        let proxies: BTreeSet<&str> = toxics.iter().map(|toxic| toxic.proxy.as_str()).collect();
+        let mut result = Ok(());
+        for proxy in proxies {
+            let taken = self.clear_of_added(proxy);
+            result = result.and(taken);
+        }
+        self.added.retain(|added| !toxics.contains(added));
+        result
+    }
+
+    /// Takes every toxic off a proxy: the client cannot take one. What was added must be there.
+    fn clear_of_added(&self, name: &str) -> Result<(), String> {
+        let proxy = find(&self.client()?, name)?;
+        let found = listed(&proxy)?;
+        clear(&proxy)?;
+        let mut added = self.added.iter().filter(|added| added.proxy == name);
+        match added.find(|added| !found.iter().any(|found| found.name == added.toxic)) {
+            Some(ActiveToxic { toxic, .. }) => {
+                Err(format!("somebody else removed {toxic} from {name} before it healed"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Deletes what was created. What cannot be deleted stays: there is nobody to tell any more.
@@ -308,7 +309,7 @@ fn find(client: &Client, name: &str) -> Result<Proxy, String> {
     client.find_proxy(name).map_err(|error| format!("it has no proxy {name}: {error}"))
 }
 
-fn toxics(proxy: &Proxy) -> Result<Vec<ToxicPack>, String> {
+fn listed(proxy: &Proxy) -> Result<Vec<ToxicPack>, String> {
     let name = &proxy.proxy_pack.name;
     proxy.toxics().map_err(|error| format!("it does not list the toxics of {name}: {error}"))
 }
@@ -316,7 +317,7 @@ fn toxics(proxy: &Proxy) -> Result<Vec<ToxicPack>, String> {
 /// Takes every toxic off `proxy`, and looks.
 fn clear(proxy: &Proxy) -> Result<(), String> {
     proxy.delete_all_toxics()?;
-    let left = toxics(proxy)?;
+    let left = listed(proxy)?;
     if left.is_empty() {
         return Ok(());
     }

@@ -42,11 +42,12 @@ pub fn main() -> ExitCode {
     let words = argv::normalise(&command, arguments::DEFAULT, std::env::args_os().skip(1));
     match Arguments::read(words) {
         Ok(arguments) => dispatch(&arguments.command),
-        // Help and version are errors of clap's too: they go to stdout and end with 0.
-        Err(error) => match error.print() {
-            Ok(()) if !error.use_stderr() => Exit::Pass.into(),
-            _ => Exit::Usage.into(),
-        },
+        Err(error) => {
+            // Nobody is left to tell when the output is gone (`harness -help | head`).
+            let _ = error.print();
+            // Help and version are errors of clap's too: they go to stdout and end with 0.
+            if error.use_stderr() { Exit::Usage.into() } else { Exit::Pass.into() }
+        }
     }
 }
 

@@ -69,7 +69,7 @@ impl Session {
         for round in 0_u64.. {
             for plan in &self.plans {
                 if interrupt.is_cancelled() {
-                    return tally.exit(self.continuous);
+                    return tally.cut_short(self.continuous);
                 }
                 let plan = in_round(plan, round);
                 match run(&plan, &environment, &mut screen).await {
@@ -77,7 +77,7 @@ impl Session {
                         screen.finished(&finished);
                         tally.add(&finished);
                     }
-                    Err(RunError::Interrupted) => return tally.exit(self.continuous),
+                    Err(RunError::Interrupted) => return tally.cut_short(self.continuous),
                     Err(error) => {
                         output::complain(&error);
                         return exit_of(&error);
@@ -143,6 +143,12 @@ impl Tally {
         }
     }
 
+    /// The exit code when there was more to run.
+    fn cut_short(mut self, continuous: bool) -> Exit {
+        self.interrupted = true;
+        self.exit(continuous)
+    }
+
     /// Ctrl-C is the normal end of a continuous session, whose exit code is then its verdict; a
     /// session that was to end by itself has none when it was cut short.
     fn exit(&self, continuous: bool) -> Exit {
@@ -181,5 +187,22 @@ impl Signals {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Catches a session that was cut short between two runs and claims to have passed, and a
+    /// continuous one that loses its verdict.
+    #[test]
+    fn what_was_cut_short_did_not_pass() {
+        let tally = |worst: Option<Exit>| Tally { worst, ..Tally::default() };
+        assert_eq!(tally(Some(Exit::Pass)).exit(false), Exit::Pass);
+        assert_eq!(tally(Some(Exit::Pass)).cut_short(false), Exit::Interrupted);
+        assert_eq!(tally(Some(Exit::Pass)).cut_short(true), Exit::Pass);
+        assert_eq!(tally(Some(Exit::ObjectiveFailed)).cut_short(false), Exit::ObjectiveFailed);
+        assert_eq!(tally(None).cut_short(true), Exit::Interrupted);
     }
 }

@@ -240,7 +240,7 @@ impl Reader<'_> {
             for (key, listen) in [("proxies", &mut addresses.proxies), ("api", &mut addresses.api)]
             {
                 if let Some(node) = written.get(key) {
-                    *listen = Listen::on(node.address()?);
+                    *listen = Listen::on(node.listen_address()?);
                 }
             }
         }

@@ -86,7 +86,7 @@ async fn in_scope(
     let api = stage.control.address();
     desk.show(Line::Start(setup::start(plan, &header, stage.lab.info(), Some(api))));
     let (end, records) = perform(plan, environment, &stage, &mut desk).await?;
-    let (inputs, recorder) = stage.strike(&mut desk, end, &records).await;
+    let (inputs, recorder) = stage.strike(&mut desk, end, &records).await?;
     desk.deliver_waiting()?;
     let summary = recorder.finish(inputs);
     let judgement = judge(&summary, &plan.objectives);
@@ -146,6 +146,10 @@ impl Stage {
             scope,
         )
         .await?;
+        // Before anything is begun or written: what cannot be broken is refused here.
+        for fault in setup::faults(plan) {
+            lab.can(&fault)?;
+        }
         let api = plan.addresses.api;
         let control = Control::start(api, lab.proxies(), feed, events.clone(), scope).await?;
         let servers = setup::servers(lab.info());
@@ -227,16 +231,19 @@ impl Stage {
         Ok(())
     }
 
-    /// Takes everything down, upstream first, and gathers the facts.
+    /// Takes everything down, upstream first, and gathers the facts. Fails, when what was said
+    /// meanwhile cannot be written, only after everything is down.
     async fn strike(
         self,
         desk: &mut Desk<'_>,
         end: End,
         records: &[FaultRecord],
-    ) -> (Inputs, Recorder) {
+    ) -> Result<(Inputs, Recorder), RunError> {
         let ended = self.clock.now();
         let noise = self.noise.lock().measured();
         self.begin(Phase::Drain);
+        // A drain may be long: whoever looks on knows before it that every fault is healed.
+        let told = desk.deliver_waiting();
         desk.observer.note("draining");
         let load = Arc::into_inner(self.load);
         let drained = async {
@@ -252,7 +259,7 @@ impl Stage {
         }
         let snapshots = self.client.snapshot();
         let last = self.recorder.interval(self.clock.now(), &facts::live(&snapshots, &desk.sink));
-        desk.keep_interval(last);
+        let told = told.and_then(|()| desk.add_interval(last));
         let wire = self.wire.into_inner().finish(&self.lab);
         let nodes = facts::nodes(self.lab.info(), &snapshots);
         self.client.close().await;
@@ -280,7 +287,7 @@ impl Stage {
             harness: facts::harness(noise, limits, &closed),
             faults: facts::faults(records),
         };
-        (inputs, self.recorder)
+        told.map(|()| (inputs, self.recorder))
     }
 }
 
@@ -380,19 +387,20 @@ impl<'run> Desk<'run> {
 
     fn tick(&mut self, stage: &Stage) -> Result<(), RunError> {
         let live = facts::live(&stage.client.snapshot(), &self.sink);
-        let interval = stage.recorder.interval(stage.clock.now(), &live);
-        self.journal.interval(&Line::Interval(interval.clone()))?;
-        self.show(Line::Interval(interval.clone()));
-        self.keep_interval(interval);
-        Ok(())
+        self.add_interval(stage.recorder.interval(stage.clock.now(), &live))
     }
 
-    fn keep_interval(&mut self, interval: Interval) {
+    fn add_interval(&mut self, interval: Interval) -> Result<(), RunError> {
+        let line = Line::Interval(interval);
+        self.journal.interval(&line)?;
+        self.observer.line(&line);
+        let Line::Interval(interval) = line else { return Ok(()) };
         if self.intervals.len() < KEPT_MAX {
             self.intervals.push(interval);
         } else {
             self.left_out += 1;
         }
+        Ok(())
     }
 
     fn keep_event(&mut self, event: Event) -> Result<(), RunError> {

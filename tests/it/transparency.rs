@@ -27,6 +27,8 @@ mod version;
 
 /// How long any answer may take before the test fails rather than hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How much of a story and of an answer a failure shows.
+const SHOWN_BYTES: usize = 4096;
 
 /// A proxy without a toxic in front of a server.
 struct Proxied {
@@ -119,9 +121,13 @@ fn assert_same(name: &str, story: &Story, direct: &Heard, proxied: &Heard) {
         return;
     }
     let told = story.turns.concat();
+    let equal = direct.replies.iter().zip(&proxied.replies).take_while(|(one, two)| one == two);
+    let at = equal.count();
     panic!(
-        "{name}: through the proxy it is not the same\n   told: {}\n directly: {direct:?}\n  proxied: {proxied:?}",
-        told[..told.len().min(8192)].escape_ascii()
+        "{name}: through the proxy it is not the same\n told {}\n directly {}\n proxied {}",
+        told[..told.len().min(SHOWN_BYTES)].escape_ascii(),
+        direct.tell(at),
+        proxied.tell(at)
     );
 }
 
@@ -147,11 +153,19 @@ struct Heard {
     end: End,
 }
 
+impl Heard {
+    /// It in words, from a little before a place.
+    fn tell(&self, at: usize) -> String {
+        let from = at.saturating_sub(SHOWN_BYTES / 10);
+        let shown = &self.replies[from..self.replies.len().min(from + SHOWN_BYTES)];
+        let length = self.replies.len();
+        format!("{:?} behind {length} bytes, from {from}: {}", self.end, shown.escape_ascii())
+    }
+}
+
 impl std::fmt::Debug for Heard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let shown = &self.replies[..self.replies.len().min(8192)];
-        let length = self.replies.len();
-        write!(f, "{:?} behind {length} bytes: {}", self.end, shown.escape_ascii())
+        f.write_str(&self.tell(0))
     }
 }
 
@@ -263,10 +277,11 @@ fn hear(stream: &mut TcpStream, replies: &mut Vec<u8>) -> End {
 }
 
 /// Lines of statistics whose value differs between any two servers.
-const OF_A_SERVER: [&str; 16] = [
+const OF_A_SERVER: [&str; 17] = [
     "pid",
     "uptime",
     "time",
+    "oldest",
     "rusage_user",
     "rusage_system",
     "curr_connections",

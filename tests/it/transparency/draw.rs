@@ -267,10 +267,9 @@ impl Packets<'_> {
             stream.extend_from_slice(&self.request());
         }
         stream.extend_from_slice(&packet(0x0a, b"", b"", b"", 1));
-        match self.0.random_range(0..4) {
+        match self.0.random_range(0..3) {
             0 => stream.extend_from_slice(&packet(0x07, b"", b"", b"", 2)),
             1 => stream.extend_from_slice(&packet(0x17, b"", b"", b"", 2)),
-            2 => stream.extend_from_slice(&self.malformed()),
             _ => {}
         }
         stream
@@ -294,7 +293,7 @@ impl Packets<'_> {
             0x00 | 0x09 | 0x0c | 0x0d | 0x04 | 0x14 => packet(opcode, b"", key, b"", opaque),
             0x1c..=0x1e | 0x23 | 0x24 => packet(opcode, &expiry, key, b"", opaque),
             0x10 => {
-                let names: [&[u8]; 4] = [b"settings", b"reset", b"nosuch", b"detail dump"];
+                let names: [&[u8]; 3] = [b"reset", b"nosuch", b"detail dump"];
                 packet(opcode, b"", *one_of(self.0, &names), b"", opaque)
             }
             // Commands that there are not: with a value, but no key, which would lose the place.
@@ -305,18 +304,6 @@ impl Packets<'_> {
             bytes[16..24].copy_from_slice(&self.0.random_range(1..2000_u64).to_be_bytes());
         }
         bytes
-    }
-
-    /// One that is answered with an error and the end of the connection.
-    fn malformed(&mut self) -> Vec<u8> {
-        let long = [b'k'; LONG_KEY_BYTES];
-        match self.0.random_range(0..5) {
-            0 => packet(0x01, &[0; 4], b"a", b"x", 3),
-            1 => packet(0x00, &[0; 4], b"a", b"", 3),
-            2 => packet(0x00, b"", &long, b"", 3),
-            3 => packet(0x0a, b"", b"", b"x", 3),
-            _ => packet(0x05, b"", b"n1", b"", 3),
-        }
     }
 }
 

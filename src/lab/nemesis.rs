@@ -45,8 +45,8 @@ pub struct Nemesis<'lab> {
     events: Events,
 }
 
-/// A fault that must be healed: by value, once.
-#[derive(Debug)]
+/// A fault that must be healed, perhaps by a second attempt where the first was cut short.
+#[derive(Clone, Debug)]
 #[must_use = "an active fault that is dropped stays active"]
 enum Active {
     Network(Vec<ActiveToxic>),
@@ -128,20 +128,15 @@ impl<'lab> Nemesis<'lab> {
 
     async fn apply(&mut self, index: usize) -> Result<(), LabError> {
         let fault = &self.faults[index];
-        let active = match FAULTS.find(&fault.fault.kind) {
-            Some(_) => {
-                let action = node_action(fault)?;
-                // Noted before it is done: a failure half-way is healed like a success.
-                self.active.insert(index, Active::Node(action));
-                self.begin(fault, action).await?;
-                None
-            }
-            None => {
-                Some(self.lab.injector().apply(fault).await.map_err(|what| failed(fault, what))?)
-            }
-        };
-        if let Some(toxics) = active {
-            self.active.insert(index, Active::Network(toxics));
+        // Noted before it is done: what is cut short or fails half-way is healed like a success.
+        if FAULTS.find(&fault.fault.kind).is_some() {
+            let action = node_action(fault)?;
+            self.active.insert(index, Active::Node(action));
+            self.begin(fault, action).await?;
+        } else {
+            let injector = self.lab.injector();
+            self.active.insert(index, Active::Network(injector.toxics(fault)));
+            injector.apply(fault).await.map_err(|what| failed(fault, what))?;
         }
         self.records[index].applied_at.get_or_insert_with(|| self.clock.now());
         self.events.emit(EventKind::FaultApplied {
@@ -170,11 +165,13 @@ impl<'lab> Nemesis<'lab> {
     }
 
     async fn heal(&mut self, index: usize) -> Result<(), LabError> {
-        let Some(active) = self.active.remove(&index) else { return Ok(()) };
+        // It stays listed until it is healed: who is cut short here (Ctrl-C) must heal it again.
+        let Some(active) = self.active.get(&index).cloned() else { return Ok(()) };
         let fault = &self.faults[index];
         match active {
             Active::Network(toxics) => {
                 let healed = self.lab.injector().heal(toxics).await;
+                self.active.remove(&index);
                 let (touched, problem) = match healed {
                     Ok(touched) => (touched, None),
                     Err(what) => (0, Some(what)),
@@ -184,7 +181,11 @@ impl<'lab> Nemesis<'lab> {
                     return Err(failed(fault, what));
                 }
             }
-            Active::Node(action) => self.end(fault, action).await?,
+            Active::Node(action) => {
+                let ended = self.end(fault, action).await;
+                self.active.remove(&index);
+                ended?;
+            }
         }
         self.records[index].healed_at = Some(self.clock.now());
         self.events.emit(EventKind::FaultHealed {

@@ -6,12 +6,14 @@
 mod api;
 mod cli;
 mod client;
+mod control;
 mod load;
 mod memcached;
 mod node;
 mod plan;
 mod proxy;
 mod report;
+mod run;
 mod transparency;
 mod wire;
 mod wire_reply;

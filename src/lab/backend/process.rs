@@ -175,18 +175,20 @@ impl ProcessNode {
 
     async fn launch(&mut self) -> Result<(), LabError> {
         let command = self.command();
-        let mut child = self.supervisor.spawn(command).await.map_err(|error| {
-            LabError::Process { program: self.program(), what: format!("cannot start: {error}") }
+        let child = self.supervisor.spawn(command).await.map_err(|error| LabError::Process {
+            program: self.program(),
+            what: format!("cannot start: {error}"),
         })?;
-        match probe::answers(self.address, START_TIMEOUT, || matches!(child.try_wait(), Ok(None)))
-            .await
-        {
+        // Ours from here on: whoever gives up waiting for the answer still ends it.
+        let child = self.child.insert(child);
+        let alive = || matches!(child.try_wait(), Ok(None));
+        match probe::answers(self.address, START_TIMEOUT, alive).await {
             Ok(version) => {
                 self.version = version;
-                self.child = Some(child);
                 Ok(())
             }
             Err(problem) => {
+                let mut child = self.child.take().expect("it was put there above");
                 let _ = child.kill();
                 let printed = tokio::task::spawn_blocking(move || last_words(&mut child)).await;
                 let what = format!("{problem}{}", printed.unwrap_or_default());

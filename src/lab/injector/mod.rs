@@ -26,15 +26,21 @@ impl Injector {
         }
     }
 
-    /// Applies `fault` to every node that it targets; returns when all have acknowledged it. When
-    /// one fails, what was applied is taken back.
-    pub(crate) async fn apply(&self, fault: &FaultSpec) -> Result<Vec<ActiveToxic>, String> {
+    /// The toxics that make up `fault`: what must be taken back once applying it has begun.
+    pub(crate) fn toxics(&self, fault: &FaultSpec) -> Vec<ActiveToxic> {
+        match self {
+            Self::Own(own) => own.toxics(fault),
+        }
+    }
+
+    /// Applies `fault` to every node that it targets; returns when all have acknowledged it.
+    pub(crate) async fn apply(&self, fault: &FaultSpec) -> Result<(), String> {
         match self {
             Self::Own(own) => own.apply(fault).await,
         }
     }
 
-    /// Takes the toxics back; returns how many operations they touched.
+    /// Takes the toxics back, those that are there; returns how many operations they touched.
     pub(crate) async fn heal(&self, toxics: Vec<ActiveToxic>) -> Result<u64, String> {
         match self {
             Self::Own(own) => own.heal(toxics).await,

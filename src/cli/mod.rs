@@ -14,9 +14,11 @@ mod node;
 mod output;
 mod proxy;
 mod report;
+mod route;
 mod run;
 mod screen;
 mod session;
+mod up;
 mod values;
 
 use std::ffi::OsString;
@@ -59,8 +61,10 @@ fn dispatch(command: &Command) -> ExitCode {
         Command::Run(arguments) => run::main(arguments).into(),
         Command::Report(arguments) => report::main(arguments).into(),
         Command::Check(arguments) => check::main(arguments).into(),
+        Command::Up(arguments) => up::main(arguments).into(),
         Command::Node(arguments) => node::main(arguments).into(),
         Command::List(arguments) => list::main(arguments).into(),
+        Command::Route(arguments) => route::main(arguments).into(),
         Command::Proxy(arguments) => proxy::main(arguments).into(),
         Command::Ctl(arguments) => ctl::main(arguments),
     }

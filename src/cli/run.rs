@@ -82,20 +82,26 @@ pub(super) struct Arguments {
 
 /// The values of `-nodes`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Nodes {
+pub(super) enum Nodes {
     Auto,
     Memcached,
     Embedded,
 }
 
+/// The nodes that the values of `-nodes` and `-servers` mean together, if any was given.
+pub(super) fn backend(nodes: Option<Nodes>, servers: &[SocketAddr]) -> Option<Backend> {
+    if !servers.is_empty() {
+        return Some(Backend::Servers(servers.to_vec()));
+    }
+    nodes.map(|nodes| match nodes {
+        Nodes::Auto => Backend::Auto,
+        Nodes::Memcached => Backend::Memcached,
+        Nodes::Embedded => Backend::Embedded,
+    })
+}
+
 impl Arguments {
     fn options(&self) -> Options {
-        let nodes = self.nodes.map(|nodes| match nodes {
-            Nodes::Auto => Backend::Auto,
-            Nodes::Memcached => Backend::Memcached,
-            Nodes::Embedded => Backend::Embedded,
-        });
-        let servers = (!self.servers.is_empty()).then(|| Backend::Servers(self.servers.clone()));
         Options {
             duration: self.duration,
             concurrency: self.concurrency,
@@ -104,7 +110,7 @@ impl Arguments {
             client: self.client.clone(),
             metrics_interval: self.metrics_interval,
             out: self.out.clone(),
-            backend: servers.or(nodes),
+            backend: backend(self.nodes, &self.servers),
             listen: self.listen,
             api: self.api,
             toxiproxy: self.toxiproxy.clone(),

@@ -106,13 +106,15 @@ fn in_round(plan: &Plan, round: u64) -> Plan {
     plan
 }
 
-fn environment(interrupt: CancellationToken) -> std::io::Result<Environment> {
+/// What the outside world gives a run.
+pub(super) fn environment(interrupt: CancellationToken) -> std::io::Result<Environment> {
     let path: OsString = std::env::var_os("PATH").unwrap_or_default();
     let harness: PathBuf = std::env::current_exe()?;
     Ok(Environment { path, harness, interrupt })
 }
 
-const fn exit_of(error: &RunError) -> Exit {
+/// How the program ends when there is no report.
+pub(super) const fn exit_of(error: &RunError) -> Exit {
     match error {
         RunError::Lab(_) => Exit::LabDown,
         RunError::Interrupted => Exit::Interrupted,
@@ -160,13 +162,13 @@ impl Tally {
 
 /// Ctrl-C and SIGTERM.
 #[derive(Debug)]
-struct Signals {
+pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Signals {
-    fn listen() -> std::io::Result<Self> {
+    pub(super) fn listen() -> std::io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
@@ -174,7 +176,7 @@ impl Signals {
     }
 
     /// The first one asks the run to end; returns at the second.
-    async fn wait(mut self, first: &CancellationToken) {
+    pub(super) async fn wait(mut self, first: &CancellationToken) {
         self.next().await;
         first.cancel();
         self.next().await;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
 
+use super::control::Control;
 use super::noise::NoiseWatch;
 use super::sink::Sink;
 use super::wire::WireWatch;
@@ -20,6 +21,7 @@ use crate::lab::Lab;
 use crate::lab::nemesis::{FaultRecord, Nemesis};
 use crate::load::{self, Load, LoadConfig};
 use crate::plan::Plan;
+use crate::proxy::api::Feed;
 use crate::record::journal::Journal;
 use crate::record::{Config, Inputs, Interval, Partial, PhaseClock, Recorder};
 use crate::report::{Line, Report, Stored, write_all};
@@ -75,12 +77,14 @@ async fn in_scope(
         () = environment.interrupt.cancelled() => return Err(RunError::Interrupted),
         stage = Stage::set(plan, environment, scope) => stage?,
     };
-    for notice in stage.lab.notices() {
+    let control = stage.control.notice();
+    for notice in stage.lab.notices().iter().map(String::as_str).chain(control) {
         observer.note(notice);
     }
     let header = setup::header(plan);
     let mut desk = Desk::open(plan, &stage, sink, observer)?;
-    desk.show(Line::Start(setup::start(plan, &header, stage.lab.info(), None)));
+    let api = stage.control.address();
+    desk.show(Line::Start(setup::start(plan, &header, stage.lab.info(), Some(api))));
     let (end, records) = perform(plan, environment, &stage, &mut desk).await?;
     let (inputs, recorder) = stage.strike(&mut desk, end, &records).await?;
     desk.deliver_waiting()?;
@@ -102,6 +106,7 @@ struct Stage {
     recorder: Recorder,
     events: Events,
     lab: Lab,
+    control: Control,
     client: Client,
     load: Arc<Load>,
     drain_grace: Duration,
@@ -125,10 +130,12 @@ impl Stage {
         };
         let recorder = Recorder::new(config, clock, PhaseClock::new());
         let (sink, events) = Sink::new(recorder.clone());
+        let feed = Feed::new(clock);
+        let events = feed.events(events);
         let loaded: Arc<OnceLock<Weak<Load>>> = Arc::default();
         let hook = Arc::clone(&loaded);
         let lab = Lab::start(
-            &setup::lab(plan, environment)?,
+            &setup::lab(&plan.nodes, &plan.addresses, environment)?,
             plan.seed,
             events.clone(),
             Arc::new(move |node| {
@@ -143,6 +150,8 @@ impl Stage {
         for fault in setup::faults(plan) {
             lab.can(&fault)?;
         }
+        let api = plan.addresses.api;
+        let control = Control::start(api, lab.proxies(), feed, events.clone(), scope).await?;
         let servers = setup::servers(lab.info());
         let seed = plan.seed.fork("client");
         let client = Client::start(
@@ -179,6 +188,7 @@ impl Stage {
             recorder,
             events,
             lab,
+            control,
             client,
             load,
             drain_grace: deadline * 3 + DRAIN_SLACK,
@@ -235,10 +245,15 @@ impl Stage {
         // A drain may be long: whoever looks on knows before it that every fault is healed.
         let told = desk.deliver_waiting();
         desk.observer.note("draining");
-        let totals = match Arc::into_inner(self.load) {
-            Some(load) => Some(load.drain(self.drain_grace).await),
-            None => None,
+        let load = Arc::into_inner(self.load);
+        let drained = async {
+            match load {
+                Some(load) => Some(load.drain(self.drain_grace).await),
+                None => None,
+            }
         };
+        // The API's end is not judged: a client that holds a request open is no task that leaks.
+        let (totals, _) = tokio::join!(drained, self.control.close());
         let snapshots = self.client.snapshot();
         let last = self.recorder.interval(self.clock.now(), &facts::live(&snapshots, &desk.sink));
         let told = told.and_then(|()| desk.add_interval(last));
@@ -254,6 +269,8 @@ impl Stage {
             End::Broken(_) => Some(Partial::Error),
         };
         let mut limits = desk.limits();
+        // First, because not every format shows all of them.
+        limits.splice(0..0, self.control.meddling());
         if let End::Broken(what) = end {
             limits.insert(0, what);
         }

@@ -10,6 +10,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::change::SWAP_ATTEMPTS_MAX;
 use super::{Done, Hands};
+use crate::base::time::Offset;
 use crate::client::Trace;
 use crate::event::{Operation, Outcome, Sample};
 use crate::load::draft::Draft;
@@ -64,10 +65,11 @@ impl Worker {
     async fn serve(&mut self, mut ticket: Ticket) {
         // A client that sheds answers without ever waiting: the others must get their turn.
         tokio::task::consume_budget().await;
+        let taken = self.shared.ledger.clock().now();
         let draft = self.hands.drafter.draw();
         ticket.take_up(draft.operation, draft.home);
         let done = self.attempt(draft).await;
-        let mut sample = self.sample(&ticket, draft, done);
+        let mut sample = self.sample(&ticket, taken, draft, done);
         // The operation is over and its time is noted; what it makes necessary counts as its request.
         sample.requests += self.fill().await;
         ticket.close(&sample, &mut self.sampler);
@@ -85,7 +87,7 @@ impl Worker {
         done.unwrap_or_else(|| Done { outcome: Outcome::Hung, trace: Trace::new(draft.home) })
     }
 
-    fn sample(&self, ticket: &Ticket, draft: Draft, done: Done) -> Sample {
+    fn sample(&self, ticket: &Ticket, taken: Offset, draft: Draft, done: Done) -> Sample {
         let clock = self.shared.ledger.clock();
         let trace = done.trace;
         Sample {
@@ -95,6 +97,7 @@ impl Worker {
             outcome: done.outcome,
             due: ticket.due(),
             issued: ticket.issued(),
+            taken,
             sent: trace.sent.map(|sent| clock.offset(sent)),
             done: clock.now(),
             connection_wait: trace.connection_wait,

@@ -134,12 +134,11 @@ impl Lab {
         for (position, backend) in nodes.iter().enumerate() {
             let node = NodeIndex(u16::try_from(position).unwrap_or(u16::MAX));
             let listen = config.listen.get(position).copied().unwrap_or(Listen::ANY);
-            let upstream = backend.address();
-            let proxy_address = put_proxy(&proxies, node, listen, upstream, &mut notices).await?;
+            let proxy_address = put_proxy(&proxies, node, listen, backend, &mut notices).await?;
             info.push(NodeInfo {
                 node,
                 backend: backend.name(),
-                address: upstream,
+                address: backend.address(),
                 proxy_address,
                 version: backend.version().to_owned(),
             });
@@ -272,13 +271,13 @@ async fn put_proxy(
     proxies: &ProxySet,
     node: NodeIndex,
     listen: Listen,
-    upstream: SocketAddr,
+    backend: &Backend,
     notices: &mut Vec<String>,
 ) -> Result<SocketAddr, LabError> {
     let config = |address: SocketAddr| ProxyConfig {
         name: node.to_string(),
         listen: address.to_string(),
-        upstream: upstream.to_string(),
+        upstream: backend.address().to_string(),
         enabled: true,
         dial: Dial::Eager,
         node: Some(node),
@@ -301,6 +300,8 @@ async fn put_proxy(
         flag: "-listen",
     };
     let view = created.map_err(error)?;
+    // Before the first client, so that the tap is certain of every request from the start.
+    proxies.tell_version(&view.name, backend.version()).map_err(error)?;
     view.listen.parse().map_err(|_| LabError::Listen {
         address: view.listen.clone(),
         what: "the bound address cannot be read".into(),

@@ -135,14 +135,14 @@ fn of_fault(planned: &FaultPlan) -> [(Duration, String); 2] {
     let nodes: Vec<String> = spec.nodes.iter().map(ToString::to_string).collect();
     let nodes = nodes.join(", ");
     let (what, network) = match FAULTS.find(&spec.fault.kind) {
-        Some(kind) => (format!("{} ({})", spec.fault.kind, kind.summary), String::new()),
+        Some(kind) => (format!("{}: {}", kind.name, kind.summary), String::new()),
         None => (kind_of(&spec.fault, &TOXICS), format!(", {}", spec.direction.name())),
     };
     let share = match spec.toxicity {
         all if all >= 1.0 => String::new(),
         share => format!(", on {}% of connections", share * 100.0),
     };
-    let begin = format!("{} begins on {nodes}{network}{share}: {what}", spec.name);
+    let begin = format!("{} begins on {nodes}{network}{share}; {what}", spec.name);
     [(spec.at, begin), (spec.at + spec.length, format!("{} ends on {nodes}", spec.name))]
 }
 
@@ -197,7 +197,7 @@ fn kind_of<T: ?Sized>(chosen: &Chosen, family: &Family<T>) -> String {
         .flat_map(crate::base::family::Settings::iter)
         .map(|(name, value)| {
             let unit = kind.setting(name).map_or(Unit::Text, |setting| setting.unit);
-            format!("{name} {}", unit.format(value).trim_matches('"'))
+            format!("{name} {}", readable(unit, value))
         })
         .collect();
     match settings.is_empty() {
@@ -213,9 +213,15 @@ fn bound(objective: &Objective) -> String {
         Bound::AtMost(limit) => ("at most", limit),
         Bound::AtLeast(limit) => ("at least", limit),
     };
-    let limit = unit.format(&Value::Float(limit));
     let phase = objective.phase.map_or_else(String::new, |phase| format!(" in {}", phase.name()));
-    format!("{} {word} {}{phase}", objective.measure, limit.trim_matches('"'))
+    format!("{} {word} {}{phase}", objective.measure, readable(unit, &Value::Float(limit)))
+}
+
+/// A value as people say it: 500ms rather than 500000us.
+fn readable(unit: Unit, value: &Value) -> String {
+    let text = unit.format(value);
+    let text = text.trim_matches('"');
+    text.parse::<DurationText>().map_or_else(|_| text.to_owned(), |time| time.to_string())
 }
 
 #[cfg(test)]
@@ -244,6 +250,7 @@ mod tests {
         let text = explain(&library, "single-node-failure").unwrap();
         let down = text.lines().find(|line| line.contains("down begins on n1")).unwrap();
         assert!(down.trim_start().starts_with("8s"), "{down}");
+        assert!(text.contains("response_time_max at most 500ms\n"), "{text}");
         let plan = plans(&library, &["flapping-node".into()], &Options::default(), Seed::new(0));
         let times: Vec<Duration> = moments(&plan.unwrap()[0]).iter().map(|(at, _)| *at).collect();
         assert!(times.is_sorted(), "{times:?}");

@@ -11,7 +11,7 @@ use super::session::{Signals, environment, exit_of};
 use super::{output, values};
 use crate::base::scope::Closed;
 use crate::base::seed::Seed;
-use crate::plan::{Addresses, Nodes, PlanError, read_address};
+use crate::plan::{Addresses, Nodes, PlanError, read_address, read_listen};
 use crate::run::{Environment, Up};
 
 /// Start nodes, a proxy in front of each and the control API, for a client of your own; ends at
@@ -31,10 +31,10 @@ pub(super) struct Arguments {
     )]
     servers: Vec<SocketAddr>,
     /// The first proxy's address; the others follow it [default: 127.0.0.1:21211, or free ports]
-    #[arg(long, value_name = "ADDRESS", value_parser = read_address)]
+    #[arg(long, value_name = "ADDRESS", value_parser = read_listen)]
     listen: Option<SocketAddr>,
     /// The control API's address [default: 127.0.0.1:8474, or a free port]
-    #[arg(long, value_name = "ADDRESS", value_parser = read_address)]
+    #[arg(long, value_name = "ADDRESS", value_parser = read_listen)]
     api: Option<SocketAddr>,
     /// Same seed, same draws of the toxics [default: random, printed]
     #[arg(long, value_name = "NUMBER", value_parser = values::seed)]

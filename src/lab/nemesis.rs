@@ -249,3 +249,71 @@ pub(super) fn failed(fault: &FaultSpec, what: String) -> LabError {
         what,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::base::family::{Chosen, Settings};
+    use crate::base::scope::Scope;
+    use crate::base::seed::Seed;
+    use crate::lab::timeline::Direction;
+    use crate::lab::{LabConfig, Listen, Nodes};
+
+    /// Polls once and drops, as Ctrl-C does in the middle.
+    async fn cut_short(work: impl Future) {
+        tokio::select! {
+            biased;
+            _ = work => {}
+            () = std::future::ready(()) => {}
+        }
+    }
+
+    fn fault(kind: &str) -> FaultSpec {
+        FaultSpec {
+            name: kind.into(),
+            nodes: vec![NodeIndex(0)],
+            at: Duration::ZERO,
+            length: Duration::from_secs(1),
+            direction: Direction::Downstream,
+            toxicity: 1.0,
+            fault: Chosen { kind: kind.into(), settings: Settings::default() },
+        }
+    }
+
+    /// Catches a fault that stays, or counts as never healed, because the applying or the healing of
+    /// it was cut short.
+    #[tokio::test]
+    async fn what_was_cut_short_is_healed() {
+        let scope = Scope::current("test");
+        let config = LabConfig {
+            nodes: Nodes::Embedded,
+            count: 1,
+            memory_mib: 1,
+            listen: vec![Listen::ANY],
+        };
+        let (seed, lost) = (Seed::new(7), Arc::new(|_: NodeIndex| {}));
+        let lab = Lab::start(&config, seed, Events::ignore(), lost, &scope).await.unwrap();
+        // Somebody has to acknowledge.
+        let _client = TcpStream::connect(lab.info()[0].proxy_address).await.unwrap();
+        for kind in ["refuse", "latency", "kill", "pause"] {
+            let faults = [fault(kind)];
+            let clock = RunClock::start();
+            let mut nemesis = Nemesis::new(&lab, &faults, clock, Events::ignore()).unwrap();
+            cut_short(nemesis.apply(0)).await;
+            nemesis.heal_all().await.expect(kind);
+            assert!(nemesis.records()[0].healed_at.is_some(), "{kind}");
+            assert!(lab.proxies().get("n1").unwrap().toxics.is_empty(), "{kind}");
+
+            nemesis.apply(0).await.unwrap();
+            cut_short(nemesis.heal(0)).await;
+            nemesis.heal_all().await.unwrap();
+            assert!(nemesis.active.is_empty(), "{kind}");
+            assert!(lab.proxies().get("n1").unwrap().toxics.is_empty(), "{kind}");
+        }
+        lab.close().await;
+    }
+}

@@ -75,12 +75,6 @@ impl Memcached {
         replies
     }
 
-    /// Where it listens, on the loopback interface.
-    pub(crate) fn port(&self) -> u16 {
-        let (_, port) = self.upstream.rsplit_once(':').unwrap();
-        port.parse().unwrap()
-    }
-
     pub(crate) fn version(&self) -> ServerVersion {
         let reply = self.exchange(b"version\r\n");
         ServerVersion::parse(reply.trim_ascii_end())

@@ -72,16 +72,16 @@ impl Place {
         Ended::of(&mut self.command(line))
     }
 
-    /// Plays scenarios to their end, on proxy ports of their own, with JSON on stdout.
+    /// Plays scenarios to their end, on ports of their own, with JSON on stdout.
     fn play(&self, line: &str) -> Ended {
-        self.run(&format!("-json -listen 127.0.0.1:0 -seed 7 {line}"))
+        self.run(&format!("-json -listen 127.0.0.1:0 -api 127.0.0.1:0 -seed 7 {line}"))
     }
 
     /// The same, without waiting for the end.
     fn start(&self, line: &str) -> Running {
         let stderr = self.path("stderr");
         let mut child = self
-            .command(&format!("-json -listen 127.0.0.1:0 -seed 7 {line}"))
+            .command(&format!("-json -listen 127.0.0.1:0 -api 127.0.0.1:0 -seed 7 {line}"))
             .stdout(Stdio::piped())
             .stderr(File::create(&stderr).unwrap())
             .spawn()

@@ -277,7 +277,7 @@ fn hear(stream: &mut TcpStream, replies: &mut Vec<u8>) -> End {
 }
 
 /// Lines of statistics whose value differs between any two servers.
-const OF_A_SERVER: [&str; 17] = [
+const OF_A_SERVER: [&str; 18] = [
     "pid",
     "uptime",
     "time",
@@ -293,6 +293,7 @@ const OF_A_SERVER: [&str; 17] = [
     "read_buf_count",
     "conn_yields",
     "lru_maintainer_juggles",
+    "lru_crawler_running",
     "lru_crawler_starts",
     "read_buf_bytes",
 ];

@@ -20,15 +20,18 @@ fn assert_left_nothing(place: &Place) {
 /// Catches a port that was asked for, is taken, and is neither named nor blamed on its flag.
 #[test]
 fn a_taken_port_that_was_asked_for_is_named() {
-    let place = Place::new();
-    place.scenario("tiny", TINY);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let ended = place.run(&format!(
-        "-json -scenario tiny.toml -duration 1s -nodes embedded -out o -listen {address}"
-    ));
-    ended.refused(3, &["error: ", &address, "-listen"]);
-    assert_left_nothing(&place);
+    for (flag, other) in [("-listen", "-api"), ("-api", "-listen")] {
+        let place = Place::new();
+        place.scenario("tiny", TINY);
+        let ended = place.run(&format!(
+            "-json -scenario tiny.toml -duration 1s -nodes embedded -out o {flag} {address} \
+             {other} 127.0.0.1:0"
+        ));
+        ended.refused(3, &["error: ", &address, flag]);
+        assert_left_nothing(&place);
+    }
 }
 
 /// Catches a run that gives up because somebody else has the usual port, or takes another one
@@ -83,7 +86,7 @@ fn real_nodes_need_a_memcached() {
 fn without_a_memcached_nodes_are_embedded() {
     let place = Place::new();
     place.scenario("tiny", TINY);
-    let line = "-listen 127.0.0.1:0 -scenario tiny.toml -duration 1s -out o";
+    let line = "-listen 127.0.0.1:0 -api 127.0.0.1:0 -scenario tiny.toml -duration 1s -out o";
     let ended = super::Ended::of(place.command(line).env("PATH", ""));
     assert!(ended.stdout.contains("embedded"), "{}", ended.stdout);
     let text = std::fs::read_to_string(newest(&place.path("o")).join("report.json")).unwrap();

@@ -8,9 +8,7 @@ fn servers() -> [Memcached; 3] {
 }
 
 fn list(servers: &[Memcached]) -> String {
-    let addresses: Vec<String> =
-        servers.iter().map(|server| format!("127.0.0.1:{}", server.port())).collect();
-    addresses.join(",")
+    servers.iter().map(Memcached::upstream).collect::<Vec<&str>>().join(",")
 }
 
 /// Catches a run that kills, or pretends to kill, a process that is not its own.
@@ -24,8 +22,7 @@ fn processes_of_others_are_not_killed() {
         let place = Place::new();
         let ended = place
             .play(&format!("-scenario {scenario} -duration 2s -servers {} -out o", list(&servers)));
-        let address = format!("127.0.0.1:{}", servers[0].port());
-        ended.refused(3, &["error: fault ", fault, &address, "-servers"]);
+        ended.refused(3, &["error: fault ", fault, servers[0].upstream(), "-servers"]);
         assert!(!place.path("o").exists(), "a folder of runs was made");
     }
 }

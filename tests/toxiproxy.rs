@@ -200,8 +200,8 @@ fn a_run_on_an_external_toxiproxy_heals_and_reports() {
     assert!(fault["applied_at_s"].is_number() && fault["healed_at_s"].is_number(), "{fault}");
     let phases = report["phases"].as_array().unwrap();
     let slow = phases.iter().find(|phase| phase["name"] == "fault").unwrap();
-    // Both ways; sooner cannot be, however busy the machine is.
-    assert!(slow["service_time_us"]["p50"].as_u64().unwrap() >= 40_000, "{slow}");
+    // Both ways, in most of the phase; sooner cannot be, however busy the machine is.
+    assert!(slow["service_time_us"]["p95"].as_u64().unwrap() >= 40_000, "{slow}");
     assert_eq!(report["load"]["request_amplification"], Value::Null, "{report}");
     assert_eq!(report["data"]["dirty_reuse"], Value::Null);
     assert_eq!(report["data"]["wrong"], 0);

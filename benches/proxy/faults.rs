@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use harness::base::scope::Scope;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -139,15 +140,16 @@ async fn stream_ms(address: SocketAddr) -> Vec<f64> {
 async fn source() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    drop(tokio::spawn(async move {
+    let scope = Scope::current("source");
+    scope.clone().spawn("accept", async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
-            drop(tokio::spawn(async move {
+            scope.spawn("send", async move {
                 let bytes = vec![b'x'; 64 << 10];
                 while stream.write_all(&bytes).await.is_ok() {}
-            }));
+            });
         }
-    }));
+    });
     address
 }
 

@@ -12,5 +12,6 @@ mod node;
 mod plan;
 mod proxy;
 mod report;
+mod rules;
 mod wire;
 mod wire_reply;

@@ -39,6 +39,10 @@ impl Memcached {
         }
     }
 
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
+    }
+
     /// Sends everything, says that there is no more, and reads until the server closes.
     pub(crate) fn exchange(&self, requests: &[u8]) -> Vec<u8> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();

@@ -46,8 +46,12 @@ pub(in crate::proxy) struct Exchange {
     owed: Option<u64>,
     /// What the request that is swallowed now will be answered with.
     swallowed: Option<Ours>,
+    /// What follows the request under way, if the connection is dropped behind it.
+    last: Option<Last>,
     /// Nothing that the client sends reaches the server any more.
     deaf: bool,
+    /// How the connection is closed once the last request has been sent.
+    parting: Option<CloseManner>,
     marks: Vec<Mark>,
     pieces: Vec<Piece>,
 }
@@ -76,7 +80,9 @@ impl Exchange {
             down: Down::new(now, observer.reply_position()),
             owed: None,
             swallowed: None,
+            last: None,
             deaf: false,
+            parting: None,
             marks: Vec::new(),
             pieces: Vec::new(),
             observer,
@@ -111,6 +117,7 @@ impl Exchange {
             && self.up.is_idle()
             && self.down.is_idle()
             && self.swallowed.is_none()
+            && self.last.is_none()
     }
 
     // === what the link asks ===
@@ -170,37 +177,56 @@ impl Exchange {
         let before = self.up.out.len();
         self.up.out.begin(now);
         let mut chunk = self.up.begin(data, cuts.first().map(|cut| cut.start));
-        // What was swallowed may end with the first bytes of this chunk.
-        if !self.up.is_swallowing() {
-            self.answer(now, truth);
-        }
+        // The request under way may end with the first bytes of this chunk.
+        self.settle(now, truth);
         for cut in cuts {
-            let whole = self.up.next(&mut chunk, cut.fate, cut.end);
-            self.swallowed = cut.ours;
-            if whole {
-                self.answer(now, truth);
-            }
+            self.up.next(&mut chunk, cut.fate, cut.end);
+            (self.swallowed, self.last) = (cut.ours, cut.last);
+            self.settle(now, truth);
             if cut.closes {
                 self.up.open();
-            }
-            if let Some(last) = cut.last {
-                // What was sent behind it must not run.
-                self.stop(last);
-                break;
             }
         }
         if opaque {
             self.give_up(now, truth);
         }
-        if !self.deaf {
+        if self.deaf {
+            // What was sent behind the last request must not run.
+            self.up.stop(chunk, self.parting.take());
+        } else {
             self.up.finish(chunk);
         }
         self.up.out.finish(before, messages);
     }
 
+    /// Does what was to be done once the request under way has come to its end.
+    fn settle(&mut self, now: Instant, truth: &mut impl FnMut(&[u8], Origin) -> u32) {
+        if self.up.is_under_way() {
+            return;
+        }
+        if let Some(last) = self.last.take() {
+            self.deaf = true;
+            self.parting = match last {
+                Last::Reply => None,
+                Last::Close(how) => Some(how),
+            };
+        }
+        let Some(ours) = self.swallowed.take() else { return };
+        self.deaf |= matches!(ours.what, Stand::Close(_));
+        if let Some(stand) = self.down.queue(ours) {
+            self.stand(now, stand, truth);
+        }
+    }
+
+    /// Whether the request under way is the last that the server sees, or would have seen.
+    const fn is_ending(&self) -> bool {
+        let closes = matches!(&self.swallowed, Some(Ours { what: Stand::Close(_), .. }));
+        self.last.is_some() || closes
+    }
+
     /// Asks the rules about every request that begins in these bytes.
     fn decide(&mut self, now: Instant, data: &[u8], reporter: &Reporter) -> (Vec<Cut>, bool) {
-        let (mut cuts, mut opaque, mut over) = (Vec::new(), false, false);
+        let (mut cuts, mut opaque, mut over) = (Vec::new(), false, self.is_ending());
         let Self { rules, observer, up, down, owed, place, .. } = self;
         let floor = up.at();
         observer.on_request_if(data, now, &mut |event, certain| match event {
@@ -232,27 +258,6 @@ impl Exchange {
     pub(in crate::proxy) fn on_client_end(&mut self, now: Instant) {
         self.up.out.begin(now);
         self.up.end();
-    }
-
-    /// A request of ours is consumed: its reply takes its place.
-    fn answer(&mut self, now: Instant, truth: &mut impl FnMut(&[u8], Origin) -> u32) {
-        let Some(ours) = self.swallowed.take() else { return };
-        if matches!(ours.what, Stand::Close(_)) {
-            self.deaf = true;
-        }
-        if let Some(stand) = self.down.queue(ours) {
-            self.stand(now, stand, truth);
-        }
-    }
-
-    fn stop(&mut self, last: Last) {
-        self.deaf = true;
-        if let Last::Close(how) = last {
-            match how {
-                CloseManner::Fin => self.up.out.close(),
-                CloseManner::Reset => self.up.out.reset(),
-            }
-        }
     }
 
     // === replies ===

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::proxy::outbox::{Due, Outbox};
+use crate::proxy::tap::CloseManner;
 use crate::wire::observe::LINE_BYTES_MAX;
 
 /// What becomes of the bytes of a request.
@@ -56,9 +57,9 @@ impl Up {
         self.tail.is_empty() && self.fate == Fate::Pass && self.out.len() == 0
     }
 
-    /// Whether a request is under way that the server does not see.
-    pub(super) const fn is_swallowing(&self) -> bool {
-        matches!(self.fate, Fate::Swallow) && self.until > self.at
+    /// Whether bytes of a request whose head was seen are still to come.
+    pub(super) const fn is_under_way(&self) -> bool {
+        self.until > self.at
     }
 
     /// Takes in bytes in which the first new request starts at `first`.
@@ -77,12 +78,11 @@ impl Up {
         chunk
     }
 
-    /// The next request: its bytes, up to `end`, have this fate. Tells whether all of them are here.
-    pub(super) fn next(&mut self, chunk: &mut Chunk, fate: Fate, end: u64) -> bool {
+    /// The next request: its bytes, up to `end`, have this fate.
+    pub(super) fn next(&mut self, chunk: &mut Chunk, fate: Fate, end: u64) {
         let from = chunk.run.1;
         (self.fate, self.until) = (fate, end);
         self.walk(chunk, from);
-        self.at == end
     }
 
     /// Gives the bytes that are here and whose fate is known what they are due.
@@ -123,6 +123,16 @@ impl Up {
             self.tail = chunk.bytes[chunk.run.1..].to_vec();
         }
         self.flush(&mut chunk);
+    }
+
+    /// Nothing of a chunk goes on but what already may, and nothing ever will.
+    pub(super) fn stop(&mut self, mut chunk: Chunk, parting: Option<CloseManner>) {
+        self.flush(&mut chunk);
+        match parting {
+            None => {}
+            Some(CloseManner::Fin) => self.out.close(),
+            Some(CloseManner::Reset) => self.out.reset(),
+        }
     }
 
     /// Whatever still comes passes: the server closes, or nobody can tell requests apart.

@@ -67,6 +67,7 @@ impl<'lab> Nemesis<'lab> {
         for fault in faults {
             lab.can(fault)?;
         }
+        lab.can_together(faults)?;
         let records = faults
             .iter()
             .map(|fault| FaultRecord {
@@ -174,9 +175,11 @@ impl<'lab> Nemesis<'lab> {
                 self.active.remove(&index);
                 let (touched, problem) = match healed {
                     Ok(touched) => (touched, None),
-                    Err(what) => (0, Some(what)),
+                    Err(what) => (Some(0), Some(what)),
                 };
-                *self.records[index].touched.get_or_insert(0) += touched;
+                if let Some(touched) = touched {
+                    *self.records[index].touched.get_or_insert(0) += touched;
+                }
                 if let Some(what) = problem {
                     return Err(failed(fault, what));
                 }

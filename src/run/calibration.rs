@@ -90,8 +90,13 @@ pub async fn calibrate() -> Result<Vec<Check>, RunError> {
 }
 
 async fn in_scope(scope: &Scope) -> Result<Vec<Check>, RunError> {
-    let config =
-        LabConfig { nodes: Nodes::Embedded, count: 1, memory_mib: 64, listen: vec![Listen::ANY] };
+    let config = LabConfig {
+        nodes: Nodes::Embedded,
+        count: 1,
+        memory_mib: 64,
+        listen: vec![Listen::ANY],
+        toxiproxy: None,
+    };
     // Nobody tells the oracle of a loss: it must find the planted one by itself.
     let unsaid = Arc::new(|_| ());
     let lab = Lab::start(&config, Seed::new(1), Events::ignore(), unsaid, scope).await?;

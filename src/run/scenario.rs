@@ -77,14 +77,15 @@ async fn in_scope(
         () = environment.interrupt.cancelled() => return Err(RunError::Interrupted),
         stage = Stage::set(plan, environment, scope) => stage?,
     };
-    let control = stage.control.notice();
+    let control = stage.control.as_ref().and_then(Control::notice);
     for notice in stage.lab.notices().iter().map(String::as_str).chain(control) {
         observer.note(notice);
     }
     let header = setup::header(plan);
     let mut desk = Desk::open(plan, &stage, sink, observer)?;
-    let api = stage.control.address();
-    desk.show(Line::Start(setup::start(plan, &header, stage.lab.info(), Some(api))));
+    let own = stage.control.as_ref().map(|control| control.address().to_string());
+    let api = own.or_else(|| plan.toxiproxy.clone());
+    desk.show(Line::Start(setup::start(plan, &header, stage.lab.info(), api)));
     let (end, records) = perform(plan, environment, &stage, &mut desk).await?;
     let (inputs, recorder) = stage.strike(&mut desk, end, &records).await?;
     desk.deliver_waiting()?;
@@ -106,7 +107,8 @@ struct Stage {
     recorder: Recorder,
     events: Events,
     lab: Lab,
-    control: Control,
+    /// None: an external Toxiproxy has its own.
+    control: Option<Control>,
     client: Client,
     load: Arc<Load>,
     drain_grace: Duration,
@@ -134,8 +136,10 @@ impl Stage {
         let events = feed.events(events);
         let loaded: Arc<OnceLock<Weak<Load>>> = Arc::default();
         let hook = Arc::clone(&loaded);
+        let mut lab = setup::lab(&plan.nodes, &plan.addresses, environment)?;
+        lab.toxiproxy.clone_from(&plan.toxiproxy);
         let lab = Lab::start(
-            &setup::lab(&plan.nodes, &plan.addresses, environment)?,
+            &lab,
             plan.seed,
             events.clone(),
             Arc::new(move |node| {
@@ -151,7 +155,10 @@ impl Stage {
             lab.can(&fault)?;
         }
         let api = plan.addresses.api;
-        let control = Control::start(api, lab.proxies(), feed, events.clone(), scope).await?;
+        let control = match &plan.toxiproxy {
+            Some(_) => None,
+            None => Some(Control::start(api, lab.proxies(), feed, events.clone(), scope).await?),
+        };
         let servers = setup::servers(lab.info());
         let seed = plan.seed.fork("client");
         let client = Client::start(
@@ -253,7 +260,13 @@ impl Stage {
             }
         };
         // The API's end is not judged: a client that holds a request open is no task that leaks.
-        let (totals, _) = tokio::join!(drained, self.control.close());
+        let control = self.control;
+        let closed = async {
+            if let Some(control) = &control {
+                control.close().await;
+            }
+        };
+        let (totals, ()) = tokio::join!(drained, closed);
         if let Some(origin) = totals.as_ref().and_then(|totals| totals.origin) {
             desk.observer.note(&origin.to_string());
         }
@@ -273,7 +286,7 @@ impl Stage {
         };
         let mut limits = desk.limits();
         // First, because not every format shows all of them.
-        limits.splice(0..0, self.control.meddling());
+        limits.splice(0..0, control.as_ref().and_then(Control::meddling));
         if let End::Broken(what) = end {
             limits.insert(0, what);
         }

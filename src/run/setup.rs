@@ -39,7 +39,7 @@ pub(super) fn start(
     plan: &Plan,
     header: &Header,
     nodes: &[NodeInfo],
-    api_address: Option<SocketAddr>,
+    api_address: Option<String>,
 ) -> Start {
     let node = |info: &NodeInfo| StartNode {
         name: info.node,
@@ -50,7 +50,7 @@ pub(super) fn start(
     };
     Start {
         nodes: nodes.iter().map(node).collect(),
-        api_address: api_address.map(|address| address.to_string()),
+        api_address,
         ..Start::new(header, &plan.scenario, plan.phases.total())
     }
 }
@@ -89,6 +89,7 @@ pub(super) fn lab(
         count: planned.count,
         memory_mib: MEMORY_MIB,
         listen: (0..planned.count).map(listen).collect(),
+        toxiproxy: None,
     })
 }
 

@@ -1,16 +1,10 @@
 //! Breaks the network with the toxics of our own proxies.
 
+use super::ActiveToxic;
 use crate::base::name::NodeIndex;
 use crate::lab::timeline::{Direction, FaultSpec};
 use crate::proxy::toxic::TOXICS;
 use crate::proxy::{ProxyError, ProxySet, Stream, ToxicConfig};
-
-/// A toxic that must be taken back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ActiveToxic {
-    proxy: String,
-    toxic: String,
-}
 
 #[derive(Debug)]
 pub(crate) struct OwnInjector {

@@ -17,6 +17,7 @@ fn sample(number: u64) -> Sample {
         outcome: Outcome::Hit,
         due,
         issued: due,
+        taken: due,
         sent: Some(due),
         done: due.plus(Duration::from_micros(150 + number % 97)),
         connection_wait: Duration::from_micros(number % 5),

@@ -377,6 +377,8 @@ pub struct Sample {
     /// When it was issued: taken up by a worker that was free, or put where it waits for one
     /// because none was (for a lost slot: when it was given up).
     pub issued: Offset,
+    /// When a worker had it in hand: what comes before was the wait for a worker.
+    pub taken: Offset,
     /// When a connection was at hand and the request was written; `None`: never sent.
     pub sent: Option<Offset>,
     /// When it ended.

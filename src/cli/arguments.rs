@@ -2,7 +2,7 @@
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::{check, ctl, list, node, proxy, report, run};
+use super::{check, ctl, doctor, explain, list, node, proxy, report, route, run, up};
 
 /// What the words on the command line mean.
 #[derive(Debug, Parser)]
@@ -32,8 +32,12 @@ pub(super) enum Command {
     Run(Box<run::Arguments>),
     Report(report::Arguments),
     Check(check::Arguments),
+    Up(up::Arguments),
     Node(node::Arguments),
     List(list::Arguments),
+    Explain(explain::Arguments),
+    Route(route::Arguments),
+    Doctor(doctor::Arguments),
     Proxy(proxy::Arguments),
     Ctl(ctl::Arguments),
 }

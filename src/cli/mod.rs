@@ -7,16 +7,20 @@ mod arguments;
 mod argv;
 mod check;
 mod ctl;
+mod doctor;
 mod exit;
+mod explain;
 mod list;
 mod log;
 mod node;
 mod output;
 mod proxy;
 mod report;
+mod route;
 mod run;
 mod screen;
 mod session;
+mod up;
 mod values;
 
 use std::ffi::OsString;
@@ -38,11 +42,12 @@ pub fn main() -> ExitCode {
     let words = argv::normalise(&command, arguments::DEFAULT, std::env::args_os().skip(1));
     match Arguments::read(words) {
         Ok(arguments) => dispatch(&arguments.command),
-        // Help and version are errors of clap's too: they go to stdout and end with 0.
-        Err(error) => match error.print() {
-            Ok(()) if !error.use_stderr() => Exit::Pass.into(),
-            _ => Exit::Usage.into(),
-        },
+        Err(error) => {
+            // Nobody is left to tell when the output is gone (`harness -help | head`).
+            let _ = error.print();
+            // Help and version are errors of clap's too: they go to stdout and end with 0.
+            if error.use_stderr() { Exit::Usage.into() } else { Exit::Pass.into() }
+        }
     }
 }
 
@@ -58,8 +63,12 @@ fn dispatch(command: &Command) -> ExitCode {
         Command::Run(arguments) => run::main(arguments).into(),
         Command::Report(arguments) => report::main(arguments).into(),
         Command::Check(arguments) => check::main(arguments).into(),
+        Command::Up(arguments) => up::main(arguments).into(),
         Command::Node(arguments) => node::main(arguments).into(),
         Command::List(arguments) => list::main(arguments).into(),
+        Command::Explain(arguments) => explain::main(arguments).into(),
+        Command::Doctor(arguments) => doctor::main(arguments).into(),
+        Command::Route(arguments) => route::main(arguments).into(),
         Command::Proxy(arguments) => proxy::main(arguments).into(),
         Command::Ctl(arguments) => ctl::main(arguments),
     }

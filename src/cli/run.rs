@@ -11,7 +11,8 @@ use super::session::Session;
 use super::{list, output, values};
 use crate::base::seed::Seed;
 use crate::plan::{
-    Backend, Library, Options, Plan, PlanError, RateWish, plans, read_address, read_toxiproxy,
+    Backend, Library, Options, Plan, PlanError, RateWish, plans, read_address, read_listen,
+    read_toxiproxy,
 };
 
 /// Run scenarios: start nodes and proxies, drive the load, break things, judge.
@@ -52,11 +53,12 @@ pub(super) struct Arguments {
     /// Drive this external Toxiproxy server instead of our own proxies
     #[arg(long, value_name = "URL", value_parser = read_toxiproxy, conflicts_with = "listen")]
     toxiproxy: Option<String>,
-    /// The first proxy's address; the others follow it [default: 127.0.0.1:21211, or free ports]
-    #[arg(long, value_name = "ADDRESS", value_parser = read_address)]
+    /// The first proxy's address; the others follow it. Port 0 is any free port [default:
+    /// 127.0.0.1:21211, or free ports]
+    #[arg(long, value_name = "ADDRESS", value_parser = read_listen)]
     listen: Option<SocketAddr>,
     /// The control API's address [default: 127.0.0.1:8474, or a free port]
-    #[arg(long, value_name = "ADDRESS", value_parser = read_address)]
+    #[arg(long, value_name = "ADDRESS", value_parser = read_listen)]
     api: Option<SocketAddr>,
     /// How often live figures are printed [default: 2s]
     #[arg(long, value_name = "TIME", value_parser = values::time)]
@@ -80,20 +82,26 @@ pub(super) struct Arguments {
 
 /// The values of `-nodes`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Nodes {
+pub(super) enum Nodes {
     Auto,
     Memcached,
     Embedded,
 }
 
+/// The nodes that the values of `-nodes` and `-servers` mean together, if any was given.
+pub(super) fn backend(nodes: Option<Nodes>, servers: &[SocketAddr]) -> Option<Backend> {
+    if !servers.is_empty() {
+        return Some(Backend::Servers(servers.to_vec()));
+    }
+    nodes.map(|nodes| match nodes {
+        Nodes::Auto => Backend::Auto,
+        Nodes::Memcached => Backend::Memcached,
+        Nodes::Embedded => Backend::Embedded,
+    })
+}
+
 impl Arguments {
     fn options(&self) -> Options {
-        let nodes = self.nodes.map(|nodes| match nodes {
-            Nodes::Auto => Backend::Auto,
-            Nodes::Memcached => Backend::Memcached,
-            Nodes::Embedded => Backend::Embedded,
-        });
-        let servers = (!self.servers.is_empty()).then(|| Backend::Servers(self.servers.clone()));
         Options {
             duration: self.duration,
             concurrency: self.concurrency,
@@ -102,7 +110,7 @@ impl Arguments {
             client: self.client.clone(),
             metrics_interval: self.metrics_interval,
             out: self.out.clone(),
-            backend: servers.or(nodes),
+            backend: backend(self.nodes, &self.servers),
             listen: self.listen,
             api: self.api,
             toxiproxy: self.toxiproxy.clone(),

@@ -69,7 +69,7 @@ impl Session {
         for round in 0_u64.. {
             for plan in &self.plans {
                 if interrupt.is_cancelled() {
-                    return tally.exit(self.continuous);
+                    return tally.cut_short(self.continuous);
                 }
                 let plan = in_round(plan, round);
                 match run(&plan, &environment, &mut screen).await {
@@ -77,7 +77,7 @@ impl Session {
                         screen.finished(&finished);
                         tally.add(&finished);
                     }
-                    Err(RunError::Interrupted) => return tally.exit(self.continuous),
+                    Err(RunError::Interrupted) => return tally.cut_short(self.continuous),
                     Err(error) => {
                         output::complain(&error);
                         return exit_of(&error);
@@ -106,13 +106,15 @@ fn in_round(plan: &Plan, round: u64) -> Plan {
     plan
 }
 
-fn environment(interrupt: CancellationToken) -> std::io::Result<Environment> {
+/// What the outside world gives a run.
+pub(super) fn environment(interrupt: CancellationToken) -> std::io::Result<Environment> {
     let path: OsString = std::env::var_os("PATH").unwrap_or_default();
     let harness: PathBuf = std::env::current_exe()?;
     Ok(Environment { path, harness, interrupt })
 }
 
-const fn exit_of(error: &RunError) -> Exit {
+/// How the program ends when there is no report.
+pub(super) const fn exit_of(error: &RunError) -> Exit {
     match error {
         RunError::Lab(_) => Exit::LabDown,
         RunError::Interrupted => Exit::Interrupted,
@@ -141,6 +143,12 @@ impl Tally {
         }
     }
 
+    /// The exit code when there was more to run.
+    fn cut_short(mut self, continuous: bool) -> Exit {
+        self.interrupted = true;
+        self.exit(continuous)
+    }
+
     /// Ctrl-C is the normal end of a continuous session, whose exit code is then its verdict; a
     /// session that was to end by itself has none when it was cut short.
     fn exit(&self, continuous: bool) -> Exit {
@@ -154,13 +162,13 @@ impl Tally {
 
 /// Ctrl-C and SIGTERM.
 #[derive(Debug)]
-struct Signals {
+pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Signals {
-    fn listen() -> std::io::Result<Self> {
+    pub(super) fn listen() -> std::io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
@@ -168,7 +176,7 @@ impl Signals {
     }
 
     /// The first one asks the run to end; returns at the second.
-    async fn wait(mut self, first: &CancellationToken) {
+    pub(super) async fn wait(mut self, first: &CancellationToken) {
         self.next().await;
         first.cancel();
         self.next().await;
@@ -179,5 +187,22 @@ impl Signals {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Catches a session that was cut short between two runs and claims to have passed, and a
+    /// continuous one that loses its verdict.
+    #[test]
+    fn what_was_cut_short_did_not_pass() {
+        let tally = |worst: Option<Exit>| Tally { worst, ..Tally::default() };
+        assert_eq!(tally(Some(Exit::Pass)).exit(false), Exit::Pass);
+        assert_eq!(tally(Some(Exit::Pass)).cut_short(false), Exit::Interrupted);
+        assert_eq!(tally(Some(Exit::Pass)).cut_short(true), Exit::Pass);
+        assert_eq!(tally(Some(Exit::ObjectiveFailed)).cut_short(false), Exit::ObjectiveFailed);
+        assert_eq!(tally(None).cut_short(true), Exit::Interrupted);
     }
 }

@@ -67,6 +67,7 @@ mod upkeep;
 pub use call::{Call, Failure, Item, MultiCall, Store, Trace};
 pub use config::{BreakerConfig, ClientConfig, ConfigError, HealingConfig};
 pub use handle::{Client, NodeStats};
+pub use placement::place;
 pub use profile::{PROFILES, Profile};
 pub use server::{AddressError, Server};
 pub use snapshot::{ConnectionCounts, NodeSnapshot};

@@ -194,20 +194,33 @@ impl Node {
         }
     }
 
-    /// Hands in an answer.
+    /// Hands in an answer. Timers round up, so one may come after its deadline: the caller gets it,
+    /// and it counts against the node. Else a node that is late by just the timeout would answer
+    /// every other call and never be shed.
     fn answered<R>(self: &Arc<Self>, permit: Permit<'_>, trace: &mut Trace, reply: R) -> R {
         trace.served_by = Some(self.index);
-        permit.judge(Verdict::Answered, Instant::now());
+        let limit = self.around.config.operation_timeout;
+        let late = trace.sent.is_some_and(|sent| sent.elapsed() >= limit);
+        self.weigh(permit, if late { Verdict::Failed } else { Verdict::Answered }, late);
         reply
     }
 
-    /// Hands in the verdict on a miss, and gives the node up when that is due.
+    /// Hands in the verdict on a miss.
     fn judge(self: &Arc<Self>, permit: Permit<'_>, missed: Missed) {
-        let Some(verdict) = missed.verdict() else { return };
+        if let Some(verdict) = missed.verdict() {
+            self.weigh(permit, verdict, missed.is_timeout());
+        }
+    }
+
+    /// Hands in a verdict, and gives the node up when that is due.
+    fn weigh(self: &Arc<Self>, permit: Permit<'_>, verdict: Verdict, is_timeout: bool) {
         let now = Instant::now();
         let Recorded { failures_in_a_row, row_lasted, opened } = permit.judge(verdict, now);
+        if verdict == Verdict::Answered {
+            return;
+        }
         let healing = &self.around.config.healing;
-        let patient = missed.is_timeout() && row_lasted < healing.failures_span;
+        let patient = is_timeout && row_lasted < healing.failures_span;
         let cause = match opened {
             Some(cause) if healing.on_open || !healing.enabled => cause,
             _ if failures_in_a_row >= healing.failures && !patient => {

@@ -10,6 +10,16 @@ use super::selector::{KeyHash, Member, SELECTORS, Selector, Strategy};
 use super::server::Server;
 use crate::base::name::NodeIndex;
 
+/// Where every key goes while all of `servers` live, as a client with `config` has it.
+///
+/// # Errors
+/// When the servers or the settings cannot be used.
+pub fn place(servers: &[Server], config: &ClientConfig) -> Result<Box<dyn Selector>, ConfigError> {
+    config.check(servers)?;
+    let strategy = SELECTORS.make(&config.selector)?;
+    Ok(strategy.place(&members(servers, |_| true), config.hash))
+}
+
 /// Which node a call goes to.
 #[derive(Debug)]
 pub(super) struct Placement {

@@ -26,6 +26,8 @@ pub use recovery::{Recovered, Recovery};
 pub use strain::Strain;
 pub use verdict::{Judgement, Verdict};
 
+pub use crate::record::NodeGroup;
+
 /// What the facts mean, before anyone asks whether that is good enough.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Analysis {

@@ -31,6 +31,14 @@ pub enum LabError {
         /// The flag that changes it.
         flag: &'static str,
     },
+    /// The external Toxiproxy that was given with `-toxiproxy` cannot be used.
+    #[error("Toxiproxy at {address} of -toxiproxy: {what}")]
+    Toxiproxy {
+        /// Its control address.
+        address: String,
+        /// What it answered, or did instead.
+        what: String,
+    },
     /// No `memcached` on PATH although one was asked for.
     #[error("no memcached on PATH; install it, or run with -nodes embedded")]
     NoMemcached,

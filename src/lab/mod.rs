@@ -82,6 +82,8 @@ pub struct LabConfig {
     pub memory_mib: u32,
     /// Where the proxies listen, one for each node.
     pub listen: Vec<Listen>,
+    /// The control address of an external Toxiproxy, whose proxies stand in for ours.
+    pub toxiproxy: Option<String>,
 }
 
 /// What is called when a node loses its data, before it does.
@@ -130,24 +132,35 @@ impl Lab {
         let network = scope.child("network");
         let proxies = ProxySet::new(seed.fork("proxy"), events, &network);
         let mut notices = Vec::new();
-        let mut info = Vec::with_capacity(nodes.len());
-        for (position, backend) in nodes.iter().enumerate() {
-            let node = NodeIndex(u16::try_from(position).unwrap_or(u16::MAX));
-            let listen = config.listen.get(position).copied().unwrap_or(Listen::ANY);
-            let upstream = backend.address();
-            let proxy_address = put_proxy(&proxies, node, listen, upstream, &mut notices).await?;
-            info.push(NodeInfo {
-                node,
-                backend: backend.name(),
-                address: upstream,
-                proxy_address,
-                version: backend.version().to_owned(),
-            });
-        }
+        let (injector, addresses) = match &config.toxiproxy {
+            Some(address) => {
+                notices.push(format!(
+                    "Toxiproxy at {address} stands in for our proxies: nothing counts what passes \
+                     on the wire"
+                ));
+                let upstreams = (0..).map(NodeIndex).zip(nodes.iter().map(Backend::address));
+                Injector::toxiproxy(address, upstreams.collect(), &network)
+                    .await
+                    .map_err(|what| LabError::Toxiproxy { address: address.clone(), what })?
+            }
+            None => {
+                let addresses = put_proxies(&proxies, config, &nodes, &mut notices).await?;
+                (Injector::own(proxies.clone()), addresses)
+            }
+        };
+        let info = (0..).map(NodeIndex).zip(&nodes).zip(addresses);
+        let info = info.map(|((node, backend), proxy_address)| NodeInfo {
+            node,
+            backend: backend.name(),
+            address: backend.address(),
+            proxy_address,
+            version: backend.version().to_owned(),
+        });
+        let info = info.collect();
         Ok(Self {
             nodes: nodes.into_iter().map(Mutex::new).collect(),
             info,
-            injector: Injector::own(proxies.clone()),
+            injector,
             proxies,
             data_lost,
             notices,
@@ -180,6 +193,20 @@ impl Lab {
         &self.injector
     }
 
+    /// Whether what passes the proxies is counted: not by an external Toxiproxy.
+    #[must_use]
+    pub const fn has_taps(&self) -> bool {
+        self.injector.has_taps()
+    }
+
+    /// Whether the lab can do `faults` on one timeline, each of which it can do by itself.
+    ///
+    /// # Errors
+    /// The one that it cannot, and the reason.
+    pub fn can_together(&self, faults: &[FaultSpec]) -> Result<(), LabError> {
+        self.injector.can_together(faults).map_err(|(fault, what)| failed(fault, what))
+    }
+
     /// Whether the lab can do `fault`; asked before a run starts.
     ///
     /// # Errors
@@ -209,6 +236,8 @@ impl Lab {
 
     /// Ends the proxies and the nodes, and waits for them.
     pub async fn close(self) -> Closed {
+        // The thread of an external injector tidies up when nothing can be asked of it any more.
+        drop(self.injector);
         let network = self.network.close(CLOSE_GRACE).await;
         for node in self.nodes {
             node.into_inner().close().await;
@@ -266,19 +295,34 @@ async fn start_nodes(config: &LabConfig, scope: &Scope) -> Result<Vec<Backend>, 
     Ok(nodes)
 }
 
+/// Puts a proxy in front of every node; returns where they listen.
+async fn put_proxies(
+    proxies: &ProxySet,
+    config: &LabConfig,
+    nodes: &[Backend],
+    notices: &mut Vec<String>,
+) -> Result<Vec<SocketAddr>, LabError> {
+    let mut addresses = Vec::with_capacity(nodes.len());
+    for (node, backend) in (0..).map(NodeIndex).zip(nodes) {
+        let listen = config.listen.get(node.position()).copied().unwrap_or(Listen::ANY);
+        addresses.push(put_proxy(proxies, node, listen, backend, notices).await?);
+    }
+    Ok(addresses)
+}
+
 /// Puts a proxy in front of a node; when the usual port is taken and nobody asked for it, on a free
 /// one, with a notice.
 async fn put_proxy(
     proxies: &ProxySet,
     node: NodeIndex,
     listen: Listen,
-    upstream: SocketAddr,
+    backend: &Backend,
     notices: &mut Vec<String>,
 ) -> Result<SocketAddr, LabError> {
     let config = |address: SocketAddr| ProxyConfig {
         name: node.to_string(),
         listen: address.to_string(),
-        upstream: upstream.to_string(),
+        upstream: backend.address().to_string(),
         enabled: true,
         dial: Dial::Eager,
         node: Some(node),
@@ -301,6 +345,8 @@ async fn put_proxy(
         flag: "-listen",
     };
     let view = created.map_err(error)?;
+    // Before the first client, so that the tap is certain of every request from the start.
+    proxies.tell_version(&view.name, backend.version()).map_err(error)?;
     view.listen.parse().map_err(|_| LabError::Listen {
         address: view.listen.clone(),
         what: "the bound address cannot be read".into(),

@@ -45,8 +45,8 @@ pub struct Nemesis<'lab> {
     events: Events,
 }
 
-/// A fault that must be healed: by value, once.
-#[derive(Debug)]
+/// A fault that must be healed, perhaps by a second attempt where the first was cut short.
+#[derive(Clone, Debug)]
 #[must_use = "an active fault that is dropped stays active"]
 enum Active {
     Network(Vec<ActiveToxic>),
@@ -67,6 +67,7 @@ impl<'lab> Nemesis<'lab> {
         for fault in faults {
             lab.can(fault)?;
         }
+        lab.can_together(faults)?;
         let records = faults
             .iter()
             .map(|fault| FaultRecord {
@@ -128,20 +129,15 @@ impl<'lab> Nemesis<'lab> {
 
     async fn apply(&mut self, index: usize) -> Result<(), LabError> {
         let fault = &self.faults[index];
-        let active = match FAULTS.find(&fault.fault.kind) {
-            Some(_) => {
-                let action = node_action(fault)?;
-                // Noted before it is done: a failure half-way is healed like a success.
-                self.active.insert(index, Active::Node(action));
-                self.begin(fault, action).await?;
-                None
-            }
-            None => {
-                Some(self.lab.injector().apply(fault).await.map_err(|what| failed(fault, what))?)
-            }
-        };
-        if let Some(toxics) = active {
-            self.active.insert(index, Active::Network(toxics));
+        // Noted before it is done: what is cut short or fails half-way is healed like a success.
+        if FAULTS.find(&fault.fault.kind).is_some() {
+            let action = node_action(fault)?;
+            self.active.insert(index, Active::Node(action));
+            self.begin(fault, action).await?;
+        } else {
+            let injector = self.lab.injector();
+            self.active.insert(index, Active::Network(injector.toxics(fault)));
+            injector.apply(fault).await.map_err(|what| failed(fault, what))?;
         }
         self.records[index].applied_at.get_or_insert_with(|| self.clock.now());
         self.events.emit(EventKind::FaultApplied {
@@ -170,21 +166,29 @@ impl<'lab> Nemesis<'lab> {
     }
 
     async fn heal(&mut self, index: usize) -> Result<(), LabError> {
-        let Some(active) = self.active.remove(&index) else { return Ok(()) };
+        // It stays listed until it is healed: who is cut short here (Ctrl-C) must heal it again.
+        let Some(active) = self.active.get(&index).cloned() else { return Ok(()) };
         let fault = &self.faults[index];
         match active {
             Active::Network(toxics) => {
                 let healed = self.lab.injector().heal(toxics).await;
+                self.active.remove(&index);
                 let (touched, problem) = match healed {
                     Ok(touched) => (touched, None),
-                    Err(what) => (0, Some(what)),
+                    Err(what) => (Some(0), Some(what)),
                 };
-                *self.records[index].touched.get_or_insert(0) += touched;
+                if let Some(touched) = touched {
+                    *self.records[index].touched.get_or_insert(0) += touched;
+                }
                 if let Some(what) = problem {
                     return Err(failed(fault, what));
                 }
             }
-            Active::Node(action) => self.end(fault, action).await?,
+            Active::Node(action) => {
+                let ended = self.end(fault, action).await;
+                self.active.remove(&index);
+                ended?;
+            }
         }
         self.records[index].healed_at = Some(self.clock.now());
         self.events.emit(EventKind::FaultHealed {
@@ -243,5 +247,73 @@ pub(super) fn failed(fault: &FaultSpec, what: String) -> LabError {
         kind: fault.fault.kind.clone(),
         node: fault.nodes.first().copied().unwrap_or(NodeIndex(0)),
         what,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::base::family::{Chosen, Settings};
+    use crate::base::scope::Scope;
+    use crate::base::seed::Seed;
+    use crate::lab::timeline::Direction;
+    use crate::lab::{LabConfig, Listen, Nodes};
+
+    /// Polls once and drops, as Ctrl-C does in the middle.
+    async fn cut_short(work: impl Future) {
+        tokio::select! {
+            biased;
+            _ = work => {}
+            () = std::future::ready(()) => {}
+        }
+    }
+
+    fn fault(kind: &str) -> FaultSpec {
+        FaultSpec {
+            name: kind.into(),
+            nodes: vec![NodeIndex(0)],
+            at: Duration::ZERO,
+            length: Duration::from_secs(1),
+            direction: Direction::Downstream,
+            toxicity: 1.0,
+            fault: Chosen { kind: kind.into(), settings: Settings::default() },
+        }
+    }
+
+    /// Catches a fault that stays, or counts as never healed, because the applying or the healing of
+    /// it was cut short.
+    #[tokio::test]
+    async fn what_was_cut_short_is_healed() {
+        let scope = Scope::current("test");
+        let config = LabConfig {
+            nodes: Nodes::Embedded,
+            count: 1,
+            memory_mib: 1,
+            listen: vec![Listen::ANY],
+        };
+        let (seed, lost) = (Seed::new(7), Arc::new(|_: NodeIndex| {}));
+        let lab = Lab::start(&config, seed, Events::ignore(), lost, &scope).await.unwrap();
+        // Somebody has to acknowledge.
+        let _client = TcpStream::connect(lab.info()[0].proxy_address).await.unwrap();
+        for kind in ["refuse", "latency", "kill", "pause"] {
+            let faults = [fault(kind)];
+            let clock = RunClock::start();
+            let mut nemesis = Nemesis::new(&lab, &faults, clock, Events::ignore()).unwrap();
+            cut_short(nemesis.apply(0)).await;
+            nemesis.heal_all().await.expect(kind);
+            assert!(nemesis.records()[0].healed_at.is_some(), "{kind}");
+            assert!(lab.proxies().get("n1").unwrap().toxics.is_empty(), "{kind}");
+
+            nemesis.apply(0).await.unwrap();
+            cut_short(nemesis.heal(0)).await;
+            nemesis.heal_all().await.unwrap();
+            assert!(nemesis.active.is_empty(), "{kind}");
+            assert!(lab.proxies().get("n1").unwrap().toxics.is_empty(), "{kind}");
+        }
+        lab.close().await;
     }
 }

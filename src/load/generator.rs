@@ -18,7 +18,9 @@ use super::audit::{self, Audit};
 use super::draft::Drafter;
 use super::keys::Seat;
 use super::keyspace::Keyspace;
+use super::metronome;
 use super::oracle::{Oracle, OracleConfig};
+use super::origin::{Origin, OriginTotals};
 use super::pacer::Pacer;
 use super::preload::{self, Preloaded};
 use super::queue::Queue;
@@ -98,6 +100,8 @@ pub(super) struct Shared {
     pub(super) ledger: Arc<Ledger>,
     pub(super) queue: Arc<Queue>,
     pub(super) oracle: Arc<Oracle>,
+    /// Asked once a miss, never for a hit.
+    pub(super) origin: Option<Mutex<Origin>>,
     /// Nothing that is due at this offset or later is issued.
     pub(super) end: Arc<AtomicU64>,
     pub(super) hung_after: Duration,
@@ -148,6 +152,8 @@ pub struct LoadTotals {
     pub fills: u64,
     /// Keys that could not be stored again.
     pub fills_failed: u64,
+    /// What was asked of the modelled origin, when the workload has one.
+    pub origin: Option<OriginTotals>,
     /// What the data came to.
     pub data: DataTotals,
     /// How much was checked at the end.
@@ -211,6 +217,7 @@ impl Load {
             ledger: Ledger::new(config.clock, sampler(), spare),
             queue: Arc::new(Queue::new(workers as usize, backlog(&parts))),
             oracle,
+            origin: config.workload.origin.map(|spec| Mutex::new(Origin::new(spec))),
             end: Arc::new(AtomicU64::new(u64::MAX)),
             hung_after: hung_after(config.deadline),
             fills: AtomicU64::new(0),
@@ -229,6 +236,7 @@ impl Load {
             workers_ended,
             config,
         };
+        load.scope.spawn("metronome", metronome::run(load.scope.clone()));
         for number in 0..workers {
             load.spawn_worker(number, sampler(), alive.clone());
         }
@@ -367,6 +375,7 @@ impl Load {
             issue_delay: shared.ledger.issue_delay(),
             fills: shared.fills.load(Ordering::Relaxed),
             fills_failed: shared.fills_failed.load(Ordering::Relaxed),
+            origin: shared.origin.as_ref().map(|origin| origin.lock().totals()),
             data: shared.oracle.totals(),
             audit,
         }

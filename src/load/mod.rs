@@ -10,8 +10,10 @@ mod draft;
 mod generator;
 pub mod keys;
 mod keyspace;
+mod metronome;
 mod mix;
 mod oracle;
+mod origin;
 mod pacer;
 pub mod payload;
 mod preload;
@@ -31,6 +33,7 @@ pub use oracle::{
     Effect, Lease, Oracle, OracleConfig, Reading, Record, Register, Source, Verdict, WriteEnd,
     classify,
 };
+pub use origin::{Loading, Origin, OriginSpec, OriginTotals};
 pub use preload::Preloaded;
 pub use ticket::{IssueDelay, Sampler};
 pub use violation::{DataTotals, EXAMPLES_MAX, Violation};

@@ -187,6 +187,7 @@ impl Drop for Ticket {
             outcome,
             due: self.due,
             issued,
+            taken: issued,
             sent: None,
             done: now,
             connection_wait: Duration::ZERO,

@@ -6,6 +6,7 @@ use super::arrival::{ARRIVALS, ArrivalSpec};
 use super::keys::{KEYS, KeySpec};
 use super::keyspace::{AUDITED_KEYS_MAX, Space};
 use super::mix::{Mix, MixError};
+use super::origin::OriginSpec;
 use super::values::{VALUES, ValueSpec};
 use crate::base::family::{Chosen, SettingError, Settings, Value};
 use crate::base::units::Rate;
@@ -36,6 +37,8 @@ pub struct Workload {
     /// Whether a miss is followed by a store of the key, as an application in front of a database
     /// would do it.
     pub fill_after_miss: bool,
+    /// Where the value of such a store comes from; `None`: it is at hand.
+    pub origin: Option<OriginSpec>,
 }
 
 /// The rate that the command line asks for.
@@ -199,6 +202,7 @@ impl Default for Workload {
             multi_get_keys: 8,
             ttl: None,
             fill_after_miss: true,
+            origin: None,
         }
     }
 }

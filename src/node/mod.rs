@@ -20,8 +20,8 @@
 //! | replies that one read makes memcached lose (a too long key in `get`, a close after unsent replies) | depends on how TCP cut the requests | never lost | a reply that depends on segments cannot be tested against |
 //! | `decr`, `incr` while an unwritten reply of `mg` or a queued LRU move refers to the item | the number is not padded | always padded | the same |
 //! | `stats`: values, and names of what it lacks | all | the counters it has | numbers of slabs, threads, logs mean nothing here |
-//! | `stats items`, `slabs`, `sizes`, `conns`, `detail dump` | lists | empty, or the listener | no slabs, no prefix counters |
-//! | `stats cachedump`, `lru_crawler ...`, `slabs reassign`, `watch`, `extstore` | carried out | refused as by a memcached that has it switched off | none of it exists here |
+//! | `stats items`, `slabs`, `sizes`, `conns`, `cachedump`, `detail dump` | lists | empty, or the listener | no slabs, no prefix counters |
+//! | `lru_crawler ...`, `slabs reassign`, `watch`, `extstore` | carried out | refused as by a memcached that has it switched off | none of it exists here |
 //! | eviction | by slab class, three queues | the least recently used item of all | one bound in bytes, exact |
 //! | expired items | a crawler removes them | removed when asked for or evicted | `curr_items` counts them until then |
 //! | line of a `get` | unbounded | 16 MiB, then closed | everything is bounded |

@@ -116,8 +116,9 @@ impl Node {
         self.shared.store.flush(None, self.shared.clock.at(Instant::now()));
     }
 
-    /// Closes the listener and every connection, and drops the items. Returns when that is done.
-    pub async fn stop(self) -> Closed {
+    /// Closes the listener and every connection. Returns when that is done; whoever was cut short
+    /// may ask again.
+    pub async fn stop(&self) -> Closed {
         self.life.send_replace(Life::Stopped);
         self.scope.close(STOP_GRACE).await
     }

@@ -6,10 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::admin::VERSION;
 use super::counts::Count;
+use super::number;
 use super::reply::{self, END, ERROR};
 use super::session::Context;
 use super::store::Totals;
 use super::words::Words;
+
+/// The slab classes that memcached may have.
+const SLAB_CLASSES: u32 = 64;
 
 /// What a node knows about itself apart from its items.
 #[derive(Debug, Default)]
@@ -68,7 +72,7 @@ pub(super) fn execute(words: &Words<'_>, out: &mut Vec<u8>, context: &Context<'_
             return reply::line(out, "RESET");
         }
         b"detail" => return detail(words, out),
-        b"cachedump" => return reply::line(out, "CLIENT_ERROR stats cachedump not allowed"),
+        b"cachedump" => return reply::line(out, cachedump(words)),
         _ => return reply::line(out, ERROR),
     }
     reply::line(out, END);
@@ -84,6 +88,18 @@ fn detail(words: &Words<'_>, out: &mut Vec<u8>) {
             _ => "CLIENT_ERROR usage: stats detail on|off|dump",
         },
     );
+}
+
+/// There are no slab classes, so that each that memcached may have is empty.
+fn cachedump(words: &Words<'_>) -> &'static str {
+    if words.count() < 4 {
+        return "CLIENT_ERROR bad command line";
+    }
+    match (number::unsigned_32(words.get(2)), number::unsigned_32(words.get(3))) {
+        (Some(0..SLAB_CLASSES), Some(_)) => END,
+        (Some(_), Some(_)) => "CLIENT_ERROR Illegal slab id",
+        _ => "CLIENT_ERROR bad command line format",
+    }
 }
 
 fn stat(out: &mut Vec<u8>, name: &str, value: impl Display) {

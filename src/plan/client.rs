@@ -69,6 +69,7 @@ static FIELDS: &[Field] = &[
     field("breaker", "probes", |c| Slot::Count(&mut c.breaker.probes)),
     field("healing", "enabled", |c| Slot::Flag(&mut c.healing.enabled)),
     field("healing", "failures", |c| Slot::Count(&mut c.healing.failures)),
+    field("healing", "failures_span", |c| Slot::Time(&mut c.healing.failures_span)),
     field("healing", "on_open", |c| Slot::Flag(&mut c.healing.on_open)),
     field("healing", "delay_floor", |c| Slot::Time(&mut c.healing.delay_floor)),
     field("healing", "delay_min", |c| Slot::Time(&mut c.healing.delay_min)),

@@ -18,10 +18,10 @@ use crate::proxy::toxic::TOXICS;
 const KEYS: [&str; 9] =
     ["name", "on", "at", "for", "fixed", "times", "every", "stream", "toxicity"];
 
-/// The toxics that Toxiproxy has under the same names, with the same effect. Its `packet_loss` loses
-/// bytes, which no network does.
-const TOXIPROXYS: [&str; 8] =
-    ["latency", "bandwidth", "slow_close", "timeout", "reset_peer", "slicer", "limit_data", "noop"];
+/// The toxics that Toxiproxy has under the same names, with the same effect, and that its published
+/// client can add. Its `packet_loss` loses bytes, which no network does.
+const TOXIPROXYS: [&str; 6] =
+    ["latency", "bandwidth", "slow_close", "timeout", "slicer", "limit_data"];
 
 /// The most faults that a scenario may unfold to.
 const FAULTS_MAX: usize = 1000;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::error::{FileError, PlanError};
-use super::model::{Backend, Nodes};
+use super::model::{Addresses, Backend, Listen, Nodes};
 use super::source::Node;
 
 const DEFAULT_COUNT: u16 = 3;
@@ -33,6 +33,41 @@ pub(super) fn read(
         None => {}
     }
     Ok(nodes)
+}
+
+impl Nodes {
+    /// The nodes that a command line asks for, where there is no file.
+    ///
+    /// # Errors
+    /// When servers are listed twice, or are too many.
+    pub fn chosen(given: Option<&Backend>) -> Result<Self, PlanError> {
+        read(None, given)
+    }
+}
+
+impl Addresses {
+    /// These addresses, but where the command line says otherwise.
+    ///
+    /// # Errors
+    /// When `nodes` are more than there are ports above the first proxy's.
+    pub fn settled(
+        mut self,
+        listen: Option<SocketAddr>,
+        api: Option<SocketAddr>,
+        nodes: &Nodes,
+    ) -> Result<Self, PlanError> {
+        self.proxies = listen.map_or(self.proxies, Listen::on);
+        self.api = api.map_or(self.api, Listen::on);
+        let first = self.proxies.address.port();
+        if first.checked_add(nodes.count - 1).is_none() {
+            return Err(PlanError::Option(format!(
+                "{} proxies from port {first} on would need ports above 65535; choose a lower one \
+                 with -listen",
+                nodes.count
+            )));
+        }
+        Ok(self)
+    }
 }
 
 fn read_table(node: &Node<'_>) -> Result<Nodes, FileError> {

@@ -5,8 +5,7 @@ use super::source::{Node, Table};
 use super::text::Text;
 use crate::base::family::{Unit, Value, unknown};
 use crate::event::Phase;
-use crate::judge::{Bound, MEASURES, Measure, Objective};
-use crate::record::NodeGroup;
+use crate::judge::{Bound, MEASURES, Measure, NodeGroup, Objective};
 
 const KEYS: [&str; 8] =
     ["name", "summary", "measure", "phase", "nodes", "at_most", "at_least", "min_samples"];

@@ -39,14 +39,22 @@ pub struct Options {
     pub seed: Option<u64>,
 }
 
+/// Reads a numeric address to listen on. Port 0 asks for any free port.
+///
+/// # Errors
+/// What to write instead.
+pub fn read_listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse::<SocketAddr>().map_err(|_| {
+        format!("\"{text}\" is no numeric address with a port; write \"127.0.0.1:11211\"")
+    })
+}
+
 /// Reads a numeric address with a port.
 ///
 /// # Errors
 /// What to write instead.
 pub fn read_address(text: &str) -> Result<SocketAddr, String> {
-    let address = text.parse::<SocketAddr>().map_err(|_| {
-        format!("\"{text}\" is no numeric address with a port; write \"127.0.0.1:11211\"")
-    })?;
+    let address = read_listen(text)?;
     if address.port() == 0 {
         return Err(format!("\"{text}\" has port 0; write the port that is listened on"));
     }
@@ -87,6 +95,7 @@ mod tests {
             r#""cache:11211" is no numeric address with a port; write "127.0.0.1:11211""#
         );
         assert!(read_address("127.0.0.1").is_err() && read_address("127.0.0.1:0").is_err());
+        assert!(read_listen("127.0.0.1").is_err() && read_listen("127.0.0.1:0").is_ok());
     }
 
     /// Catches a build that pretends to drive an external Toxiproxy, and an address without a port.

@@ -240,25 +240,11 @@ impl Reader<'_> {
             for (key, listen) in [("proxies", &mut addresses.proxies), ("api", &mut addresses.api)]
             {
                 if let Some(node) = written.get(key) {
-                    *listen = Listen::on(node.address()?);
+                    *listen = Listen::on(node.listen_address()?);
                 }
             }
         }
-        if let Some(address) = self.options.listen {
-            addresses.proxies = Listen::on(address);
-        }
-        if let Some(address) = self.options.api {
-            addresses.api = Listen::on(address);
-        }
-        let first = addresses.proxies.address.port();
-        if first.checked_add(nodes.count - 1).is_none() {
-            return Err(PlanError::Option(format!(
-                "{} proxies from port {first} on would need ports above 65535; choose a lower one \
-                 with -listen",
-                nodes.count
-            )));
-        }
-        Ok(addresses)
+        addresses.settled(self.options.listen, self.options.api, nodes)
     }
 
     fn client(&self) -> Result<(String, ClientConfig), PlanError> {

@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::FileError;
 use super::files::is_name;
-use super::options::read_address;
+use super::options::{read_address, read_listen};
 use crate::base::family::{Chosen, Family, Kind, SettingError, Settings, Unit, Value, unknown};
 use crate::base::time::DurationText;
 
@@ -201,6 +201,11 @@ impl<'a> Node<'a> {
     /// A numeric address with a port.
     pub(super) fn address(&self) -> Result<SocketAddr, FileError> {
         read_address(self.text()?).map_err(|what| self.error(format!("`{}`: {what}", self.key)))
+    }
+
+    /// A numeric address to listen on; port 0 is any free one.
+    pub(super) fn listen_address(&self) -> Result<SocketAddr, FileError> {
+        read_listen(self.text()?).map_err(|what| self.error(format!("`{}`: {what}", self.key)))
     }
 
     /// A whole number within `range`.

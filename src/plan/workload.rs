@@ -1,16 +1,21 @@
 //! A workload: when operations start, on which keys, with which values, and which operations.
 
 use super::error::FileError;
-use super::source::Table;
+use super::source::{Node, Table};
 use super::text::Text;
 use crate::event::Operation;
 use crate::load::arrival::ARRIVALS;
 use crate::load::keys::KEYS;
 use crate::load::values::VALUES;
-use crate::load::{MULTI_GET_KEYS_MAX, Mix, WEIGHT_MAX, Workload};
+use crate::load::{MULTI_GET_KEYS_MAX, Mix, OriginSpec, WEIGHT_MAX, Workload};
 
-const TABLE_KEYS: [&str; 7] = ["name", "summary", "arrival", "keys", "values", "mix", "options"];
+const TABLE_KEYS: [&str; 8] =
+    ["name", "summary", "arrival", "keys", "values", "mix", "options", "origin"];
 const OPTION_KEYS: [&str; 3] = ["multi_get_keys", "ttl", "fill_after_miss"];
+const ORIGIN_KEYS: [&str; 3] = ["latency", "capacity", "queue"];
+
+/// The longest queue of an origin: each load that waits holds a worker.
+const ORIGIN_QUEUE_MAX: u64 = 10_000;
 
 /// Reads a workload's table; `name` is what it is called unless it says so itself.
 pub(super) fn read(table: &Table<'_>, name: &str) -> Result<Workload, FileError> {
@@ -30,6 +35,7 @@ pub(super) fn read(table: &Table<'_>, name: &str) -> Result<Workload, FileError>
         multi_get_keys: 8,
         ttl: None,
         fill_after_miss: true,
+        origin: table.get("origin").map(|node| read_origin(&node)).transpose()?,
     };
     if let Some(node) = table.get("options") {
         read_options(&node.table()?, &mut workload)?;
@@ -69,6 +75,18 @@ fn read_options(options: &Table<'_>, workload: &mut Workload) -> Result<(), File
     Ok(())
 }
 
+fn read_origin(node: &Node<'_>) -> Result<OriginSpec, FileError> {
+    let table = node.table()?;
+    table.only("setting of origin", &ORIGIN_KEYS)?;
+    let need = |key| table.need(key, "an origin has a latency, a capacity and a queue");
+    let queue = need("queue")?.count(0..=ORIGIN_QUEUE_MAX)?;
+    Ok(OriginSpec {
+        latency: need("latency")?.duration()?,
+        capacity: need("capacity")?.parsed("a rate such as \"200/s\"")?,
+        queue: u32::try_from(queue).unwrap_or(u32::MAX),
+    })
+}
+
 /// Prints a workload as the table at `[path]`.
 pub(super) fn print(text: &mut Text, path: &str, workload: &Workload) {
     text.table(path);
@@ -88,4 +106,10 @@ pub(super) fn print(text: &mut Text, path: &str, workload: &Workload) {
     text.value("multi_get_keys", &workload.multi_get_keys.to_string());
     text.duration("ttl", workload.ttl.unwrap_or_default());
     text.value("fill_after_miss", &workload.fill_after_miss.to_string());
+    if let Some(origin) = &workload.origin {
+        text.table(&format!("{path}.origin"));
+        text.duration("latency", origin.latency);
+        text.string("capacity", &origin.capacity.to_string());
+        text.value("queue", &origin.queue.to_string());
+    }
 }

@@ -27,6 +27,7 @@ use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::event::Events;
+use crate::wire::version::ServerVersion;
 
 /// How long a change waits for the live connections to take it up. They do so at their next poll,
 /// whatever their peers do; only a machine without any time to spare lets this pass.
@@ -121,6 +122,11 @@ impl Proxy {
         Arc::clone(&self.state.lock().upstream)
     }
 
+    /// What is known of the server; for the connections from now on.
+    pub(super) fn know_version(&self, version: ServerVersion) {
+        self.shared.set_version(version);
+    }
+
     // === Life ===
 
     /// Listens, unless it does.
@@ -195,7 +201,7 @@ impl Proxy {
         }
         if let Some(upstream) = upstream {
             self.state.lock().upstream = Arc::new(Upstream::parse(upstream));
-            self.shared.forget_version();
+            self.know_version(ServerVersion::UNKNOWN);
         }
         if moves || upstream.is_some() {
             self.end_connections();

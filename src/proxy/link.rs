@@ -89,6 +89,8 @@ impl<C: Peer, S: Peer> Link<C, S> {
                 messages: 0,
                 source: Source::Open,
                 done: false,
+                receiver_was_reset: false,
+                source_was_reset: false,
             }
         };
         let (up, down) = (pipe(Direction::Up), pipe(Direction::Down));
@@ -128,9 +130,11 @@ impl<C: Peer, S: Peer> Link<C, S> {
             if let Some(ended) = up.pump(&mut turn, client, server) {
                 return Poll::Ready(ended);
             }
+            down.source_was_reset |= up.receiver_was_reset;
             if let Some(ended) = down.pump(&mut turn, server, client) {
                 return Poll::Ready(ended);
             }
+            up.source_was_reset |= down.receiver_was_reset;
             if up.source.is_closed() && down.is_broken() {
                 return Poll::Ready(Ended { by: Closer::Client, how: CloseManner::Reset });
             }
@@ -199,6 +203,11 @@ struct Pipe {
     source: Source,
     /// The end was passed on, or the receiver is gone.
     done: bool,
+    /// A write found that the receiver has reset the connection. The system tells of a reset once, so
+    /// that a read behind that write sees an ordinary end: the other direction must know.
+    receiver_was_reset: bool,
+    /// What the other direction knows of this one's source.
+    source_was_reset: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -300,7 +309,7 @@ impl Pipe {
                 match Pin::new(&mut *to).poll_write(turn.cx, &self.pending) {
                     Poll::Pending => return None,
                     Poll::Ready(Ok(written)) => self.wrote(written, turn),
-                    Poll::Ready(Err(_)) => self.abandon(),
+                    Poll::Ready(Err(error)) => self.abandon(&error),
                 }
                 continue;
             }
@@ -335,10 +344,11 @@ impl Pipe {
 
     /// The receiver is gone: what is left for it is lost. The other direction finds out how it went
     /// and ends the connection.
-    fn abandon(&mut self) {
+    fn abandon(&mut self, error: &io::Error) {
         self.pending = Bytes::new();
         self.source = Source::Unheard;
         self.done = true;
+        self.receiver_was_reset = error.kind() == io::ErrorKind::ConnectionReset;
     }
 
     /// Passes on the end of the stream as it came: a FIN as a FIN, a reset as a reset.
@@ -416,7 +426,7 @@ impl Pipe {
                     let whole = if data.is_empty() { messages } else { 0 };
                     turn.live.delivered(self.direction, turn.now, written, whole);
                 }
-                Poll::Ready(Err(_)) => return self.abandon(),
+                Poll::Ready(Err(error)) => return self.abandon(&error),
                 Poll::Pending => {
                     (self.pending, self.messages) = (Bytes::copy_from_slice(data), messages);
                     return;
@@ -426,7 +436,8 @@ impl Pipe {
     }
 
     fn source_ended(&mut self, turn: &mut Turn<'_, '_>, error: Option<&io::Error>) {
-        self.source = if error.is_some() { Source::Reset } else { Source::Ended };
+        let reset = error.is_some() || self.source_was_reset;
+        self.source = if reset { Source::Reset } else { Source::Ended };
         let now = turn.now;
         match (&mut turn.exchange, self.direction) {
             (Some(exchange), Direction::Up) => exchange.on_client_end(now),

@@ -54,12 +54,13 @@ impl Shared {
             dirty_reuse: 0,
             undelivered: VecDeque::new(),
             latencies: Vec::new(),
+            version,
         }
     }
 
-    /// The server may be another one from now on.
-    pub(super) fn forget_version(&self) {
-        *self.version.lock() = ServerVersion::UNKNOWN;
+    /// What the connections from now on take the server for.
+    pub(super) fn set_version(&self, version: ServerVersion) {
+        *self.version.lock() = version;
     }
 
     pub(super) fn latency(&self) -> LatencyView {
@@ -96,6 +97,8 @@ pub(super) struct Meter {
     /// When the requests arrived whose replies a toxic holds.
     undelivered: VecDeque<Instant>,
     latencies: Vec<Duration>,
+    /// The version that the other connections have been told.
+    version: ServerVersion,
 }
 
 impl Meter {
@@ -174,6 +177,7 @@ impl Meter {
             | ReplyEvent::Unsolicited { .. } => {}
         });
         self.hand_over(BATCH, shared);
+        self.share_version(shared);
         if straight { 0 } else { seen }
     }
 
@@ -207,8 +211,14 @@ impl Meter {
         }
         shared.exchanges.fetch_add(self.latencies.len() as u64, Ordering::Relaxed);
         shared.latency.lock().record(self.latencies.drain(..));
-        if self.observer.version().is_known() {
-            *shared.version.lock() = self.observer.version();
+    }
+
+    /// Tells the coming connections what this one has learned, once.
+    fn share_version(&mut self, shared: &Shared) {
+        let learned = self.observer.version();
+        if learned != self.version {
+            self.version = learned;
+            shared.set_version(learned);
         }
     }
 

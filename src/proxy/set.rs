@@ -13,6 +13,7 @@ use super::tap::{ConnectionView, TapSnapshot};
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::event::Events;
+use crate::wire::version::ServerVersion;
 
 /// How long a deleted proxy waits for its connections to end; they were told and do so at once.
 const DELETE_GRACE: Duration = Duration::from_secs(2);
@@ -76,6 +77,18 @@ impl ProxySet {
     /// When there is none of this name, or the new address cannot be had: it then is what it was.
     pub async fn update(&self, name: &str, update: ProxyUpdate) -> Result<ProxyView, ProxyError> {
         self.find(name)?.update(&update).await
+    }
+
+    /// Tells a proxy which version its server has (`1.6.18`), as far as the caller knows: where a broken
+    /// request ends depends on it. Holds for connections from now on, until the upstream is changed. Untold, a
+    /// proxy learns it from a reply to `version` or `stats` that passes; it never asks the server,
+    /// whose count of connections would show it.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn tell_version(&self, name: &str, version: &str) -> Result<(), ProxyError> {
+        self.find(name)?.know_version(ServerVersion::parse(version.as_bytes()));
+        Ok(())
     }
 
     /// Deletes a proxy and closes its connections.

@@ -298,6 +298,7 @@ mod tests {
             outcome,
             due,
             issued: due,
+            taken: due,
             sent: Some(due),
             done: due.plus(Duration::from_micros(took_us)),
             connection_wait: Duration::ZERO,

@@ -154,6 +154,7 @@ fn sample(node: u16, due_ms: u64, outcome: Outcome, took_us: u64) -> Sample {
         outcome,
         due,
         issued: due,
+        taken: due,
         sent: asked.then_some(due),
         done: due.plus(Duration::from_micros(took_us)),
         connection_wait: Duration::ZERO,

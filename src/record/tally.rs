@@ -35,7 +35,7 @@ impl Tally {
         self.counts.add(sample.outcome);
         match sample.outcome {
             Outcome::LostSlot => return,
-            Outcome::Shed => self.fast_fail.record(sample.done.since(sample.issued)),
+            Outcome::Shed => self.fast_fail.record(sample.done.since(sample.taken)),
             _ => self.response.record(sample.done.since(sample.due)),
         }
         if let Some(sent) = sample.sent {
@@ -93,6 +93,7 @@ mod tests {
             outcome,
             due: Offset(1_000_000),
             issued: Offset(3_000_000),
+            taken: Offset(3_000_000),
             sent: (requests > 0).then_some(Offset(4_000_000)),
             done: Offset(6_000_000),
             connection_wait: Duration::from_micros(700),
@@ -138,6 +139,6 @@ mod tests {
     /// Catches a sample that grows: every worker holds thousands of them.
     #[test]
     fn a_sample_stays_small() {
-        assert!(size_of::<Sample>() <= 80, "{}", size_of::<Sample>());
+        assert!(size_of::<Sample>() <= 88, "{}", size_of::<Sample>());
     }
 }

@@ -10,7 +10,7 @@ use super::model::{
 };
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
-use crate::event::{BreakerState, EventKind, Outcome};
+use crate::event::{BreakerState, Event, EventKind, Outcome};
 use crate::judge::{Graded, Judgement, Recovered, Recovery};
 use crate::record::{NodeGroup, PhaseSummary, Summary, Tally};
 
@@ -241,6 +241,10 @@ fn load(judgement: &Judgement) -> LoadReport {
 fn data(summary: &Summary) -> DataReport {
     let told = &summary.inputs.data;
     let wire = &summary.inputs.wire;
+    // The worst first, and of each kind the earliest.
+    let mut examples: Vec<Example> = summary.events.iter().filter_map(example).collect();
+    examples.sort_by_key(|example| (!example.kind.is_shown_at_once(), example.kind));
+    examples.truncate(EXAMPLES_MAX);
     DataReport {
         wrong: summary.total(Outcome::Wrong).max(told.wrong),
         corrupt: summary.total(Outcome::Corrupt).max(told.corrupt),
@@ -251,22 +255,14 @@ fn data(summary: &Summary) -> DataReport {
         acknowledged_but_lost: told.acknowledged_but_lost,
         double_applied: told.double_applied,
         dirty_reuse: (!wire.is_empty()).then(|| wire.iter().map(|wire| wire.dirty_reuse).sum()),
-        examples: summary
-            .events
-            .iter()
-            .filter_map(|event| match &event.kind {
-                EventKind::Violation { kind, node, detail } => Some(Example {
-                    at_s: event.at_s,
-                    phase: event.phase,
-                    kind: *kind,
-                    node: *node,
-                    detail: detail.clone(),
-                }),
-                _ => None,
-            })
-            .take(EXAMPLES_MAX)
-            .collect(),
+        examples,
     }
+}
+
+fn example(event: &Event) -> Option<Example> {
+    let EventKind::Violation { kind, node, detail } = &event.kind else { return None };
+    let detail = detail.clone();
+    Some(Example { at_s: event.at_s, phase: event.phase, kind: *kind, node: *node, detail })
 }
 
 fn harness(summary: &Summary) -> HarnessReport {

@@ -1,11 +1,14 @@
 //! The composition root: plan → lab → load → record → judge → report, in that order, undone in
 //! reverse. It decides nothing; it puts the parts together and hands plain data between them.
 
+mod calibration;
+mod control;
 mod facts;
 mod noise;
 mod scenario;
 mod setup;
 mod sink;
+mod up;
 mod wire;
 
 use std::ffi::OsString;
@@ -13,7 +16,9 @@ use std::path::PathBuf;
 
 use tokio_util::sync::CancellationToken;
 
+pub use self::calibration::{Check, calibrate};
 pub use self::scenario::{Finished, run};
+pub use self::up::Up;
 use crate::client::ConfigError;
 use crate::lab::error::LabError;
 use crate::load::LoadError;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
 
+use super::control::Control;
 use super::noise::NoiseWatch;
 use super::sink::Sink;
 use super::wire::WireWatch;
@@ -20,6 +21,7 @@ use crate::lab::Lab;
 use crate::lab::nemesis::{FaultRecord, Nemesis};
 use crate::load::{self, Load, LoadConfig};
 use crate::plan::Plan;
+use crate::proxy::api::Feed;
 use crate::record::journal::Journal;
 use crate::record::{Config, Inputs, Interval, Partial, PhaseClock, Recorder};
 use crate::report::{Line, Report, Stored, write_all};
@@ -75,14 +77,17 @@ async fn in_scope(
         () = environment.interrupt.cancelled() => return Err(RunError::Interrupted),
         stage = Stage::set(plan, environment, scope) => stage?,
     };
-    for notice in stage.lab.notices() {
+    let control = stage.control.as_ref().and_then(Control::notice);
+    for notice in stage.lab.notices().iter().map(String::as_str).chain(control) {
         observer.note(notice);
     }
     let header = setup::header(plan);
     let mut desk = Desk::open(plan, &stage, sink, observer)?;
-    desk.show(Line::Start(setup::start(plan, &header, stage.lab.info(), None)));
+    let own = stage.control.as_ref().map(|control| control.address().to_string());
+    let api = own.or_else(|| plan.toxiproxy.clone());
+    desk.show(Line::Start(setup::start(plan, &header, stage.lab.info(), api)));
     let (end, records) = perform(plan, environment, &stage, &mut desk).await?;
-    let (inputs, recorder) = stage.strike(&mut desk, end, &records).await;
+    let (inputs, recorder) = stage.strike(&mut desk, end, &records).await?;
     desk.deliver_waiting()?;
     let summary = recorder.finish(inputs);
     let judgement = judge(&summary, &plan.objectives);
@@ -102,6 +107,8 @@ struct Stage {
     recorder: Recorder,
     events: Events,
     lab: Lab,
+    /// None: an external Toxiproxy has its own.
+    control: Option<Control>,
     client: Client,
     load: Arc<Load>,
     drain_grace: Duration,
@@ -125,10 +132,14 @@ impl Stage {
         };
         let recorder = Recorder::new(config, clock, PhaseClock::new());
         let (sink, events) = Sink::new(recorder.clone());
+        let feed = Feed::new(clock);
+        let events = feed.events(events);
         let loaded: Arc<OnceLock<Weak<Load>>> = Arc::default();
         let hook = Arc::clone(&loaded);
+        let mut lab = setup::lab(&plan.nodes, &plan.addresses, environment)?;
+        lab.toxiproxy.clone_from(&plan.toxiproxy);
         let lab = Lab::start(
-            &setup::lab(plan, environment)?,
+            &lab,
             plan.seed,
             events.clone(),
             Arc::new(move |node| {
@@ -139,6 +150,15 @@ impl Stage {
             scope,
         )
         .await?;
+        // Before anything is begun or written: what cannot be broken is refused here.
+        for fault in setup::faults(plan) {
+            lab.can(&fault)?;
+        }
+        let api = plan.addresses.api;
+        let control = match &plan.toxiproxy {
+            Some(_) => None,
+            None => Some(Control::start(api, lab.proxies(), feed, events.clone(), scope).await?),
+        };
         let servers = setup::servers(lab.info());
         let seed = plan.seed.fork("client");
         let client = Client::start(
@@ -175,6 +195,7 @@ impl Stage {
             recorder,
             events,
             lab,
+            control,
             client,
             load,
             drain_grace: deadline * 3 + DRAIN_SLACK,
@@ -217,24 +238,41 @@ impl Stage {
         Ok(())
     }
 
-    /// Takes everything down, upstream first, and gathers the facts.
+    /// Takes everything down, upstream first, and gathers the facts. Fails, when what was said
+    /// meanwhile cannot be written, only after everything is down.
     async fn strike(
         self,
         desk: &mut Desk<'_>,
         end: End,
         records: &[FaultRecord],
-    ) -> (Inputs, Recorder) {
+    ) -> Result<(Inputs, Recorder), RunError> {
         let ended = self.clock.now();
         let noise = self.noise.lock().measured();
         self.begin(Phase::Drain);
+        // A drain may be long: whoever looks on knows before it that every fault is healed.
+        let told = desk.deliver_waiting();
         desk.observer.note("draining");
-        let totals = match Arc::into_inner(self.load) {
-            Some(load) => Some(load.drain(self.drain_grace).await),
-            None => None,
+        let load = Arc::into_inner(self.load);
+        let drained = async {
+            match load {
+                Some(load) => Some(load.drain(self.drain_grace).await),
+                None => None,
+            }
         };
+        // The API's end is not judged: a client that holds a request open is no task that leaks.
+        let control = self.control;
+        let closed = async {
+            if let Some(control) = &control {
+                control.close().await;
+            }
+        };
+        let (totals, ()) = tokio::join!(drained, closed);
+        if let Some(origin) = totals.as_ref().and_then(|totals| totals.origin) {
+            desk.observer.note(&origin.to_string());
+        }
         let snapshots = self.client.snapshot();
         let last = self.recorder.interval(self.clock.now(), &facts::live(&snapshots, &desk.sink));
-        desk.keep_interval(last);
+        let told = told.and_then(|()| desk.add_interval(last));
         let wire = self.wire.into_inner().finish(&self.lab);
         let nodes = facts::nodes(self.lab.info(), &snapshots);
         self.client.close().await;
@@ -247,6 +285,8 @@ impl Stage {
             End::Broken(_) => Some(Partial::Error),
         };
         let mut limits = desk.limits();
+        // First, because not every format shows all of them.
+        limits.splice(0..0, control.as_ref().and_then(Control::meddling));
         if let End::Broken(what) = end {
             limits.insert(0, what);
         }
@@ -260,7 +300,7 @@ impl Stage {
             harness: facts::harness(noise, limits, &closed),
             faults: facts::faults(records),
         };
-        (inputs, self.recorder)
+        told.map(|()| (inputs, self.recorder))
     }
 }
 
@@ -360,19 +400,20 @@ impl<'run> Desk<'run> {
 
     fn tick(&mut self, stage: &Stage) -> Result<(), RunError> {
         let live = facts::live(&stage.client.snapshot(), &self.sink);
-        let interval = stage.recorder.interval(stage.clock.now(), &live);
-        self.journal.interval(&Line::Interval(interval.clone()))?;
-        self.show(Line::Interval(interval.clone()));
-        self.keep_interval(interval);
-        Ok(())
+        self.add_interval(stage.recorder.interval(stage.clock.now(), &live))
     }
 
-    fn keep_interval(&mut self, interval: Interval) {
+    fn add_interval(&mut self, interval: Interval) -> Result<(), RunError> {
+        let line = Line::Interval(interval);
+        self.journal.interval(&line)?;
+        self.observer.line(&line);
+        let Line::Interval(interval) = line else { return Ok(()) };
         if self.intervals.len() < KEPT_MAX {
             self.intervals.push(interval);
         } else {
             self.left_out += 1;
         }
+        Ok(())
     }
 
     fn keep_event(&mut self, event: Event) -> Result<(), RunError> {

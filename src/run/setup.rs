@@ -9,7 +9,7 @@ use crate::lab::backend::process::find_program;
 use crate::lab::error::LabError;
 use crate::lab::timeline::FaultSpec;
 use crate::lab::{LabConfig, Listen, Nodes};
-use crate::plan::{Backend, Plan};
+use crate::plan::{Addresses, Backend, Nodes as PlannedNodes, Plan};
 use crate::report::{Header, Start, StartNode};
 
 /// Memory for items of a node that the harness starts, in MiB.
@@ -39,7 +39,7 @@ pub(super) fn start(
     plan: &Plan,
     header: &Header,
     nodes: &[NodeInfo],
-    api_address: Option<SocketAddr>,
+    api_address: Option<String>,
 ) -> Start {
     let node = |info: &NodeInfo| StartNode {
         name: info.node,
@@ -50,7 +50,7 @@ pub(super) fn start(
     };
     Start {
         nodes: nodes.iter().map(node).collect(),
-        api_address: api_address.map(|address| address.to_string()),
+        api_address,
         ..Start::new(header, &plan.scenario, plan.phases.total())
     }
 }
@@ -59,12 +59,16 @@ pub(super) fn start(
 ///
 /// # Errors
 /// When a real memcached was asked for and there is none.
-pub(super) fn lab(plan: &Plan, environment: &Environment) -> Result<LabConfig, RunError> {
+pub(super) fn lab(
+    planned: &PlannedNodes,
+    addresses: &Addresses,
+    environment: &Environment,
+) -> Result<LabConfig, RunError> {
     let real = || {
         find_program(MEMCACHED, &environment.path)
             .map(|program| Nodes::Memcached { program, harness: environment.harness.clone() })
     };
-    let nodes = match &plan.nodes.backend {
+    let nodes = match &planned.backend {
         Backend::Auto => real().unwrap_or(Nodes::Embedded),
         Backend::Memcached => real().ok_or(LabError::NoMemcached)?,
         Backend::Embedded => Nodes::Embedded,
@@ -72,7 +76,7 @@ pub(super) fn lab(plan: &Plan, environment: &Environment) -> Result<LabConfig, R
             Nodes::External(servers.iter().map(SocketAddr::to_string).collect())
         }
     };
-    let proxies = plan.addresses.proxies;
+    let proxies = addresses.proxies;
     let listen = |position: u16| {
         let mut address = proxies.address;
         if address.port() != 0 {
@@ -82,9 +86,10 @@ pub(super) fn lab(plan: &Plan, environment: &Environment) -> Result<LabConfig, R
     };
     Ok(LabConfig {
         nodes,
-        count: plan.nodes.count,
+        count: planned.count,
         memory_mib: MEMORY_MIB,
-        listen: (0..plan.nodes.count).map(listen).collect(),
+        listen: (0..planned.count).map(listen).collect(),
+        toxiproxy: None,
     })
 }
 

@@ -35,6 +35,7 @@ impl Sink {
         let sender = Arc::clone(&shared);
         let events = Events::to(move |kind| {
             sender.note(&kind);
+            let kind = sender.with_faults(kind);
             if outbox.try_send(recorder.event(kind)).is_err() {
                 sender.dropped.fetch_add(1, Ordering::Relaxed);
             }
@@ -64,6 +65,15 @@ impl Sink {
 }
 
 impl Shared {
+    /// A violation with the faults that are active on its node: what everybody asks first.
+    fn with_faults(&self, kind: EventKind) -> EventKind {
+        let EventKind::Violation { kind, node, mut detail } = kind else { return kind };
+        if let Some(faults) = self.active.lock().get(&node).filter(|faults| !faults.is_empty()) {
+            detail = format!("{detail}; under {}", faults.join(", "));
+        }
+        EventKind::Violation { kind, node, detail }
+    }
+
     fn note(&self, kind: &EventKind) {
         match kind {
             EventKind::FaultApplied { fault, nodes, .. } => {
@@ -80,5 +90,44 @@ impl Shared {
             }
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::ViolationKind;
+
+    /// Catches a violation that does not say under which fault it was seen, and one that blames a
+    /// fault of another node, or one that was healed.
+    #[test]
+    fn a_violation_names_the_active_faults_of_its_node() {
+        let shared = Shared::default();
+        let seen = |node| {
+            let detail = "k:1: older than acknowledged".to_owned();
+            let node = NodeIndex(node);
+            let kind = EventKind::Violation { kind: ViolationKind::Stale, node, detail };
+            match shared.with_faults(kind) {
+                EventKind::Violation { detail, .. } => detail,
+                other => panic!("{other:?}"),
+            }
+        };
+        for fault in ["slow", "lossy"] {
+            shared.note(&EventKind::FaultApplied {
+                fault: fault.into(),
+                kind: "latency".into(),
+                nodes: vec![NodeIndex(0)],
+            });
+        }
+        assert_eq!(seen(0), "k:1: older than acknowledged; under slow, lossy");
+        assert_eq!(seen(1), "k:1: older than acknowledged");
+        for fault in ["slow", "lossy"] {
+            shared.note(&EventKind::FaultHealed {
+                fault: fault.into(),
+                kind: "latency".into(),
+                nodes: vec![NodeIndex(0)],
+            });
+        }
+        assert_eq!(seen(0), "k:1: older than acknowledged");
     }
 }

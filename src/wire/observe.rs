@@ -36,7 +36,8 @@ pub enum Protocol {
 /// What is known of the server before the connection starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Its version. Unknown is safe: it is then learned from a `version` reply that passes.
+    /// Its version. Unknown is safe: it is then learned from a reply to `version` or `stats` that
+    /// passes.
     pub version: ServerVersion,
     /// Its protocol.
     pub protocol: Protocol,
@@ -390,14 +391,21 @@ fn admit<T: Copy>(
     }
 }
 
-/// Takes the server's version from its own answer.
+/// Takes the server's version from its own answer. The newest answer is right: behind one address
+/// may be another server than yesterday.
 fn learn<T>(version: &mut ServerVersion, event: &ReplyEvent<'_, T>) {
-    if let ReplyEvent::Part(part) = event
-        && part.request.command == Command::Version
-        && !version.is_known()
-        && Code::read(part.head) == Code::Version
-    {
-        *version = ServerVersion::parse(part.head);
+    let ReplyEvent::Part(part) = event else { return };
+    let told = match (part.request.dialect, part.request.command) {
+        (Dialect::Text, Command::Version) if Code::read(part.head) == Code::Version => part.head,
+        (Dialect::Text, Command::Stats) => match part.head.strip_prefix(b"STAT version ") {
+            Some(told) => told,
+            None => return,
+        },
+        _ => return,
+    };
+    let told = ServerVersion::parse(told);
+    if told.is_known() {
+        *version = told;
     }
 }
 

@@ -212,7 +212,9 @@ impl<T: Copy> Pipeline<T> {
         passed: &mut impl FnMut(Paired<T>, Unanswered),
     ) -> Option<Entry<T>> {
         let head = self.queue.front()?;
-        if head.paired.due == Due::Maybe && !reply.is_error() && reply.code.is_some() {
+        // In doubt, a quiet request may become the head below.
+        let may_be_quiet = head.paired.due == Due::Maybe || self.doubt;
+        if may_be_quiet && !reply.is_error() && reply.code.is_some() {
             reply.tag = reply_tag(reply.line);
         }
         if reply.may_wipe() && self.wiping > 0 && !head.wipes_earlier {

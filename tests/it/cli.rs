@@ -1,5 +1,7 @@
 //! The built program: what it prints where, and how it ends.
 
+mod route;
+
 use assert_cmd::Command;
 use tempfile::TempDir;
 
@@ -169,7 +171,7 @@ fn every_help_page_is_there() {
             assert!(stdout.contains(&format!("--{flag}")), "{line}: {flag}");
         }
     }
-    for command in ["report", "check", "node", "list"] {
+    for command in ["up", "report", "check", "node", "list"] {
         let (code, stdout, _) = run(&format!("{command} -help"));
         assert_eq!(code, 0);
         assert!(stdout.contains(&format!("Usage: harness {command}")), "{stdout}");

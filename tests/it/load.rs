@@ -392,10 +392,11 @@ fn every_shipped_workload_resolves() {
             multi_get_keys: 8,
             ttl: None,
             fill_after_miss: true,
+            origin: None,
         };
         workload.parts(None, 100).unwrap_or_else(|error| panic!("{file}: {error}"));
         assert!(text.starts_with("# "), "{file} begins by saying what it is for");
         files += 1;
     }
-    assert_eq!(files, 11);
+    assert_eq!(files, 13);
 }

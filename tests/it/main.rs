@@ -6,6 +6,7 @@
 mod api;
 mod cli;
 mod client;
+mod control;
 mod load;
 mod memcached;
 mod node;
@@ -13,5 +14,7 @@ mod plan;
 mod proxy;
 mod report;
 mod rules;
+mod run;
+mod transparency;
 mod wire;
 mod wire_reply;

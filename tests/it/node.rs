@@ -294,6 +294,23 @@ fn every_command_is_answered_as_memcached_does() {
     }
 }
 
+/// Catches a dump of a class that a client takes for a failure: of a memcached with dumps, unlike the
+/// one beside which the node is asked elsewhere, and empty as the node's classes are.
+#[test]
+#[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
+fn a_dump_of_a_class_is_an_empty_memcached_s() {
+    let server = crate::memcached::Memcached::start();
+    let runtime = Runtime::new().expect("a runtime");
+    let (_scope, node) = runtime.block_on(start_node(&NodeConfig::default()));
+    for words in
+        ["", "1", "1 0", "x 1", "1 x", "63 0", "64 0", "0 0", "1 0 noreply", "-1 0", "4294967297 0"]
+    {
+        let request = format!("stats cachedump {words}\r\nversion\r\n").into_bytes();
+        let ours = runtime.block_on(ask(node.address(), &request));
+        assert_eq!(comparable(&ours), comparable(&server.exchange(&request)), "{words}");
+    }
+}
+
 /// Catches a limit that is off by one: items, lines, numbers of words.
 #[test]
 #[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]

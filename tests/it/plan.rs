@@ -345,7 +345,7 @@ fn every_mistake_is_shown_at_its_place() {
         ),
         (
             format!("{HEAD}[client]\nbase = \"classic\"\n[client.breaker]\nwindow = \"0s\""),
-            "s.toml:8:10: `breaker.window` must be at least 1ms",
+            "s.toml:8:10: `breaker.window` must lie between 1ms and a year",
         ),
         (
             format!("{HEAD}[client.selector]\nketema = {{}}"),

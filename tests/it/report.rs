@@ -26,6 +26,7 @@ fn sample(number: u64) -> Sample {
         outcome: Outcome::Stored,
         due,
         issued: due,
+        taken: due,
         sent: Some(due),
         done: due.plus(Duration::from_micros(150)),
         connection_wait: Duration::ZERO,

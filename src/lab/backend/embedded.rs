@@ -60,8 +60,10 @@ impl EmbeddedNode {
 
     /// Closes every connection and drops all data.
     pub async fn kill(&mut self) {
-        if let Some(node) = self.node.take() {
+        if let Some(node) = &self.node {
             node.stop().await;
+            // Only now: who is cut short above must wait for its port again.
+            self.node = None;
         }
     }
 

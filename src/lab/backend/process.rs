@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use super::leash;
 use crate::base::scope::Scope;
@@ -20,6 +21,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often another port is tried when the chosen one was taken between choosing and binding.
 const START_ATTEMPTS: u32 = 5;
+
+/// The pause between two looks at whether a killed process is gone.
+const REAP_PAUSE: Duration = Duration::from_millis(1);
 
 /// Client connections that one node accepts; more than any pool of ours asks for.
 const CONNECTIONS_MAX: u32 = 4096;
@@ -130,10 +134,14 @@ impl ProcessNode {
 
     /// Kills it (SIGKILL) and waits until it is gone. All its data is lost.
     pub async fn kill(&mut self) {
-        let Some(mut child) = self.child.take() else { return };
+        let Some(child) = &mut self.child else { return };
         let _ = child.kill();
-        // A killed process is gone within milliseconds; it only has to be reaped.
-        let _ = tokio::task::spawn_blocking(move || child.wait()).await;
+        // A killed process is gone within milliseconds; it only has to be reaped. It stays ours
+        // until then: who is cut short here must wait for its port again.
+        while matches!(child.try_wait(), Ok(None)) {
+            sleep(REAP_PAUSE).await;
+        }
+        self.child = None;
     }
 
     /// Starts it again on the same port, empty.
@@ -175,18 +183,20 @@ impl ProcessNode {
 
     async fn launch(&mut self) -> Result<(), LabError> {
         let command = self.command();
-        let mut child = self.supervisor.spawn(command).await.map_err(|error| {
-            LabError::Process { program: self.program(), what: format!("cannot start: {error}") }
+        let child = self.supervisor.spawn(command).await.map_err(|error| LabError::Process {
+            program: self.program(),
+            what: format!("cannot start: {error}"),
         })?;
-        match probe::answers(self.address, START_TIMEOUT, || matches!(child.try_wait(), Ok(None)))
-            .await
-        {
+        // Ours from here on: whoever gives up waiting for the answer still ends it.
+        let child = self.child.insert(child);
+        let alive = || matches!(child.try_wait(), Ok(None));
+        match probe::answers(self.address, START_TIMEOUT, alive).await {
             Ok(version) => {
                 self.version = version;
-                self.child = Some(child);
                 Ok(())
             }
             Err(problem) => {
+                let mut child = self.child.take().expect("it was put there above");
                 let _ = child.kill();
                 let printed = tokio::task::spawn_blocking(move || last_words(&mut child)).await;
                 let what = format!("{problem}{}", printed.unwrap_or_default());

@@ -5,7 +5,7 @@ use crate::base::family::Kind;
 
 pub(super) const KIND: Kind<NodeAction> = Kind {
     name: "pause",
-    summary: "Stop the process (SIGSTOP): it accepts and never answers; it goes on when the fault ends",
+    summary: "stop the process (SIGSTOP): it accepts and never answers; it goes on when the fault ends",
     settings: &[],
     build: |_| Ok(Box::new(NodeAction::Pause)),
 };

@@ -1,10 +1,15 @@
 //! Who breaks the network, one file each: our own proxies, or an external Toxiproxy.
 
 mod own;
+#[cfg(feature = "toxiproxy")]
+mod toxiproxy;
 
-pub(crate) use own::ActiveToxic;
+use std::net::SocketAddr;
 
-use crate::lab::timeline::FaultSpec;
+use crate::base::name::NodeIndex;
+use crate::base::scope::Scope;
+use crate::lab::fault::FAULTS;
+use crate::lab::timeline::{FaultSpec, overlapping};
 use crate::proxy::ProxySet;
 
 /// Applies and heals the network faults of a plan.
@@ -12,6 +17,16 @@ use crate::proxy::ProxySet;
 pub(crate) enum Injector {
     /// Our own proxies.
     Own(own::OwnInjector),
+    /// An external Toxiproxy.
+    #[cfg(feature = "toxiproxy")]
+    Toxiproxy(toxiproxy::ToxiproxyInjector),
+}
+
+/// A toxic that must be taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ActiveToxic {
+    proxy: String,
+    toxic: String,
 }
 
 impl Injector {
@@ -19,25 +34,98 @@ impl Injector {
         Self::Own(own::OwnInjector::new(proxies))
     }
 
+    /// An injector that drives the Toxiproxy whose control API is at `address`, and where its
+    /// proxies listen, which it puts in front of the servers at `upstreams`.
+    ///
+    /// # Errors
+    /// What it answered, or did instead.
+    #[cfg(feature = "toxiproxy")]
+    pub(crate) async fn toxiproxy(
+        address: &str,
+        upstreams: Vec<(NodeIndex, SocketAddr)>,
+        scope: &Scope,
+    ) -> Result<(Self, Vec<SocketAddr>), String> {
+        let injector = toxiproxy::ToxiproxyInjector::start(address, scope)?;
+        let addresses = injector.populate(upstreams).await?;
+        Ok((Self::Toxiproxy(injector), addresses))
+    }
+
+    /// A build that cannot drive a Toxiproxy says so.
+    ///
+    /// # Errors
+    /// Always.
+    #[cfg(not(feature = "toxiproxy"))]
+    #[expect(clippy::unused_async, reason = "the signature of a build that can")]
+    pub(crate) async fn toxiproxy(
+        _: &str,
+        _: Vec<(NodeIndex, SocketAddr)>,
+        _: &Scope,
+    ) -> Result<(Self, Vec<SocketAddr>), String> {
+        Err("this build cannot drive it; build with --features toxiproxy".to_owned())
+    }
+
+    /// Whether what passes the proxies is counted.
+    pub(crate) const fn has_taps(&self) -> bool {
+        matches!(self, Self::Own(_))
+    }
+
     /// Whether it can do `fault`; asked before a run starts.
     pub(crate) fn can(&self, fault: &FaultSpec) -> Result<(), String> {
         match self {
             Self::Own(own) => own.can(fault),
+            #[cfg(feature = "toxiproxy")]
+            Self::Toxiproxy(_) => toxiproxy::can(fault),
         }
     }
 
-    /// Applies `fault` to every node that it targets; returns when all have acknowledged it. When
-    /// one fails, what was applied is taken back.
-    pub(crate) async fn apply(&self, fault: &FaultSpec) -> Result<Vec<ActiveToxic>, String> {
+    /// Whether it can do `faults` on one timeline; asked before a run starts. Returns the one that
+    /// it cannot, and why.
+    pub(crate) fn can_together<'a>(
+        &self,
+        faults: &'a [FaultSpec],
+    ) -> Result<(), (&'a FaultSpec, String)> {
+        if matches!(self, Self::Own(_)) {
+            return Ok(());
+        }
+        let network = |fault: &&FaultSpec| FAULTS.find(&fault.fault.kind).is_none();
+        match overlapping(&faults.iter().filter(network).collect::<Vec<_>>()) {
+            Some((first, second)) => Err((
+                second,
+                format!(
+                    "it overlaps `{}`, and toxiproxy_rust takes back all toxics of a proxy at once; \
+                     leave out -toxiproxy",
+                    first.name
+                ),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// The toxics that make up `fault`: what must be taken back once applying it has begun.
+    pub(crate) fn toxics(&self, fault: &FaultSpec) -> Vec<ActiveToxic> {
+        match self {
+            Self::Own(own) => own.toxics(fault),
+            #[cfg(feature = "toxiproxy")]
+            Self::Toxiproxy(_) => toxiproxy::toxics(fault),
+        }
+    }
+
+    /// Applies `fault` to every node that it targets; returns when all have acknowledged it.
+    pub(crate) async fn apply(&self, fault: &FaultSpec) -> Result<(), String> {
         match self {
             Self::Own(own) => own.apply(fault).await,
+            #[cfg(feature = "toxiproxy")]
+            Self::Toxiproxy(toxiproxy) => toxiproxy.apply(fault).await,
         }
     }
 
-    /// Takes the toxics back; returns how many operations they touched.
-    pub(crate) async fn heal(&self, toxics: Vec<ActiveToxic>) -> Result<u64, String> {
+    /// Takes the toxics back, those that are there; returns how many operations they touched, where
+    /// that was counted.
+    pub(crate) async fn heal(&self, toxics: Vec<ActiveToxic>) -> Result<Option<u64>, String> {
         match self {
-            Self::Own(own) => own.heal(toxics).await,
+            Self::Own(own) => own.heal(toxics).await.map(Some),
+            #[cfg(feature = "toxiproxy")]
+            Self::Toxiproxy(toxiproxy) => toxiproxy.heal(toxics).await.map(|()| None),
         }
     }
 }

@@ -1,15 +1,10 @@
 //! Breaks the network with the toxics of our own proxies.
 
+use super::ActiveToxic;
+use crate::base::name::NodeIndex;
 use crate::lab::timeline::{Direction, FaultSpec};
 use crate::proxy::toxic::TOXICS;
-use crate::proxy::{ProxySet, Stream, ToxicConfig};
-
-/// A toxic that must be taken back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ActiveToxic {
-    proxy: String,
-    toxic: String,
-}
+use crate::proxy::{ProxyError, ProxySet, Stream, ToxicConfig};
 
 #[derive(Debug)]
 pub(crate) struct OwnInjector {
@@ -25,36 +20,38 @@ impl OwnInjector {
         TOXICS.make(&fault.fault).map(drop).map_err(|error| error.what)
     }
 
-    pub(super) async fn apply(&self, fault: &FaultSpec) -> Result<Vec<ActiveToxic>, String> {
-        let mut active = Vec::new();
-        for node in &fault.nodes {
-            let proxy = node.to_string();
+    pub(super) fn toxics(&self, fault: &FaultSpec) -> Vec<ActiveToxic> {
+        let toxic =
+            |node: &NodeIndex| ActiveToxic { proxy: node.to_string(), toxic: fault.name.clone() };
+        fault.nodes.iter().map(toxic).collect()
+    }
+
+    pub(super) async fn apply(&self, fault: &FaultSpec) -> Result<(), String> {
+        for ActiveToxic { proxy, toxic } in self.toxics(fault) {
             let config = ToxicConfig {
-                name: Some(fault.name.clone()),
+                name: Some(toxic),
                 kind: fault.fault.kind.clone(),
                 stream: stream(fault.direction),
                 toxicity: fault.toxicity,
                 attributes: fault.fault.settings.clone(),
             };
-            if let Err(error) = self.proxies.add_toxic(&proxy, config).await {
-                let what = format!("{proxy}: {error}");
-                // Half a fault is none: what was applied is taken back before we say so.
-                return Err(match self.heal(active).await {
-                    Ok(_) => what,
-                    Err(also) => format!("{what}; and taking it back failed: {also}"),
-                });
-            }
-            active.push(ActiveToxic { proxy, toxic: fault.name.clone() });
+            let added = self.proxies.add_toxic(&proxy, config).await;
+            added.map_err(|error| format!("{proxy}: {error}"))?;
         }
-        Ok(active)
+        Ok(())
     }
 
     pub(super) async fn heal(&self, toxics: Vec<ActiveToxic>) -> Result<u64, String> {
         let mut touched = 0;
         let mut problem = None;
         for ActiveToxic { proxy, toxic } in toxics {
-            if let Err(error) = self.proxies.remove_toxic(&proxy, &toxic).await {
-                problem.get_or_insert_with(|| format!("{proxy}: {error}"));
+            match self.proxies.remove_toxic(&proxy, &toxic).await {
+                // Never added, or gone already: by an attempt that was cut short, or by somebody
+                // who used the control API.
+                Ok(()) | Err(ProxyError::ToxicNotFound) => {}
+                Err(error) => {
+                    problem.get_or_insert_with(|| format!("{proxy}: {error}"));
+                }
             }
             let tap = self.proxies.tap(&proxy);
             touched += tap.map_or(0, |tap| tap.touched.get(&toxic).copied().unwrap_or(0));

@@ -187,7 +187,10 @@ impl Oracle {
         let verdict = classify(&reading, before, &after);
         if let Some((kind, detail)) = verdict.violation() {
             let seen = reading.value.and_then(Result::ok).map(|stamp| stamp.sequence);
-            let expected = Some(before.acknowledged());
+            let expected = Some(match verdict {
+                Verdict::StaleUnacknowledged => before.failed(),
+                _ => before.acknowledged(),
+            });
             self.report(now, Finding { expected, seen, ..finding(kind, slot, source, detail) });
         }
         verdict

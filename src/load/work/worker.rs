@@ -9,11 +9,13 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::change::SWAP_ATTEMPTS_MAX;
-use super::{Done, Hands};
+use super::{Done, Fill, Hands};
+use crate::base::time::Offset;
 use crate::client::Trace;
 use crate::event::{Operation, Outcome, Sample};
 use crate::load::draft::Draft;
 use crate::load::generator::Shared;
+use crate::load::origin::Loading;
 use crate::load::ticket::{Sampler, Ticket};
 use crate::load::work::fill::Filled;
 
@@ -64,10 +66,11 @@ impl Worker {
     async fn serve(&mut self, mut ticket: Ticket) {
         // A client that sheds answers without ever waiting: the others must get their turn.
         tokio::task::consume_budget().await;
+        let taken = self.shared.ledger.clock().now();
         let draft = self.hands.drafter.draw();
         ticket.take_up(draft.operation, draft.home);
         let done = self.attempt(draft).await;
-        let mut sample = self.sample(&ticket, draft, done);
+        let mut sample = self.sample(&ticket, taken, draft, done);
         // The operation is over and its time is noted; what it makes necessary counts as its request.
         sample.requests += self.fill().await;
         ticket.close(&sample, &mut self.sampler);
@@ -85,7 +88,7 @@ impl Worker {
         done.unwrap_or_else(|| Done { outcome: Outcome::Hung, trace: Trace::new(draft.home) })
     }
 
-    fn sample(&self, ticket: &Ticket, draft: Draft, done: Done) -> Sample {
+    fn sample(&self, ticket: &Ticket, taken: Offset, draft: Draft, done: Done) -> Sample {
         let clock = self.shared.ledger.clock();
         let trace = done.trace;
         Sample {
@@ -95,6 +98,7 @@ impl Worker {
             outcome: done.outcome,
             due: ticket.due(),
             issued: ticket.issued(),
+            taken,
             sent: trace.sent.map(|sent| clock.offset(sent)),
             done: clock.now(),
             connection_wait: trace.connection_wait,
@@ -107,6 +111,10 @@ impl Worker {
     async fn fill(&mut self) -> u32 {
         let mut stored = 0;
         while let Some(fill) = self.hands.absent.pop() {
+            if !self.load_from_origin(fill).await {
+                self.shared.fills_failed.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
             let limit = self.shared.hung_after;
             let filled = tokio::select! {
                 biased;
@@ -123,6 +131,24 @@ impl Worker {
             };
         }
         stored
+    }
+
+    /// Waits until the origin has what is to be stored, as an application's thread would; `false`
+    /// when the origin refuses, or the run is over.
+    async fn load_from_origin(&mut self, fill: Fill) -> bool {
+        let (Some(origin), Fill::Value(slot)) = (&self.shared.origin, fill) else { return true };
+        let clock = self.hands.clock;
+        // Under the lock the clock is read in the order of the calls.
+        let loading = {
+            let mut origin = origin.lock();
+            origin.load(slot, clock.now())
+        };
+        let Loading::Ready(at) = loading else { return false };
+        tokio::select! {
+            biased;
+            () = &mut self.cancelled => false,
+            () = tokio::time::sleep_until(clock.instant(at)) => true,
+        }
     }
 }
 

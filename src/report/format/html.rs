@@ -231,7 +231,9 @@ fn violations(run: &Stored) -> Option<String> {
     background(&mut chart, &run.report);
     let mut marks = 0;
     for event in &run.events {
-        if let EventKind::Violation { kind, node, detail } = &event.kind {
+        if let EventKind::Violation { kind, node, detail } = &event.kind
+            && kind.is_shown_at_once()
+        {
             let label = format!("{:.2} s {node} {kind:?}: {detail}", event.at_s);
             chart.mark(event.at_s, "violation", &escaped(&label));
             marks += 1;

@@ -191,7 +191,8 @@ impl Page {
         let gates = format!("{} wrong, {} corrupt", data.wrong, data.corrupt);
         let gates = if data.wrong + data.corrupt > 0 { self.paint(&gates, 31) } else { gates };
         self.about("data", &format!("{gates}{}", lesser(data)));
-        for example in data.examples.iter().take(3) {
+        let telling = data.examples.iter().filter(|example| example.kind.is_shown_at_once());
+        for example in telling.take(3) {
             let at = show::moment(Some(example.at_s));
             self.about("", &format!("{at} {} {}", example.node, example.detail));
         }

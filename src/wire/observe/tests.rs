@@ -331,6 +331,13 @@ fn an_opaque_or_a_key_tells_quiet_requests_apart() {
             b"VA 1\r\nx\r\nVERSION 1.6.18\r\n",
             &["0 hit", "1 Mistaken", "2 version"],
         ),
+        (
+            "an opaque behind doubt",
+            OLD,
+            b"ms a 1 q\r\nx\r\nfoo\r\nbar\r\nms b 1 MA q O7\r\nx\r\nms c 1 k\r\nx\r\n",
+            b"ERROR\r\nERROR\r\nNS O7\r\nHD kc\r\n",
+            &["0 error", "1 error", "2 Mistaken", "3 not_stored", "4 stored"],
+        ),
     ]);
 }
 

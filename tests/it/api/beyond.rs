@@ -241,6 +241,41 @@ async fn a_reset_goes_on_after_a_failure() {
     assert_eq!(after["b"]["toxics"], json!([]));
 }
 
+/// Which of twenty connections a toxic of half of them resets, in the order in which they came.
+async fn drawn(neighbours: bool) -> Vec<bool> {
+    let (api, server) = (Api::new().await, TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let address = api.proxy(&server).await;
+    let mut pairs = Vec::new();
+    for _ in 0..20 {
+        pairs.push(connect(address, &server).await);
+    }
+    let noop = json!({ "type": "noop", "stream": "upstream", "toxicity": 0.3 });
+    if neighbours {
+        api.json("POST", "/proxies/p/toxics", noop, 200).await;
+    }
+    let reset = json!({ "type": "reset_peer", "stream": "upstream", "toxicity": 0.5 });
+    api.json("POST", "/proxies/p/toxics", reset, 200).await;
+    if neighbours {
+        assert_eq!(api.send("DELETE", "/proxies/p/toxics/noop_upstream", "").await.status, 204);
+    }
+    let mut drawn = Vec::new();
+    for (client, peer) in &mut pairs {
+        client.write_all(b"x").await.unwrap();
+        drawn.push(within(peer.read_u8()).await.is_err());
+    }
+    drawn
+}
+
+/// Catches a seed that has no effect, as Toxiproxy's has none, and a draw that is made again because
+/// a neighbour comes or goes.
+#[tokio::test]
+async fn the_same_seed_draws_the_same_connections() {
+    let first = drawn(false).await;
+    assert!(first.contains(&true) && first.contains(&false), "{first:?}");
+    assert_eq!(first, drawn(false).await);
+    assert_eq!(first, drawn(true).await);
+}
+
 /// Catches a request that kills or corrupts the server: each of these kills Toxiproxy on the next
 /// chunk.
 #[tokio::test]

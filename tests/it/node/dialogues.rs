@@ -33,7 +33,7 @@ pub(super) const DIALOGUES: &[&str] = &[
     "lru\r\nlru x\r\nlru tune 10 25 0.1 2.0\r\nlru tune 50 50 0.1 2.0\r\nlru tune 10 25 0 2.0\r\nlru tune 10 25\r\nlru mode x\r\nlru mode segmented\r\nlru temp_ttl 61\r\nlru temp_ttl -1\r\nlru temp_ttl x\r\nlru mode segmented noreply\r\n",
     "lru_crawler\r\nlru_crawler crawl all\r\nlru_crawler metadump all\r\nlru_crawler mgdump all\r\nlru_crawler sleep 1\r\nlru_crawler sleep 2000000\r\nlru_crawler sleep x\r\nlru_crawler tocrawl 0\r\nlru_crawler tocrawl x\r\nlru_crawler x\r\n",
     "watch\r\nwatch fetchers\r\nshutdown\r\nshutdown graceful\r\nrefresh_certs\r\nmisbehave\r\ndebugtime 1\r\nextstore\r\nextstore x y\r\nfoo\r\nfoo noreply\r\n",
-    "stats reset\r\nstats foo\r\nstats detail\r\nstats detail on\r\nstats detail off\r\nstats detail x\r\nstats detail dump\r\nstats cachedump 1 0\r\nstats extstore\r\nstats sizes\r\n",
+    "stats reset\r\nstats foo\r\nstats detail\r\nstats detail on\r\nstats detail off\r\nstats detail x\r\nstats detail dump\r\nstats extstore\r\nstats sizes\r\n",
     // endings
     "quit\r\nversion\r\n",
     "version\r\nquit now\r\nversion\r\n",

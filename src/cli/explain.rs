@@ -1,0 +1,268 @@
+//! `harness explain`: a scenario or a workload in words, from the resolved plan.
+
+use std::fmt::{Display, Write};
+use std::time::Duration;
+
+use super::exit::Exit;
+use super::output;
+use crate::base::family::{Chosen, Family, Unit, Value, unknown};
+use crate::base::seed::Seed;
+use crate::base::time::DurationText;
+use crate::judge::{Bound, MEASURES, Objective};
+use crate::lab::fault::FAULTS;
+use crate::load::arrival::ARRIVALS;
+use crate::load::keys::KEYS;
+use crate::load::values::VALUES;
+use crate::load::{OriginSpec, RateWish, Workload};
+use crate::plan::{FaultPlan, Folder, Library, Options, Plan, PlanError, check, plans};
+use crate::proxy::toxic::TOXICS;
+
+/// The scenario that a workload is resolved with; nothing of it is shown.
+const CARRIER: &str = "baseline-steady";
+
+/// Say in words what a scenario or a workload does: what happens when, and what is judged.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// A scenario or a workload, by name or file
+    #[arg(value_name = "NAME|FILE")]
+    name: String,
+}
+
+/// Explains what is called so: a scenario, a workload, or one after the other.
+pub(super) fn main(arguments: &Arguments) -> Exit {
+    match explain(&Library::new("."), &arguments.name) {
+        Ok(text) => output::result(&text),
+        Err(error) => {
+            output::complain(&error);
+            Exit::Usage
+        }
+    }
+}
+
+fn explain(library: &Library, name: &str) -> Result<String, PlanError> {
+    let (scenario, workload) = if name.contains('/') || name.contains('.') {
+        let noun = check(library, name)?;
+        (noun.ends_with("scenario"), noun.ends_with("workload"))
+    } else {
+        let has = |folder| library.names(folder).iter().any(|known| known == name);
+        (has(Folder::Scenarios), has(Folder::Workloads))
+    };
+    if !scenario && !workload {
+        let names = [library.names(Folder::Scenarios), library.names(Folder::Workloads)].concat();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        return Err(PlanError::Option(unknown("scenario or workload", name, &names)));
+    }
+    let resolve = |scenario: &str, options: Options| {
+        let plans = plans(library, &[scenario.to_owned()], &options, Seed::new(0))?;
+        Ok::<_, PlanError>(plans.into_iter().next())
+    };
+    let mut text = String::new();
+    if scenario && let Some(plan) = resolve(name, Options::default())? {
+        of_scenario(&mut text, &plan);
+    }
+    if workload {
+        let options = Options { workload: Some(name.to_owned()), ..Options::default() };
+        if let Some(plan) = resolve(CARRIER, options)? {
+            say(&mut text, format_args!("workload {}: {}", name, plan.workload.summary));
+            of_workload(&mut text, &plan.workload, None);
+        }
+    }
+    Ok(text)
+}
+
+fn say(text: &mut String, line: impl Display) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "{line}");
+}
+
+fn of_scenario(text: &mut String, plan: &Plan) {
+    say(text, format_args!("scenario {}: {}", plan.scenario, plan.summary));
+    say(text, "\nwhat happens when");
+    for (at, what) in moments(plan) {
+        say(text, format_args!("  {:>10}  {what}", DurationText(at).to_string()));
+    }
+    let Plan { nodes, concurrency, client_profile, workload, .. } = plan;
+    say(
+        text,
+        format_args!(
+            "\nwho takes part\n  {} nodes, each behind a proxy; {concurrency} workers; client \
+             settings `{client_profile}`",
+            nodes.count
+        ),
+    );
+    say(text, format_args!("\nworkload {}: {}", workload.name, workload.summary));
+    of_workload(text, workload, plan.rate);
+    say(text, "\nwhat must hold");
+    for objective in &plan.objectives {
+        say(text, format_args!("  {}: {}", objective.summary, bound(objective)));
+    }
+}
+
+/// Everything that begins or ends at a time of its own, in order.
+fn moments(plan: &Plan) -> Vec<(Duration, String)> {
+    let phases = plan.phases;
+    let fault = phases.warmup + phases.steady;
+    let mut moments = vec![(
+        Duration::ZERO,
+        "warm-up: every key is stored, then the load begins; nothing is judged".to_owned(),
+    )];
+    let mut add = |at, length: Duration, what: &str| {
+        if !length.is_zero() {
+            moments.push((at, what.to_owned()));
+        }
+    };
+    add(
+        phases.warmup,
+        phases.steady,
+        "steady: nothing is broken; what is measured is the baseline",
+    );
+    add(fault, phases.fault, "fault phase:");
+    let mut steps: Vec<(Duration, String)> = plan.faults.iter().flat_map(of_fault).collect();
+    steps.sort_by_key(|(at, _)| *at);
+    moments.extend(steps.into_iter().map(|(at, what)| (fault + at, format!("  {what}"))));
+    let recovery = fault + phases.fault;
+    if !phases.recovery.is_zero() {
+        let what = "recovery: every fault is healed; the client must come back".to_owned();
+        moments.push((recovery, what));
+    }
+    let end = "end: what is under way may finish, then the run is judged".to_owned();
+    moments.push((phases.total(), end));
+    moments
+}
+
+fn of_fault(planned: &FaultPlan) -> [(Duration, String); 2] {
+    let spec = &planned.spec;
+    let nodes: Vec<String> = spec.nodes.iter().map(ToString::to_string).collect();
+    let nodes = nodes.join(", ");
+    let (what, network) = match FAULTS.find(&spec.fault.kind) {
+        Some(kind) => (format!("{}: {}", kind.name, kind.summary), String::new()),
+        None => (kind_of(&spec.fault, &TOXICS), format!(", {}", spec.direction.name())),
+    };
+    let share = match spec.toxicity {
+        all if all >= 1.0 => String::new(),
+        share => format!(", on {}% of connections", share * 100.0),
+    };
+    let begin = format!("{} begins on {nodes}{network}{share}; {what}", spec.name);
+    [(spec.at, begin), (spec.at + spec.length, format!("{} ends on {nodes}", spec.name))]
+}
+
+fn of_workload(text: &mut String, workload: &Workload, rate: Option<RateWish>) {
+    let arrival = match rate {
+        None => kind_of(&workload.arrival, &ARRIVALS),
+        Some(RateWish::PerSecond(rate)) => {
+            format!("{rate} instead of its own rate; {}", kind_of(&workload.arrival, &ARRIVALS))
+        }
+        Some(RateWish::Max) => "as soon as a worker is free: a closed loop".to_owned(),
+    };
+    say(text, format_args!("  operations start  {arrival}"));
+    say(text, format_args!("  on keys           {}", kind_of(&workload.keys, &KEYS)));
+    say(text, format_args!("  with values       {}", kind_of(&workload.values, &VALUES)));
+    let total: u32 = workload.mix.iter().map(|(_, weight)| weight).sum();
+    let mix: Vec<String> = workload
+        .mix
+        .iter()
+        .map(|(operation, weight)| {
+            let share = f64::from(*weight) * 100.0 / f64::from(total.max(1));
+            format!("{share:.3} % {}", operation.name()).replace(".000", "")
+        })
+        .collect();
+    say(text, format_args!("  the operations    {}", mix.join(", ")));
+    let life = workload.ttl.map_or_else(
+        || "live until they are deleted or evicted".to_owned(),
+        |ttl| format!("expire after {}", DurationText(ttl)),
+    );
+    say(text, format_args!("  values            {life}"));
+    say(text, format_args!("  after a miss      {}", after_a_miss(workload)));
+}
+
+fn after_a_miss(workload: &Workload) -> String {
+    match workload.origin {
+        _ if !workload.fill_after_miss => "nothing: the key stays absent".to_owned(),
+        None => "the reader stores the key again".to_owned(),
+        Some(OriginSpec { latency, capacity, queue }) => format!(
+            "the reader loads the value from an origin and stores it; a load takes {}, {capacity} \
+             may start, {queue} may wait, and the rest is refused",
+            DurationText(latency)
+        ),
+    }
+}
+
+/// A kind with its settings and what it does: `constant (rate 2000/s): a fixed rate`.
+fn kind_of<T: ?Sized>(chosen: &Chosen, family: &Family<T>) -> String {
+    let Some(kind) = family.find(&chosen.kind) else { return chosen.kind.clone() };
+    // A plan keeps what was given; what is not said is the default.
+    let complete = kind.complete(&chosen.settings);
+    let settings: Vec<String> = complete
+        .iter()
+        .flat_map(crate::base::family::Settings::iter)
+        .map(|(name, value)| {
+            let unit = kind.setting(name).map_or(Unit::Text, |setting| setting.unit);
+            format!("{name} {}", readable(unit, value))
+        })
+        .collect();
+    match settings.is_empty() {
+        true => format!("{}: {}", kind.name, kind.summary),
+        false => format!("{} ({}): {}", kind.name, settings.join(", "), kind.summary),
+    }
+}
+
+fn bound(objective: &Objective) -> String {
+    let measure = MEASURES.iter().find(|measure| measure.name == objective.measure);
+    let unit = measure.map_or(Unit::Number, |measure| measure.unit);
+    let (word, limit) = match objective.bound {
+        Bound::AtMost(limit) => ("at most", limit),
+        Bound::AtLeast(limit) => ("at least", limit),
+    };
+    let phase = objective.phase.map_or_else(String::new, |phase| format!(" in {}", phase.name()));
+    format!("{} {word} {}{phase}", objective.measure, readable(unit, &Value::Float(limit)))
+}
+
+/// A value as people say it: 500ms rather than 500000us.
+fn readable(unit: Unit, value: &Value) -> String {
+    let text = unit.format(value);
+    let text = text.trim_matches('"');
+    text.parse::<DurationText>().map_or_else(|_| text.to_owned(), |time| time.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Catches a file in the catalogue that cannot be explained, and words that are not said.
+    #[test]
+    fn everything_shipped_can_be_explained() {
+        let library = Library::new(env!("CARGO_MANIFEST_DIR"));
+        for name in library.names(Folder::Scenarios) {
+            let text = explain(&library, &name).unwrap();
+            assert!(text.contains("warm-up") && text.contains("what must hold"), "{text}");
+        }
+        for name in library.names(Folder::Workloads) {
+            let text = explain(&library, &name).unwrap();
+            assert!(text.contains("operations start") && text.contains("after a miss"), "{text}");
+        }
+    }
+
+    /// Catches moments that are counted from the start of a phase instead of the run, or told in
+    /// another order than they come.
+    #[test]
+    fn moments_are_told_in_their_order() {
+        let library = Library::new(env!("CARGO_MANIFEST_DIR"));
+        let text = explain(&library, "single-node-failure").unwrap();
+        let down = text.lines().find(|line| line.contains("down begins on n1")).unwrap();
+        assert!(down.trim_start().starts_with("8s"), "{down}");
+        assert!(text.contains("response_time_max at most 500ms\n"), "{text}");
+        let plan = plans(&library, &["flapping-node".into()], &Options::default(), Seed::new(0));
+        let times: Vec<Duration> = moments(&plan.unwrap()[0]).iter().map(|(at, _)| *at).collect();
+        assert!(times.is_sorted(), "{times:?}");
+    }
+
+    /// Catches a workload's origin that nobody is told of, and a name that gets no suggestion.
+    #[test]
+    fn origins_and_mistakes_are_named() {
+        let library = Library::new(env!("CARGO_MANIFEST_DIR"));
+        let text = explain(&library, "cache-aside").unwrap();
+        assert!(text.contains("a load takes 20ms, 200/s may start, 50 may wait"), "{text}");
+        let error = explain(&library, "stampde").unwrap_err().to_string();
+        assert!(error.contains("did you mean `stampede`"), "{error}");
+    }
+}

@@ -1,0 +1,143 @@
+//! `harness up`: nodes, proxies and the control API for a client of your own, until Ctrl-C.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+
+use tokio_util::sync::CancellationToken;
+
+use super::exit::Exit;
+use super::run::{Nodes as NodesFlag, backend};
+use super::session::{Signals, environment, exit_of};
+use super::{output, values};
+use crate::base::scope::Closed;
+use crate::base::seed::Seed;
+use crate::plan::{Addresses, Nodes, PlanError, read_address, read_listen};
+use crate::run::{Environment, Up};
+
+/// Start nodes, a proxy in front of each and the control API, for a client of your own; ends at
+/// Ctrl-C.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// What the nodes are; auto takes a real memcached from PATH when there is one [default: auto]
+    #[arg(long, value_enum, value_name = "KIND")]
+    nodes: Option<NodesFlag>,
+    /// Use nodes that already run, at these numeric addresses, behind our proxies
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        value_delimiter = ',',
+        value_parser = read_address,
+        conflicts_with = "nodes"
+    )]
+    servers: Vec<SocketAddr>,
+    /// The first proxy's address; the others follow it [default: 127.0.0.1:21211, or free ports]
+    #[arg(long, value_name = "ADDRESS", value_parser = read_listen)]
+    listen: Option<SocketAddr>,
+    /// The control API's address [default: 127.0.0.1:8474, or a free port]
+    #[arg(long, value_name = "ADDRESS", value_parser = read_listen)]
+    api: Option<SocketAddr>,
+    /// Same seed, same draws of the toxics [default: random, printed]
+    #[arg(long, value_name = "NUMBER", value_parser = values::seed)]
+    seed: Option<u64>,
+}
+
+impl Arguments {
+    fn resolved(&self) -> Result<(Nodes, Addresses), PlanError> {
+        let nodes = Nodes::chosen(backend(self.nodes, &self.servers).as_ref())?;
+        let addresses = Addresses::default().settled(self.listen, self.api, &nodes)?;
+        Ok((nodes, addresses))
+    }
+}
+
+/// Serves until a signal.
+pub(super) fn main(arguments: &Arguments) -> Exit {
+    let (nodes, addresses) = match arguments.resolved() {
+        Ok(resolved) => resolved,
+        Err(error) => {
+            output::complain(&error);
+            return Exit::Usage;
+        }
+    };
+    let seed = arguments.seed.map_or_else(Seed::from_system, Seed::new);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::complain(&format_args!("cannot start the runtime: {error}"));
+            return Exit::Internal;
+        }
+    };
+    let exit = runtime.block_on(serve(&nodes, &addresses, seed));
+    // After a second Ctrl-C nobody waits for what is left.
+    runtime.shutdown_background();
+    exit
+}
+
+async fn serve(nodes: &Nodes, addresses: &Addresses, seed: Seed) -> Exit {
+    let interrupt = CancellationToken::new();
+    let listening = Signals::listen().and_then(|signals| {
+        let environment = environment(interrupt.clone())?;
+        Ok((signals, environment))
+    });
+    let (signals, environment) = match listening {
+        Ok(listening) => listening,
+        Err(error) => {
+            output::complain(&format_args!("cannot listen for signals: {error}"));
+            return Exit::Internal;
+        }
+    };
+    tokio::select! {
+        exit = until_interrupted(nodes, addresses, seed, &environment) => exit,
+        () = signals.wait(&interrupt) => Exit::Interrupted,
+    }
+}
+
+async fn until_interrupted(
+    nodes: &Nodes,
+    addresses: &Addresses,
+    seed: Seed,
+    environment: &Environment,
+) -> Exit {
+    let up = match Up::start(nodes, addresses, seed, environment).await {
+        Ok(up) => up,
+        Err(error) => {
+            output::complain(&error);
+            return exit_of(&error);
+        }
+    };
+    let printed = announce(&up, seed);
+    if printed == Exit::Pass {
+        environment.interrupt.cancelled().await;
+        output::remark("closing");
+    }
+    match up.close().await {
+        Closed::Clean => printed,
+        Closed::Leaked { tasks } => {
+            output::complain(&format_args!("{tasks} tasks of the lab did not end"));
+            Exit::Internal
+        }
+        Closed::Panicked { task } => {
+            output::complain(&format_args!("{task} panicked"));
+            Exit::Internal
+        }
+    }
+}
+
+/// Tells people on stderr what is where, and programs on stdout, in the form of an environment.
+fn announce(up: &Up, seed: Seed) -> Exit {
+    for notice in up.notices() {
+        output::remark(notice);
+    }
+    let mut servers = Vec::new();
+    for info in up.nodes() {
+        output::remark(&format!(
+            "{}: {} {} on {}, proxy on {}",
+            info.node, info.backend, info.version, info.address, info.proxy_address
+        ));
+        servers.push(info.proxy_address.to_string());
+    }
+    output::remark(&format!("seed {seed}; `harness ctl` breaks things; Ctrl-C ends it"));
+    let mut text = format!("MEMCACHED_SERVERS={}\n", servers.join(","));
+    // Writing into a String cannot fail. The name is the one that `ctl` and toxiproxy-cli read.
+    let _ = writeln!(text, "TOXIPROXY_URL=http://{}", up.api());
+    output::result(&text)
+}

@@ -1,0 +1,302 @@
+//! Calibration: the harness measures what it knows the answer to, on this machine, and says whether
+//! it was right. A harness that cannot see a planted stall has no say about a real one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::RunError;
+use crate::base::family::{Chosen, Settings, Value};
+use crate::base::name::NodeIndex;
+use crate::base::scope::Scope;
+use crate::base::seed::Seed;
+use crate::base::time::RunClock;
+use crate::base::timer::Timer;
+use crate::base::units::Rate;
+use crate::client::{BreakerConfig, Client, ClientConfig};
+use crate::event::{Events, Operation, Outcome, Sample};
+use crate::lab::nemesis::Nemesis;
+use crate::lab::timeline::{Direction, FaultSpec};
+use crate::lab::{Lab, LabConfig, Listen, Nodes};
+use crate::load::{Load, LoadConfig, LoadTotals, RateWish, Sampler, Workload, longest_call};
+
+/// How long tasks may take to end, and operations to finish.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Waits of one millisecond whose lateness is measured, and how late they may be at p99.
+const WAITS: u32 = 500;
+const WAIT_LATE_MAX: Duration = Duration::from_millis(1);
+
+/// How late the generator may be at p99: beyond it, it would see its own stalls.
+const START_LATE_MAX: Duration = Duration::from_millis(1);
+
+/// What an operation may take at p99 when nothing is wrong and there is next to no load.
+const FLOOR_MAX: Duration = Duration::from_millis(5);
+
+/// The stall: this long, once every period.
+const STALL: Duration = Duration::from_millis(200);
+const STALL_PERIOD: Duration = Duration::from_secs(1);
+const STALLS: u32 = 5;
+
+/// What p99 must then be: a fifth of the operations meet the stall and wait for what is left of it,
+/// so one in a hundred of all waits 190 ms or longer.
+const STALL_P99: (Duration, Duration) = (Duration::from_millis(170), Duration::from_millis(210));
+
+/// Workers, and keys that they read and write.
+const WORKERS: u32 = 50;
+const KEYS: i64 = 500;
+
+/// One thing whose answer is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// What was measured.
+    pub name: &'static str,
+    /// The answer.
+    pub expected: String,
+    /// What came out.
+    pub measured: String,
+    /// Whether that is the answer.
+    pub pass: bool,
+}
+
+impl Check {
+    fn at_most(name: &'static str, limit: Duration, measured: Duration) -> Self {
+        let expected = format!("at most {}", millis(limit));
+        Self { name, expected, measured: millis(measured), pass: measured <= limit }
+    }
+
+    fn equal(name: &'static str, expected: u64, measured: u64) -> Self {
+        let (pass, measured) = (measured == expected, measured.to_string());
+        Self { name, expected: expected.to_string(), measured, pass }
+    }
+}
+
+fn millis(time: Duration) -> String {
+    format!("{:.2} ms", time.as_secs_f64() * 1e3)
+}
+
+/// Measures everything, in about ten seconds.
+///
+/// # Errors
+/// When the lab does not come up.
+pub async fn calibrate() -> Result<Vec<Check>, RunError> {
+    let scope = Scope::current("calibration");
+    let checks = in_scope(&scope).await;
+    scope.close(GRACE).await;
+    checks
+}
+
+async fn in_scope(scope: &Scope) -> Result<Vec<Check>, RunError> {
+    let config = LabConfig {
+        nodes: Nodes::Embedded,
+        count: 1,
+        memory_mib: 64,
+        listen: vec![Listen::ANY],
+        toxiproxy: None,
+    };
+    // Nobody tells the oracle of a loss: it must find the planted one by itself.
+    let unsaid = Arc::new(|_| ());
+    let lab = Lab::start(&config, Seed::new(1), Events::ignore(), unsaid, scope).await?;
+    let mut checks = vec![timers().await];
+    let idle = measure(&lab, 100.0, Duration::from_secs(2), &[], scope).await?;
+    checks.push(Check::at_most("idle: response time at p99", FLOOR_MAX, idle.p99()));
+    let steady = measure(&lab, 2000.0, Duration::from_secs(2), &[], scope).await?;
+    checks.extend(steady.of_a_quiet_run());
+    let stalled = measure(&lab, 2000.0, STALL_PERIOD * STALLS, &stalls(), scope).await?;
+    checks.push(stalled.of_a_stall());
+    let flushed = measure(&lab, 500.0, Duration::from_secs(1), &[flush()], scope).await?;
+    checks.push(flushed.of_a_loss());
+    lab.close().await;
+    Ok(checks)
+}
+
+/// The timer by which proxies delay bytes.
+async fn timers() -> Check {
+    let mut timer = Timer::fine();
+    let mut late = Vec::with_capacity(WAITS as usize);
+    for _ in 0..WAITS {
+        let due = Instant::now() + Duration::from_millis(1);
+        timer.until(due).await;
+        late.push(Instant::now().saturating_duration_since(due));
+    }
+    late.sort_unstable();
+    Check::at_most("timers: late at p99", WAIT_LATE_MAX, late[late.len() * 99 / 100])
+}
+
+fn fault(name: &str, kind: &str, at: Duration, length: Duration) -> FaultSpec {
+    FaultSpec {
+        name: name.to_owned(),
+        nodes: vec![NodeIndex(0)],
+        at,
+        length,
+        direction: Direction::Both,
+        toxicity: 1.0,
+        fault: Chosen { kind: kind.to_owned(), settings: Settings::default() },
+    }
+}
+
+fn stalls() -> Vec<FaultSpec> {
+    (0..STALLS)
+        .map(|n| fault("stall", "pause", STALL_PERIOD * n + STALL_PERIOD / 2, STALL))
+        .collect()
+}
+
+fn flush() -> FaultSpec {
+    fault("loss", "flush", Duration::from_millis(300), Duration::ZERO)
+}
+
+/// What one load came to.
+struct Measured {
+    totals: LoadTotals,
+    responses: Histogram<u64>,
+    /// Requests that the client wrote, and requests that passed the proxy.
+    requests: (u64, u64),
+}
+
+impl Measured {
+    fn p99(&self) -> Duration {
+        Duration::from_micros(self.responses.value_at_quantile(0.99))
+    }
+
+    fn of_a_quiet_run(&self) -> Vec<Check> {
+        let totals = &self.totals;
+        let start_late = Duration::from_micros(totals.issue_delay.p99_us);
+        let bad = Outcome::all().filter(|outcome| !outcome.is_good());
+        let bad: u64 = bad.map(|outcome| totals.count(outcome)).sum();
+        vec![
+            Check::at_most("2,000/s: starts late at p99", START_LATE_MAX, start_late),
+            Check::equal("2,000/s: operations with an outcome", totals.issued, totals.closed()),
+            Check::equal("2,000/s: requests on the wire", self.requests.0, self.requests.1),
+            Check::equal("2,000/s: errors and wrong data", 0, bad),
+        ]
+    }
+
+    fn of_a_stall(&self) -> Check {
+        let (least, most) = STALL_P99;
+        let p99 = self.p99();
+        Check {
+            name: "200 ms stall each second: p99",
+            expected: format!("{} to {}", millis(least), millis(most)),
+            measured: millis(p99),
+            pass: (least..=most).contains(&p99),
+        }
+    }
+
+    fn of_a_loss(&self) -> Check {
+        let seen = self.totals.data.false_misses;
+        Check {
+            name: "planted loss of data: seen by the oracle",
+            expected: "at least 1".to_owned(),
+            measured: seen.to_string(),
+            pass: seen > 0,
+        }
+    }
+}
+
+/// Runs a load for `length` while `faults` come and go.
+async fn measure(
+    lab: &Lab,
+    per_second: f64,
+    length: Duration,
+    faults: &[FaultSpec],
+    scope: &Scope,
+) -> Result<Measured, RunError> {
+    let clock = RunClock::start();
+    let scope = scope.child("load");
+    let mut nemesis = Nemesis::new(lab, faults, clock, Events::ignore())?;
+    let tapped = || lab.proxies().tap(&NodeIndex(0).to_string()).map_or(0, |tap| tap.requests());
+    let tapped_before = tapped();
+    let config = patient();
+    let deadline = longest_call(&config);
+    let servers = super::setup::servers(lab.info());
+    let client = Client::start(&servers, config, Seed::new(1), Events::ignore(), &scope)?;
+    let responses = Arc::new(Mutex::new(
+        Histogram::<u64>::new_with_bounds(1, 60_000_000, 3).expect("constant bounds are valid"),
+    ));
+    let load_config = LoadConfig {
+        workload: workload(),
+        concurrency: WORKERS,
+        rate: Rate::per_second(per_second).map(RateWish::PerSecond),
+        seed: Seed::new(1),
+        clock,
+        nodes: 1,
+        deadline,
+        checks: true,
+        evictions: false,
+    };
+    let sampler = || {
+        let responses = Arc::clone(&responses);
+        Box::new(move |sample: &Sample| {
+            let micros = sample.done.since(sample.due).as_micros();
+            responses.lock().saturating_record(u64::try_from(micros).unwrap_or(u64::MAX));
+        }) as Sampler
+    };
+    let load = Load::start(load_config, client.clone(), sampler, Events::ignore(), &scope)?;
+    load.preload().await;
+    let start = Instant::now();
+    let end = clock.offset(start + length);
+    let (ran, broken) = tokio::join!(load.run_until(end), nemesis.run(start));
+    let totals = load.drain(GRACE).await;
+    let healed = nemesis.heal_all().await;
+    ran?;
+    broken.and(healed)?;
+    client.close().await;
+    let sent = client.snapshot().iter().map(|node| node.requests_sent).sum();
+    scope.close(GRACE).await;
+    let responses = responses.lock().clone();
+    Ok(Measured { totals, responses, requests: (sent, tapped() - tapped_before) })
+}
+
+/// Gets and sets of small values on keys that all are there.
+fn workload() -> Workload {
+    let chosen = |kind: &str, setting: &str, value: i64| {
+        let mut settings = Settings::default();
+        settings.insert(setting, Value::Integer(value));
+        Chosen { kind: kind.to_owned(), settings }
+    };
+    Workload {
+        name: "calibration".to_owned(),
+        keys: chosen("uniform", "count", KEYS),
+        values: chosen("fixed", "size", 100),
+        mix: vec![(Operation::Get, 9), (Operation::Set, 1)],
+        ..Workload::default()
+    }
+}
+
+/// A client that waits through every stall: what is measured is the harness, not its breaker.
+fn patient() -> ClientConfig {
+    let time = Duration::from_secs(2);
+    ClientConfig {
+        connect_timeout: time,
+        operation_timeout: time,
+        pool_wait: time,
+        breaker: BreakerConfig { min_requests: u32::MAX, ..BreakerConfig::default() },
+        ..ClientConfig::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Catches a limit that is read the wrong way round.
+    #[test]
+    fn limits_hold_at_the_limit() {
+        let limit = Duration::from_millis(5);
+        assert!(Check::at_most("x", limit, limit).pass);
+        assert!(!Check::at_most("x", limit, limit + Duration::from_micros(1)).pass);
+        assert!(Check::equal("x", 3, 3).pass && !Check::equal("x", 3, 4).pass);
+    }
+
+    /// Catches a stall of another share than the expected p99 is computed for.
+    #[test]
+    fn the_expected_p99_follows_from_the_stall() {
+        let waits = STALL.saturating_sub(STALL_PERIOD / 100);
+        let (least, most) = STALL_P99;
+        assert!(least < waits && waits < most);
+        assert!(stalls().iter().all(|stall| stall.at + stall.length < STALL_PERIOD * STALLS));
+    }
+}

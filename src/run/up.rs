@@ -1,0 +1,95 @@
+//! A lab for others: nodes, proxies and the control API, without a load and without a verdict.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::control::Control;
+use super::{Environment, RunError, setup};
+use crate::base::scope::{Closed, Scope};
+use crate::base::seed::Seed;
+use crate::base::time::RunClock;
+use crate::event::Events;
+use crate::lab::Lab;
+use crate::lab::backend::NodeInfo;
+use crate::plan::{Addresses, Nodes};
+use crate::proxy::api::Feed;
+
+/// How long the tasks of a lab may take to end.
+const CLOSE_GRACE: Duration = Duration::from_secs(5);
+
+/// A lab that is up until it is closed.
+#[derive(Debug)]
+pub struct Up {
+    lab: Lab,
+    control: Control,
+    scope: Scope,
+}
+
+impl Up {
+    /// Starts the nodes, puts a proxy in front of each, and serves the API.
+    ///
+    /// # Errors
+    /// When one of them does not come up. Nothing is left running then.
+    pub async fn start(
+        nodes: &Nodes,
+        addresses: &Addresses,
+        seed: Seed,
+        environment: &Environment,
+    ) -> Result<Self, RunError> {
+        let scope = Scope::current("up");
+        let started = tokio::select! {
+            biased;
+            () = environment.interrupt.cancelled() => Err(RunError::Interrupted),
+            started = assemble(nodes, addresses, seed, environment, &scope) => started,
+        };
+        match started {
+            Ok((lab, control)) => Ok(Self { lab, control, scope }),
+            Err(error) => {
+                scope.close(CLOSE_GRACE).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The nodes with their proxies.
+    #[must_use]
+    pub fn nodes(&self) -> &[NodeInfo] {
+        self.lab.info()
+    }
+
+    /// Where the control API listens.
+    #[must_use]
+    pub const fn api(&self) -> SocketAddr {
+        self.control.address()
+    }
+
+    /// What a person should know about how it came up: a port that was taken, say.
+    pub fn notices(&self) -> impl Iterator<Item = &str> {
+        self.lab.notices().iter().map(String::as_str).chain(self.control.notice())
+    }
+
+    /// Ends everything, and waits for it.
+    pub async fn close(self) -> Closed {
+        self.control.close().await;
+        let lab = self.lab.close().await;
+        let rest = self.scope.close(CLOSE_GRACE).await;
+        if lab == Closed::Clean { rest } else { lab }
+    }
+}
+
+async fn assemble(
+    nodes: &Nodes,
+    addresses: &Addresses,
+    seed: Seed,
+    environment: &Environment,
+    scope: &Scope,
+) -> Result<(Lab, Control), RunError> {
+    let feed = Feed::new(RunClock::start());
+    let events = feed.events(Events::ignore());
+    let config = setup::lab(nodes, addresses, environment)?;
+    // Nobody here remembers what the nodes hold.
+    let lab = Lab::start(&config, seed, events.clone(), Arc::new(|_| ()), scope).await?;
+    let control = Control::start(addresses.api, lab.proxies(), feed, events, scope).await?;
+    Ok((lab, control))
+}

@@ -290,6 +290,7 @@ mod tests {
     async fn what_was_cut_short_is_healed() {
         let scope = Scope::current("test");
         let config = LabConfig {
+            toxiproxy: None,
             nodes: Nodes::Embedded,
             count: 1,
             memory_mib: 1,

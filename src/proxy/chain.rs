@@ -64,6 +64,17 @@ impl Chain {
         self.stages.first().is_none_or(Stage::has_room)
     }
 
+    /// Whether something may enter in its turn: nothing waits for the writer, or the first toxic has
+    /// room.
+    pub(super) fn accepts(&self) -> bool {
+        self.stages.first().map_or(self.exit.is_empty(), Stage::has_room)
+    }
+
+    /// Something that the rules let go of at `at`.
+    pub(super) fn take_in(&mut self, at: Instant, what: What, messages: u32) {
+        self.enter(0, at, what, messages);
+    }
+
     /// Bytes arrived that completed `messages` messages.
     pub(super) fn push(&mut self, now: Instant, data: Bytes, messages: u32) {
         self.enter(0, now, What::Data(data), messages);

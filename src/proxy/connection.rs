@@ -16,10 +16,11 @@ use super::config::{Dial, Direction};
 use super::instance::Proxy;
 use super::link::{Clock, Ended, Link};
 use super::meter::{Meter, Shared};
+use super::rule::Reporter;
 use super::table::{Place, ToxicTable};
 use super::tap::{CloseManner, Closer, ConnectionView, TapSnapshot};
 use super::upstream::{Peer, Server, prepare};
-use crate::wire::observe::Opaque;
+use crate::wire::observe::{Observer, Opaque};
 
 /// Held by a connection until it has taken up a change; the control side waits for the last drop.
 pub(super) type Acknowledgement = mpsc::Sender<Infallible>;
@@ -99,6 +100,21 @@ impl Live {
         straight: bool,
     ) -> u32 {
         self.meter.lock().arrived(direction, now, data, straight, &self.shared)
+    }
+
+    /// A reply of our own leaves. Returns how many messages it completes.
+    pub(super) fn answered(&self, now: Instant, data: &[u8]) -> u32 {
+        self.meter.lock().answered(now, data, &self.shared)
+    }
+
+    /// What passed so far, for the rules.
+    pub(super) fn observer(&self) -> Observer<Instant> {
+        self.meter.lock().observer()
+    }
+
+    /// Where faults that fire are told.
+    pub(super) fn reporter(&self) -> &Reporter {
+        &self.shared.reporter
     }
 
     /// Bytes were written that complete this many messages.

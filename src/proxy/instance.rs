@@ -19,6 +19,7 @@ use super::error::ProxyError;
 use super::link::Ended;
 use super::listener::{Listener, resolve};
 use super::meter::Shared;
+use super::rule::Reporter;
 use super::table::{Place, ToxicTable};
 use super::tap::{CloseManner, Closer, ConnectionView, TapSnapshot};
 use super::upstream::{Peer, Upstream};
@@ -85,9 +86,9 @@ impl Proxy {
             dial: config.dial,
             node: config.node,
             scope,
+            shared: Arc::new(Shared::new(Reporter::new(&events, config.node))),
             events,
             seed,
-            shared: Arc::default(),
             control: tokio::sync::Mutex::default(),
             state: Mutex::new(State {
                 listen: config.listen.clone(),
@@ -359,6 +360,7 @@ impl Proxy {
             let touched = toxic.touched.load(Ordering::Relaxed);
             *snapshot.touched.entry(toxic.name.clone()).or_default() += touched;
         }
+        snapshot.skipped_uncertain = self.shared.reporter.skipped_uncertain();
         snapshot.wire_latency = self.shared.latency();
         snapshot
     }

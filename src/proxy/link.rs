@@ -20,6 +20,7 @@ use super::chain::{Chain, Verdict};
 use super::config::Direction;
 use super::connection::Live;
 use super::outbox::What;
+use super::rule::{Exchange, Origin};
 use super::table::{Place, ToxicTable};
 use super::tap::{CloseManner, Closer};
 use super::upstream::Peer;
@@ -48,7 +49,10 @@ pub(super) struct Link<C, S> {
     server: S,
     up: Pipe,
     down: Pipe,
+    /// There is one while there are rules, and until what they began has ended.
+    exchange: Option<Box<Exchange>>,
     live: Arc<Live>,
+    place: Place,
     clock: Clock,
     timer: Option<Timer>,
 }
@@ -90,7 +94,8 @@ impl<C: Peer, S: Peer> Link<C, S> {
             }
         };
         let (up, down) = (pipe(Direction::Up), pipe(Direction::Down));
-        Self { client, server, up, down, live, clock, timer: None }
+        let exchange = Exchange::begin(now, table, place, || live.observer()).map(Box::new);
+        Self { client, server, up, down, exchange, live, place, clock, timer: None }
     }
 
     /// Forwards until either side, a toxic or the proxy ends the connection, and closes it the same
@@ -113,14 +118,15 @@ impl<C: Peer, S: Peer> Link<C, S> {
                 let now = Instant::now();
                 self.up.chain.reconcile(now, &table);
                 self.down.chain.reconcile(now, &table);
+                self.change_rules(now, &table);
             }
             // The acknowledgement: whoever waits for it sees the last sender dropped.
             drop(mail.acknowledgements);
         }
         loop {
             let now = Instant::now();
-            let Self { client, server, up, down, live, .. } = self;
-            let mut turn = Turn { cx, now, live };
+            let Self { client, server, up, down, exchange, live, .. } = self;
+            let mut turn = Turn { cx, now, live, exchange: exchange.as_deref_mut() };
             if let Some(ended) = up.pump(&mut turn, client, server) {
                 return Poll::Ready(ended);
             }
@@ -132,15 +138,35 @@ impl<C: Peer, S: Peer> Link<C, S> {
             if up.source.is_closed() && down.is_broken() {
                 return Poll::Ready(Ended { by: Closer::Client, how: CloseManner::Reset });
             }
+            let stalled = exchange.as_ref().is_some_and(|exchange| exchange.is_stalled());
+            if stalled && up.source.is_closed() && down.source.is_closed() {
+                return Poll::Ready(Ended { by: Closer::Client, how: CloseManner::Fin });
+            }
+            if exchange.as_ref().is_some_and(|exchange| exchange.is_over()) {
+                self.exchange = None;
+            }
             if self.wait(cx).is_pending() {
                 return Poll::Pending;
             }
         }
     }
 
+    /// Takes up the rules of a changed table; existing connections switch between two requests.
+    fn change_rules(&mut self, now: Instant, table: &ToxicTable) {
+        match &mut self.exchange {
+            Some(exchange) => exchange.reconcile(now, table),
+            None => {
+                let live = &self.live;
+                let exchange = Exchange::begin(now, table, self.place, || live.observer());
+                self.exchange = exchange.map(Box::new);
+            }
+        }
+    }
+
     /// Ready when a due time has come; pending when only a socket or the mailbox can wake the link.
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let due = [self.up.next_due(), self.down.next_due()].into_iter().flatten().min();
+        let Self { up, down, exchange, .. } = self;
+        let due = [up, down].into_iter().filter_map(|pipe| pipe.next_due(exchange)).min();
         let Some(due) = due else {
             if self.up.chain.is_bare() && self.down.chain.is_bare() {
                 // A connection without toxics needs no timer of its own.
@@ -163,6 +189,7 @@ struct Turn<'a, 'b> {
     cx: &'a mut Context<'b>,
     now: Instant,
     live: &'a Live,
+    exchange: Option<&'a mut Exchange>,
 }
 
 /// One direction.
@@ -210,8 +237,14 @@ enum Read {
 
 impl Pipe {
     /// When something leaves that only waits for its time.
-    fn next_due(&self) -> Option<Instant> {
-        if self.done && self.source == Source::Unheard { None } else { self.chain.next_due() }
+    fn next_due(&self, exchange: &mut Option<Box<Exchange>>) -> Option<Instant> {
+        if self.done && self.source == Source::Unheard {
+            return None;
+        }
+        // What cannot go on now is woken by the room that it waits for.
+        let exchange = exchange.as_mut().filter(|_| self.chain.accepts());
+        let first = exchange.and_then(|exchange| exchange.next_due(self.direction));
+        [first, self.chain.next_due()].into_iter().flatten().min()
     }
 
     fn is_broken(&self) -> bool {
@@ -231,7 +264,8 @@ impl Pipe {
             }
             let may_read = self.source == Source::Open
                 && self.chain.has_room()
-                && (self.pending.is_empty() || !self.chain.is_bare());
+                && (self.pending.is_empty() || !self.chain.is_bare())
+                && self.rules_have_room(turn);
             if !may_read {
                 return None;
             }
@@ -242,9 +276,27 @@ impl Pipe {
         }
     }
 
+    fn rules_have_room(&self, turn: &mut Turn<'_, '_>) -> bool {
+        let (direction, now) = (self.direction, turn.now);
+        turn.exchange
+            .as_mut()
+            .is_none_or(|exchange| self.pending.is_empty() && exchange.has_room(direction, now))
+    }
+
+    /// Lets what the rules have let go of enter the row of toxics.
+    fn advance(&mut self, turn: &mut Turn<'_, '_>) {
+        let Some(exchange) = &mut turn.exchange else { return };
+        while self.chain.accepts()
+            && let Some((at, what, messages)) = exchange.pop(self.direction, turn.now)
+        {
+            self.chain.take_in(at, what, messages);
+        }
+    }
+
     /// Writes what is due. Tells when that ended the connection.
     fn write<T: Peer>(&mut self, turn: &mut Turn<'_, '_>, to: &mut T) -> Option<Ended> {
         loop {
+            self.advance(turn);
             self.chain.settle(turn.now);
             match self.chain.verdict() {
                 Some(Verdict::Reset) => return Some(fault(CloseManner::Reset)),
@@ -267,7 +319,11 @@ impl Pipe {
                 }
                 Some((What::End, _)) => return self.finish(turn.cx, to),
                 Some(_) => {}
-                None if self.chain.is_bare() && self.source.is_closed() && !self.done => {
+                None if turn.exchange.is_none()
+                    && self.chain.is_bare()
+                    && self.source.is_closed()
+                    && !self.done =>
+                {
                     return self.finish(turn.cx, to);
                 }
                 None if self.chain.verdict().is_some() => {}
@@ -321,9 +377,10 @@ impl Pipe {
             let mut buffer = ReadBuf::new(scratch);
             match Pin::new(from).poll_read(turn.cx, &mut buffer) {
                 Poll::Pending => return Read::Nothing,
-                Poll::Ready(Err(error)) => self.source_ended(turn.now, Some(&error)),
-                Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
-                    self.source_ended(turn.now, None)
+                Poll::Ready(Err(error)) => self.source_ended(turn, Some(&error)),
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => self.source_ended(turn, None),
+                Poll::Ready(Ok(())) if turn.exchange.is_some() => {
+                    self.exchange(turn, buffer.filled());
                 }
                 Poll::Ready(Ok(())) => {
                     let data = buffer.filled();
@@ -338,6 +395,20 @@ impl Pipe {
             }
             Read::Some
         })
+    }
+
+    /// Shows the rules what was read.
+    fn exchange(&self, turn: &mut Turn<'_, '_>, data: &[u8]) {
+        let Turn { now, live, exchange, .. } = turn;
+        let (now, reporter) = (*now, live.reporter());
+        let Some(exchange) = exchange else { return };
+        match self.direction {
+            Direction::Up => {
+                let messages = live.arrived(Direction::Up, now, data, false);
+                exchange.on_client(now, data, messages, reporter, &mut truth(live, now));
+            }
+            Direction::Down => exchange.on_server(now, data, reporter, &mut truth(live, now)),
+        }
     }
 
     /// Straight through; only what the receiver does not take now is copied.
@@ -364,12 +435,26 @@ impl Pipe {
         }
     }
 
-    fn source_ended(&mut self, now: Instant, error: Option<&io::Error>) {
+    fn source_ended(&mut self, turn: &mut Turn<'_, '_>, error: Option<&io::Error>) {
         let reset = error.is_some() || self.source_was_reset;
         self.source = if reset { Source::Reset } else { Source::Ended };
-        if !self.chain.is_bare() {
-            self.chain.end(now);
+        let now = turn.now;
+        match (&mut turn.exchange, self.direction) {
+            (Some(exchange), Direction::Up) => exchange.on_client_end(now),
+            (Some(exchange), Direction::Down) => {
+                exchange.on_server_end(now, &mut truth(turn.live, now));
+            }
+            (None, _) if !self.chain.is_bare() => self.chain.end(now),
+            (None, _) => {}
         }
+    }
+}
+
+/// Tells the meter of a reply, as the client should have seen it.
+fn truth(live: &Live, now: Instant) -> impl FnMut(&[u8], Origin) -> u32 {
+    move |data, origin| match origin {
+        Origin::Server => live.arrived(Direction::Down, now, data, false),
+        Origin::Ours => live.answered(now, data),
     }
 }
 

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::config::Direction;
+use super::rule::Reporter;
 use super::tap::{LatencyView, TapSnapshot};
 use crate::wire::command::Command;
 use crate::wire::observe::{Observer, Opaque, Options, ReplyEvent, RequestEvent};
@@ -33,9 +34,14 @@ pub(super) struct Shared {
     exchanges: AtomicU64,
     pipelines: AtomicBool,
     version: Mutex<ServerVersion>,
+    pub(super) reporter: Reporter,
 }
 
 impl Shared {
+    pub(super) fn new(reporter: Reporter) -> Self {
+        Self { reporter, ..Self::default() }
+    }
+
     /// A meter for a new connection.
     pub(super) fn meter(&self) -> Meter {
         let version = *self.version.lock();
@@ -108,9 +114,23 @@ impl Meter {
     ) -> u32 {
         let messages = match direction {
             Direction::Up => self.requested(now, data, shared),
-            Direction::Down => self.replied(now, data, straight, shared),
+            Direction::Down => {
+                self.bytes[Seen::FromServer as usize] += data.len() as u64;
+                self.replied(now, data, straight, shared)
+            }
         };
         if self.opaque.is_some() { 1 } else { messages }
+    }
+
+    /// A reply of our own leaves in the place of one that the server was never asked for. Returns
+    /// how many messages it completes.
+    pub(super) fn answered(&mut self, now: Instant, data: &[u8], shared: &Shared) -> u32 {
+        self.replied(now, data, false, shared)
+    }
+
+    /// What the connection looks like from here on, for somebody who changes what passes.
+    pub(super) fn observer(&self) -> Observer<Instant> {
+        self.observer.clone()
     }
 
     fn requested(&mut self, now: Instant, data: &[u8], shared: &Shared) -> u32 {
@@ -139,7 +159,6 @@ impl Meter {
     }
 
     fn replied(&mut self, now: Instant, data: &[u8], straight: bool, shared: &Shared) -> u32 {
-        self.bytes[Seen::FromServer as usize] += data.len() as u64;
         let Self { observer, replies, opaque, undelivered, latencies, .. } = self;
         let mut seen = 0;
         observer.on_reply(data, &mut |event| match event {

@@ -21,9 +21,10 @@ mod error;
 mod instance;
 mod link;
 mod listener;
+mod matcher;
 mod meter;
 mod outbox;
-
+pub mod rule;
 mod set;
 mod table;
 mod tap;

@@ -9,9 +9,10 @@ use tokio::time::Instant;
 
 use super::config::{Direction, Stream, ToxicConfig, ToxicUpdate, ToxicView};
 use super::error::ProxyError;
+use super::rule::RuleSpec;
 use super::toxic::{Age, Entrance, TOXICS, Toxic, ToxicSpec};
 use crate::base::family::Settings;
-use crate::base::seed::Seed;
+use crate::base::seed::{Seed, Stream as Draws};
 
 /// One toxic of a proxy.
 #[derive(Debug)]
@@ -82,9 +83,24 @@ impl ActiveToxic {
     /// Whether it runs on this direction of this connection. The draw depends on nothing but the
     /// seed, the connection and the toxic's name, so a neighbour or an update never changes it.
     pub(super) fn runs_on(&self, direction: Direction, place: &Place) -> bool {
-        self.stream.covers(direction)
+        self.spec.rule().is_none()
+            && self.stream.covers(direction)
             && self.spec.affects(self.age(place))
-            && place.seed(self, direction).fork("toxicity").stream().random::<f32>() < self.toxicity
+            && self.is_drawn(direction, place)
+    }
+
+    fn is_drawn(&self, direction: Direction, place: &Place) -> bool {
+        place.seed(self, direction).fork("toxicity").stream().random::<f32>() < self.toxicity
+    }
+
+    /// The draws of a message fault on this connection.
+    pub(super) fn rule_draws(&self, place: &Place) -> Draws {
+        place.seed(self, Direction::Down).index(self.generation).stream()
+    }
+
+    /// Whether messages of this direction are meant.
+    pub(super) const fn covers(&self, direction: Direction) -> bool {
+        self.stream.covers(direction)
     }
 
     fn age(&self, place: &Place) -> Age {
@@ -194,6 +210,15 @@ impl ToxicTable {
 
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Arc<ActiveToxic>> {
         self.toxics.iter()
+    }
+
+    /// The message faults that act on this connection.
+    pub(super) fn rules(&self, place: &Place) -> Vec<(&Arc<ActiveToxic>, &Arc<RuleSpec>)> {
+        self.toxics
+            .iter()
+            .filter_map(|toxic| Some((toxic, toxic.spec.rule()?)))
+            .filter(|(toxic, _)| toxic.is_drawn(Direction::Down, place))
+            .collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {

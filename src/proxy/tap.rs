@@ -94,6 +94,9 @@ pub struct TapSnapshot {
     /// Requests, replies and connections that each toxic delayed, changed, lost or ended, by the
     /// toxic's name.
     pub touched: BTreeMap<String, u64>,
+    /// Requests that a message fault meant and that were passed on, because nobody could be certain
+    /// which earlier requests the server still answers.
+    pub skipped_uncertain: u64,
     /// From the first byte of a request read to the last byte of its reply written.
     pub wire_latency: LatencyView,
 }

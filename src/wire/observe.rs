@@ -207,7 +207,7 @@ pub enum ReplyEvent<'a, T> {
 
 /// Both directions of one connection. `T` is what the caller gives with each chunk of requests and
 /// gets back with each reply: a time, or nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Observer<T> {
     version: ServerVersion,
     requests: Requests<T>,
@@ -238,6 +238,21 @@ impl<T: Copy> Observer<T> {
         stamp: T,
         seen: &mut impl FnMut(RequestEvent<'_, T>),
     ) {
+        self.on_request_if(bytes, stamp, &mut |event, _| {
+            seen(event);
+            true
+        });
+    }
+
+    /// The same for a caller who may keep a request from the server: `goes_on` says whether it is
+    /// sent, and so whether a reply is awaited. It is told whether all that is outstanding before
+    /// the request is certain to be answered.
+    pub fn on_request_if(
+        &mut self,
+        bytes: &[u8],
+        stamp: T,
+        goes_on: &mut impl FnMut(RequestEvent<'_, T>, bool) -> bool,
+    ) {
         if self.state != State::Framed {
             self.requests.skip(bytes.len());
             return;
@@ -245,12 +260,12 @@ impl<T: Copy> Observer<T> {
         let Self { version, requests, pipeline, sequence, .. } = self;
         let end = requests.position() + bytes.len() as u64;
         let fed = requests
-            .feed(bytes, stamp, || *version, &mut |head| admit(&head, pipeline, sequence, seen));
+            .feed(bytes, stamp, || *version, &mut |head| admit(&head, pipeline, sequence, goes_on));
         if let Err(why) = fed {
             let rest = end - self.requests.position();
             self.requests.skip(usize::try_from(rest).unwrap_or_default());
             self.give_up(why);
-            seen(RequestEvent::Opaque(why));
+            goes_on(RequestEvent::Opaque(why), false);
         }
     }
 
@@ -300,6 +315,12 @@ impl<T: Copy> Observer<T> {
         self.pipeline.len()
     }
 
+    /// The sequence of the last request that may still be answered, the reply under way included.
+    #[must_use]
+    pub fn last_outstanding(&self) -> Option<u64> {
+        self.pipeline.last().or_else(|| self.replies.under_way())
+    }
+
     /// How many bytes the client has sent.
     #[must_use]
     pub const fn request_position(&self) -> u64 {
@@ -338,12 +359,12 @@ impl<T: Copy> Observer<T> {
     }
 }
 
-/// Puts a request into the pipeline and tells of it.
+/// Tells of a request and, if it goes on to the server, puts it into the pipeline.
 fn admit<T: Copy>(
     head: &Head<'_, T>,
     pipeline: &mut Pipeline<T>,
     sequence: &mut u64,
-    seen: &mut impl FnMut(RequestEvent<'_, T>),
+    goes_on: &mut impl FnMut(RequestEvent<'_, T>, bool) -> bool,
 ) -> Result<(), Opaque> {
     let framing = head.framing;
     let entry = match framing.dialect {
@@ -351,7 +372,7 @@ fn admit<T: Copy>(
         Dialect::Text | Dialect::Meta => Entry::text(&framing, head.bytes, *sequence, head.stamp),
     };
     *sequence += 1;
-    seen(RequestEvent::Request(Request {
+    let request = Request {
         paired: entry.paired,
         start: head.start,
         head_end: head.head_end,
@@ -359,8 +380,9 @@ fn admit<T: Copy>(
         head: head.bytes,
         truncated: head.truncated,
         framing,
-    }));
-    if framing.due != Due::Never && !pipeline.push(entry) {
+    };
+    let sent = goes_on(RequestEvent::Request(request), pipeline.is_certain());
+    if sent && framing.due != Due::Never && !pipeline.push(entry) {
         return Err(Opaque::TooManyOutstanding);
     }
     match framing.block {

@@ -156,7 +156,7 @@ impl<'a> Reply<'a> {
 }
 
 /// The requests that may still be answered, in their order.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Pipeline<T> {
     queue: VecDeque<Entry<T>>,
     /// How many in the queue are not certain to be answered as their command is.
@@ -174,6 +174,11 @@ impl<T: Copy> Pipeline<T> {
 
     pub(super) fn len(&self) -> usize {
         self.queue.len()
+    }
+
+    /// The sequence of the last request.
+    pub(super) fn last(&self) -> Option<u64> {
+        self.queue.back().map(|entry| entry.paired.sequence)
     }
 
     /// Whether it is known of every outstanding request that it will be answered, and how.

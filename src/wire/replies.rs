@@ -45,7 +45,7 @@ struct Current<T> {
 }
 
 /// The reply direction of one connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Replies<T> {
     kept: Vec<u8>,
     head_bytes: u64,
@@ -82,6 +82,11 @@ impl<T: Copy> Replies<T> {
 
     pub(super) const fn is_at_boundary(&self) -> bool {
         self.head_bytes == 0 && self.block == 0 && self.current.is_none()
+    }
+
+    /// The sequence of the request whose reply has begun.
+    pub(super) fn under_way(&self) -> Option<u64> {
+        self.current.as_ref().map(|current| current.entry.paired.sequence)
     }
 
     pub(super) const fn held_bytes(&self) -> usize {

@@ -43,7 +43,7 @@ enum State {
 }
 
 /// The request direction of one connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Requests<T> {
     state: State,
     /// What follows a data block.

@@ -1,5 +1,6 @@
 //! The built program: what it prints where, and how it ends.
 
+mod doctor;
 mod route;
 
 use assert_cmd::Command;
@@ -55,6 +56,7 @@ fn usage_errors_end_with_2_and_name_the_cure() {
         ("node -U11211", "must be 0"),
         ("check", "required arguments were not provided"),
         ("check nothing.toml", "cannot read nothing.toml: "),
+        ("explain mixd", "unknown scenario or workload `mixd`; did you mean `mixed`?"),
         ("list toxic", "unknown list `toxic`; did you mean `toxics`?"),
     ];
     for (line, expected) in table {

@@ -19,7 +19,7 @@ use harness::load::keys::KEYS;
 use harness::load::payload::Stamp;
 use harness::load::values::VALUES;
 use harness::load::{
-    DataTotals, Load, LoadConfig, LoadTotals, RateWish, Sampler, Workload, longest_call,
+    DataTotals, Load, LoadConfig, LoadTotals, OriginSpec, RateWish, Sampler, Workload, longest_call,
 };
 use parking_lot::Mutex;
 
@@ -209,6 +209,29 @@ async fn the_default_workload_is_clean_on_healthy_nodes() {
         samples.iter().all(|sample| sample.due <= sample.issued && sample.issued <= sample.done)
     );
     assert!(samples.iter().any(|sample| sample.home == NodeIndex(2)));
+}
+
+/// Catches a miss that does not go to the origin, one that goes there twice, a refused load whose
+/// key is stored all the same, and hits that ask the origin.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
+async fn every_miss_is_loaded_from_the_origin_or_refused() {
+    let origin = OriginSpec {
+        latency: Duration::from_millis(5),
+        capacity: Rate::per_second(100.0).unwrap(),
+        queue: 3,
+    };
+    let mix = [(Operation::Get, 80), (Operation::Delete, 20)];
+    let workload = Workload { origin: Some(origin), ..workload(&mix, 50) };
+    let story = Story::start(1, workload, 10, None);
+    assert_eq!(story.load.preload().await.failed, 0);
+    let (totals, samples) = story.run(1500).await;
+    assert_clean(&totals.data);
+    let misses = samples.iter().filter(|sample| sample.outcome == Outcome::Miss).count() as u64;
+    let asked = totals.origin.unwrap();
+    assert_eq!(asked.loads + asked.refused, misses);
+    assert!(asked.refused > 0 && asked.waiting_max <= 3, "{asked:?}");
+    assert!(totals.fills > 0 && totals.fills <= asked.loads, "{asked:?}");
 }
 
 /// Catches an operation whose rules differ from what memcached does: with every operation at once

@@ -13,6 +13,7 @@ mod node;
 mod plan;
 mod proxy;
 mod report;
+mod rules;
 mod run;
 mod transparency;
 mod wire;

@@ -61,6 +61,11 @@ impl Memcached {
         &self.upstream
     }
 
+    /// Where it listens, when that is no socket file.
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.upstream.parse().unwrap()
+    }
+
     /// Sends everything, says that there is no more, and reads until the server closes.
     pub(crate) fn exchange(&self, requests: &[u8]) -> Vec<u8> {
         let mut stream = TcpStream::connect(&self.upstream).unwrap();

@@ -22,11 +22,16 @@ mod spec;
 pub(crate) mod testing;
 mod timeout;
 
+pub(super) use noop::pass_through;
 pub use spec::{Age, Clear, Entrance, HELD_BYTES_MAX, Toxic, ToxicSpec};
 
+pub(super) use spec::{share, size, time};
+
+use super::rule::kinds;
 use crate::base::family::Family;
 
-/// Every toxic: Toxiproxy's under its names and settings first, then ours.
+/// Every toxic: Toxiproxy's under its names and settings first, then ours, then those
+/// that know memcached.
 pub static TOXICS: Family<dyn ToxicSpec> = Family {
     noun: "toxic",
     kinds: &[
@@ -44,5 +49,25 @@ pub static TOXICS: Family<dyn ToxicSpec> = Family {
         mute::KIND,
         limit_time::KIND,
         corrupt::KIND,
+        kinds::ERROR,
+        kinds::RESPONSE,
+        kinds::DELAY,
+        kinds::HOLD,
+        kinds::DROP,
+        kinds::TRUNCATE,
+        kinds::SHORT_LENGTH,
+        kinds::CORRUPT,
+        kinds::WRONG_KEY,
+        kinds::WRONG_VALUE,
+        kinds::DUPLICATE,
+        kinds::UNSOLICITED,
+        kinds::SERVER_ERROR,
+        kinds::CLIENT_ERROR,
+        kinds::NOT_STORED,
+        kinds::EXISTS,
+        kinds::ITEM_TOO_LARGE,
+        kinds::BUSY,
+        kinds::SLOW_COMMAND,
+        kinds::CONNECTION_DROP,
     ],
 };

@@ -18,9 +18,14 @@ pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
 #[derive(Clone, Copy, Debug)]
 struct Noop;
 
+/// The state of a toxic that does nothing to bytes.
+pub(in crate::proxy) fn pass_through() -> Box<dyn Toxic> {
+    Box::new(Noop)
+}
+
 impl ToxicSpec for Noop {
     fn start(&self, _: Instant, _: Stream) -> Box<dyn Toxic> {
-        Box::new(*self)
+        pass_through()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a toxic is: the spec that was asked for, and the state machine it starts on a stream.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use tokio::time::Instant;
 use crate::base::family::{SettingError, Settings, Unit};
 use crate::base::seed::Stream;
 use crate::proxy::outbox::Outbox;
+use crate::proxy::rule::RuleSpec;
 
 /// How much one toxic holds on one direction of one connection before the link stops reading from
 /// the sender, whose own buffers then fill as they would before a slow network.
@@ -31,6 +33,11 @@ pub trait ToxicSpec: fmt::Debug + Send + Sync {
     /// What it does to connections that are not open yet.
     fn entrance(&self) -> Entrance {
         Entrance::Open
+    }
+
+    /// The message fault that it is, if it is one: then it acts on messages and never on bytes.
+    fn rule(&self) -> Option<&Arc<RuleSpec>> {
+        None
     }
 
     /// Whether it acts on the bytes of a connection of this age.
@@ -110,14 +117,18 @@ pub trait Toxic: Send {
 }
 
 /// A time setting as Toxiproxy takes it: below zero is zero, absurdly long is very long.
-pub(super) fn time(settings: &Settings, name: &str, unit: Unit) -> Result<Duration, SettingError> {
+pub(in crate::proxy) fn time(
+    settings: &Settings,
+    name: &str,
+    unit: Unit,
+) -> Result<Duration, SettingError> {
     let scale = if unit == Unit::Microseconds { 1e-6 } else { 1e-3 };
     let seconds = (settings.number(name)? * scale).max(0.0);
     Ok(Duration::try_from_secs_f64(seconds).unwrap_or(TIME_MAX).min(TIME_MAX))
 }
 
 /// A size setting as Toxiproxy takes it: below zero is zero.
-pub(super) fn size(settings: &Settings, name: &str) -> Result<u64, SettingError> {
+pub(in crate::proxy) fn size(settings: &Settings, name: &str) -> Result<u64, SettingError> {
     let value = settings.number(name)?.max(0.0);
     #[expect(
         clippy::cast_possible_truncation,
@@ -128,6 +139,6 @@ pub(super) fn size(settings: &Settings, name: &str) -> Result<u64, SettingError>
 }
 
 /// A share setting as Toxiproxy takes it: clamped to 0..1.
-pub(super) fn share(settings: &Settings, name: &str) -> Result<f64, SettingError> {
+pub(in crate::proxy) fn share(settings: &Settings, name: &str) -> Result<f64, SettingError> {
     Ok(settings.number(name)?.clamp(0.0, 1.0))
 }

@@ -185,11 +185,11 @@ impl Texts<'_> {
     /// One request, broken ones included.
     pub(super) fn request(&mut self, stream: &mut Vec<u8>) {
         match self.0.random_range(0..10) {
-            0..=4 => self.from_template(CLASSIC, stream),
-            5..=7 => self.from_template(META, stream),
-            8 => self.from_template(BROKEN, stream),
+            0..=4 => self.template(CLASSIC, stream),
+            5..=7 => self.template(META, stream),
+            8 => self.template(BROKEN, stream),
             _ if self.chance(3) => self.noise(stream),
-            _ => self.from_template(BROKEN, stream),
+            _ => self.template(BROKEN, stream),
         }
     }
 
@@ -197,7 +197,7 @@ impl Texts<'_> {
         self.0.random_range(0..of) == 0
     }
 
-    fn from_template(&mut self, templates: &[&str], stream: &mut Vec<u8>) {
+    fn template(&mut self, templates: &[&str], stream: &mut Vec<u8>) {
         let template = *one_of(self.0, templates);
         let value = self.value();
         let mut has_block = false;
@@ -294,7 +294,8 @@ impl Packets<'_> {
             0x1c..=0x1e | 0x23 | 0x24 => packet(opcode, &expiry, key, b"", opaque),
             0x10 => {
                 let names: [&[u8]; 3] = [b"reset", b"nosuch", b"detail dump"];
-                packet(opcode, b"", *one_of(self.0, &names), b"", opaque)
+                let name = *one_of(self.0, &names);
+                packet(opcode, b"", name, b"", opaque)
             }
             // Commands that there are not: with a value, but no key, which would lose the place.
             0x25.. => packet(opcode, b"", b"", &value, opaque),

@@ -15,7 +15,7 @@ const QUIET: usize = 1_000;
 const HELD_BYTES_MAX: u64 = 64 << 10;
 
 fn value(bytes: usize) -> Vec<u8> {
-    (0..bytes).map(|at| (at * 31 >> 4) as u8).collect()
+    (0..bytes).map(|at| ((at * 31) >> 4) as u8).collect()
 }
 
 /// Catches a large value that is changed, cut or refused on its way, in either direction.

@@ -1,0 +1,85 @@
+//! A rule as it was asked for: whom it matches, how often it fires, and what it does then.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::time::Instant;
+
+use super::action::Action;
+use crate::base::family::{SettingError, Settings};
+use crate::base::seed::Stream;
+use crate::proxy::matcher::Matcher;
+use crate::proxy::toxic::{Toxic, ToxicSpec, pass_through, share, size};
+
+/// A rule as it was asked for: checked settings, and what all connections of a proxy count together.
+#[derive(Debug)]
+pub struct RuleSpec {
+    pub(super) matcher: Matcher,
+    pub(super) probability: f64,
+    pub(super) action: Action,
+    cadence: Cadence,
+    /// Whether every connection counts for itself.
+    pub(super) per_connection: bool,
+    shared: Tally,
+}
+
+/// Which of the matching requests are meant.
+#[derive(Clone, Copy, Debug)]
+struct Cadence {
+    skip: u64,
+    every: u64,
+    /// 0: no bound.
+    count: u64,
+}
+
+/// How often a rule matched and fired.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    matched: AtomicU64,
+    fired: AtomicU64,
+}
+
+impl RuleSpec {
+    /// Reads what all rules have in common.
+    pub(super) fn new(settings: &Settings, action: Action) -> Result<Self, SettingError> {
+        let matcher = Matcher::new(settings.text("command")?, settings.text("key")?)
+            .map_err(|what| SettingError::at("command", what))?;
+        Ok(Self {
+            matcher,
+            probability: share(settings, "probability")?,
+            action,
+            cadence: Cadence {
+                skip: size(settings, "skip")?,
+                every: size(settings, "every")?.max(1),
+                count: size(settings, "count")?,
+            },
+            per_connection: settings.text("per")? == "connection",
+            shared: Tally::default(),
+        })
+    }
+
+    /// Whether a matching request is one that is meant. `own` counts for one connection.
+    pub(super) fn is_due(&self, own: &Tally, draw: impl FnOnce() -> f64) -> bool {
+        let tally = if self.per_connection { own } else { &self.shared };
+        let Cadence { skip, every, count } = self.cadence;
+        let turn = tally.matched.fetch_add(1, Ordering::Relaxed);
+        if turn < skip || !(turn - skip).is_multiple_of(every) || draw() >= self.probability {
+            return false;
+        }
+        count == 0 || tally.fired.fetch_add(1, Ordering::Relaxed) < count
+    }
+}
+
+/// A rule as a toxic. Its bytes pass: it acts on messages, which a connection shows it elsewhere.
+#[derive(Debug)]
+pub(super) struct MessageFault(pub(super) Arc<RuleSpec>);
+
+impl ToxicSpec for MessageFault {
+    fn start(&self, _: Instant, _: Stream) -> Box<dyn Toxic> {
+        pass_through()
+    }
+
+    fn rule(&self) -> Option<&Arc<RuleSpec>> {
+        Some(&self.0)
+    }
+}

@@ -1,0 +1,68 @@
+//! A rule on one connection: whether it fires at a request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt;
+use tokio::time::Instant;
+
+use super::action::Action;
+use super::spec::{RuleSpec, Tally};
+use crate::base::seed::Stream;
+use crate::proxy::config::Direction;
+use crate::proxy::matcher::RequestView;
+use crate::proxy::outbox::Due;
+use crate::proxy::table::{ActiveToxic, Place};
+
+/// A rule with its counts and draws on one connection.
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub(super) of: Arc<ActiveToxic>,
+    spec: Arc<RuleSpec>,
+    tally: Tally,
+    draws: Stream,
+    /// The last value that passed, with its key: what [`super::action::Change::WrongValue`] gives out.
+    pub(super) seen: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Rule {
+    pub(super) fn new(of: &Arc<ActiveToxic>, spec: &Arc<RuleSpec>, place: &Place) -> Self {
+        Self {
+            of: Arc::clone(of),
+            spec: Arc::clone(spec),
+            tally: Tally::default(),
+            draws: of.rule_draws(place),
+            seen: None,
+        }
+    }
+
+    /// What it wants done with a request, if it fires. A request is only ever asked about once.
+    pub(super) fn on_request(&mut self, request: &RequestView<'_>) -> Option<&Action> {
+        let Self { spec, tally, draws, .. } = self;
+        let fires = spec.matcher.matches(request) && spec.is_due(tally, || draws.random::<f64>());
+        fires.then_some(&self.spec.action)
+    }
+
+    /// Whether it would look at the request at all.
+    pub(super) fn matches(&self, request: &RequestView<'_>) -> bool {
+        self.spec.matcher.matches(request)
+    }
+
+    pub(super) fn is_same(&self, other: &ActiveToxic) -> bool {
+        self.of.id == other.id && self.of.generation == other.generation
+    }
+
+    pub(super) fn covers(&self, direction: Direction) -> bool {
+        self.of.covers(direction)
+    }
+
+    /// How late a message is that arrives now.
+    pub(super) fn due(&mut self, now: Instant, delay: Duration, jitter: Duration) -> Due {
+        let more = jitter.mul_f64(self.draws.random::<f64>());
+        Due::after(now, delay.saturating_add(more))
+    }
+
+    pub(super) const fn draws(&mut self) -> &mut Stream {
+        &mut self.draws
+    }
+}

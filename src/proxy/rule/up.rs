@@ -1,0 +1,149 @@
+//! The request side of an exchange: what becomes of the bytes of each request.
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::proxy::outbox::{Due, Outbox};
+use crate::proxy::tap::CloseManner;
+use crate::wire::observe::LINE_BYTES_MAX;
+
+/// What becomes of the bytes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// They go on.
+    Pass,
+    /// They go on at this time, and what follows them not before.
+    Late(Due),
+    /// The server never sees them.
+    Swallow,
+}
+
+/// The bytes of the client between their arrival and the server. An unfinished head stays here until
+/// it is known whose it is; what is longer than any line passes without being asked about.
+#[derive(Debug)]
+pub(super) struct Up {
+    pub(super) out: Outbox,
+    /// The bytes of an unfinished head.
+    tail: Vec<u8>,
+    /// The offset of the first byte that is still here.
+    at: u64,
+    fate: Fate,
+    /// Up to where the fate of bytes is known.
+    until: u64,
+}
+
+/// Bytes that just arrived, behind those that stayed.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    bytes: Bytes,
+    /// The stretch that passes and was not put out yet: positions in `bytes`.
+    run: (usize, usize),
+}
+
+impl Up {
+    /// From offset `at` on; what is under way there has already passed in part.
+    pub(super) const fn new(now: Instant, at: u64, at_boundary: bool) -> Self {
+        let until = if at_boundary { at } else { u64::MAX };
+        Self { out: Outbox::new(now), tail: Vec::new(), at, fate: Fate::Pass, until }
+    }
+
+    /// The offset of the first byte whose fate can still be chosen.
+    pub(super) const fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// Whether nothing is held or under way that the server does not get as it is.
+    pub(super) fn is_idle(&self) -> bool {
+        self.tail.is_empty() && self.fate == Fate::Pass && self.out.len() == 0
+    }
+
+    /// Whether bytes of a request whose head was seen are still to come.
+    pub(super) const fn is_under_way(&self) -> bool {
+        self.until > self.at
+    }
+
+    /// Takes in bytes in which the first new request starts at `first`.
+    pub(super) fn begin(&mut self, data: &[u8], first: Option<u64>) -> Chunk {
+        if let Some(first) = first {
+            self.until = self.until.min(first.max(self.at));
+        }
+        let bytes = if self.tail.is_empty() {
+            Bytes::copy_from_slice(data)
+        } else {
+            self.tail.extend_from_slice(data);
+            Bytes::from(std::mem::take(&mut self.tail))
+        };
+        let mut chunk = Chunk { bytes, run: (0, 0) };
+        self.walk(&mut chunk, 0);
+        chunk
+    }
+
+    /// The next request: its bytes, up to `end`, have this fate.
+    pub(super) fn next(&mut self, chunk: &mut Chunk, fate: Fate, end: u64) {
+        let from = chunk.run.1;
+        (self.fate, self.until) = (fate, end);
+        self.walk(chunk, from);
+    }
+
+    /// Gives the bytes that are here and whose fate is known what they are due.
+    fn walk(&mut self, chunk: &mut Chunk, from: usize) {
+        let left = usize::try_from(self.until - self.at).unwrap_or(usize::MAX);
+        let to = from + left.min(chunk.bytes.len() - from);
+        self.at += (to - from) as u64;
+        match self.fate {
+            Fate::Pass => chunk.run.1 = to,
+            Fate::Late(due) => {
+                self.flush(chunk);
+                self.out.data_at(due, chunk.bytes.slice(from..to));
+                chunk.run = (to, to);
+            }
+            Fate::Swallow => {
+                self.flush(chunk);
+                chunk.run = (to, to);
+            }
+        }
+    }
+
+    fn flush(&mut self, chunk: &mut Chunk) {
+        let (from, to) = chunk.run;
+        self.out.data(chunk.bytes.slice(from..to));
+        chunk.run = (to, to);
+    }
+
+    /// Keeps the unfinished head that a chunk ends with.
+    pub(super) fn finish(&mut self, mut chunk: Chunk) {
+        let from = chunk.run.1;
+        if self.until == u64::MAX {
+            self.walk(&mut chunk, from);
+        } else if chunk.bytes.len() - from > LINE_BYTES_MAX {
+            self.fate = Fate::Pass;
+            self.until = self.at + (chunk.bytes.len() - from) as u64;
+            self.walk(&mut chunk, from);
+        } else {
+            self.tail = chunk.bytes[chunk.run.1..].to_vec();
+        }
+        self.flush(&mut chunk);
+    }
+
+    /// Nothing of a chunk goes on but what already may, and nothing ever will.
+    pub(super) fn stop(&mut self, mut chunk: Chunk, parting: Option<CloseManner>) {
+        self.flush(&mut chunk);
+        match parting {
+            None => {}
+            Some(CloseManner::Fin) => self.out.close(),
+            Some(CloseManner::Reset) => self.out.reset(),
+        }
+    }
+
+    /// Whatever still comes passes: the server closes, or nobody can tell requests apart.
+    pub(super) const fn open(&mut self) {
+        (self.fate, self.until) = (Fate::Pass, u64::MAX);
+    }
+
+    /// The client has ended its stream: the server gets the unfinished rest, and drops it itself.
+    pub(super) fn end(&mut self) {
+        let rest = std::mem::take(&mut self.tail);
+        self.out.data(rest.into());
+        self.out.end();
+    }
+}

@@ -1,7 +1,5 @@
 //! Faults beside what was asked for: how far a delay and a rate are from their settings.
 
-#![expect(clippy::disallowed_methods, reason = "a bench is no part of the program")]
-
 use std::net::SocketAddr;
 use std::time::Duration;
 

@@ -295,7 +295,6 @@ mod tests {
             count: 1,
             memory_mib: 1,
             listen: vec![Listen::ANY],
-            toxiproxy: None,
         };
         let (seed, lost) = (Seed::new(7), Arc::new(|_: NodeIndex| {}));
         let lab = Lab::start(&config, seed, Events::ignore(), lost, &scope).await.unwrap();

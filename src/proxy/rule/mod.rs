@@ -1,8 +1,8 @@
 //! Message faults: what a server answers when it is in trouble, and what a broken one would.
 //!
 //! A rule is a toxic that knows memcached. It is asked once for each request that it matches; the
-//! first rule of a proxy that fires decides. Its [`Action`](action::Action) stands in place of the
-//! request, of its reply, or ends the connection. The [`exchange`] of a connection carries it out:
+//! first rule of a proxy that fires decides. Its `Action` stands in place of the
+//! request, of its reply, or ends the connection. The `exchange` of a connection carries it out:
 //! it tells where messages begin and end, keeps replies in the order of their requests, and passes
 //! on untouched what nobody can be certain about.
 //!

@@ -21,6 +21,7 @@ pub(crate) type Start = fn(SocketAddr) -> Option<Server>;
 /// Everything that is measured, by name.
 pub(crate) const PEERS: &[(&str, Start)] = &[
     ("harness", |upstream| Some(Server::harness(upstream))),
+    (super::BLIND, |upstream| Some(Server::harness(upstream))),
     ("haproxy", Server::haproxy),
     ("nutcracker", Server::nutcracker),
     ("toxiproxy", Server::toxiproxy),

@@ -43,33 +43,3 @@ impl TryFrom<String> for NodeIndex {
             .ok_or_else(|| format!("`{name}` is no node; nodes are called n1, n2, ..."))
     }
 }
-
-/// The name that people read: `n1`, `n2`, ...
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct NodeName(String);
-
-impl NodeName {
-    /// A name as it stands in a plan.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self(name.into())
-    }
-
-    /// The name the lab gives to the node at `index`: `n1` for the first.
-    #[must_use]
-    pub fn of(index: NodeIndex) -> Self {
-        Self(index.to_string())
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for NodeName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}

@@ -1,7 +1,6 @@
 //! Walks the timeline, owns every active fault, and heals all of them on the way out.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
@@ -119,12 +118,6 @@ impl<'lab> Nemesis<'lab> {
     #[must_use]
     pub fn records(&self) -> &[FaultRecord] {
         &self.records
-    }
-
-    /// When the last fault heals, since the fault phase began.
-    #[must_use]
-    pub fn end_of_timeline(&self) -> Duration {
-        self.faults.iter().map(|fault| fault.at + fault.length).max().unwrap_or_default()
     }
 
     async fn apply(&mut self, index: usize) -> Result<(), LabError> {
@@ -253,6 +246,7 @@ pub(super) fn failed(fault: &FaultSpec, what: String) -> LabError {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use tokio::net::TcpStream;
 

@@ -1,5 +1,6 @@
 //! Numbers as people read them, the same in every format.
 
+use super::model::Figures;
 use crate::judge::show_us;
 
 /// A latency, or a dash for one that was not measured.
@@ -51,6 +52,23 @@ pub(super) fn count(value: Option<u64>) -> String {
 /// What stands for "not measured".
 pub(super) fn dash() -> String {
     "-".to_owned()
+}
+
+/// A phase's row in a table: offered, operations a second, errors, availability, p50, p95, p99, the
+/// longest, hits. A closed loop has no response times, so its service times stand there.
+pub(super) fn cells(figures: &Figures) -> [String; 9] {
+    let time = figures.response_time_us.unwrap_or(figures.service_time_us);
+    [
+        figures.offered.to_string(),
+        per_second(figures.throughput_per_s),
+        percent(figures.error_ratio),
+        percent(figures.availability_ratio),
+        us(time.p50),
+        us(time.p95),
+        us(time.p99),
+        us(time.max),
+        percent(figures.hit_ratio),
+    ]
 }
 
 #[cfg(test)]

@@ -61,20 +61,7 @@ fn phases(page: &mut String, report: &Report) {
 }
 
 fn row(page: &mut String, name: &str, figures: &Figures) {
-    let time = figures.response_time_us.unwrap_or(figures.service_time_us);
-    let _ = writeln!(
-        page,
-        "| {name} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
-        figures.offered,
-        show::per_second(figures.throughput_per_s),
-        show::percent(figures.error_ratio),
-        show::percent(figures.availability_ratio),
-        show::us(time.p50),
-        show::us(time.p95),
-        show::us(time.p99),
-        show::us(time.max),
-        show::percent(figures.hit_ratio),
-    );
+    let _ = writeln!(page, "| {name} | {} |", show::cells(figures).join(" | "));
 }
 
 fn objectives(page: &mut String, report: &Report) {

@@ -105,19 +105,9 @@ impl Page {
     }
 
     fn row(&mut self, name: &str, figures: &Figures) {
-        let time = figures.response_time_us.unwrap_or(figures.service_time_us);
-        self.line(&format!(
-            "{name:<11} {:>9} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
-            figures.offered,
-            show::per_second(figures.throughput_per_s),
-            show::percent(figures.error_ratio),
-            show::percent(figures.availability_ratio),
-            show::us(time.p50),
-            show::us(time.p95),
-            show::us(time.p99),
-            show::us(time.max),
-            show::percent(figures.hit_ratio),
-        ));
+        let [offered, rate, cells @ ..] = show::cells(figures);
+        let cells = cells.map(|cell| format!(" {cell:>8}")).concat();
+        self.line(&format!("{name:<11} {offered:>9} {rate:>9}{cells}"));
     }
 
     fn faults(&mut self, report: &Report) {

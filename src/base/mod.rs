@@ -4,6 +4,7 @@
 
 pub mod family;
 pub mod name;
+pub mod processor;
 pub mod scope;
 pub mod seed;
 pub mod time;

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::baseline::Baseline;
 use super::recovery::slowest;
+use super::stall;
 use super::window::after_fault;
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
 use crate::event::{BreakerState, EventKind, Phase};
-use crate::record::{DelayUs, NodeGroup, Summary};
+use crate::record::{DelayUs, NodeGroup, Summary, Transition};
 
 /// How soon, counted from the moment everything had acknowledged the fault. Of several faulty
 /// nodes the slowest counts, and one that never noticed leaves no time.
@@ -128,20 +129,29 @@ fn noticed(summary: &Summary, node: NodeIndex, from: Offset) -> Option<Offset> {
 /// How often a breaker opened while no fault was active on its node, after the warm-up. A failure
 /// that began under a fault may end up to `grace` after it.
 pub(crate) fn false_opens(summary: &Summary, node: NodeIndex) -> u64 {
+    unexcused_opens(summary, node).count() as u64
+}
+
+/// Those of them that a stall of the machine may have caused: they are counted, and in doubt.
+pub(crate) fn stalled_opens(summary: &Summary, node: NodeIndex) -> u64 {
+    let opens = unexcused_opens(summary, node);
+    opens.filter(|change| stall::opened_breaker(summary, change.at)).count() as u64
+}
+
+fn unexcused_opens(summary: &Summary, node: NodeIndex) -> impl Iterator<Item = &Transition> {
     let grace = summary.config.operation_timeout * 2;
     let settled = summary.phase(Phase::Steady).map_or(Offset(0), |phase| phase.start);
-    let excused = |at: Offset| {
+    let excused = move |at: Offset| {
         summary.faults_on(node).any(|fault| {
             let begun = fault.applied.is_some_and(|applied| applied <= at.plus(APPLYING));
             begun && fault.healed.is_none_or(|healed| at <= healed.plus(grace))
         })
     };
-    let opens = summary
+    summary
         .transitions
         .iter()
-        .filter(|change| change.node == node && change.to == BreakerState::Open)
-        .filter(|change| change.at >= settled && !excused(change.at));
-    opens.count() as u64
+        .filter(move |change| change.node == node && change.to == BreakerState::Open)
+        .filter(move |change| change.at >= settled && !excused(change.at))
 }
 
 /// How long before its acknowledgement a fault may bite: while it is being applied.

@@ -4,6 +4,7 @@ use super::baseline::{Baseline, unsteady};
 use super::measure;
 use super::objective::{Bound, Objective};
 use super::recovery::has_faults;
+use super::stall;
 use super::window::after_fault;
 use super::{Analysis, Reading};
 use crate::base::time::Offset;
@@ -68,7 +69,7 @@ fn expected(objectives: &[Objective], measure: &str) -> bool {
 }
 
 /// Why what was measured may be the lab and not the client.
-pub(super) fn doubts(summary: &Summary) -> Vec<String> {
+pub(super) fn doubts(summary: &Summary, analysis: &Analysis) -> Vec<String> {
     let mut reasons = Vec::new();
     let harness = &summary.inputs.harness;
     let late = [
@@ -88,6 +89,7 @@ pub(super) fn doubts(summary: &Summary) -> Vec<String> {
     for (what, delay, p99, max) in late {
         reasons.extend(delay.and_then(|delay| lateness(what, delay, p99, max)));
     }
+    reasons.extend(disturbed(summary, analysis));
     if has_faults(summary) {
         reasons.extend(unsteady(summary));
     }
@@ -100,6 +102,35 @@ pub(super) fn doubts(summary: &Summary) -> Vec<String> {
         reasons.push("the run ended early because the harness failed".to_owned());
     }
     reasons
+}
+
+/// Why so little of the recovery is left outside the stalls that nobody can judge it.
+fn disturbed(summary: &Summary, analysis: &Analysis) -> Option<String> {
+    let seconds = analysis.recovery.seconds;
+    let share = crate::record::ratio(seconds.disturbed, seconds.all)?;
+    let told = stall::told(summary).filter(|_| share > stall::DOUBTFUL_SHARE_MAX)?;
+    Some(format!("{told}: {:.0} % of the time after the heal is in doubt", share * 100.0))
+}
+
+/// What somebody should know about how the verdict came about: what was left out because the
+/// machine stalled, and what nodes without a fault suffered as well.
+pub(super) fn evidence(summary: &Summary, analysis: &Analysis) -> Vec<String> {
+    let seconds = analysis.recovery.seconds;
+    let mut remarks = Vec::new();
+    if let Some(told) = stall::told(summary).filter(|_| seconds.disturbed > 0) {
+        remarks.push(format!(
+            "{told}: {} of {} windows after the heal are bad for that alone and were left out",
+            seconds.disturbed, seconds.all
+        ));
+    }
+    if seconds.shared > 0 {
+        remarks.push(format!(
+            "in {} of {} bad windows after the heal the nodes without a fault were bad, too, and no \
+             stall of the machine was seen that explains it",
+            seconds.shared, seconds.bad
+        ));
+    }
+    remarks
 }
 
 fn lateness(what: &str, delay: DelayUs, p99_max: u64, max_max: u64) -> Option<String> {

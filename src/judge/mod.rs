@@ -11,10 +11,12 @@ mod finding;
 pub mod measure;
 mod objective;
 mod recovery;
+mod stall;
 mod strain;
 mod verdict;
 mod window;
 
+use crate::base::name::NodeIndex;
 use crate::record::Summary;
 
 pub use baseline::Baseline;
@@ -22,7 +24,7 @@ pub use detection::Detection;
 pub use measure::{MEASURES, Measure, Reading};
 pub(crate) use objective::show_us;
 pub use objective::{Bound, Grade, Graded, Objective};
-pub use recovery::{Recovered, Recovery};
+pub use recovery::{Recovered, Recovery, Seconds};
 pub use strain::Strain;
 pub use verdict::{Judgement, Verdict};
 
@@ -43,6 +45,8 @@ pub struct Analysis {
     pub touched: Vec<u64>,
     /// Breaker openings without a fault, by node.
     pub false_opens: Vec<u64>,
+    /// Those of them that a stall of the machine may have caused.
+    pub stalled_opens: Vec<u64>,
 }
 
 impl Analysis {
@@ -50,15 +54,17 @@ impl Analysis {
     #[must_use]
     pub fn of(summary: &Summary) -> Self {
         let nodes = u16::try_from(summary.config.nodes).unwrap_or(u16::MAX);
+        let by_node = |opens: fn(&Summary, NodeIndex) -> u64| {
+            (0..nodes).map(|node| opens(summary, NodeIndex(node))).collect()
+        };
         let baseline = Baseline::of(summary, |_| true);
         Self {
             recovery: Recovery::of(summary),
             detection: Detection::of(summary),
             strain: Strain::of(summary),
             touched: finding::touched(summary, baseline.as_ref()),
-            false_opens: (0..nodes)
-                .map(|node| detection::false_opens(summary, crate::base::name::NodeIndex(node)))
-                .collect(),
+            false_opens: by_node(detection::false_opens),
+            stalled_opens: by_node(detection::stalled_opens),
             baseline,
         }
     }

@@ -150,6 +150,21 @@ impl Objective {
                 let (grade, why) = self.compare(measure, value, samples, &bound);
                 self.graded(Some(value), samples, grade, why)
             }
+            Reading::Between { least, most, samples } => {
+                let (grade, why) = self.compare(measure, most, samples, &bound);
+                if self.bound.holds(least) == self.bound.holds(most) {
+                    return self.graded(Some(most), samples, grade, why);
+                }
+                let why = format!(
+                    "{}: {} is {}, and {} without the moments in which the machine stalled ({bound} \
+                     asked)",
+                    self.name,
+                    self.subject(),
+                    measure.show(most),
+                    measure.show(least),
+                );
+                self.graded(Some(most), samples, Grade::Inconclusive, why)
+            }
         }
     }
 

@@ -1,16 +1,18 @@
 //! How long it took until all was well again, counted from the moment every heal was acknowledged.
 //!
 //! Nothing is averaged with a cap: what did not recover within the phase has no time, and what was
-//! cut off too early to know says so.
+//! cut off too early to know says so. Windows that are bad only because the machine stalled are left
+//! out: they neither break a recovery nor add to it.
 
 use std::time::Duration;
 
 use super::baseline::Baseline;
+use super::stall;
 use super::window::{Judged, Question, State, WINDOW, after_fault, windows};
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
 use crate::event::{BreakerState, Outcome, Phase};
-use crate::record::{BIN, Summary, TimedBin};
+use crate::record::{BIN, NodeGroup, Summary, TimedBin};
 
 /// How long every window must be good before the recovery counts as sustained,
 const HOLD: Duration = Duration::from_secs(3);
@@ -39,6 +41,9 @@ pub enum Recovered {
 pub struct Recovery {
     /// The headline.
     pub recovered: Recovered,
+    /// The earliest that the headline could have been: what lies between is in doubt, because the
+    /// machine stalled. The same as the headline when it did not.
+    pub earliest: Option<Duration>,
     /// The first good operation that the faulty node itself served.
     pub first_success: Option<Duration>,
     /// The hit ratio of its keys was back.
@@ -51,6 +56,21 @@ pub struct Recovery {
     pub probe_floor: Option<Duration>,
     /// How long it was examined.
     pub examined: Duration,
+    /// What the seconds after the heal were, 100 ms apart.
+    pub seconds: Seconds,
+}
+
+/// How many of the overlapping seconds after the heal were what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seconds {
+    /// Every one of them.
+    pub all: u64,
+    /// Bad on a faulty node.
+    pub bad: u64,
+    /// Those of the bad ones in which the nodes without a fault were bad, too: no node's doing.
+    pub shared: u64,
+    /// Bad only while the machine stalled; in neither of the above.
+    pub disturbed: u64,
 }
 
 impl Recovery {
@@ -70,20 +90,23 @@ impl Recovery {
         let examined = end.since(healed);
         let (answers, hits) = states(summary, healed, end);
         let hold = hold(examined);
+        let (recovered, earliest) = answers.as_ref().map_or_else(
+            || (Recovered::Unknown(NO_BASELINE.to_owned()), None),
+            |answers| sustained(&answers.windows, healed, hold, examined),
+        );
         Self {
-            recovered: answers.as_ref().map_or_else(
-                || Recovered::Unknown(NO_BASELINE.to_owned()),
-                |answers| sustained(answers, healed, hold, examined),
-            ),
+            recovered,
+            earliest,
             first_success: slowest(faulty.iter().map(|node| first(summary, *node, healed))),
-            hits: hits.and_then(|hits| match sustained(&hits, healed, hold, examined) {
+            hits: hits.and_then(|hits| match sustained(&hits, healed, hold, examined).0 {
                 Recovered::Yes(time) => Some(time),
                 _ => None,
             }),
             fresh: fresh(summary, healed, phase.end),
-            relapses: answers.as_deref().map(relapses),
+            relapses: answers.as_ref().map(|answers| relapses(&answers.windows)),
             probe_floor: slowest(faulty.iter().map(|node| Some(floor(summary, *node, healed)))),
             examined,
+            seconds: answers.map(|answers| answers.seconds()).unwrap_or_default(),
         }
     }
 
@@ -104,13 +127,48 @@ pub(crate) fn has_faults(summary: &Summary) -> bool {
     summary.fault_applied().is_some()
 }
 
+/// Whether the cache answered, window by window.
+#[derive(Debug)]
+struct Answers {
+    windows: Vec<Judged>,
+    /// Bad ones that the nodes without a fault shared.
+    shared: u64,
+}
+
+impl Answers {
+    /// Looks at the nodes without a fault beside the windows of the faulty ones. What is bad on all
+    /// of them is still bad, unless the watch saw a stall that was long enough for its consequences.
+    fn compared(mut windows: Vec<Judged>, healthy: &[Judged], summary: &Summary) -> Self {
+        let mut shared = 0;
+        let is_bad = |at: Offset| healthy.contains(&(at, State::Bad));
+        for (at, state) in windows.iter_mut().filter(|(_, state)| *state == State::Bad) {
+            if !is_bad(*at) {
+                continue;
+            }
+            if stall::strikes(summary, *at, at.plus(WINDOW)) {
+                *state = State::Disturbed;
+            } else {
+                shared += 1;
+            }
+        }
+        Self { windows, shared }
+    }
+
+    fn seconds(&self) -> Seconds {
+        let count =
+            |wanted| self.windows.iter().filter(|(_, state)| *state == wanted).count() as u64;
+        Seconds {
+            all: self.windows.len() as u64,
+            bad: count(State::Bad),
+            shared: self.shared,
+            disturbed: count(State::Disturbed),
+        }
+    }
+}
+
 /// The windows of all faulty nodes, the worst at each start: for answers, and for hits where there
 /// is a hit ratio to come back to. `None` without a baseline.
-fn states(
-    summary: &Summary,
-    from: Offset,
-    to: Offset,
-) -> (Option<Vec<Judged>>, Option<Vec<Judged>>) {
+fn states(summary: &Summary, from: Offset, to: Offset) -> (Option<Answers>, Option<Vec<Judged>>) {
     let mut answers: Option<Vec<Judged>> = None;
     let mut hits: Option<Vec<Judged>> = None;
     for node in summary.faulty_nodes() {
@@ -118,12 +176,22 @@ fn states(
             return (None, None);
         };
         let bins = after_fault(summary, |other| other == node);
-        worst(&mut answers, windows(&bins, &baseline, Question::Answers, from, to));
+        let stalled = |piece: &TimedBin| stall::covers(summary, piece);
+        worst(&mut answers, windows(&bins, &baseline, Question::Answers, (from, to), stalled));
         if baseline.hit_ratio.is_some() {
-            worst(&mut hits, windows(&bins, &baseline, Question::Hits, from, to));
+            worst(&mut hits, windows(&bins, &baseline, Question::Hits, (from, to), |_| false));
         }
     }
-    (answers, hits)
+    let healthy = healthy(summary, from, to);
+    (answers.map(|answers| Answers::compared(answers, &healthy, summary)), hits)
+}
+
+/// The windows of the nodes without a fault together, with every stall in them.
+fn healthy(summary: &Summary, from: Offset, to: Offset) -> Vec<Judged> {
+    let healthy = |node| summary.is_in(node, NodeGroup::Healthy);
+    let Some(baseline) = Baseline::of(summary, healthy) else { return Vec::new() };
+    let bins = after_fault(summary, healthy);
+    windows(&bins, &baseline, Question::Answers, (from, to), |_| false)
 }
 
 fn worst(known: &mut Option<Vec<Judged>>, other: Vec<Judged>) {
@@ -136,6 +204,7 @@ fn worst(known: &mut Option<Vec<Judged>>, other: Vec<Judged>) {
         *ours = match (*ours, theirs) {
             (State::Bad, _) | (_, State::Bad) => State::Bad,
             (State::Insufficient, _) | (_, State::Insufficient) => State::Insufficient,
+            (State::Disturbed, _) | (_, State::Disturbed) => State::Disturbed,
             (State::Good, State::Good) => State::Good,
         };
     }
@@ -147,27 +216,44 @@ fn hold(examined: Duration) -> Option<Duration> {
     (hold >= HOLD_MIN).then_some(hold)
 }
 
-/// The smallest time from which every window is good for as long as it must hold.
+/// The smallest time from which every window is good for as long as it must hold, and the earliest
+/// that it could have been but for windows in which the machine stalled.
 fn sustained(
     windows: &[Judged],
     healed: Offset,
     hold: Option<Duration>,
     examined: Duration,
-) -> Recovered {
+) -> (Recovered, Option<Duration>) {
     let Some(hold) = hold else {
         let length = examined.as_secs_f64();
-        return Recovered::Unknown(format!(
+        let why = format!(
             "{length:.1} s after the heal are too short to judge recovery (4 s are needed)"
-        ));
+        );
+        return (Recovered::Unknown(why), None);
     };
     let needed = usize::try_from(hold.as_millis() / BIN.as_millis()).unwrap_or(usize::MAX) + 1;
-    let mut run = 0;
-    for (index, (_, state)) in windows.iter().enumerate() {
-        run = if *state == State::Good { run + 1 } else { 0 };
-        if run >= needed {
-            return Recovered::Yes(windows[index + 1 - run].0.since(healed));
+    let (mut run, mut well, mut doubtful) = (0, None, None);
+    for (at, state) in windows {
+        match state {
+            State::Good => {
+                run += 1;
+                well.get_or_insert(*at);
+                doubtful.get_or_insert(*at);
+            }
+            State::Disturbed => {
+                doubtful.get_or_insert(*at);
+            }
+            State::Bad | State::Insufficient => (run, well, doubtful) = (0, None, None),
+        }
+        if let Some(at) = well.filter(|_| run >= needed) {
+            let earliest = doubtful.map(|at| at.since(healed));
+            return (Recovered::Yes(at.since(healed)), earliest);
         }
     }
+    (not_sustained(windows, run, hold), None)
+}
+
+fn not_sustained(windows: &[Judged], run: usize, hold: Duration) -> Recovered {
     if windows.iter().all(|(_, state)| *state == State::Insufficient) {
         return Recovered::Unknown(
             "too few operations after the heal to judge recovery".to_owned(),
@@ -175,6 +261,9 @@ fn sustained(
     }
     match windows.last() {
         Some((_, State::Bad)) | None => Recovered::No,
+        Some((_, State::Disturbed)) => {
+            Recovered::Unknown("the machine stalled at the end of the recovery".to_owned())
+        }
         Some((_, State::Insufficient)) => {
             Recovered::Unknown("too few operations at the end to judge recovery".to_owned())
         }
@@ -191,7 +280,7 @@ fn relapses(windows: &[Judged]) -> u64 {
     let mut known: Option<State> = None;
     let mut count = 0;
     for (_, state) in windows {
-        if *state != State::Insufficient {
+        if matches!(state, State::Good | State::Bad) {
             count += u64::from(known == Some(State::Good) && *state == State::Bad);
             known = Some(*state);
         }
@@ -243,6 +332,7 @@ pub(crate) fn slowest(times: impl Iterator<Item = Option<Duration>>) -> Option<D
 mod tests {
     use super::*;
     use crate::event::ErrorClass;
+    use crate::record::Stall;
     use crate::record::synthetic::{FAULT_MS, HEAL_MS, Story, usual};
 
     const TIMEOUT: (Outcome, u64) = (Outcome::Error(ErrorClass::Timeout), 100_000);
@@ -320,6 +410,74 @@ mod tests {
         assert_eq!(hold(Duration::from_millis(3900)), None);
         let short = Story { end_ms: HEAL_MS + 5000, ..Story::default() };
         assert!(seconds(&Recovery::of(&short.tell(usual)).recovered) < 0.01);
+    }
+
+    /// A story in which all nodes are slow in these spans (milliseconds since the heal) and the first
+    /// is bad in those, told with a machine that stalled in `stalls`.
+    fn disturbed(
+        all_slow: &'static [(u64, u64)],
+        first_bad: &'static [(u64, u64)],
+        stalls: &[(u64, u64)],
+    ) -> Recovery {
+        let inside = |spans: &[(u64, u64)], ms: u64| {
+            ms >= HEAL_MS && spans.iter().any(|(from, to)| (*from..*to).contains(&(ms - HEAL_MS)))
+        };
+        let mut summary = Story::default().tell(|node, ms| {
+            if node == 0 && inside(first_bad, ms) {
+                TIMEOUT
+            } else if inside(all_slow, ms) {
+                (Outcome::Hit, 50_000)
+            } else {
+                usual(node, ms)
+            }
+        });
+        for (from, until) in stalls {
+            let at = |ms| Offset::from_duration(Duration::from_millis(HEAL_MS + ms));
+            summary.inputs.harness.stalls.add(Stall { from: at(*from), until: at(*until) });
+        }
+        Recovery::of(&summary)
+    }
+
+    /// Catches a stall of the machine that counts as a relapse, one that excuses what goes on after
+    /// it or began before, and an excuse that nobody has seen a stall for.
+    #[test]
+    fn a_stall_is_neither_good_nor_bad() {
+        let slow: &[(u64, u64)] = &[(4000, 4080)];
+        let stall: &[(u64, u64)] = &[(4000, 4080)];
+        let excused = disturbed(slow, &[], stall);
+        assert_eq!((excused.relapses, excused.seconds.bad), (Some(0), 0));
+        assert!(excused.seconds.disturbed >= 10, "{:?}", excused.seconds);
+        assert!(seconds(&excused.recovered) < 0.01);
+        let unseen = disturbed(slow, &[], &[]);
+        assert_eq!(unseen.relapses, Some(1));
+        assert_eq!((unseen.seconds.shared, unseen.seconds.disturbed), (unseen.seconds.bad, 0));
+        for first_bad in [&[(4000, 4600)][..], &[(3700, 4080)], &[(4000, 99_999)]] {
+            let failing = disturbed(slow, first_bad, stall);
+            assert_eq!(failing.relapses, Some(1), "{first_bad:?}");
+        }
+        assert_eq!(disturbed(slow, &[(0, 99_999)], stall).recovered, Recovered::No);
+    }
+
+    /// Catches a recovery that is dated into a stall, and one whose doubt is forgotten.
+    #[test]
+    fn a_stall_right_after_the_heal_leaves_a_doubt() {
+        let doubtful = disturbed(&[(0, 900)], &[], &[(0, 450)]);
+        assert!((seconds(&doubtful.recovered) - 0.9).abs() < 0.011, "{:?}", doubtful.recovered);
+        assert_eq!(doubtful.earliest, Some(Duration::ZERO));
+        let certain = disturbed(&[], &[(0, 900)], &[(200, 220)]);
+        assert!((seconds(&certain.recovered) - 0.9).abs() < 0.011);
+        assert_eq!(certain.earliest, Some(Duration::from_millis(900)));
+    }
+
+    /// Catches breakers that a long stall opened everywhere and that are blamed on the healed node,
+    /// and a node whose own failure hides behind such a stall.
+    #[test]
+    fn what_follows_a_long_stall_on_every_node_is_no_relapse() {
+        let stall: &[(u64, u64)] = &[(4000, 4060)];
+        let everywhere = disturbed(&[(4000, 5000)], &[], stall);
+        assert_eq!((everywhere.relapses, everywhere.seconds.bad), (Some(0), 0));
+        let alone = disturbed(&[(4000, 4060)], &[(4000, 5000)], stall);
+        assert_eq!(alone.relapses, Some(1));
     }
 
     /// Catches one noisy operation in sixty that is taken for an outage: the test is binomial.

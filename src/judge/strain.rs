@@ -2,8 +2,9 @@
 
 use super::baseline::Baseline;
 use super::recovery::has_faults;
+use super::stall;
 use crate::event::Phase;
-use crate::record::{NodeGroup, Summary, WireCounts};
+use crate::record::{NodeGroup, Summary, TimedBin, WireCounts};
 
 /// The load on the wire, beside the load that was asked for.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,6 +20,8 @@ pub struct Strain {
     pub storm_factor: Option<f64>,
     /// The share of operations on healthy nodes' keys that were not good and on time.
     pub collateral_index: Option<f64>,
+    /// The same while the machine did not stall; `None`: it never did.
+    pub calm_collateral_index: Option<f64>,
     /// The share of healthy nodes' keys that another node served.
     pub key_move_ratio: Option<f64>,
     /// Requests to the busiest healthy node over the mean of the healthy ones.
@@ -45,7 +48,12 @@ impl Strain {
                 .filter(|_| phase.is_some())
                 .zip(pool)
                 .map(|(peak, pool)| peak / pool),
-            collateral_index: phase.and_then(|phase| collateral(summary, phase)),
+            collateral_index: phase.and_then(|phase| collateral(summary, phase, |_| true)),
+            calm_collateral_index: phase
+                .filter(|_| summary.inputs.harness.stalls.count() > 0)
+                .and_then(|phase| {
+                    collateral(summary, phase, |piece| !stall::covers(summary, piece))
+                }),
             key_move_ratio: phase
                 .and_then(|phase| summary.tally(Some(phase), NodeGroup::Healthy).moved_ratio()),
             imbalance: imbalance(summary, phase),
@@ -70,11 +78,11 @@ pub(crate) fn connects_per_operation(summary: &Summary, phase: Option<Phase>) ->
 }
 
 /// What operations on healthy nodes' keys suffered: one less the share that was good and on time.
-fn collateral(summary: &Summary, phase: Phase) -> Option<f64> {
+fn collateral(summary: &Summary, phase: Phase, counts: impl Fn(&TimedBin) -> bool) -> Option<f64> {
     let healthy = |node| summary.is_in(node, NodeGroup::Healthy);
     let baseline = Baseline::of(summary, healthy)?;
     let (mut offered, mut fine) = (0, 0);
-    for piece in summary.bins(phase, healthy) {
+    for piece in summary.bins(phase, healthy).iter().filter(|piece| counts(piece)) {
         offered += piece.bin.counts.offered();
         let late = piece.bin.response.longer_than(baseline.slow_us);
         fine += piece.bin.counts.good().saturating_sub(late);

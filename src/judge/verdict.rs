@@ -17,7 +17,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Analysis;
-use super::finding::{blemishes, doubts, gates, vacuous};
+use super::finding::{blemishes, doubts, evidence, gates, vacuous};
 use super::objective::{Grade, Graded, Objective};
 use super::recovery::Recovered;
 use crate::record::{NodeGroup, Partial, Summary};
@@ -114,7 +114,7 @@ fn decide(
         why(grades, Grade::Inconclusive).chain(remark(undecided(analysis))).collect();
     let stages: [(Verdict, Vec<String>); 6] = [
         (Verdict::Fail, gates(summary, objectives)),
-        (Verdict::Invalid, doubts(summary)),
+        (Verdict::Invalid, doubts(summary, analysis)),
         (Verdict::Vacuous, vacuous(summary, analysis)),
         (Verdict::Fail, failed),
         (Verdict::Invalid, inconclusive),
@@ -129,10 +129,11 @@ fn decide(
             reasons.extend(found);
         }
     }
-    match decided {
-        Some(verdict) => (verdict, reasons),
-        None => (Verdict::Pass, vec![praise(summary, grades)]),
+    if decided.is_none() {
+        reasons.push(praise(summary, grades));
     }
+    reasons.extend(evidence(summary, analysis));
+    (decided.unwrap_or(Verdict::Pass), reasons)
 }
 
 fn why(grades: &[Graded], wanted: Grade) -> impl Iterator<Item = String> {
@@ -165,10 +166,13 @@ fn undecided(analysis: &Analysis) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{ErrorClass, Outcome};
+    use std::time::Duration;
+
+    use crate::base::time::Offset;
+    use crate::event::{ErrorClass, Outcome, Phase};
     use crate::judge::{Bound, judge};
     use crate::record::synthetic::{FAULT_MS, HEAL_MS, Story, usual};
-    use crate::record::{DelayUs, LoadTotals, TaskEnd};
+    use crate::record::{DelayUs, LoadTotals, Stall, TaskEnd};
 
     fn objective(measure: &str, bound: Bound) -> Objective {
         Objective {
@@ -301,6 +305,66 @@ mod tests {
             assert_eq!(verdict, expected, "{reasons}");
             assert!(reasons.contains(reason), "{reasons}");
         }
+    }
+
+    /// A story with a stall of the machine from `from_ms` for `length_ms`.
+    fn stalled(
+        behave: impl Fn(u16, u64) -> (Outcome, u64),
+        from_ms: u64,
+        length_ms: u64,
+    ) -> Summary {
+        let mut summary = Story::default().tell(behave);
+        let from = Offset::from_duration(Duration::from_millis(from_ms));
+        let until = from.plus(Duration::from_millis(length_ms));
+        summary.inputs.harness.stalls.add(Stall { from, until });
+        summary
+    }
+
+    /// Catches a stall that fails a run, one that passes a bad run, and one too long to judge by.
+    #[test]
+    fn a_stall_is_accused_before_the_client() {
+        let relapses = || [objective("relapses", Bound::AtMost(0.0))];
+        let slow_for = |length: u64| {
+            move |node, ms| {
+                let slow = (HEAL_MS + 4000..HEAL_MS + 4000 + length).contains(&ms);
+                if slow { (Outcome::Hit, 50_000) } else { usual(node, ms) }
+            }
+        };
+        let (told, reasons) = verdict(&stalled(slow_for(80), HEAL_MS + 4000, 80), &relapses());
+        assert_eq!(told, Verdict::Pass, "{reasons}");
+        assert!(reasons.contains("stalled 1 times, longest for 80 ms at 15.00 s"), "{reasons}");
+        let (told, reasons) = verdict(&stalled(slow_for(2500), HEAL_MS + 4000, 20), &relapses());
+        assert_eq!(told, Verdict::Fail, "{reasons}");
+        assert!(reasons.contains("nodes without a fault were bad, too"), "{reasons}");
+        let (told, reasons) = verdict(&stalled(slow_for(2500), HEAL_MS + 4000, 2500), &relapses());
+        assert_eq!(told, Verdict::Invalid, "{reasons}");
+        assert!(reasons.contains("of the time after the heal is in doubt"), "{reasons}");
+    }
+
+    /// Catches failures of healthy nodes that are blamed on the fault although the machine stood
+    /// still, and a stall that excuses those outside of it.
+    #[test]
+    fn what_only_a_stall_can_have_done_is_inconclusive() {
+        let mut few = objective("error_ratio", Bound::AtMost(0.01));
+        (few.phase, few.nodes) = (Some(Phase::Fault), NodeGroup::Healthy);
+        let asked = [few, objective("collateral_index", Bound::AtMost(0.01))];
+        let failing_for = |length: u64| {
+            move |node, ms| {
+                let failing = node > 0 && (FAULT_MS + 2000..FAULT_MS + 2000 + length).contains(&ms);
+                if failing {
+                    (Outcome::Error(ErrorClass::Timeout), 100_000)
+                } else {
+                    usual(node, ms)
+                }
+            }
+        };
+        let grades = |length, stall| {
+            let summary = stalled(failing_for(length), FAULT_MS + 2000, stall);
+            judge(&summary, &asked).grades.iter().map(|graded| graded.grade).collect::<Vec<_>>()
+        };
+        assert_eq!(grades(150, 150), [Grade::Inconclusive; 2]);
+        assert_eq!(grades(1500, 150), [Grade::Fail; 2]);
+        assert_eq!(grades(0, 150), [Grade::Pass; 2]);
     }
 
     /// Catches an unknown measure or too few samples graded as a pass.

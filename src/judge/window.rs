@@ -34,6 +34,8 @@ pub(crate) enum State {
     Bad,
     /// Too few operations.
     Insufficient,
+    /// Bad, but only while the machine stood still: neither good nor bad.
+    Disturbed,
 }
 
 /// Which tests a window must pass.
@@ -53,13 +55,13 @@ pub(crate) fn windows(
     bins: &[TimedBin],
     baseline: &Baseline,
     question: Question,
-    from: Offset,
-    to: Offset,
+    (from, to): (Offset, Offset),
+    stalled: impl Fn(&TimedBin) -> bool,
 ) -> Vec<Judged> {
     let mut judged = Vec::new();
     let mut start = bins.iter().map(|piece| piece.start).find(|at| *at >= from).unwrap_or(from);
     while let Some(window) = gather(bins, question, start, to) {
-        judged.push((start, window.judge(baseline, question)));
+        judged.push((start, window.judge_calmly(baseline, question, &stalled)));
         start = start.plus(BIN);
     }
     judged
@@ -98,6 +100,29 @@ impl Window<'_> {
         match question {
             Question::Answers => self.counts.offered(),
             Question::Hits => self.counts.reads(),
+        }
+    }
+
+    /// As [`Window::judge`], but what is bad must be so without the moments of a stall. What is
+    /// good in spite of one is good; wrong data has no excuse, and a cold cache is not slow.
+    fn judge_calmly(
+        &self,
+        baseline: &Baseline,
+        question: Question,
+        stalled: impl Fn(&TimedBin) -> bool,
+    ) -> State {
+        let state = self.judge(baseline, question);
+        let excusable = question == Question::Answers && self.counts.bad_data() == 0;
+        if state != State::Bad || !excusable || !self.pieces.iter().any(&stalled) {
+            return state;
+        }
+        let calm: Vec<TimedBin> =
+            self.pieces.iter().filter(|piece| !stalled(piece)).cloned().collect();
+        let mut counts = Counts::default();
+        calm.iter().for_each(|piece| counts.merge(&piece.bin.counts));
+        match (Window { counts, pieces: &calm }).judge(baseline, question) {
+            State::Bad => State::Bad,
+            _ => State::Disturbed,
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::stalls::Stalls;
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
 use crate::event::{BreakerState, Phase};
@@ -169,6 +170,8 @@ pub struct HarnessTotals {
     pub timer_delay: Option<DelayUs>,
     /// The share of time in which some task waited for a processor (PSI `some`, 0..1).
     pub cpu_pressure: Option<f64>,
+    /// When the machine stood still.
+    pub stalls: Stalls,
     /// Bounds that were reached, one sentence each.
     pub limits: Vec<String>,
     /// What became of the tasks.

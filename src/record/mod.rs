@@ -24,6 +24,7 @@ mod phase;
 mod recorder;
 mod series;
 mod shard;
+mod stalls;
 mod summary;
 #[cfg(test)]
 pub(crate) mod synthetic;
@@ -41,6 +42,7 @@ pub use phase::{PhaseClock, Span};
 pub use recorder::Recorder;
 pub use series::{BIN, Bin, Response, Series};
 pub use shard::Shard;
+pub use stalls::{Stall, Stalls};
 pub use summary::{
     ConnectRates, NodeGroup, NodePhase, PhaseSummary, Summary, TimedBin, Transition,
 };

@@ -6,13 +6,14 @@ use std::time::Duration;
 use super::model::{
     BreakerReport, ClosedConnections, DataReport, DetectionReport, Example, FastFail, FaultReport,
     Figures, HarnessReport, IssueDelay, LoadReport, NodeReport, ObjectiveReport, PhaseFigures,
-    PhaseReport, RecoveryReport, Report, SCHEMA_VERSION, TimerDelay, TransitionReport,
+    PhaseReport, RecoveryReport, Report, SCHEMA_VERSION, StallReport, StallsReport, TimerDelay,
+    TransitionReport,
 };
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
 use crate::event::{BreakerState, Event, EventKind, Outcome};
 use crate::judge::{Graded, Judgement, Recovered, Recovery};
-use crate::record::{NodeGroup, PhaseSummary, Summary, Tally};
+use crate::record::{NodeGroup, PhaseSummary, Stall, Stalls, Summary, Tally};
 
 /// Violations that a report shows; the journal has all of them.
 const EXAMPLES_MAX: usize = 20;
@@ -208,6 +209,7 @@ fn recovery(recovery: &Recovery) -> RecoveryReport {
         hit_ratio_s: seconds(recovery.hits),
         fresh_s: seconds(recovery.fresh),
         relapses: recovery.relapses,
+        disturbed_windows: recovery.seconds.disturbed,
         own_s: seconds(recovery.own()),
         probe_floor_s: seconds(recovery.probe_floor),
     }
@@ -273,10 +275,22 @@ fn harness(summary: &Summary) -> HarnessReport {
         issue_delay_us: IssueDelay { p50: issue.p50, p99: issue.p99, max: issue.max },
         timer_delay_us: TimerDelay { p99: timer.p99, max: timer.max },
         cpu_pressure: inputs.harness.cpu_pressure,
+        stalls: stalls(&inputs.harness.stalls),
         shed_tickets: inputs.load.shed_tickets,
         tickets_issued: inputs.load.tickets_issued,
         tickets_closed: inputs.load.tickets_closed,
         limits: limits(summary),
+    }
+}
+
+fn stalls(stalls: &Stalls) -> StallsReport {
+    let us = |stall: &Stall| u64::try_from(stall.length().as_micros()).unwrap_or(u64::MAX);
+    let report =
+        |stall: &Stall| StallReport { at_s: stall.from.as_secs_f64(), length_us: us(stall) };
+    StallsReport {
+        count: stalls.count(),
+        longest_us: stalls.longest().as_ref().map(us),
+        first: stalls.iter().map(report).collect(),
     }
 }
 

@@ -20,7 +20,8 @@ pub use line::{Line, Start, StartNode};
 pub use model::{
     BreakerReport, ClosedConnections, DataReport, DetectionReport, Example, FastFail, FaultReport,
     Figures, HarnessReport, IssueDelay, LoadReport, NodeReport, ObjectiveReport, PhaseFigures,
-    PhaseReport, RecoveryReport, Report, SCHEMA_VERSION, TimerDelay, TransitionReport,
+    PhaseReport, RecoveryReport, Report, SCHEMA_VERSION, StallReport, StallsReport, TimerDelay,
+    TransitionReport,
 };
 pub use schema::schema_text;
 pub use stored::{ReadError, Stored};

@@ -208,6 +208,10 @@ pub struct RecoveryReport {
     pub fresh_s: Option<f64>,
     /// How often it got bad again.
     pub relapses: Option<u64>,
+    /// Windows of a second, 100 ms apart, that were bad only while the machine stalled: they count
+    /// neither as good nor as bad.
+    #[serde(default)]
+    pub disturbed_windows: u64,
     /// Sustained recovery without the probe floor.
     pub own_s: Option<f64>,
     /// How long the breaker stayed open after the heal, by its own choice.
@@ -308,6 +312,9 @@ pub struct HarnessReport {
     pub timer_delay_us: TimerDelay,
     /// The share of time in which some task waited for a processor.
     pub cpu_pressure: Option<f64>,
+    /// When the machine stood still.
+    #[serde(default)]
+    pub stalls: StallsReport,
     /// Operations that found no worker in time.
     pub shed_tickets: u64,
     /// Operations that were intended.
@@ -327,6 +334,27 @@ pub struct IssueDelay {
     pub p99: Option<u64>,
     /// The latest.
     pub max: Option<u64>,
+}
+
+/// Times after the warm-up in which a processor, or a thread of the harness, stood still for 10 ms
+/// or longer. What is bad only then is left out where recovery is judged.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StallsReport {
+    /// How many there were.
+    pub count: u64,
+    /// How long the longest was, in microseconds; `null`: there was none.
+    pub longest_us: Option<u64>,
+    /// The first of them, in order.
+    pub first: Vec<StallReport>,
+}
+
+/// One of them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StallReport {
+    /// When it began, in seconds since the run's start.
+    pub at_s: f64,
+    /// How long it was.
+    pub length_us: u64,
 }
 
 /// How late a timer was.

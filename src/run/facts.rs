@@ -101,6 +101,7 @@ pub(super) fn harness(noise: Noise, limits: Vec<String>, closed: &Closed) -> Har
             max: Some(max),
         }),
         cpu_pressure: noise.cpu_pressure,
+        stalls: noise.stalls,
         limits,
         tasks: match closed {
             Closed::Clean => TaskEnd::Clean,

@@ -9,6 +9,7 @@ mod scenario;
 mod setup;
 mod sink;
 mod up;
+mod waits;
 mod wire;
 
 use std::ffi::OsString;

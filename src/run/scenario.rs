@@ -187,7 +187,7 @@ impl Stage {
         let load = Arc::new(Load::start(config, client.clone(), sampler, events.clone(), scope)?);
         // Set once, right here: the lab loses data only when the nemesis acts.
         let _ = loaded.set(Arc::downgrade(&load));
-        let noise = NoiseWatch::start(events.clone(), scope).map_err(|error| {
+        let noise = NoiseWatch::start(clock, &events, scope).map_err(|error| {
             RunError::Internal(format!("no thread for the noise watch: {error}"))
         })?;
         let stage = Self {

@@ -3,6 +3,7 @@
 use super::{Facts, Measure, Reading};
 use crate::base::family::Unit;
 use crate::event::Outcome;
+use crate::judge::stall;
 use crate::record::ratio;
 
 pub(super) const ERROR_RATIO: Measure = Measure {
@@ -12,7 +13,11 @@ pub(super) const ERROR_RATIO: Measure = Measure {
     counts_breaches: false,
     read: |facts| {
         let counts = facts.tally().counts;
-        Reading::share(counts.error_ratio(), counts.offered())
+        let calm = stall::calm_counts(facts.summary, facts.phase, |node| {
+            facts.summary.is_in(node, facts.nodes)
+        });
+        let calm = calm.and_then(|calm| calm.error_ratio());
+        Reading::share_between(calm, counts.error_ratio(), counts.offered())
     },
 };
 

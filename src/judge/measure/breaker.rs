@@ -29,11 +29,15 @@ pub(super) const FALSE_OPENS: Measure = Measure {
     unit: Unit::Count,
     counts_breaches: true,
     read: |facts| {
-        let false_opens = (0_u16..).zip(&facts.analysis.false_opens);
-        let wanted = false_opens
-            .filter(|(node, _)| facts.summary.is_in(NodeIndex(*node), facts.nodes))
-            .map(|(_, opens)| *opens);
-        Reading::count(wanted.sum(), facts.offered())
+        let sum = |opens: &[u64]| {
+            let wanted = (0_u16..)
+                .zip(opens)
+                .filter(|(node, _)| facts.summary.is_in(NodeIndex(*node), facts.nodes));
+            wanted.map(|(_, opens)| *opens).sum::<u64>()
+        };
+        let all = sum(&facts.analysis.false_opens);
+        let stalled = sum(&facts.analysis.stalled_opens);
+        Reading::count_between(all - stalled, all, facts.offered())
     },
 };
 

@@ -36,11 +36,11 @@ pub(super) const COLLATERAL_INDEX: Measure = Measure {
     read: |facts| {
         let healthy = facts.summary.tally(Some(Phase::Fault), NodeGroup::Healthy);
         let offered = healthy.counts.offered();
-        Reading::known(
-            facts.analysis.strain.collateral_index,
-            offered,
-            "no healthy node to compare",
-        )
+        let strain = &facts.analysis.strain;
+        match (strain.calm_collateral_index, strain.collateral_index) {
+            (_, None) => Reading::Unknown("no healthy node to compare".to_owned()),
+            (calm, value) => Reading::share_between(calm, value, offered),
+        }
     },
 };
 

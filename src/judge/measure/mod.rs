@@ -42,6 +42,15 @@ pub enum Reading {
         /// How many samples.
         samples: u64,
     },
+    /// It lies somewhere between two values: the machine stalled meanwhile.
+    Between {
+        /// Without what a stall may have done.
+        least: f64,
+        /// With all of it.
+        most: f64,
+        /// How many samples.
+        samples: u64,
+    },
     /// It was looked for and never came: later than any limit.
     Never {
         /// What never came.
@@ -130,10 +139,33 @@ impl Reading {
         )
     }
 
+    /// A share, which was `calm` while the machine did not stall, if it did at all.
+    fn share_between(calm: Option<f64>, value: Option<f64>, samples: u64) -> Self {
+        match (calm, value) {
+            (Some(calm), Some(value)) => Self::between(calm, value, samples),
+            _ => Self::share(value, samples),
+        }
+    }
+
     /// A count among `samples`.
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     const fn count(count: u64, samples: u64) -> Self {
         Self::Value { value: count as f64, samples }
+    }
+
+    /// A value that a stall of the machine may have raised from `least`; one value when it did not.
+    fn between(least: f64, most: f64, samples: u64) -> Self {
+        if least < most {
+            Self::Between { least, most, samples }
+        } else {
+            Self::Value { value: most, samples }
+        }
+    }
+
+    /// A count, `least` of it without doubt.
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    fn count_between(least: u64, most: u64, samples: u64) -> Self {
+        Self::between(least as f64, most as f64, samples)
     }
 
     /// A value from outside the counts, or why there is none.
@@ -177,7 +209,7 @@ mod tests {
                 Reading::Value { value, .. } => {
                     assert!(value.abs() < f64::EPSILON, "{}: {value}", measure.name);
                 }
-                never @ Reading::Never { .. } => panic!("{}: {never:?}", measure.name),
+                other => panic!("{}: {other:?}", measure.name),
             }
         }
     }

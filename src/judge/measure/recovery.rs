@@ -14,7 +14,11 @@ pub(super) const TIME_TO_RECOVER: Measure = Measure {
     unit: Unit::Seconds,
     counts_breaches: false,
     read: |facts| match &facts.analysis.recovery.recovered {
-        Recovered::Yes(time) => value(facts, *time),
+        Recovered::Yes(time) => {
+            let earliest = facts.analysis.recovery.earliest.unwrap_or(*time);
+            let samples = recovered_operations(facts);
+            Reading::between(earliest.as_secs_f64(), time.as_secs_f64(), samples)
+        }
         Recovered::No => never(facts, "it did not recover"),
         Recovered::Unknown(why) => Reading::Unknown(why.clone()),
         Recovered::NotAsked => not_asked(facts),

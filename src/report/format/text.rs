@@ -236,6 +236,16 @@ impl Page {
                 show::us(harness.timer_delay_us.max),
             ),
         );
+        if harness.stalls.count > 0 {
+            self.about(
+                "",
+                &format!(
+                    "the machine stalled {} times for 10ms or longer, {} at worst",
+                    harness.stalls.count,
+                    show::us(harness.stalls.longest_us),
+                ),
+            );
+        }
         for limit in harness.limits.iter().take(3) {
             self.about("", limit);
         }

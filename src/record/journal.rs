@@ -52,6 +52,7 @@ struct Lines {
     path: PathBuf,
     file: BufWriter<File>,
     bytes: u64,
+    lines: u64,
     refused: u64,
 }
 
@@ -120,6 +121,12 @@ impl Journal {
         self.events.refused + self.intervals.refused
     }
 
+    /// Lines that lie beyond the first `shown` of their file.
+    #[must_use]
+    pub const fn beyond(&self, shown: u64) -> u64 {
+        self.events.lines.saturating_sub(shown) + self.intervals.lines.saturating_sub(shown)
+    }
+
     /// Writes a whole file of the run: complete, or not at all.
     ///
     /// # Errors
@@ -149,7 +156,7 @@ impl Lines {
     fn create(path: PathBuf) -> Result<Self, JournalError> {
         let file =
             OpenOptions::new().create_new(true).write(true).open(&path).map_err(at(&path))?;
-        Ok(Self { path, file: BufWriter::new(file), bytes: 0, refused: 0 })
+        Ok(Self { path, file: BufWriter::new(file), bytes: 0, lines: 0, refused: 0 })
     }
 
     fn add(&mut self, line: &impl Serialize) -> Result<(), JournalError> {
@@ -162,6 +169,7 @@ impl Lines {
             return Ok(());
         }
         self.bytes += length;
+        self.lines += 1;
         self.file.write_all(&text).map_err(at(&self.path))
     }
 
@@ -251,7 +259,7 @@ mod tests {
         let read = |name| fs::read_to_string(journal.folder().join(name)).unwrap();
         assert_eq!(read(EVENTS), "{\"event\":\"phase_started\"}\n");
         assert_eq!(read(INTERVALS), "{\"offered\":1}\n");
-        assert_eq!(journal.refused(), 0);
+        assert_eq!((journal.beyond(1), journal.beyond(0), journal.refused()), (0, 2, 0));
     }
 
     /// Catches a failed write that leaves half a file, or destroys the one before.

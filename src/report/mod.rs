@@ -24,4 +24,4 @@ pub use model::{
     TransitionReport,
 };
 pub use schema::schema_text;
-pub use stored::{ReadError, Stored};
+pub use stored::{LINES_MAX, ReadError, Stored};

@@ -1,7 +1,7 @@
 //! A run as it lies in its folder: all that any format needs.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use super::line::Line;
@@ -13,14 +13,18 @@ use crate::record::journal::{EVENTS, INTERVALS};
 /// The report's file in a run's folder.
 pub(super) const REPORT: &str = "report.json";
 
+/// Lines of each file that are shown; the files have all of them. At one interval every two seconds
+/// this is more than two days.
+pub const LINES_MAX: u64 = 100_000;
+
 /// A run, ready to be shown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
     /// The report.
     pub report: Report,
-    /// The intervals, in order.
+    /// The first [`LINES_MAX`] intervals, in order.
     pub intervals: Vec<Interval>,
-    /// The events, in order.
+    /// The first [`LINES_MAX`] events, in order.
     pub events: Vec<Event>,
 }
 
@@ -68,17 +72,30 @@ impl Stored {
                 format!("schema version {version} is newer than this harness knows; upgrade it"),
             ));
         }
-        let mut stored = Self { report, intervals: Vec::new(), events: Vec::new() };
-        for name in [INTERVALS, EVENTS] {
-            for line in lines(&folder.join(name))? {
-                match line {
-                    Line::Interval(interval) => stored.intervals.push(interval),
-                    Line::Event(event) => stored.events.push(event),
-                    Line::Start(_) | Line::Report(_) => {}
-                }
-            }
-        }
+        let mut stored = Self::of(report);
+        stored.read_lines(folder)?;
         Ok(stored)
+    }
+
+    /// A report alone, without the lines that charts are drawn from.
+    #[must_use]
+    pub const fn of(report: Report) -> Self {
+        Self { report, intervals: Vec::new(), events: Vec::new() }
+    }
+
+    /// Adds the lines that lie in the run's folder.
+    ///
+    /// # Errors
+    /// When a file is missing or is not what a run leaves behind; what was read before is there.
+    pub fn read_lines(&mut self, folder: &Path) -> Result<(), ReadError> {
+        for name in [INTERVALS, EVENTS] {
+            each_line(&folder.join(name), |line| match line {
+                Line::Interval(interval) => self.intervals.push(interval),
+                Line::Event(event) => self.events.push(event),
+                Line::Start(_) | Line::Report(_) => {}
+            })?;
+        }
+        Ok(())
     }
 }
 
@@ -86,21 +103,27 @@ fn read(path: &Path) -> Result<String, ReadError> {
     fs::read_to_string(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })
 }
 
-fn lines(path: &Path) -> Result<Vec<Line>, ReadError> {
-    let text = read(path)?;
-    let mut lines = Vec::new();
-    for (index, line) in text.split_inclusive('\n').enumerate() {
-        match serde_json::from_str(line) {
-            Ok(line) => lines.push(line),
-            Err(_) if !line.ends_with('\n') => break,
+/// Hands over the first [`LINES_MAX`] lines of a file, one at a time: the file may be large.
+fn each_line(path: &Path, mut take: impl FnMut(Line)) -> Result<(), ReadError> {
+    let failed = |source| ReadError::Io { path: path.to_owned(), source };
+    let mut file = BufReader::new(File::open(path).map_err(failed)?);
+    let mut text = String::new();
+    for number in 1..=LINES_MAX {
+        text.clear();
+        if file.read_line(&mut text).map_err(failed)? == 0 {
+            break;
+        }
+        match serde_json::from_str(&text) {
+            Ok(line) => take(line),
+            Err(_) if !text.ends_with('\n') => break,
             Err(problem) => {
                 return Err(ReadError::Content {
                     path: path.to_owned(),
-                    line: index + 1,
+                    line: usize::try_from(number).unwrap_or(usize::MAX),
                     what: problem.to_string(),
                 });
             }
         }
     }
-    Ok(lines)
+    Ok(())
 }

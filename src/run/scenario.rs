@@ -24,7 +24,7 @@ use crate::plan::Plan;
 use crate::proxy::api::Feed;
 use crate::record::journal::Journal;
 use crate::record::{Config, Inputs, Interval, Partial, PhaseClock, Recorder};
-use crate::report::{Line, Report, Stored, write_all};
+use crate::report::{LINES_MAX, Line, Report, Stored, write_all};
 
 /// What lies between the end of the preload and the steady phase, so that its backlog is gone.
 const SETTLE: Duration = Duration::from_millis(500);
@@ -339,18 +339,13 @@ async fn perform(
     Ok((end, nemesis.records().to_vec()))
 }
 
-/// Where everything that is said arrives: the journal, the screen, and what the report will need.
+/// Where everything that is said arrives: the journal and the screen. It keeps nothing, so that a long
+/// run takes no more memory than a short one; the charts are drawn from the journal.
 struct Desk<'run> {
     observer: &'run mut dyn Observer,
     journal: Journal,
     sink: Sink,
-    events: Vec<Event>,
-    intervals: Vec<Interval>,
-    left_out: u64,
 }
-
-/// Events and intervals that are kept for the report; the journal has all of them.
-const KEPT_MAX: usize = 100_000;
 
 impl<'run> Desk<'run> {
     fn open(
@@ -362,8 +357,7 @@ impl<'run> Desk<'run> {
         let started = stage.clock.started_at();
         let journal =
             Journal::create(&plan.out, &plan.scenario, started, &plan.seed, &plan.to_toml())?;
-        let (events, intervals) = (Vec::new(), Vec::new());
-        Ok(Self { observer, journal, sink, events, intervals, left_out: 0 })
+        Ok(Self { observer, journal, sink })
     }
 
     fn show(&mut self, line: Line) {
@@ -379,7 +373,7 @@ impl<'run> Desk<'run> {
         progress.tick().await;
         loop {
             let done = tokio::select! {
-                Some(event) = self.sink.next() => self.keep_event(event),
+                Some(event) = self.sink.next() => self.deliver(event),
                 _ = ticks.tick() => self.tick(stage),
                 _ = progress.tick(), if stage.load.progress().issued == 0 => {
                     let stored = stage.load.progress().preloaded;
@@ -407,31 +401,19 @@ impl<'run> Desk<'run> {
         let line = Line::Interval(interval);
         self.journal.interval(&line)?;
         self.observer.line(&line);
-        let Line::Interval(interval) = line else { return Ok(()) };
-        if self.intervals.len() < KEPT_MAX {
-            self.intervals.push(interval);
-        } else {
-            self.left_out += 1;
-        }
         Ok(())
     }
 
-    fn keep_event(&mut self, event: Event) -> Result<(), RunError> {
+    fn deliver(&mut self, event: Event) -> Result<(), RunError> {
         let line = Line::Event(event);
         self.journal.event(&line)?;
         self.observer.line(&line);
-        let Line::Event(event) = line else { return Ok(()) };
-        if self.events.len() < KEPT_MAX {
-            self.events.push(event);
-        } else {
-            self.left_out += 1;
-        }
         Ok(())
     }
 
     fn deliver_waiting(&mut self) -> Result<(), RunError> {
         while let Some(event) = self.sink.try_next() {
-            self.keep_event(event)?;
+            self.deliver(event)?;
         }
         Ok(())
     }
@@ -446,14 +428,18 @@ impl<'run> Desk<'run> {
         };
         say(self.sink.dropped(), "events came faster than they could be written and were dropped");
         say(self.journal.refused(), "lines found no room in a full file of the journal");
-        say(self.left_out, "events and intervals are in the journal but not in the charts");
+        let beyond = self.journal.beyond(LINES_MAX);
+        say(beyond, "events and intervals are in the journal but not in the charts");
         limits
     }
 
     fn finish(mut self, report: Report) -> Result<Finished, RunError> {
         self.journal.flush()?;
-        let (events, intervals) = (self.events, self.intervals);
-        let stored = Stored { report, intervals, events };
+        let mut stored = Stored::of(report);
+        // The verdict is worth more than the charts.
+        if let Err(error) = stored.read_lines(self.journal.folder()) {
+            self.observer.note(&format!("the charts are not complete: {error}"));
+        }
         write_all(&self.journal, &stored)?;
         let folder = self.journal.folder().to_owned();
         let line = Line::Report(Box::new(stored.report));

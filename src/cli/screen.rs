@@ -30,8 +30,8 @@ impl Screen {
         self.note(&format!("files: {}\n", finished.folder.display()));
     }
 
-    /// Shows one line for each run of a session that had several.
-    pub(super) fn overview(&mut self, lines: &[(String, String)]) {
+    /// Shows one line for each scenario of a session that had several runs.
+    pub(super) fn overview(&mut self, lines: &[(&str, String)]) {
         let width = lines.iter().map(|(scenario, _)| scenario.len()).max().unwrap_or(0);
         for (scenario, verdict) in lines {
             self.note(&format!("{scenario:width$}  {verdict}"));

@@ -1,5 +1,6 @@
 //! Runs plans one after the other, listens for Ctrl-C, and comes to one exit code.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -10,9 +11,10 @@ use super::exit::Exit;
 use super::output;
 use super::screen::Screen;
 use crate::base::seed::Seed;
+use crate::judge::Verdict;
 use crate::plan::Plan;
 use crate::report::Report;
-use crate::run::{Environment, Finished, RunError, run};
+use crate::run::{Environment, RunError, run};
 
 /// How a session goes.
 #[derive(Debug)]
@@ -66,16 +68,29 @@ impl Session {
         };
         let mut screen = Screen::new(self.json);
         let mut tally = Tally::default();
+        let exit = self.rounds(&environment, &mut screen, &mut tally).await;
+        if tally.runs > 1 {
+            screen.overview(&tally.overview());
+        }
+        exit
+    }
+
+    async fn rounds(
+        &self,
+        environment: &Environment,
+        screen: &mut Screen,
+        tally: &mut Tally,
+    ) -> Exit {
         for round in 0_u64.. {
             for plan in &self.plans {
-                if interrupt.is_cancelled() {
+                if environment.interrupt.is_cancelled() {
                     return tally.cut_short(self.continuous);
                 }
                 let plan = in_round(plan, round);
-                match run(&plan, &environment, &mut screen).await {
+                match run(&plan, environment, screen).await {
                     Ok(finished) => {
                         screen.finished(&finished);
-                        tally.add(&finished);
+                        tally.add(&finished.report);
                     }
                     Err(RunError::Interrupted) => return tally.cut_short(self.continuous),
                     Err(error) => {
@@ -87,9 +102,6 @@ impl Session {
             if !self.continuous {
                 break;
             }
-        }
-        if self.plans.len() > 1 {
-            screen.overview(&tally.lines);
         }
         tally.exit(self.continuous)
     }
@@ -123,18 +135,21 @@ pub(super) const fn exit_of(error: &RunError) -> Exit {
     }
 }
 
-/// What the runs of a session came to.
+/// What the runs of a session came to. It holds a count for each scenario and verdict: a session may
+/// go on for weeks.
 #[derive(Debug, Default)]
 struct Tally {
     worst: Option<Exit>,
     interrupted: bool,
-    lines: Vec<(String, String)>,
+    runs: u64,
+    verdicts: BTreeMap<String, BTreeMap<Verdict, u64>>,
 }
 
 impl Tally {
-    fn add(&mut self, finished: &Finished) {
-        let report: &Report = &finished.report;
-        self.lines.push((report.scenario.clone(), report.verdict.name().to_owned()));
+    fn add(&mut self, report: &Report) {
+        self.runs += 1;
+        let scenario = self.verdicts.entry(report.scenario.clone()).or_default();
+        *scenario.entry(report.verdict).or_default() += 1;
         let exit = Exit::from_code(report.exit_code);
         if exit == Exit::Interrupted {
             self.interrupted = true;
@@ -143,8 +158,21 @@ impl Tally {
         }
     }
 
+    /// Each scenario, and how often it came to which verdict.
+    fn overview(&self) -> Vec<(&str, String)> {
+        let counted = |(verdict, count): (&Verdict, &u64)| match count {
+            1 => verdict.name().to_owned(),
+            _ => format!("{} {count}", verdict.name()),
+        };
+        let told = self.verdicts.iter().map(|(scenario, verdicts)| {
+            let verdicts: Vec<String> = verdicts.iter().map(counted).collect();
+            (scenario.as_str(), verdicts.join(", "))
+        });
+        told.collect()
+    }
+
     /// The exit code when there was more to run.
-    fn cut_short(mut self, continuous: bool) -> Exit {
+    fn cut_short(&mut self, continuous: bool) -> Exit {
         self.interrupted = true;
         self.exit(continuous)
     }
@@ -204,5 +232,22 @@ mod tests {
         assert_eq!(tally(Some(Exit::Pass)).cut_short(true), Exit::Pass);
         assert_eq!(tally(Some(Exit::ObjectiveFailed)).cut_short(false), Exit::ObjectiveFailed);
         assert_eq!(tally(None).cut_short(true), Exit::Interrupted);
+    }
+
+    /// Catches an overview that grows with every run, and one that loses a verdict.
+    #[test]
+    fn an_overview_counts() {
+        let mut tally = Tally::default();
+        for (scenario, verdict) in [
+            ("loss", Verdict::Pass),
+            ("loss", Verdict::Invalid),
+            ("down", Verdict::Pass),
+            ("loss", Verdict::Pass),
+        ] {
+            *tally.verdicts.entry(scenario.to_owned()).or_default().entry(verdict).or_default() +=
+                1;
+        }
+        let expected = [("down", "pass"), ("loss", "pass 2, invalid")];
+        assert_eq!(tally.overview(), expected.map(|(name, said)| (name, said.to_owned())));
     }
 }

@@ -23,7 +23,9 @@ use super::recovery::Recovered;
 use crate::record::{NodeGroup, Partial, Summary};
 
 /// What a run was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Every objective held.

@@ -186,7 +186,7 @@ async fn measure(what: &str, workload: Workload, rate: Option<RateWish>, checks:
     let load = Load::start(config, client, sampler, Events::ignore(), &scope).expect("a load");
     load.preload().await;
     let cpu_before = cpu_seconds();
-    load.run_until(clock.now().plus(MEASURED)).await.expect("a pacer");
+    load.run_until(clock.now().plus(MEASURED)).await;
     let cpu = cpu_seconds() - cpu_before;
     let totals = load.drain(Duration::from_secs(5)).await;
     scope.close(Duration::from_secs(5)).await;

@@ -109,7 +109,7 @@ impl Scope {
     }
 
     /// Runs `work` on an operating-system thread of its own, owned like a task. For what must not
-    /// share a worker: the pacer, the supervisor of child processes.
+    /// share a worker: a watcher of the machine, the supervisor of child processes.
     ///
     /// # Errors
     /// When the operating system gives no thread.

@@ -66,7 +66,7 @@ impl Timer {
 }
 
 /// Blocks the calling thread until `deadline`, to within tens of microseconds. For a thread that
-/// owns its time, such as the pacer; never for a task.
+/// owns its time, such as a watcher; never for a task.
 #[expect(clippy::disallowed_methods, reason = "only for a thread of its own, as documented")]
 pub fn block_until(deadline: Instant) {
     while let Some(left) = deadline.checked_duration_since(Instant::now()) {
@@ -74,15 +74,6 @@ pub fn block_until(deadline: Instant) {
             return;
         }
         std::thread::sleep(left);
-    }
-}
-
-/// Asks the kernel not to round this thread's sleeps (Linux rounds by 50 us otherwise).
-pub fn sharpen_this_thread() {
-    #[cfg(target_os = "linux")]
-    {
-        // Refused only by a sandbox; the sleep is then a little coarser and the report says so.
-        let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
     }
 }
 

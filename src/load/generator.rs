@@ -1,7 +1,7 @@
 //! A running load: from the plain data of a workload to what its operations came to.
 //!
 //! ```text
-//!  arrival ─► pacer (a thread) ─► queue ─► workers (tasks) ─► client
+//!  arrival ─► pacer (a task) ──► queue ─► workers (tasks) ─► client
 //!                 │ full                      │      └─► oracle
 //!                 └─► lost slot ─► ledger ◄───┴─► sampler: one sample a ticket
 //! ```
@@ -89,9 +89,6 @@ pub enum LoadError {
         /// What is wrong with it.
         source: WorkloadError,
     },
-    /// The operating system gave no thread for the pacer.
-    #[error("no thread for the pacer: {0}")]
-    Pacer(std::io::Error),
 }
 
 /// What all workers share.
@@ -280,13 +277,10 @@ impl Load {
     }
 
     /// Begins to issue operations, now. A second call does nothing.
-    ///
-    /// # Errors
-    /// When there is no thread for the pacer.
-    pub fn begin(&self) -> Result<(), LoadError> {
+    pub fn begin(&self) {
         let start = self.config.clock.now();
         self.begun.send_replace(true);
-        let Some(arrival) = self.schedule.lock().take() else { return Ok(()) };
+        let Some(arrival) = self.schedule.lock().take() else { return };
         let pacer = Pacer {
             arrival,
             ledger: Arc::clone(&self.shared.ledger),
@@ -294,7 +288,7 @@ impl Load {
             end: Arc::clone(&self.shared.end),
             scope: self.scope.clone(),
         };
-        self.scope.thread("pacer", move || pacer.run(start)).map_err(LoadError::Pacer)
+        self.scope.spawn("pacer", pacer.run(start));
     }
 
     /// Issues nothing that is due at `end` or later. The last call counts.
@@ -303,14 +297,10 @@ impl Load {
     }
 
     /// Begins, and ends when `end` has come.
-    ///
-    /// # Errors
-    /// When there is no thread for the pacer.
-    pub async fn run_until(&self, end: Offset) -> Result<(), LoadError> {
+    pub async fn run_until(&self, end: Offset) {
         self.end_at(end);
-        self.begin()?;
+        self.begin();
         tokio::time::sleep_until(self.config.clock.instant(end)).await;
-        Ok(())
     }
 
     /// Stops issuing, now, unless the end has come already.

@@ -1,8 +1,13 @@
-//! Keeps the intended starts, on a thread of its own.
+//! Keeps the intended starts.
 //!
 //! It sleeps until the next start, then issues every ticket that is due by then, so a late wake-up
 //! delays operations but never skips one. A ticket that finds the backlog full is dropped, which
 //! records it as a lost slot.
+//!
+//! It is a task beside the workers, woken by a timerfd, and not a thread of its own: a thread would
+//! have to wake the runtime for each ticket, a second wake-up that made starts twice as late. Where
+//! the runtime itself is late, so is the pacer, and the delay that is reported says so: it ends when
+//! a worker has the operation in hand.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,7 +19,7 @@ use super::queue::Queue;
 use super::ticket::Ledger;
 use crate::base::scope::Scope;
 use crate::base::time::Offset;
-use crate::base::timer::{block_until, sharpen_this_thread};
+use crate::base::timer::Timer;
 
 /// The longest sleep: after it the pacer looks whether it should stop.
 const SLEEP_MAX: Duration = Duration::from_millis(20);
@@ -37,13 +42,13 @@ pub(super) struct Pacer {
 
 impl Pacer {
     /// Runs until the end, or until the schedule ends; then finishes the queue.
-    pub(super) fn run(mut self, start: Offset) {
-        sharpen_this_thread();
+    pub(super) async fn run(mut self, start: Offset) {
+        let mut timer = Timer::fine();
         let mut batch = VecDeque::with_capacity(BATCH_MAX);
         let mut wakers = Vec::with_capacity(BATCH_MAX);
         let mut next = self.next_due(start);
         while let Some(due) = next
-            && self.wait_until(due)
+            && self.wait_until(due, &mut timer).await
         {
             let now = self.ledger.clock().now();
             while let Some(due) = next
@@ -57,6 +62,8 @@ impl Pacer {
             self.queue.push(&mut batch, &mut wakers);
             // What the queue refused is recorded as lost.
             batch.clear();
+            // A pacer that catches up never waits: the workers must get their turn.
+            tokio::task::yield_now().await;
         }
         self.queue.finish();
     }
@@ -70,7 +77,7 @@ impl Pacer {
     }
 
     /// Sleeps until `due`; `false` when that is not before the end.
-    fn wait_until(&self, due: Offset) -> bool {
+    async fn wait_until(&mut self, due: Offset, timer: &mut Timer) -> bool {
         loop {
             if due >= self.end() || self.scope.is_cancelled() {
                 return false;
@@ -80,7 +87,7 @@ impl Pacer {
                 return true;
             }
             let until = due.min(now.plus(SLEEP_MAX));
-            block_until(self.ledger.clock().instant(until));
+            timer.until(self.ledger.clock().instant(until)).await;
         }
     }
 }

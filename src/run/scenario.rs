@@ -219,7 +219,7 @@ impl Stage {
         let settled = self.clock.started() + phases.warmup;
         self.begin(Phase::Warmup);
         self.load.preload().await;
-        self.load.begin()?;
+        self.load.begin();
         tokio::join!(sleep_until(settled), sleep(SETTLE));
         self.noise.lock().restart();
         self.begin(Phase::Steady);

@@ -139,7 +139,7 @@ impl Story {
 
     /// Issues until `issued` operations are out, then drains.
     async fn run(self, issued: u64) -> (LoadTotals, Vec<Sample>) {
-        self.load.begin().unwrap();
+        self.load.begin();
         self.reach(issued).await;
         self.finish().await
     }
@@ -317,7 +317,7 @@ async fn a_value_from_the_past_is_stale() {
     let story = Story::start(1, workload(&mix, 4), 2, Some(RateWish::PerSecond(rate)));
     assert_eq!(story.load.preload().await.failed, 0);
     let old: Vec<Vec<u8>> = (0..4).map(|key| story.nodes[0].value(&format!("k:{key}"))).collect();
-    story.load.begin().unwrap();
+    story.load.begin();
     for round in 1..=5 {
         story.reach(round * 500).await;
         for (key, value) in old.iter().enumerate() {
@@ -336,7 +336,7 @@ async fn a_value_from_the_past_is_stale() {
 async fn nothing_is_lost_when_every_node_dies() {
     let mut story = Story::start(2, Workload::default(), 20, None);
     assert_eq!(story.load.preload().await.failed, 0);
-    story.load.begin().unwrap();
+    story.load.begin();
     story.reach(500).await;
     story.nodes.clear();
     story.reach(2000).await;

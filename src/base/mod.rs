@@ -2,7 +2,9 @@
 //!
 //! Every other module may name this one; this one names none of them.
 
+pub mod descriptors;
 pub mod family;
+pub mod lane;
 pub mod name;
 pub mod processor;
 pub mod scope;

@@ -17,6 +17,8 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::lane::Lane;
+
 /// Owns tasks. Clones are the same scope; [`Scope::child`] makes a new one below it.
 #[derive(Clone, Debug)]
 pub struct Scope {
@@ -105,6 +107,20 @@ impl Scope {
         drop(self.inner.handle.spawn(async move {
             future.await;
             guard.finish();
+        }));
+    }
+
+    /// As [`Scope::spawn`], on `lane`: the task is this scope's, and runs there and nowhere else.
+    pub fn spawn_on<F>(&self, lane: &Lane, name: impl Into<String>, future: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let guard = Guard::new(self, name.into());
+        let counted = lane.count();
+        drop(lane.handle().spawn(async move {
+            future.await;
+            guard.finish();
+            drop(counted);
         }));
     }
 

@@ -25,8 +25,8 @@ enum Source {
 }
 
 impl Timer {
-    /// The finest timer there is: a timerfd on Linux, else the runtime's. Never under a paused
-    /// clock: a timerfd follows the real one.
+    /// The finest timer there is: a timerfd on Linux, else, and when descriptors run out, the
+    /// runtime's. Never under a paused clock: a timerfd follows the real one.
     #[must_use]
     pub fn fine() -> Self {
         #[cfg(target_os = "linux")]
@@ -90,6 +90,8 @@ mod fine {
     use tokio::io::unix::AsyncFd;
     use tokio::time::Instant;
 
+    use crate::base::descriptors;
+
     #[derive(Debug)]
     pub(super) struct TimerFd {
         fd: AsyncFd<OwnedFd>,
@@ -107,6 +109,9 @@ mod fine {
                 TimerfdClockId::Monotonic,
                 TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
             )?;
+            if descriptors::is_reserved(&fd) {
+                return Err(rustix::io::Errno::MFILE.into());
+            }
             Ok(Self { fd: AsyncFd::with_interest(fd, Interest::READABLE)?, armed: None })
         }
 

@@ -20,6 +20,7 @@ use super::rule::Reporter;
 use super::table::{Place, ToxicTable};
 use super::tap::{CloseManner, Closer, ConnectionView, TapSnapshot};
 use super::upstream::{Peer, Server, prepare};
+use crate::base::descriptors;
 use crate::wire::observe::{Observer, Opaque};
 
 /// Held by a connection until it has taken up a change; the control side waits for the last drop.
@@ -153,10 +154,34 @@ impl Live {
     }
 }
 
+/// A connection's place among the live ones of its proxy, given up in the end, however that comes.
+#[derive(Debug)]
+pub(super) struct Membership {
+    proxy: Arc<Proxy>,
+    live: Arc<Live>,
+    ended: Ended,
+}
+
+impl Membership {
+    pub(super) const fn new(proxy: Arc<Proxy>, live: Arc<Live>) -> Self {
+        Self { proxy, live, ended: Ended { by: Closer::Proxy, how: CloseManner::Fin } }
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.proxy.connection_ended(&self.live, self.ended);
+    }
+}
+
 /// Serves one accepted client to its end.
-pub(super) async fn serve(proxy: Arc<Proxy>, client: TcpStream, live: Arc<Live>) {
-    let ended = forward(&proxy, client, &live).await;
-    proxy.connection_ended(&live, ended);
+pub(super) async fn serve(mut membership: Membership, client: std::net::TcpStream) {
+    let Membership { proxy, live, ended } = &mut membership;
+    // Refused when there is no memory for one more socket to wait for.
+    *ended = match TcpStream::from_std(client) {
+        Ok(client) => forward(proxy, client, live).await,
+        Err(_) => Ended { by: Closer::Proxy, how: CloseManner::Fin },
+    };
 }
 
 async fn forward(proxy: &Proxy, client: TcpStream, live: &Arc<Live>) -> Ended {
@@ -165,6 +190,10 @@ async fn forward(proxy: &Proxy, client: TcpStream, live: &Arc<Live>) -> Ended {
         Err(told) => return told,
     };
     match dialled.and_then(|server| prepare(&client).map(|()| server)) {
+        Ok(server) if descriptors::is_reserved(&server) => {
+            client.reset_on_close();
+            Ended { by: Closer::Proxy, how: CloseManner::Reset }
+        }
         Ok(server) => {
             let table = proxy.table();
             Link::new(client, server, Arc::clone(live), live.place, &table, Clock::Fine).run().await

@@ -2,19 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::config::{
     Dial, ProxyConfig, ProxyUpdate, ProxyView, ToxicConfig, ToxicUpdate, ToxicView,
 };
-use super::connection::{Live, serve};
+use super::connection::{Live, Membership, serve};
 use super::error::ProxyError;
 use super::link::Ended;
 use super::listener::{Listener, resolve};
@@ -22,7 +21,9 @@ use super::meter::Shared;
 use super::rule::Reporter;
 use super::table::{Place, ToxicTable};
 use super::tap::{CloseManner, Closer, ConnectionView, TapSnapshot};
-use super::upstream::{Peer, Upstream};
+use super::upstream::{Upstream, reset_on_close};
+use crate::base::descriptors;
+use crate::base::lane::Lane;
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
@@ -36,6 +37,25 @@ const ACKNOWLEDGEMENT_WAIT: Duration = Duration::from_secs(2);
 /// Connections of one proxy; a client beyond them is reset.
 const CONNECTIONS_MAX: usize = 65_536;
 
+/// Why a client was reset at the entrance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refused {
+    #[error("the descriptors that are left are for the control plane")]
+    NoDescriptor,
+    #[error("it has {CONNECTIONS_MAX} connections")]
+    Full,
+}
+
+/// What a proxy is given by its set.
+#[derive(Debug)]
+pub(super) struct Surroundings {
+    pub(super) scope: Scope,
+    /// Where its connections run.
+    pub(super) lanes: Arc<[Lane]>,
+    pub(super) seed: Seed,
+    pub(super) events: Events,
+}
+
 /// A named proxy.
 #[derive(Debug)]
 pub(super) struct Proxy {
@@ -43,6 +63,7 @@ pub(super) struct Proxy {
     pub(super) dial: Dial,
     node: Option<NodeIndex>,
     pub(super) scope: Scope,
+    lanes: Arc<[Lane]>,
     pub(super) events: Events,
     seed: Seed,
     shared: Arc<Shared>,
@@ -70,12 +91,8 @@ struct State {
 
 impl Proxy {
     /// A proxy that does not listen yet.
-    pub(super) fn new(
-        config: &ProxyConfig,
-        seed: Seed,
-        events: Events,
-        scope: Scope,
-    ) -> Result<Arc<Self>, ProxyError> {
+    pub(super) fn new(config: &ProxyConfig, given: Surroundings) -> Result<Arc<Self>, ProxyError> {
+        let Surroundings { scope, lanes, seed, events } = given;
         for (field, text) in [("name", &config.name), ("upstream", &config.upstream)] {
             if text.is_empty() {
                 return Err(ProxyError::MissingField(field));
@@ -86,6 +103,7 @@ impl Proxy {
             dial: config.dial,
             node: config.node,
             scope,
+            lanes,
             shared: Arc::new(Shared::new(Reporter::new(&events, config.node))),
             events,
             seed,
@@ -307,24 +325,39 @@ impl Proxy {
 
     // === Connections ===
 
-    /// Takes in an accepted client.
-    pub(super) fn admit(self: &Arc<Self>, stream: TcpStream, client: SocketAddr) {
+    /// Takes in an accepted client, or resets it and says why.
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        client: SocketAddr,
+    ) -> Result<(), Refused> {
         let live = {
             let mut state = self.state.lock();
             let connection = state.next_connection;
             state.next_connection += 1;
             state.totals.opened += 1;
-            if state.live.len() >= CONNECTIONS_MAX {
+            let refused = if descriptors::is_reserved(&stream) {
+                Some(Refused::NoDescriptor)
+            } else {
+                (state.live.len() >= CONNECTIONS_MAX).then_some(Refused::Full)
+            };
+            if let Some(refused) = refused {
                 *state.totals.closed.entry((Closer::Proxy, CloseManner::Reset)).or_default() += 1;
-                stream.reset_on_close();
-                return;
+                reset_on_close(&stream);
+                return Err(refused);
             }
             let place = Place { seed: self.seed.fork("conn").index(connection), connection };
             let live = Arc::new(Live::new(place, client, Arc::clone(&self.shared)));
             state.live.insert(connection, Arc::clone(&live));
             live
         };
-        self.scope.spawn("connection", serve(Arc::clone(self), stream, live));
+        let task = serve(Membership::new(Arc::clone(self), live), stream);
+        // Its sockets stay where it begins: nothing crosses a thread while bytes flow.
+        match self.lanes.iter().min_by_key(|lane| lane.tasks()) {
+            Some(lane) => self.scope.spawn_on(lane, "connection", task),
+            None => self.scope.spawn("connection", task),
+        }
+        Ok(())
     }
 
     pub(super) fn connection_ended(&self, live: &Live, ended: Ended) {

@@ -8,6 +8,7 @@
 //! One task owns the socket. It never dials and never waits for a peer.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -101,7 +102,7 @@ async fn run(
     let cancelled = proxy.scope.cancelled();
     tokio::pin!(cancelled);
     let mut fillers = BTreeSet::new();
-    let mut troubled = false;
+    let mut trouble = Trouble::default();
     loop {
         tokio::select! {
             biased;
@@ -126,22 +127,37 @@ async fn run(
             },
             accepted = door.accept() => match accepted {
                 Ok((_, client)) if fillers.remove(&client) => {}
-                Ok((stream, client)) => {
-                    troubled = false;
-                    proxy.admit(stream, client);
-                }
+                Ok((stream, client)) => match proxy.admit(stream, client) {
+                    Ok(()) => trouble.over(),
+                    Err(why) => trouble.tell(&proxy, &format_args!("resets clients: {why}")),
+                },
                 Err(error) => {
-                    if !std::mem::replace(&mut troubled, true) {
-                        let detail = format!(
-                            "proxy {} cannot accept ({error}); it tries again every {ACCEPT_REST:?}",
-                            proxy.name
-                        );
-                        proxy.events.emit(EventKind::Trouble { detail });
-                    }
+                    trouble.tell(&proxy, &format_args!(
+                        "cannot accept ({error}); it tries again every {ACCEPT_REST:?}"
+                    ));
                     tokio::time::sleep(ACCEPT_REST).await;
                 }
             },
         }
+    }
+}
+
+/// Trouble at the entrance, told once until it is over.
+#[derive(Debug, Default)]
+struct Trouble {
+    told: bool,
+}
+
+impl Trouble {
+    fn tell(&mut self, proxy: &Proxy, what: &dyn Display) {
+        if !std::mem::replace(&mut self.told, true) {
+            let detail = format!("proxy {} {what}", proxy.name);
+            proxy.events.emit(EventKind::Trouble { detail });
+        }
+    }
+
+    const fn over(&mut self) {
+        self.told = false;
     }
 }
 
@@ -157,9 +173,13 @@ enum Door {
 }
 
 impl Door {
-    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+    /// A client, not bound to the runtime that accepts it.
+    async fn accept(&self) -> io::Result<(std::net::TcpStream, SocketAddr)> {
         match self {
-            Self::Open(listener) => listener.accept().await,
+            Self::Open(listener) => {
+                let (stream, client) = listener.accept().await?;
+                Ok((stream.into_std()?, client))
+            }
             _ => std::future::pending().await,
         }
     }

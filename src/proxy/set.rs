@@ -8,8 +8,9 @@ use parking_lot::Mutex;
 
 use super::config::{ProxyConfig, ProxyUpdate, ProxyView, ToxicConfig, ToxicUpdate, ToxicView};
 use super::error::ProxyError;
-use super::instance::Proxy;
+use super::instance::{Proxy, Surroundings};
 use super::tap::{ConnectionView, TapSnapshot};
+use crate::base::lane::Lane;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::event::Events;
@@ -17,6 +18,9 @@ use crate::wire::version::ServerVersion;
 
 /// How long a deleted proxy waits for its connections to end; they were told and do so at once.
 const DELETE_GRACE: Duration = Duration::from_secs(2);
+
+/// Threads that connections run on; one serves tens of thousands of requests a second.
+const LANES_MAX: usize = 8;
 
 /// A set of proxies. Clones are the same set.
 #[derive(Clone, Debug)]
@@ -29,6 +33,8 @@ struct Inner {
     seed: Seed,
     events: Events,
     scope: Scope,
+    /// Where connections run; none where the system gives no thread: then they run where we do.
+    lanes: Arc<[Lane]>,
     /// One creation or deletion at a time, so that two of the same name cannot both bind.
     membership: tokio::sync::Mutex<()>,
     proxies: Mutex<BTreeMap<String, Arc<Proxy>>>,
@@ -39,11 +45,14 @@ impl ProxySet {
     /// connection and toxic name.
     #[must_use]
     pub fn new(seed: Seed, events: Events, scope: &Scope) -> Self {
+        let scope = scope.child("proxies");
+        let lanes = lanes(&scope);
         Self {
             inner: Arc::new(Inner {
                 seed,
                 events,
-                scope: scope.child("proxies"),
+                lanes,
+                scope,
                 membership: tokio::sync::Mutex::default(),
                 proxies: Mutex::default(),
             }),
@@ -57,9 +66,13 @@ impl ProxySet {
     pub async fn create(&self, config: ProxyConfig) -> Result<ProxyView, ProxyError> {
         let inner = &self.inner;
         let _turn = inner.membership.lock().await;
-        let scope = inner.scope.child(&config.name);
-        let seed = inner.seed.fork("proxy").fork(&config.name);
-        let proxy = Proxy::new(&config, seed, inner.events.clone(), scope)?;
+        let place = Surroundings {
+            scope: inner.scope.child(&config.name),
+            lanes: Arc::clone(&inner.lanes),
+            seed: inner.seed.fork("proxy").fork(&config.name),
+            events: inner.events.clone(),
+        };
+        let proxy = Proxy::new(&config, place)?;
         if inner.proxies.lock().contains_key(&config.name) {
             return Err(ProxyError::ProxyExists);
         }
@@ -196,4 +209,14 @@ impl ProxySet {
     fn all(&self) -> Vec<Arc<Proxy>> {
         self.inner.proxies.lock().values().cloned().collect()
     }
+}
+
+/// A lane for each processor, as far as there are threads.
+fn lanes(scope: &Scope) -> Arc<[Lane]> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let started = (0..processors.min(LANES_MAX)).map_while(|number| {
+        let lane = Lane::start(scope, format!("lane-{number}"));
+        lane.inspect_err(|error| tracing::warn!(%error, number, "a lane cannot start")).ok()
+    });
+    started.collect()
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -22,9 +23,14 @@ pub(super) trait Peer: AsyncRead + AsyncWrite + Unpin + Send {
 
 impl Peer for TcpStream {
     fn reset_on_close(&self) {
-        // Fails only on a socket that is already dead.
-        let _ = socket2::SockRef::from(self).set_linger(Some(Duration::ZERO));
+        reset_on_close(self);
     }
+}
+
+/// Makes the coming close of `socket` a reset.
+pub(super) fn reset_on_close(socket: &impl AsFd) {
+    // Fails only on a socket that is already dead.
+    let _ = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
 }
 
 #[cfg(unix)]
@@ -93,6 +99,16 @@ pub(super) enum Server {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
+}
+
+impl AsFd for Server {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.as_fd(),
+        }
+    }
 }
 
 impl Peer for Server {

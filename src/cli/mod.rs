@@ -29,6 +29,7 @@ use std::process::ExitCode;
 use arguments::{Arguments, Command};
 pub use exit::Exit;
 
+use crate::base::descriptors;
 use crate::lab::backend::leash;
 
 /// Does what the command line of this process asks for.
@@ -38,6 +39,7 @@ pub fn main() -> ExitCode {
     if words.next().is_some_and(|word| word == leash::VERB) {
         return leash(words);
     }
+    descriptors::raise_limit();
     let command = Arguments::command_built();
     let words = argv::normalise(&command, arguments::DEFAULT, std::env::args_os().skip(1));
     match Arguments::read(words) {

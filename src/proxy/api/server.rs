@@ -249,14 +249,19 @@ impl Api {
             // Nobody waits for the answer any more when the client has left.
             let _ = sender.send(api.handler.handle(resource, &method, &body).await);
         });
-        match timeout(HANDLER_TIME_MAX, receiver).await {
-            Ok(Ok(reply)) => reply,
-            Ok(Err(_)) => {
-                let message = "the request ended in a fault of the server's own";
-                Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, message).into()
-            }
-            Err(_) => Reply::timeout(),
+        in_time(receiver).await
+    }
+}
+
+/// The reply of a request's task, or what is said instead of one.
+async fn in_time(reply: oneshot::Receiver<Reply>) -> Reply {
+    match timeout(HANDLER_TIME_MAX, reply).await {
+        Ok(Ok(reply)) => reply,
+        Ok(Err(_)) => {
+            let message = "the request ended in a fault of the server's own";
+            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, message).into()
         }
+        Err(_) => Reply::timeout(),
     }
 }
 
@@ -275,5 +280,31 @@ async fn body(request: Request<Body>) -> Result<Bytes, Refusal> {
         }
         Ok(Err(_)) => Err(Refusal::bad_body("unexpected EOF")),
         Err(_) => Err(Refusal::bad_body("i/o timeout")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// Catches a client that waits for ever for a request that does not end, and one that hears
+    /// nothing when the request's task broke.
+    #[tokio::test(start_paused = true)]
+    async fn every_request_is_answered_in_bounded_time() {
+        let (task, reply) = oneshot::channel();
+        let asked = Instant::now();
+        let late = in_time(reply).await;
+        assert_eq!((late.status.as_u16(), asked.elapsed()), (503, HANDLER_TIME_MAX));
+        assert!(task.is_closed(), "its reply is for nobody");
+
+        let (task, reply) = oneshot::channel();
+        drop(task);
+        assert_eq!(in_time(reply).await.status.as_u16(), 500);
+
+        let (task, reply) = oneshot::channel();
+        assert!(task.send(Reply::empty(StatusCode::NO_CONTENT)).is_ok());
+        assert_eq!(in_time(reply).await.status.as_u16(), 204);
     }
 }

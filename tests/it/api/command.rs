@@ -2,8 +2,10 @@
 
 use std::process::Stdio;
 
+use harness::base::scope::Scope;
 use serde_json::json;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 
 use super::{Api, within};
@@ -146,7 +148,12 @@ async fn versions_and_help_are_found() {
 /// A `harness proxy` that runs, and the address of its API.
 async fn server(words: &[&str]) -> (Child, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
-    command.args(["proxy", "-port=0"]).args(words).env("LOG_LEVEL", "info");
+    command.args(["proxy", "-port=0"]).args(words);
+    started(command).await
+}
+
+async fn started(mut command: Command) -> (Child, String) {
+    command.env("LOG_LEVEL", "info");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -195,6 +202,62 @@ async fn the_server_takes_toxiproxys_flags_and_file() {
     let taken = harness(&["proxy", "-port", port]).await;
     assert_eq!(taken.exit, 3);
     assert!(taken.stderr.contains("choose with -host and -port"), "{}", taken.stderr);
+}
+
+/// Catches clients that take every descriptor and leave none for the API, and a proxy that serves
+/// nobody any more after that.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn clients_that_take_every_descriptor_leave_the_api_its_own() {
+    let (scope, upstream) =
+        (Scope::current("test"), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let target = upstream.local_addr().unwrap().to_string();
+    let echoes = scope.clone();
+    scope.spawn("upstream", async move {
+        while let Ok((mut stream, _)) = upstream.accept().await {
+            echoes.spawn("echo", async move {
+                let (mut from, mut to) = stream.split();
+                let _ = tokio::io::copy(&mut from, &mut to).await;
+            });
+        }
+    });
+    let mut command = Command::new("sh");
+    command.args([
+        "-c",
+        r#"ulimit -n 128; exec "$0" proxy -port=0"#,
+        env!("CARGO_BIN_EXE_harness"),
+    ]);
+    let (_child, address) = started(command).await;
+    let url = format!("http://{address}");
+    let create = ["ctl", "-host", &url, "create", "-l", "127.0.0.1:0", "-u", &target, "p"];
+    assert_eq!(harness(&create).await.exit, 0);
+    let listed = harness(&["ctl", "-host", &url, "list"]).await;
+    let listen = listed.stdout.split('\t').nth(1).unwrap();
+
+    let (mut served, mut refused) = (Vec::new(), 0);
+    for _ in 0..100 {
+        match served_at(listen).await {
+            Some(client) => served.push(client),
+            None => refused += 1,
+        }
+    }
+    assert!(served.len() >= 10 && refused >= 10, "{} served, {refused} refused", served.len());
+    assert_eq!(harness(&["ctl", "-host", &url, "list"]).await, listed);
+    for client in &mut served {
+        assert!(is_echoed(client).await, "a connection that was there is hurt");
+    }
+    drop(served);
+    within(async { while served_at(listen).await.is_none() {} }).await;
+}
+
+/// A client of the proxy at `address`, if it is served.
+async fn served_at(address: &str) -> Option<TcpStream> {
+    let mut client = TcpStream::connect(address).await.ok()?;
+    is_echoed(&mut client).await.then_some(client)
+}
+
+async fn is_echoed(client: &mut TcpStream) -> bool {
+    within(async { client.write_all(b"x").await.is_ok() && client.read_u8().await.is_ok() }).await
 }
 
 /// A script of `tests/clients` against a fresh server.

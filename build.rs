@@ -10,14 +10,18 @@ use std::error::Error;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-/// The cfg name, and the program whose presence on PATH switches it on.
-const PARTS: [(&str, &str); 5] = [
-    ("real_memcached", "memcached"),
-    ("real_memccapable", "memccapable"),
-    ("real_haproxy", "haproxy"),
-    ("real_python_clients", "harness-python-clients"),
-    ("real_node_clients", "harness-node-clients"),
+/// The cfg name, and the programs whose presence on PATH switches it on.
+const PARTS: [(&str, &[&str]); 6] = [
+    ("real_memcached", &["memcached"]),
+    ("real_memccapable", &["memccapable"]),
+    ("real_haproxy", &["haproxy"]),
+    ("real_python_clients", &["harness-python-clients"]),
+    ("real_node_clients", &["harness-node-clients"]),
+    (NETNS, &["ip", "nft"]),
 ];
+
+/// Network namespaces: their programs are of use to root only.
+const NETNS: &str = "real_netns";
 
 /// The name of a table in `plan/files.rs`, and the folder whose files it holds.
 const EMBEDDED: [(&str, &str); 3] =
@@ -34,14 +38,23 @@ fn tell_real_parts() {
     println!("cargo::rerun-if-env-changed=HARNESS_REQUIRE");
     let required = std::env::var("HARNESS_REQUIRE").unwrap_or_default();
     let path = std::env::var_os("PATH").unwrap_or_default();
-    for (cfg, program) in PARTS {
+    for (cfg, programs) in PARTS {
         println!("cargo::rustc-check-cfg=cfg({cfg})");
         let asked = required.split(',').any(|part| cfg.strip_prefix("real_") == Some(part.trim()));
-        let found = std::env::split_paths(&path).any(|folder| is_program(&folder.join(program)));
+        let is_there = |program: &&str| {
+            std::env::split_paths(&path).any(|folder| is_program(&folder.join(program)))
+        };
+        let found = programs.iter().all(is_there) && (cfg != NETNS || is_root());
         if asked || found {
             println!("cargo::rustc-cfg={cfg}");
         }
     }
+}
+
+/// Whether this process is root's, as far as Linux says so.
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
 fn is_program(path: &Path) -> bool {

@@ -11,8 +11,8 @@ use super::session::Session;
 use super::{list, output, values};
 use crate::base::seed::Seed;
 use crate::plan::{
-    Backend, Library, Options, Plan, PlanError, RateWish, plans, read_address, read_listen,
-    read_toxiproxy,
+    Backend, Library, NetworkMode, Options, Plan, PlanError, RateWish, plans, read_address,
+    read_listen, read_toxiproxy,
 };
 
 /// Run scenarios: start nodes and proxies, drive the load, break things, judge.
@@ -53,6 +53,10 @@ pub(super) struct Arguments {
     /// Drive this external Toxiproxy server instead of our own proxies
     #[arg(long, value_name = "URL", value_parser = read_toxiproxy, conflicts_with = "listen")]
     toxiproxy: Option<String>,
+    /// Who loses, refuses and swallows packets: our proxies, or (as root on Linux) the kernel
+    /// [default: user]
+    #[arg(long, value_enum, value_name = "MODE")]
+    network: Option<Network>,
     /// The first proxy's address; the others follow it. Port 0 is any free port [default:
     /// 127.0.0.1:21211, or free ports]
     #[arg(long, value_name = "ADDRESS", value_parser = read_listen)]
@@ -78,6 +82,13 @@ pub(super) struct Arguments {
     /// Print the resolved plan as a TOML file that can be run again, and stop
     #[arg(long)]
     dry_run: bool,
+}
+
+/// The values of `-network`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Network {
+    User,
+    Kernel,
 }
 
 /// The values of `-nodes`.
@@ -114,6 +125,10 @@ impl Arguments {
             listen: self.listen,
             api: self.api,
             toxiproxy: self.toxiproxy.clone(),
+            network: self.network.map(|network| match network {
+                Network::User => NetworkMode::User,
+                Network::Kernel => NetworkMode::Kernel,
+            }),
             seed: self.seed,
         }
     }

@@ -39,6 +39,9 @@ pub enum LabError {
         /// What it answered, or did instead.
         what: String,
     },
+    /// The network that `-network kernel` asks for cannot be had.
+    #[error("-network kernel cannot be had: {0}")]
+    Network(String),
     /// No `memcached` on PATH although one was asked for.
     #[error("no memcached on PATH; install it, or run with -nodes embedded")]
     NoMemcached,

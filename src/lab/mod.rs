@@ -9,8 +9,11 @@
 pub mod backend;
 pub mod error;
 pub mod fault;
+mod ground;
 pub mod injector;
 pub mod nemesis;
+#[cfg(target_os = "linux")]
+pub mod network;
 pub mod probe;
 pub mod timeline;
 
@@ -27,6 +30,7 @@ use self::backend::process::{ProcessConfig, ProcessNode, Supervisor};
 use self::backend::{Backend, NodeInfo};
 use self::error::LabError;
 use self::fault::{FAULTS, NodeAction};
+use self::ground::Ground;
 use self::injector::Injector;
 use self::nemesis::failed;
 use self::timeline::FaultSpec;
@@ -84,6 +88,23 @@ pub struct LabConfig {
     pub listen: Vec<Listen>,
     /// The control address of an external Toxiproxy, whose proxies stand in for ours.
     pub toxiproxy: Option<String>,
+    /// Who loses, refuses and swallows packets.
+    pub network: Network,
+}
+
+/// Who does the faults of the network.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Network {
+    /// Our proxies.
+    #[default]
+    User,
+    /// The kernel, with these programs, where it can; our proxies where it cannot.
+    Kernel {
+        /// `ip`, of iproute2.
+        ip: PathBuf,
+        /// `nft`, of nftables.
+        nft: PathBuf,
+    },
 }
 
 /// What is called when a node loses its data, before it does.
@@ -130,7 +151,9 @@ impl Lab {
     ) -> Result<Self, LabError> {
         let nodes = start_nodes(config, scope).await?;
         let network = scope.child("network");
-        let proxies = ProxySet::new(seed.fork("proxy"), events, &network);
+        let ground = Ground::prepare(config, nodes.len(), &network).await?;
+        let sockets = ground.sockets();
+        let proxies = ProxySet::listening_on(sockets, seed.fork("proxy"), events, &network);
         let mut notices = Vec::new();
         let (injector, addresses) = match &config.toxiproxy {
             Some(address) => {
@@ -144,8 +167,9 @@ impl Lab {
                     .map_err(|what| LabError::Toxiproxy { address: address.clone(), what })?
             }
             None => {
-                let addresses = put_proxies(&proxies, config, &nodes, &mut notices).await?;
-                (Injector::own(proxies.clone()), addresses)
+                let listen = ground.listen(config, nodes.len());
+                let addresses = put_proxies(&proxies, &listen, &nodes, &mut notices).await?;
+                (ground.injector(proxies.clone()), addresses)
             }
         };
         let info = (0..).map(NodeIndex).zip(&nodes).zip(addresses);
@@ -236,8 +260,7 @@ impl Lab {
 
     /// Ends the proxies and the nodes, and waits for them.
     pub async fn close(self) -> Closed {
-        // The thread of an external injector tidies up when nothing can be asked of it any more.
-        drop(self.injector);
+        self.injector.close().await;
         let network = self.network.close(CLOSE_GRACE).await;
         for node in self.nodes {
             node.into_inner().close().await;
@@ -298,13 +321,13 @@ async fn start_nodes(config: &LabConfig, scope: &Scope) -> Result<Vec<Backend>, 
 /// Puts a proxy in front of every node; returns where they listen.
 async fn put_proxies(
     proxies: &ProxySet,
-    config: &LabConfig,
+    listen: &[Listen],
     nodes: &[Backend],
     notices: &mut Vec<String>,
 ) -> Result<Vec<SocketAddr>, LabError> {
     let mut addresses = Vec::with_capacity(nodes.len());
     for (node, backend) in (0..).map(NodeIndex).zip(nodes) {
-        let listen = config.listen.get(node.position()).copied().unwrap_or(Listen::ANY);
+        let listen = listen.get(node.position()).copied().unwrap_or(Listen::ANY);
         addresses.push(put_proxy(proxies, node, listen, backend, notices).await?);
     }
     Ok(addresses)

@@ -73,7 +73,7 @@ impl<'lab> Nemesis<'lab> {
                 name: fault.name.clone(),
                 kind: fault.fault.kind.clone(),
                 nodes: fault.nodes.clone(),
-                parameters: parameters(fault),
+                parameters: parameters(fault, lab.injector().is_kernels(fault)),
                 applied_at: None,
                 healed_at: None,
                 touched: None,
@@ -210,8 +210,9 @@ impl<'lab> Nemesis<'lab> {
     }
 }
 
-/// The settings in their text form, with the direction and share where there is a network.
-fn parameters(fault: &FaultSpec) -> BTreeMap<String, String> {
+/// The settings in their text form, with the direction and share where there is a network, and who
+/// does it where that may be the kernel.
+fn parameters(fault: &FaultSpec, by_kernel: Option<bool>) -> BTreeMap<String, String> {
     let chosen = &fault.fault;
     if FAULTS.find(&chosen.kind).is_some() {
         return BTreeMap::new();
@@ -223,6 +224,9 @@ fn parameters(fault: &FaultSpec) -> BTreeMap<String, String> {
         .filter_map(|(name, value)| Some((name, kind?.setting(name)?.unit.format(value))))
         .map(|(name, text)| (name.to_owned(), text.trim_matches('"').to_owned()))
         .collect();
+    if let Some(by_kernel) = by_kernel {
+        parameters.insert("by".into(), if by_kernel { "kernel" } else { "proxy" }.into());
+    }
     parameters.insert("stream".into(), fault.direction.name().into());
     if fault.toxicity < 1.0 {
         parameters.insert("toxicity".into(), format!("{}%", fault.toxicity * 100.0));
@@ -285,6 +289,7 @@ mod tests {
         let scope = Scope::current("test");
         let config = LabConfig {
             toxiproxy: None,
+            network: crate::lab::Network::User,
             nodes: Nodes::Embedded,
             count: 1,
             memory_mib: 1,

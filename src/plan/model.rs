@@ -46,6 +46,8 @@ pub struct Plan {
     pub addresses: Addresses,
     /// The control address of an external Toxiproxy that stands in for our proxies.
     pub toxiproxy: Option<String>,
+    /// Who does the faults of the network.
+    pub network: NetworkMode,
 }
 
 impl Plan {
@@ -90,6 +92,27 @@ impl Phases {
     #[must_use]
     pub fn total(&self) -> Duration {
         Self::PLANNED.into_iter().map(|phase| self.length(phase)).sum()
+    }
+}
+
+/// Who does the faults of the network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NetworkMode {
+    /// Our proxies, on any machine.
+    #[default]
+    User,
+    /// The kernel, where it can: as root on Linux.
+    Kernel,
+}
+
+impl NetworkMode {
+    /// The word in files, on the command line and in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Kernel => "kernel",
+        }
     }
 }
 

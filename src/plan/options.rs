@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::model::Backend;
+use super::model::{Backend, NetworkMode};
 use crate::load::RateWish;
 
 /// The largest seed: JSON numbers above 2^53 are rounded by many readers.
@@ -35,6 +35,8 @@ pub struct Options {
     pub api: Option<SocketAddr>,
     /// The control address of an external Toxiproxy that stands in for our proxies.
     pub toxiproxy: Option<String>,
+    /// Who does the faults of the network.
+    pub network: Option<NetworkMode>,
     /// The seed.
     pub seed: Option<u64>,
 }

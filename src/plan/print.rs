@@ -2,7 +2,7 @@
 
 use md5::{Digest, Md5};
 
-use super::model::{Backend, FaultPlan, Listen, Plan};
+use super::model::{Backend, FaultPlan, Listen, NetworkMode, Plan};
 use super::text::{Text, string};
 use super::{client, fault, objective, workload};
 use crate::base::units::Ratio;
@@ -42,6 +42,9 @@ impl Plan {
         }
         if let Some(address) = &self.toxiproxy {
             text.string("toxiproxy", address);
+        }
+        if self.network != NetworkMode::User {
+            text.string("network", self.network.name());
         }
         text.table("phases");
         for phase in super::model::Phases::PLANNED {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::error::{FileError, PlanError};
 use super::fault::{self, Frame};
 use super::files::{Folder, Library};
-use super::model::{Addresses, FaultPlan, Listen, Nodes, Phases, Plan};
+use super::model::{Addresses, FaultPlan, Listen, NetworkMode, Nodes, Phases, Plan};
 use super::options::{Options, SEED_MAX, read_toxiproxy};
 use super::scale::Scale;
 use super::source::{Node, Source, Table};
@@ -22,7 +22,7 @@ use crate::event::Phase;
 use crate::judge::Objective;
 use crate::load::{RateWish, WORKERS_MAX, Workload};
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "name",
     "summary",
     "suites",
@@ -34,6 +34,7 @@ const KEYS: [&str; 17] = [
     "metrics_interval",
     "out",
     "toxiproxy",
+    "network",
     "nodes",
     "addresses",
     "phases",
@@ -110,6 +111,7 @@ impl Reader<'_> {
         };
         let (rate, concurrency) = (self.rate()?, self.concurrency()?);
         let (client_profile, client) = self.client()?;
+        let (addresses, toxiproxy) = (self.addresses(&nodes)?, self.toxiproxy(&faults)?);
         Ok(Plan {
             scenario: name.to_owned(),
             summary: summary(table)?,
@@ -123,9 +125,10 @@ impl Reader<'_> {
             objectives: self.objectives(&phases)?,
             metrics_interval: self.metrics_interval()?,
             out: self.out()?,
-            addresses: self.addresses(&nodes)?,
+            addresses,
             nodes,
-            toxiproxy: self.toxiproxy(&faults)?,
+            network: self.network(toxiproxy.is_some(), addresses.proxies.required)?,
+            toxiproxy,
             faults,
         })
     }
@@ -230,6 +233,21 @@ impl Reader<'_> {
             ))),
             _ => Ok(address),
         }
+    }
+
+    /// Who does the faults of the network; the kernel gives the proxies addresses of their own.
+    fn network(&self, toxiproxy: bool, addressed: bool) -> Result<NetworkMode, PlanError> {
+        let words = [NetworkMode::User, NetworkMode::Kernel].map(|mode| (mode.name(), mode));
+        let written = self.table.get("network");
+        let written = written.map(|node| node.word("network", &words)).transpose()?;
+        let mode = self.options.network.or(written).unwrap_or_default();
+        let in_the_way = match mode {
+            NetworkMode::Kernel if toxiproxy => "an external Toxiproxy does the faults itself",
+            NetworkMode::Kernel if addressed => "the proxies get addresses of their own",
+            _ => return Ok(mode),
+        };
+        let (flag, what) = (if toxiproxy { "-toxiproxy" } else { "-listen" }, in_the_way);
+        Err(PlanError::Option(format!("-network kernel: {what}; leave out {flag}")))
     }
 
     fn addresses(&self, nodes: &Nodes) -> Result<Addresses, PlanError> {

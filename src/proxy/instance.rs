@@ -19,6 +19,7 @@ use super::link::Ended;
 use super::listener::{Listener, resolve};
 use super::meter::Shared;
 use super::rule::Reporter;
+use super::sockets::Sockets;
 use super::table::{Place, ToxicTable};
 use super::tap::{CloseManner, Closer, ConnectionView, TapSnapshot};
 use super::upstream::{Upstream, reset_on_close};
@@ -54,6 +55,8 @@ pub(super) struct Surroundings {
     pub(super) lanes: Arc<[Lane]>,
     pub(super) seed: Seed,
     pub(super) events: Events,
+    /// Where its listener's sockets are made.
+    pub(super) sockets: Sockets,
 }
 
 /// A named proxy.
@@ -65,6 +68,8 @@ pub(super) struct Proxy {
     pub(super) scope: Scope,
     lanes: Arc<[Lane]>,
     pub(super) events: Events,
+    /// Where the listener's sockets are made.
+    pub(super) sockets: Sockets,
     seed: Seed,
     shared: Arc<Shared>,
     /// One change at a time; held across the waits of a change, never by a connection.
@@ -92,7 +97,7 @@ struct State {
 impl Proxy {
     /// A proxy that does not listen yet.
     pub(super) fn new(config: &ProxyConfig, given: Surroundings) -> Result<Arc<Self>, ProxyError> {
-        let Surroundings { scope, lanes, seed, events } = given;
+        let Surroundings { scope, lanes, seed, events, sockets } = given;
         for (field, text) in [("name", &config.name), ("upstream", &config.upstream)] {
             if text.is_empty() {
                 return Err(ProxyError::MissingField(field));
@@ -106,6 +111,7 @@ impl Proxy {
             lanes,
             shared: Arc::new(Shared::new(Reporter::new(&events, config.node))),
             events,
+            sockets,
             seed,
             control: tokio::sync::Mutex::default(),
             state: Mutex::new(State {

@@ -15,11 +15,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::ProxyError;
 use super::instance::Proxy;
+use super::sockets::Sockets;
 use super::toxic::Entrance;
 use crate::event::EventKind;
 
@@ -54,11 +55,14 @@ impl Listener {
         address: SocketAddr,
         entrance: Entrance,
     ) -> Result<Self, ProxyError> {
-        let socket = listen(address).map_err(|error| listen_error(address, &error))?;
+        let sockets = &proxy.sockets;
+        let socket =
+            listen(sockets, address).await.map_err(|error| listen_error(address, &error))?;
         let bound = socket.local_addr().map_err(|error| listen_error(address, &error))?;
         let mut door = Door::Open(socket);
         if entrance != Entrance::Open {
-            door.turn(entrance, bound).await.map_err(|error| listen_error(address, &error))?;
+            let turned = door.turn(entrance, bound, sockets).await;
+            turned.map_err(|error| listen_error(address, &error))?;
         }
         let (commands, inbox) = mpsc::channel(1);
         let task = run(Arc::clone(proxy), door, bound, inbox);
@@ -109,7 +113,7 @@ async fn run(
             () = &mut cancelled => break proxy.end_connections(),
             command = inbox.recv() => match command {
                 Some(Command::Turn(entrance, done)) => {
-                    let turned = door.turn(entrance, bound).await;
+                    let turned = door.turn(entrance, bound, &proxy.sockets).await;
                     if entrance == Entrance::Refused {
                         // They ended with the socket; their ports may become clients'.
                         fillers.clear();
@@ -195,7 +199,12 @@ impl Door {
     }
 
     /// Every turn goes through open: the states differ from it, not from each other.
-    async fn turn(&mut self, entrance: Entrance, bound: SocketAddr) -> io::Result<()> {
+    async fn turn(
+        &mut self,
+        entrance: Entrance,
+        bound: SocketAddr,
+        sockets: &Sockets,
+    ) -> io::Result<()> {
         if self.entrance() == Some(entrance) {
             return Ok(());
         }
@@ -213,17 +222,17 @@ impl Door {
                     return Err(error);
                 }
             },
-            Self::Lost => listen(bound)?,
+            Self::Lost => listen(sockets, bound).await?,
         };
         *self = match entrance {
             Entrance::Open => Self::Open(listener),
             Entrance::Unanswered => {
-                let fillers = fill(&listener, bound).await?;
+                let fillers = fill(&listener, bound, sockets).await?;
                 Self::Unanswered(listener, fillers)
             }
             Entrance::Refused => {
                 drop(listener);
-                Self::Refused(bind(bound)?)
+                Self::Refused(bind(sockets, bound).await?)
             }
         };
         Ok(())
@@ -240,12 +249,20 @@ impl Door {
 }
 
 /// Takes the room in the accept queue, until a connect of our own is not answered either.
-async fn fill(listener: &TcpListener, bound: SocketAddr) -> io::Result<Vec<TcpStream>> {
+async fn fill(
+    listener: &TcpListener,
+    bound: SocketAddr,
+    sockets: &Sockets,
+) -> io::Result<Vec<TcpStream>> {
     SockRef::from(listener).listen(0)?;
     let to = SocketAddr::new(loopback(bound.ip()), bound.port());
     let mut fillers = Vec::new();
     while fillers.len() < FILLERS_MAX {
-        match tokio::time::timeout(FILL_TIMEOUT, TcpStream::connect(to)).await {
+        // In the listener's own network, where nothing that the lab breaks lies in between.
+        let socket = sockets.stream(Domain::for_address(to)).await?;
+        socket.set_nonblocking(true)?;
+        let connected = TcpSocket::from_std_stream(socket.into()).connect(to);
+        match tokio::time::timeout(FILL_TIMEOUT, connected).await {
             Ok(filler) => fillers.push(filler?),
             Err(_) => break,
         }
@@ -263,8 +280,8 @@ const fn loopback(ip: IpAddr) -> IpAddr {
 }
 
 /// A bound socket that does not listen yet.
-fn bind(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+async fn bind(sockets: &Sockets, address: SocketAddr) -> io::Result<Socket> {
+    let socket = sockets.stream(Domain::for_address(address)).await?;
     // As every server on Unix: connections of an earlier life do not keep the port.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
@@ -276,8 +293,8 @@ fn bind(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = bind(address)?;
+async fn listen(sockets: &Sockets, address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = bind(sockets, address).await?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
 }
@@ -368,11 +385,12 @@ mod tests {
     }
 
     /// Catches an error in other words than Toxiproxy's, which its clients compare.
-    #[test]
-    fn a_taken_port_is_reported_in_toxiproxys_words() {
+    #[tokio::test]
+    async fn a_taken_port_is_reported_in_toxiproxys_words() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap();
-        let error = listen_error(address, &bind(address).unwrap_err());
+        let error = bind(&Sockets::default(), address).await.unwrap_err();
+        let error = listen_error(address, &error);
         assert_eq!(
             error.to_string(),
             format!("listen tcp {address}: bind: address already in use")

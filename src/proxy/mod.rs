@@ -26,6 +26,7 @@ mod meter;
 mod outbox;
 pub mod rule;
 mod set;
+mod sockets;
 mod table;
 mod tap;
 pub mod toxic;
@@ -36,4 +37,5 @@ pub use config::{Dial, ProxyConfig, ProxyUpdate, ProxyView, Stream, ToxicConfig,
 pub use error::ProxyError;
 pub use outbox::{Due, Outbox};
 pub use set::ProxySet;
+pub use sockets::Sockets;
 pub use tap::{CloseManner, Closer, ConnectionView, LatencyView, TapSnapshot};

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use super::config::{ProxyConfig, ProxyUpdate, ProxyView, ToxicConfig, ToxicUpdate, ToxicView};
 use super::error::ProxyError;
 use super::instance::{Proxy, Surroundings};
+use super::sockets::Sockets;
 use super::tap::{ConnectionView, TapSnapshot};
 use crate::base::lane::Lane;
 use crate::base::scope::Scope;
@@ -35,6 +36,7 @@ struct Inner {
     scope: Scope,
     /// Where connections run; none where the system gives no thread: then they run where we do.
     lanes: Arc<[Lane]>,
+    sockets: Sockets,
     /// One creation or deletion at a time, so that two of the same name cannot both bind.
     membership: tokio::sync::Mutex<()>,
     proxies: Mutex<BTreeMap<String, Arc<Proxy>>>,
@@ -45,6 +47,12 @@ impl ProxySet {
     /// connection and toxic name.
     #[must_use]
     pub fn new(seed: Seed, events: Events, scope: &Scope) -> Self {
+        Self::listening_on(Sockets::default(), seed, events, scope)
+    }
+
+    /// An empty set like [`ProxySet::new`], whose proxies listen on these sockets.
+    #[must_use]
+    pub fn listening_on(sockets: Sockets, seed: Seed, events: Events, scope: &Scope) -> Self {
         let scope = scope.child("proxies");
         let lanes = lanes(&scope);
         Self {
@@ -53,6 +61,7 @@ impl ProxySet {
                 events,
                 lanes,
                 scope,
+                sockets,
                 membership: tokio::sync::Mutex::default(),
                 proxies: Mutex::default(),
             }),
@@ -71,6 +80,7 @@ impl ProxySet {
             lanes: Arc::clone(&inner.lanes),
             seed: inner.seed.fork("proxy").fork(&config.name),
             events: inner.events.clone(),
+            sockets: inner.sockets.clone(),
         };
         let proxy = Proxy::new(&config, place)?;
         if inner.proxies.lock().contains_key(&config.name) {

@@ -31,6 +31,8 @@ pub struct Header {
     pub client_profile: String,
     /// A hash over the resolved plan.
     pub plan_hash: String,
+    /// Who did the faults of the network.
+    pub network: String,
 }
 
 impl Report {
@@ -46,6 +48,7 @@ impl Report {
             workload: header.workload,
             client_profile: header.client_profile,
             plan_hash: header.plan_hash,
+            network: header.network,
             started_at: summary.started_at.rfc3339(),
             duration_s: summary.inputs.ended.as_secs_f64(),
             partial: summary.inputs.partial,

@@ -41,6 +41,9 @@ pub struct Start {
     pub duration_s: f64,
     /// A hash over the resolved plan.
     pub plan_hash: String,
+    /// Who does the faults of the network: `user` or `kernel`.
+    #[serde(default = "super::model::user_network")]
+    pub network: String,
     /// The nodes.
     pub nodes: Vec<StartNode>,
     /// Where the control API listens; `null`: nowhere.
@@ -74,6 +77,7 @@ impl Start {
             workload: header.workload.clone(),
             duration_s: duration.as_secs_f64(),
             plan_hash: header.plan_hash.clone(),
+            network: header.network.clone(),
             nodes: Vec::new(),
             api_address: None,
         }

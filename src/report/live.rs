@@ -31,6 +31,9 @@ fn nodes(start: &Start) -> String {
             node.address, node.proxy_address
         );
     }
+    if start.network != "user" {
+        let _ = writeln!(text, "the faults of the network are the {}'s own", start.network);
+    }
     if let Some(api) = &start.api_address {
         let _ = writeln!(text, "control API on http://{api}");
     }

@@ -16,6 +16,11 @@ use crate::record::{LatencyUs, Partial};
 /// The version of the output contract.
 pub const SCHEMA_VERSION: u32 = 1;
 
+/// What did the faults of runs that were stored before there was a choice.
+pub(super) fn user_network() -> String {
+    "user".to_owned()
+}
+
 /// One run of one scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
@@ -33,6 +38,9 @@ pub struct Report {
     pub client_profile: String,
     /// A hash over the resolved plan: two runs with the same one asked for the same.
     pub plan_hash: String,
+    /// Who did the faults of the network: `user`, our proxies; `kernel`, the kernel where it can.
+    #[serde(default = "user_network")]
+    pub network: String,
     /// When the run began, RFC 3339.
     pub started_at: String,
     /// How long it took, in seconds.

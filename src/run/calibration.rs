@@ -96,6 +96,7 @@ async fn in_scope(scope: &Scope) -> Result<Vec<Check>, RunError> {
         memory_mib: 64,
         listen: vec![Listen::ANY],
         toxiproxy: None,
+        network: crate::lab::Network::User,
     };
     // Nobody tells the oracle of a loss: it must find the planted one by itself.
     let unsaid = Arc::new(|_| ());

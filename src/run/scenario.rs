@@ -138,6 +138,7 @@ impl Stage {
         let hook = Arc::clone(&loaded);
         let mut lab = setup::lab(&plan.nodes, &plan.addresses, environment)?;
         lab.toxiproxy.clone_from(&plan.toxiproxy);
+        lab.network = setup::network(plan.network, environment)?;
         let lab = Lab::start(
             &lab,
             plan.seed,

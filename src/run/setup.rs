@@ -8,8 +8,8 @@ use crate::lab::backend::NodeInfo;
 use crate::lab::backend::process::find_program;
 use crate::lab::error::LabError;
 use crate::lab::timeline::FaultSpec;
-use crate::lab::{LabConfig, Listen, Nodes};
-use crate::plan::{Addresses, Backend, Nodes as PlannedNodes, Plan};
+use crate::lab::{LabConfig, Listen, Network, Nodes};
+use crate::plan::{Addresses, Backend, NetworkMode, Nodes as PlannedNodes, Plan};
 use crate::report::{Header, Start, StartNode};
 
 /// Memory for items of a node that the harness starts, in MiB.
@@ -31,6 +31,7 @@ pub(super) fn header(plan: &Plan) -> Header {
         workload: plan.workload.name.clone(),
         client_profile: plan.client_profile.clone(),
         plan_hash: plan.hash(),
+        network: plan.network.name().to_owned(),
     }
 }
 
@@ -90,7 +91,26 @@ pub(super) fn lab(
         memory_mib: MEMORY_MIB,
         listen: (0..planned.count).map(listen).collect(),
         toxiproxy: None,
+        network: Network::User,
     })
+}
+
+/// Who does the faults of the network.
+///
+/// # Errors
+/// When a program is missing that the kernel's needs.
+pub(super) fn network(mode: NetworkMode, environment: &Environment) -> Result<Network, LabError> {
+    let find = |program: &str, package: &str| {
+        find_program(program, &environment.path).ok_or_else(|| {
+            LabError::Network(format!("there is no `{program}` on PATH; install {package}"))
+        })
+    };
+    match mode {
+        NetworkMode::User => Ok(Network::User),
+        NetworkMode::Kernel => {
+            Ok(Network::Kernel { ip: find("ip", "iproute2")?, nft: find("nft", "nftables")? })
+        }
+    }
 }
 
 /// What the client is given: the proxies, as if they were the nodes.

@@ -93,6 +93,7 @@ fn journalled(out: &Path, partial: Option<Partial>) -> (Journal, Report) {
         workload: "told".to_owned(),
         client_profile: "default".to_owned(),
         plan_hash: String::new(),
+        network: "user".to_owned(),
     };
     let report = Report::new(header, &summary, &judge(&summary, &[]));
     (journal, report)

@@ -1,5 +1,7 @@
-//! Who breaks the network, one file each: our own proxies, or an external Toxiproxy.
+//! Who breaks the network, one file each: our own proxies, the kernel, or an external Toxiproxy.
 
+#[cfg(target_os = "linux")]
+mod kernel;
 mod own;
 #[cfg(feature = "toxiproxy")]
 mod toxiproxy;
@@ -9,6 +11,8 @@ use std::net::SocketAddr;
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::lab::fault::FAULTS;
+#[cfg(target_os = "linux")]
+use crate::lab::network::KernelNetwork;
 use crate::lab::timeline::{FaultSpec, overlapping};
 use crate::proxy::ProxySet;
 
@@ -17,6 +21,9 @@ use crate::proxy::ProxySet;
 pub(crate) enum Injector {
     /// Our own proxies.
     Own(own::OwnInjector),
+    /// The kernel, and our own proxies for what it cannot do.
+    #[cfg(target_os = "linux")]
+    Kernel(kernel::KernelInjector),
     /// An external Toxiproxy.
     #[cfg(feature = "toxiproxy")]
     Toxiproxy(toxiproxy::ToxiproxyInjector),
@@ -32,6 +39,30 @@ pub(crate) struct ActiveToxic {
 impl Injector {
     pub(crate) const fn own(proxies: ProxySet) -> Self {
         Self::Own(own::OwnInjector::new(proxies))
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) const fn kernel(network: KernelNetwork, proxies: ProxySet) -> Self {
+        Self::Kernel(kernel::KernelInjector::new(network, proxies))
+    }
+
+    /// Whether the kernel does `fault`, where it does any.
+    pub(crate) fn is_kernels(&self, fault: &FaultSpec) -> Option<bool> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Kernel(_) => Some(KernelNetwork::does(fault)),
+            _ => None,
+        }
+    }
+
+    /// Takes down what only the injector has.
+    pub(crate) async fn close(self) {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Kernel(kernel) => kernel.close().await,
+            // The thread of an external one tidies up when nothing can be asked of it any more.
+            _ => drop(self),
+        }
     }
 
     /// An injector that drives the Toxiproxy whose control API is at `address`, and where its
@@ -66,13 +97,21 @@ impl Injector {
 
     /// Whether what passes the proxies is counted.
     pub(crate) const fn has_taps(&self) -> bool {
-        matches!(self, Self::Own(_))
+        match self {
+            Self::Own(_) => true,
+            #[cfg(target_os = "linux")]
+            Self::Kernel(_) => true,
+            #[cfg(feature = "toxiproxy")]
+            Self::Toxiproxy(_) => false,
+        }
     }
 
     /// Whether it can do `fault`; asked before a run starts.
     pub(crate) fn can(&self, fault: &FaultSpec) -> Result<(), String> {
         match self {
             Self::Own(own) => own.can(fault),
+            #[cfg(target_os = "linux")]
+            Self::Kernel(kernel) => kernel.can(fault),
             #[cfg(feature = "toxiproxy")]
             Self::Toxiproxy(_) => toxiproxy::can(fault),
         }
@@ -84,7 +123,7 @@ impl Injector {
         &self,
         faults: &'a [FaultSpec],
     ) -> Result<(), (&'a FaultSpec, String)> {
-        if matches!(self, Self::Own(_)) {
+        if self.has_taps() {
             return Ok(());
         }
         let network = |fault: &&FaultSpec| FAULTS.find(&fault.fault.kind).is_none();
@@ -105,6 +144,8 @@ impl Injector {
     pub(crate) fn toxics(&self, fault: &FaultSpec) -> Vec<ActiveToxic> {
         match self {
             Self::Own(own) => own.toxics(fault),
+            #[cfg(target_os = "linux")]
+            Self::Kernel(kernel) => kernel.toxics(fault),
             #[cfg(feature = "toxiproxy")]
             Self::Toxiproxy(_) => toxiproxy::toxics(fault),
         }
@@ -114,6 +155,8 @@ impl Injector {
     pub(crate) async fn apply(&self, fault: &FaultSpec) -> Result<(), String> {
         match self {
             Self::Own(own) => own.apply(fault).await,
+            #[cfg(target_os = "linux")]
+            Self::Kernel(kernel) => kernel.apply(fault).await,
             #[cfg(feature = "toxiproxy")]
             Self::Toxiproxy(toxiproxy) => toxiproxy.apply(fault).await,
         }
@@ -124,6 +167,8 @@ impl Injector {
     pub(crate) async fn heal(&self, toxics: Vec<ActiveToxic>) -> Result<Option<u64>, String> {
         match self {
             Self::Own(own) => own.heal(toxics).await.map(Some),
+            #[cfg(target_os = "linux")]
+            Self::Kernel(kernel) => kernel.heal(toxics).await.map(Some),
             #[cfg(feature = "toxiproxy")]
             Self::Toxiproxy(toxiproxy) => toxiproxy.heal(toxics).await.map(|()| None),
         }

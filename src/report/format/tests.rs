@@ -75,6 +75,7 @@ fn run_of(story: &Story, behave: impl Fn(u16, u64) -> (Outcome, u64)) -> Stored 
         workload: "mixed".to_owned(),
         client_profile: "default".to_owned(),
         plan_hash: "abc123".to_owned(),
+        network: "user".to_owned(),
     };
     let mut report = Report::new(header, &summary, &judge(&summary, &objectives));
     // The wall clock is the one thing in a report that differs from run to run.

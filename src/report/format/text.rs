@@ -61,6 +61,9 @@ impl Page {
             "{word}  {}, {} workload, {} client, {:.1} s, seed {}",
             report.scenario, report.workload, report.client_profile, report.duration_s, report.seed
         ));
+        if report.network != "user" {
+            self.line(&format!("  the faults of the network are the {}'s own", report.network));
+        }
         if let Some(partial) = report.partial {
             let why = match partial {
                 crate::record::Partial::Interrupted => "it was interrupted",

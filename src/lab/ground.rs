@@ -1,0 +1,73 @@
+//! What the proxies stand on: the network of this process, or one of the kernel's around them.
+
+use super::error::LabError;
+use super::injector::Injector;
+#[cfg(target_os = "linux")]
+use super::network::{KernelNetwork, NetworkTools};
+use super::{LabConfig, Listen, Network};
+use crate::base::name::NodeIndex;
+use crate::base::scope::Scope;
+use crate::proxy::{ProxySet, Sockets};
+
+#[derive(Debug)]
+pub(super) enum Ground {
+    /// The network of this process.
+    Own,
+    /// A network of the kernel's.
+    #[cfg(target_os = "linux")]
+    Kernel(KernelNetwork),
+}
+
+impl Ground {
+    /// Prepares the ground for `count` proxies.
+    pub(super) async fn prepare(
+        config: &LabConfig,
+        count: usize,
+        scope: &Scope,
+    ) -> Result<Self, LabError> {
+        match &config.network {
+            Network::User => Ok(Self::Own),
+            #[cfg(target_os = "linux")]
+            Network::Kernel { ip, nft } => {
+                let tools = NetworkTools { ip: ip.clone(), nft: nft.clone() };
+                let count = u16::try_from(count).unwrap_or(u16::MAX);
+                let started = KernelNetwork::start(tools, count, scope).await;
+                started.map(Self::Kernel).map_err(LabError::Network)
+            }
+            #[cfg(not(target_os = "linux"))]
+            Network::Kernel { .. } => {
+                let _ = (count, scope);
+                Err(LabError::Network("only Linux has it; leave -network out".to_owned()))
+            }
+        }
+    }
+
+    pub(super) fn sockets(&self) -> Sockets {
+        match self {
+            Self::Own => Sockets::default(),
+            #[cfg(target_os = "linux")]
+            Self::Kernel(network) => network.sockets(),
+        }
+    }
+
+    /// Where the proxies listen.
+    pub(super) fn listen(&self, config: &LabConfig, count: usize) -> Vec<Listen> {
+        match self {
+            Self::Own => config.listen.clone(),
+            #[cfg(target_os = "linux")]
+            Self::Kernel(network) => (0..)
+                .map(NodeIndex)
+                .take(count)
+                .map(|node| Listen { address: network.address(node), explicit: true })
+                .collect(),
+        }
+    }
+
+    pub(super) fn injector(self, proxies: ProxySet) -> Injector {
+        match self {
+            Self::Own => Injector::own(proxies),
+            #[cfg(target_os = "linux")]
+            Self::Kernel(network) => Injector::kernel(network, proxies),
+        }
+    }
+}

@@ -216,6 +216,7 @@ fn render_packet(
 fn error_status(error: &[u8]) -> u16 {
     match error {
         _ if error.starts_with(b"SERVER_ERROR object too large") => 3,
+        _ if error.starts_with(b"SERVER_ERROR busy") => 0x85,
         _ if error.starts_with(b"SERVER_ERROR") => 0x82,
         _ if error.starts_with(b"CLIENT_ERROR") => 4,
         _ => 0x81,

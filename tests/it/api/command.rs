@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 
 use super::{Api, within};
+use crate::memcached::Memcached;
 
 /// What a command wrote, and how it ended.
 #[derive(Debug, PartialEq)]
@@ -260,13 +261,13 @@ async fn is_echoed(client: &mut TcpStream) -> bool {
     within(async { client.write_all(b"x").await.is_ok() && client.read_u8().await.is_ok() }).await
 }
 
-/// A script of `tests/clients` against a fresh server.
-async fn story(program: &str, script: &str) {
+/// A script of `tests/clients` against a fresh server. It has limits of its own, far beyond ours.
+async fn story(program: &str, script: &str, arguments: &[&str]) {
     let api = Api::new().await;
     let script = format!("{}/tests/clients/{script}", env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new(program);
-    command.args([&script, &api.address.to_string()]).stdin(Stdio::null()).kill_on_drop(true);
-    let output = within(command.output()).await.unwrap();
+    command.args([&script, &api.address.to_string()]).args(arguments);
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -274,12 +275,33 @@ async fn story(program: &str, script: &str) {
 #[tokio::test]
 #[cfg_attr(not(real_python_clients), ignore = "needs harness-python-clients on PATH")]
 async fn the_python_client_drives_it_unchanged() {
-    story("harness-python-clients", "python.py").await;
+    story("harness-python-clients", "python.py", &[]).await;
 }
 
 /// Catches an answer that toxiproxy-node-client does not understand.
 #[tokio::test]
 #[cfg_attr(not(real_node_clients), ignore = "needs harness-node-clients on PATH")]
 async fn the_node_client_drives_it_unchanged() {
-    story("harness-node-clients", "node.js").await;
+    story("harness-node-clients", "node.js", &[]).await;
+}
+
+/// Catches a message fault that pymemcache, or pylibmc in text or binary, takes for something else, and
+/// one that leaves it out of step.
+#[tokio::test]
+#[cfg_attr(
+    not(all(real_memcached, real_python_clients)),
+    ignore = "needs memcached and harness-python-clients on PATH"
+)]
+async fn python_clients_see_the_faults_they_should() {
+    story("harness-python-clients", "faults.py", &[Memcached::start().upstream()]).await;
+}
+
+/// Catches the same with memjs, which speaks binary, and memcached, which speaks text.
+#[tokio::test]
+#[cfg_attr(
+    not(all(real_memcached, real_node_clients)),
+    ignore = "needs memcached and harness-node-clients on PATH"
+)]
+async fn node_clients_see_the_faults_they_should() {
+    story("harness-node-clients", "faults.js", &[Memcached::start().upstream()]).await;
 }

@@ -89,6 +89,13 @@ pub(super) fn doubts(summary: &Summary, analysis: &Analysis) -> Vec<String> {
     for (what, delay, p99, max) in late {
         reasons.extend(delay.and_then(|delay| lateness(what, delay, p99, max)));
     }
+    let wrong = harness.calibration.iter().filter(|check| !check.pass);
+    reasons.extend(wrong.map(|check| {
+        format!(
+            "the harness failed its own calibration before the run: {}: {} measured, {} expected",
+            check.name, check.measured, check.expected
+        )
+    }));
     reasons.extend(disturbed(summary, analysis));
     if has_faults(summary) {
         reasons.extend(unsteady(summary));

@@ -174,7 +174,7 @@ mod tests {
     use crate::event::{ErrorClass, Outcome, Phase};
     use crate::judge::{Bound, judge};
     use crate::record::synthetic::{FAULT_MS, HEAL_MS, Story, usual};
-    use crate::record::{DelayUs, LoadTotals, Stall, TaskEnd};
+    use crate::record::{CalibrationCheck, DelayUs, LoadTotals, Stall, TaskEnd};
 
     fn objective(measure: &str, bound: Bound) -> Objective {
         Objective {
@@ -207,11 +207,17 @@ mod tests {
         );
     }
 
+    fn blind() -> CalibrationCheck {
+        let text = str::to_owned;
+        let (name, expected) = (text("p99 under a stall"), text("95 ms"));
+        CalibrationCheck { name, expected, measured: text("0.3 ms"), pass: false }
+    }
+
     /// Catches a gate, a doubt or a blemish that no longer decides, or that names no reason.
     #[test]
     fn each_rule_decides() {
         type Edit = fn(&mut Summary);
-        let rules: [(Edit, Verdict, &str); 10] = [
+        let rules: [(Edit, Verdict, &str); 11] = [
             (|s| s.inputs.data.wrong = 1, Verdict::Fail, "never written: 1"),
             (|s| s.inputs.data.corrupt = 2, Verdict::Fail, "not their own: 2"),
             (|s| s.inputs.load.tickets_issued += 1, Verdict::Fail, "not accounted for"),
@@ -236,6 +242,11 @@ mod tests {
                 },
                 Verdict::Invalid,
                 "up to 301 ms late",
+            ),
+            (
+                |s| s.inputs.harness.calibration = vec![blind()],
+                Verdict::Invalid,
+                "calibration before the run: p99 under a stall: 0.3 ms measured, 95 ms expected",
             ),
             (|s| s.inputs.faults[0].healed = None, Verdict::Invalid, "`down` was never healed"),
             (|s| s.inputs.wire[0].dirty_reuse = 1, Verdict::Degraded, "owed a reply"),

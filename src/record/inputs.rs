@@ -172,10 +172,25 @@ pub struct HarnessTotals {
     pub cpu_pressure: Option<f64>,
     /// When the machine stood still.
     pub stalls: Stalls,
+    /// What the harness measured before the run of which it knew the answer.
+    pub calibration: Vec<CalibrationCheck>,
     /// Bounds that were reached, one sentence each.
     pub limits: Vec<String>,
     /// What became of the tasks.
     pub tasks: TaskEnd,
+}
+
+/// One thing whose answer the harness knew beforehand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct CalibrationCheck {
+    /// What was measured.
+    pub name: String,
+    /// The answer.
+    pub expected: String,
+    /// What came out.
+    pub measured: String,
+    /// Whether that is the answer.
+    pub pass: bool,
 }
 
 /// One fault as it really was.

@@ -279,6 +279,7 @@ fn harness(summary: &Summary) -> HarnessReport {
         timer_delay_us: TimerDelay { p99: timer.p99, max: timer.max },
         cpu_pressure: inputs.harness.cpu_pressure,
         stalls: stalls(&inputs.harness.stalls),
+        calibration: inputs.harness.calibration.clone(),
         shed_tickets: inputs.load.shed_tickets,
         tickets_issued: inputs.load.tickets_issued,
         tickets_closed: inputs.load.tickets_closed,

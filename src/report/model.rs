@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::name::NodeIndex;
 use crate::event::{BreakerState, Phase, ViolationKind};
 use crate::judge::{Grade, Verdict};
-use crate::record::{LatencyUs, Partial};
+use crate::record::{CalibrationCheck, LatencyUs, Partial};
 
 /// The version of the output contract.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -329,6 +329,10 @@ pub struct HarnessReport {
     pub tickets_issued: u64,
     /// Operations that came to an end.
     pub tickets_closed: u64,
+    /// What was measured before the run of which the answer was known; one that is wrong makes the
+    /// run invalid.
+    #[serde(default)]
+    pub calibration: Vec<CalibrationCheck>,
     /// Bounds that were reached, one sentence each.
     pub limits: Vec<String>,
 }

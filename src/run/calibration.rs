@@ -1,5 +1,9 @@
 //! Calibration: the harness measures what it knows the answer to, on this machine, and says whether
 //! it was right. A harness that cannot see a planted stall has no say about a real one.
+//!
+//! `harness doctor` measures all of it, with narrow limits. Before each run the [`glance`] plants one
+//! short stall: it finds a harness that is blind, and leaves it to the noise watch to find a machine
+//! that is busy.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +49,14 @@ const STALLS: u32 = 5;
 /// so one in a hundred of all waits 190 ms or longer.
 const STALL_P99: (Duration, Duration) = (Duration::from_millis(170), Duration::from_millis(210));
 
+/// The glance: one stall of this length in the middle of this time. A fifth of the operations meet
+/// it, so one in a hundred of all waits 95 ms or longer; it may be longer on a busy machine, which
+/// the noise watch judges, but never shorter.
+const GLANCE: Duration = Duration::from_millis(500);
+const GLANCE_STALL: Duration = Duration::from_millis(100);
+const GLANCE_P99: (Duration, Duration) = (Duration::from_millis(80), Duration::from_millis(395));
+const GLANCE_PER_SECOND: f64 = 500.0;
+
 /// Workers, and keys that they read and write.
 const WORKERS: u32 = 50;
 const KEYS: i64 = 500;
@@ -68,6 +80,13 @@ impl Check {
         Self { name, expected, measured: millis(measured), pass: measured <= limit }
     }
 
+    fn between(name: &'static str, limits: (Duration, Duration), measured: Duration) -> Self {
+        let (least, most) = limits;
+        let expected = format!("{} to {}", millis(least), millis(most));
+        let pass = (least..=most).contains(&measured);
+        Self { name, expected, measured: millis(measured), pass }
+    }
+
     fn equal(name: &'static str, expected: u64, measured: u64) -> Self {
         let (pass, measured) = (measured == expected, measured.to_string());
         Self { name, expected: expected.to_string(), measured, pass }
@@ -89,7 +108,27 @@ pub async fn calibrate() -> Result<Vec<Check>, RunError> {
     checks
 }
 
-async fn in_scope(scope: &Scope) -> Result<Vec<Check>, RunError> {
+/// Looks once, for about half a second, whether a planted stall is seen, the rest is quick, and
+/// client and wire agree.
+///
+/// # Errors
+/// When the lab does not come up.
+pub(super) async fn glance(scope: &Scope) -> Result<Vec<Check>, RunError> {
+    let planted = fault("stall", "pause", GLANCE / 4, GLANCE_STALL);
+    let scope = scope.child("calibration");
+    let checks = glance_at(&[planted], &scope).await;
+    scope.close(GRACE).await;
+    checks
+}
+
+async fn glance_at(planted: &[FaultSpec], scope: &Scope) -> Result<Vec<Check>, RunError> {
+    let lab = start_lab(scope).await?;
+    let seen = measure(&lab, GLANCE_PER_SECOND, GLANCE, planted, scope).await?;
+    lab.close().await;
+    Ok(seen.of_a_glance())
+}
+
+async fn start_lab(scope: &Scope) -> Result<Lab, RunError> {
     let config = LabConfig {
         nodes: Nodes::Embedded,
         count: 1,
@@ -100,7 +139,11 @@ async fn in_scope(scope: &Scope) -> Result<Vec<Check>, RunError> {
     };
     // Nobody tells the oracle of a loss: it must find the planted one by itself.
     let unsaid = Arc::new(|_| ());
-    let lab = Lab::start(&config, Seed::new(1), Events::ignore(), unsaid, scope).await?;
+    Ok(Lab::start(&config, Seed::new(1), Events::ignore(), unsaid, scope).await?)
+}
+
+async fn in_scope(scope: &Scope) -> Result<Vec<Check>, RunError> {
+    let lab = start_lab(scope).await?;
     let mut checks = vec![timers().await];
     let idle = measure(&lab, 100.0, Duration::from_secs(2), &[], scope).await?;
     checks.push(Check::at_most("idle: response time at p99", FLOOR_MAX, idle.p99()));
@@ -159,31 +202,42 @@ struct Measured {
 
 impl Measured {
     fn p99(&self) -> Duration {
-        Duration::from_micros(self.responses.value_at_quantile(0.99))
+        self.quantile(0.99)
+    }
+
+    fn quantile(&self, quantile: f64) -> Duration {
+        Duration::from_micros(self.responses.value_at_quantile(quantile))
+    }
+
+    fn not_good(&self) -> u64 {
+        let bad = Outcome::all().filter(|outcome| !outcome.is_good());
+        bad.map(|outcome| self.totals.count(outcome)).sum()
+    }
+
+    fn of_a_glance(&self) -> Vec<Check> {
+        let totals = &self.totals;
+        vec![
+            Check::between("p99 under a 100 ms stall", GLANCE_P99, self.p99()),
+            Check::at_most("response time at p50", FLOOR_MAX, self.quantile(0.5)),
+            Check::equal("operations with an outcome", totals.issued, totals.closed()),
+            Check::equal("requests on the wire", self.requests.0, self.requests.1),
+            Check::equal("errors and wrong data", 0, self.not_good()),
+        ]
     }
 
     fn of_a_quiet_run(&self) -> Vec<Check> {
         let totals = &self.totals;
         let start_late = Duration::from_micros(totals.issue_delay.p99_us);
-        let bad = Outcome::all().filter(|outcome| !outcome.is_good());
-        let bad: u64 = bad.map(|outcome| totals.count(outcome)).sum();
         vec![
             Check::at_most("2,000/s: starts late at p99", START_LATE_MAX, start_late),
             Check::equal("2,000/s: operations with an outcome", totals.issued, totals.closed()),
             Check::equal("2,000/s: requests on the wire", self.requests.0, self.requests.1),
-            Check::equal("2,000/s: errors and wrong data", 0, bad),
+            Check::equal("2,000/s: errors and wrong data", 0, self.not_good()),
         ]
     }
 
     fn of_a_stall(&self) -> Check {
-        let (least, most) = STALL_P99;
-        let p99 = self.p99();
-        Check {
-            name: "200 ms stall each second: p99",
-            expected: format!("{} to {}", millis(least), millis(most)),
-            measured: millis(p99),
-            pass: (least..=most).contains(&p99),
-        }
+        Check::between("200 ms stall each second: p99", STALL_P99, self.p99())
     }
 
     fn of_a_loss(&self) -> Check {
@@ -291,12 +345,29 @@ mod tests {
         assert!(Check::equal("x", 3, 3).pass && !Check::equal("x", 3, 4).pass);
     }
 
+    /// Catches a glance that cannot fail: without its stall it must miss it, and nothing else.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_stall_that_is_not_seen_fails_the_glance() {
+        let scope = Scope::current("test");
+        let blind = glance_at(&[], &scope).await.unwrap();
+        let seeing = glance(&scope).await.unwrap();
+        scope.close(GRACE).await;
+        let p99 = |checks: &[Check]| checks[0].measured.trim_end_matches(" ms").parse::<f64>();
+        assert!(p99(&blind).unwrap() < p99(&seeing).unwrap(), "{blind:?} {seeing:?}");
+        assert!(p99(&seeing).unwrap() >= 80.0, "a stall of 100 ms cannot look shorter: {seeing:?}");
+        for checks in [blind, seeing] {
+            assert!(checks[2..].iter().all(|check| check.pass), "{checks:?}");
+        }
+    }
+
     /// Catches a stall of another share than the expected p99 is computed for.
     #[test]
     fn the_expected_p99_follows_from_the_stall() {
         let waits = STALL.saturating_sub(STALL_PERIOD / 100);
         let (least, most) = STALL_P99;
         assert!(least < waits && waits < most);
+        let waits = GLANCE_STALL.saturating_sub(GLANCE / 100);
+        assert!(GLANCE_P99.0 < waits && waits < GLANCE_P99.1);
         assert!(stalls().iter().all(|stall| stall.at + stall.length < STALL_PERIOD * STALLS));
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::noise::Noise;
 use super::sink::Sink;
+use super::{Check, RunError};
 use crate::base::scope::Closed;
 use crate::client::{ConnectionCounts, NodeSnapshot};
 use crate::event::CloseCause;
@@ -11,8 +12,8 @@ use crate::lab::backend::NodeInfo;
 use crate::lab::nemesis::FaultRecord;
 use crate::load;
 use crate::record::{
-    Connections, DataTotals, DelayUs, FaultInput, HarnessTotals, LoadTotals, NodeInput, NodeLive,
-    TaskEnd,
+    CalibrationCheck, Connections, DataTotals, DelayUs, FaultInput, HarnessTotals, LoadTotals,
+    NodeInput, NodeLive, TaskEnd,
 };
 
 /// Every node as it is now.
@@ -92,8 +93,32 @@ pub(super) fn data(totals: &load::LoadTotals) -> DataTotals {
     }
 }
 
+/// What calibration found, or that there was none.
+pub(super) fn calibration(checks: Result<Vec<Check>, RunError>) -> Vec<CalibrationCheck> {
+    let fact = |check: Check| CalibrationCheck {
+        name: check.name.to_owned(),
+        expected: check.expected,
+        measured: check.measured,
+        pass: check.pass,
+    };
+    match checks {
+        Ok(checks) => checks.into_iter().map(fact).collect(),
+        Err(error) => vec![CalibrationCheck {
+            name: "a node to calibrate on".to_owned(),
+            expected: "that it comes up".to_owned(),
+            measured: error.to_string(),
+            pass: false,
+        }],
+    }
+}
+
 /// How the harness itself fared.
-pub(super) fn harness(noise: Noise, limits: Vec<String>, closed: &Closed) -> HarnessTotals {
+pub(super) fn harness(
+    noise: Noise,
+    calibration: Vec<CalibrationCheck>,
+    limits: Vec<String>,
+    closed: &Closed,
+) -> HarnessTotals {
     HarnessTotals {
         timer_delay: noise.timer_delay_us_max.map(|max| DelayUs {
             p50: None,
@@ -102,6 +127,7 @@ pub(super) fn harness(noise: Noise, limits: Vec<String>, closed: &Closed) -> Har
         }),
         cpu_pressure: noise.cpu_pressure,
         stalls: noise.stalls,
+        calibration,
         limits,
         tasks: match closed {
             Closed::Clean => TaskEnd::Clean,

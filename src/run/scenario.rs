@@ -11,7 +11,7 @@ use super::control::Control;
 use super::noise::NoiseWatch;
 use super::sink::Sink;
 use super::wire::WireWatch;
-use super::{Environment, Observer, RunError, facts, setup};
+use super::{Environment, Observer, RunError, calibration, facts, setup};
 use crate::base::scope::{Closed, Scope};
 use crate::base::time::RunClock;
 use crate::client::Client;
@@ -23,7 +23,7 @@ use crate::load::{self, Load, LoadConfig};
 use crate::plan::Plan;
 use crate::proxy::api::Feed;
 use crate::record::journal::Journal;
-use crate::record::{Config, Inputs, Interval, Partial, PhaseClock, Recorder};
+use crate::record::{CalibrationCheck, Config, Inputs, Interval, Partial, PhaseClock, Recorder};
 use crate::report::{LINES_MAX, Line, Report, Stored, write_all};
 
 /// What lies between the end of the preload and the steady phase, so that its backlog is gone.
@@ -114,6 +114,7 @@ struct Stage {
     drain_grace: Duration,
     noise: Mutex<NoiseWatch>,
     wire: Mutex<WireWatch>,
+    calibration: Mutex<Vec<CalibrationCheck>>,
     scope: Scope,
 }
 
@@ -202,6 +203,7 @@ impl Stage {
             drain_grace: deadline * 3 + DRAIN_SLACK,
             noise: Mutex::new(noise),
             wire: Mutex::default(),
+            calibration: Mutex::default(),
             scope: scope.clone(),
         };
         Ok((stage, sink))
@@ -219,6 +221,8 @@ impl Stage {
         let phases = plan.phases;
         let settled = self.clock.started() + phases.warmup;
         self.begin(Phase::Warmup);
+        // While the machine has nothing else to do.
+        *self.calibration.lock() = facts::calibration(calibration::glance(&self.scope).await);
         self.load.preload().await;
         self.load.begin();
         tokio::join!(sleep_until(settled), sleep(SETTLE));
@@ -298,7 +302,7 @@ impl Stage {
             data: totals.as_ref().map(facts::data).unwrap_or_default(),
             wire,
             nodes,
-            harness: facts::harness(noise, limits, &closed),
+            harness: facts::harness(noise, self.calibration.into_inner(), limits, &closed),
             faults: facts::faults(records),
         };
         told.map(|()| (inputs, self.recorder))

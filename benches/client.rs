@@ -118,7 +118,13 @@ async fn answer_misses(stream: TcpStream) {
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
     while stream.read_line(&mut line).await.is_ok_and(|read| read > 0) {
-        if stream.write_all(b"END\r\n").await.is_err() {
+        // A get, or an `mg key Otoken k ...` in whose answer key and token come back.
+        let mut words = line.split_whitespace();
+        let miss = match (words.next(), words.next(), words.next()) {
+            (Some("mg"), Some(key), Some(token)) => format!("EN {token} k{key}\r\n"),
+            _ => "END\r\n".to_owned(),
+        };
+        if stream.write_all(miss.as_bytes()).await.is_err() {
             return;
         }
         line.clear();

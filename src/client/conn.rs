@@ -4,10 +4,12 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use async_memcached::{Client as Wire, Error};
+use async_memcached::{Client as Crate, Error};
 use tokio::time::{Instant, timeout};
 
+use super::link::Link;
 use super::server::{AddressError, Server};
+use super::standing::Standing;
 use super::trouble::connect_class;
 use crate::event::ErrorClass;
 
@@ -28,15 +30,15 @@ impl Endpoint {
     }
 
     /// Connects within `limit`. A name is looked up each time, so that a node that moves is found.
-    pub(super) async fn dial(&self, limit: Duration) -> Result<Wire, ErrorClass> {
+    pub(super) async fn dial(&self, limit: Duration) -> Result<Link, ErrorClass> {
         let dialling = async {
             match &self.fixed {
-                Some(fixed) => Wire::new(fixed).await,
-                None => Wire::new(self.look_up().await.map_err(Error::Connect)?).await,
+                Some(fixed) => Crate::new(fixed).await,
+                None => Crate::new(self.look_up().await.map_err(Error::Connect)?).await,
             }
         };
         match timeout(limit, dialling).await {
-            Ok(Ok(wire)) => Ok(wire),
+            Ok(Ok(socket)) => Ok(Link::Socket(socket)),
             Ok(Err(Error::Connect(error) | Error::Io(error))) => Err(connect_class(&error)),
             Ok(Err(_)) => Err(ErrorClass::Refused),
             Err(_) => Err(ErrorClass::ConnectTimeout),
@@ -61,7 +63,9 @@ fn name(address: Ipv4Addr, port: u16) -> String {
 
 /// An open connection and its history.
 pub(super) struct Connection {
-    pub(super) wire: Wire,
+    pub(super) link: Link,
+    /// What its last answer proves about the next.
+    pub(super) standing: Standing,
     /// Counted per node from 1.
     pub(super) id: u64,
     /// How often its node had been given up when it was dialled.

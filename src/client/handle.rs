@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::call::{Call, Failure, Item, MultiCall, Store, Trace};
 use super::command::{
-    Command, Counter, Delete, Direction, Exists, FlushAll, Get, MetaGet, MetaStore, Mode,
-    PlainStore, Stats, Touch, Version,
+    Command, Counter, Delete, Exists, FlushAll, Get, MetaGet, MetaStore, Mode, PlainStore, Stats,
+    Touch, Version,
 };
 use super::config::{ClientConfig, ConfigError};
+use super::link::Direction;
 use super::multi::{self, Placed, join};
 use super::node::{Node, Surroundings};
 use super::placement::Placement;

@@ -42,6 +42,7 @@
 //! # }
 //! ```
 
+mod attempt;
 mod backoff;
 pub mod breaker;
 mod call;
@@ -51,6 +52,8 @@ mod conn;
 mod counts;
 mod handle;
 mod heal;
+mod link;
+mod missed;
 mod multi;
 mod node;
 mod placement;
@@ -60,6 +63,7 @@ mod recovery;
 pub mod selector;
 mod server;
 mod snapshot;
+mod standing;
 mod trouble;
 mod ttl;
 mod upkeep;

@@ -5,23 +5,29 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::time::{Instant, timeout};
+use rand::Rng;
+use tokio::time::Instant;
 
 use super::breaker::{Breaker, Permit, Recorded, Verdict};
 use super::call::{Failure, Trace};
-use super::command::{Command, Effect, Ping};
+use super::command::{Command, Ping};
 use super::config::{ClientConfig, ConfigError};
 use super::heal;
+use super::missed::Missed;
 use super::placement::Placement;
-use super::pool::{Lease, Pool, Want};
+use super::pool::{Pool, Want};
 use super::recovery::{Lost, Recovery};
 use super::server::Server;
 use super::snapshot::NodeSnapshot;
-use super::trouble::{Fate, Trouble};
+use super::standing::Tokens;
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
-use crate::event::{CloseCause, ErrorClass, EventKind, Events};
+use crate::event::{ErrorClass, EventKind, Events};
+
+/// The key that a check asks for, behind the prefix of the client's own keys. Nobody stores it; it
+/// makes no difference if somebody does.
+const CHECK_KEY: &[u8] = b"in-step?";
 
 /// What all nodes of a client share.
 #[derive(Debug)]
@@ -35,26 +41,20 @@ pub(super) struct Surroundings {
 /// One node.
 #[derive(Debug)]
 pub(super) struct Node {
-    index: NodeIndex,
-    around: Arc<Surroundings>,
-    pool: Pool,
+    pub(super) index: NodeIndex,
+    pub(super) around: Arc<Surroundings>,
+    pub(super) pool: Pool,
+    pub(super) tokens: Tokens,
+    /// The key of the `mg` that checks a connection.
+    pub(super) check_key: Vec<u8>,
     breaker: Breaker,
     recovery: Mutex<Recovery>,
     /// `false` from when it is given up until it is reinstated, and after the client was closed.
     /// Decided in `recovery`; read by every call, so it stands here too.
     available: AtomicBool,
     closed: AtomicBool,
-    requests: AtomicU64,
-    pings: AtomicU64,
-}
-
-/// Why an attempt has no reply.
-#[derive(Clone, Copy, Debug)]
-enum Missed {
-    /// There was no connection to be had; `local` when the node was not even asked for one.
-    Unconnected { class: ErrorClass, local: bool },
-    /// The exchange failed; `reused` when it was on a warm connection.
-    Failed { trouble: Trouble, reused: bool },
+    pub(super) requests: AtomicU64,
+    pub(super) pings: AtomicU64,
 }
 
 impl Node {
@@ -74,6 +74,8 @@ impl Node {
         Ok(Self {
             index,
             pool: Pool::new(index, server, config, events.clone())?,
+            tokens: Tokens::new(seed.fork("tokens").stream().next_u64()),
+            check_key: [config.key_prefix.as_bytes(), CHECK_KEY].concat(),
             breaker,
             recovery: Mutex::new(recovery),
             available: AtomicBool::new(true),
@@ -111,87 +113,6 @@ impl Node {
         let indeterminate = sent_before || missed.may_be_applied(C::EFFECT);
         let class = missed.class();
         Err(if indeterminate { Failure::Indeterminate(class) } else { Failure::Error(class) })
-    }
-
-    /// One attempt: a connection and an exchange on it.
-    async fn attempt<C: Command>(
-        &self,
-        command: &C,
-        want: Want,
-        trace: &mut Trace,
-    ) -> Result<C::Reply, Missed> {
-        trace.attempts += 1;
-        let asked = Instant::now();
-        let lease = self.connect::<C>(want, trace).await;
-        let sent = Instant::now();
-        trace.connection_wait += sent.saturating_duration_since(asked);
-        let mut lease = lease?;
-        trace.sent.get_or_insert(sent);
-        trace.connection = lease.id();
-        let reused = lease.idle_for().is_some();
-        match self.exchange(command, &mut lease, trace).await {
-            Ok(reply) => {
-                lease.keep();
-                Ok(reply)
-            }
-            Err(trouble) => {
-                match trouble.close {
-                    Some(cause) => lease.close(cause),
-                    None => {
-                        trace.served_by = Some(self.index);
-                        lease.keep();
-                    }
-                }
-                Err(Missed::Failed { trouble, reused })
-            }
-        }
-    }
-
-    /// A connection fit for the command. One that has been idle for long may be stale, and nothing
-    /// but using it shows that: the crate lends no socket to look at. So before a write that must
-    /// not be sent twice, such a connection is pinged.
-    async fn connect<C: Command>(
-        &self,
-        want: Want,
-        trace: &mut Trace,
-    ) -> Result<Lease<'_>, Missed> {
-        let unconnected =
-            |class| Missed::Unconnected { class, local: class == ErrorClass::NoConnection };
-        let mut lease = self.pool.lease(want).await.map_err(unconnected)?;
-        let (Effect::Once, Some(limit)) = (C::EFFECT, self.around.config.probe_idle) else {
-            return Ok(lease);
-        };
-        if lease.idle_for().is_none_or(|idle| idle < limit) {
-            return Ok(lease);
-        }
-        match self.exchange(&Ping, &mut lease, trace).await {
-            Ok(()) => Ok(lease),
-            Err(trouble) => {
-                lease.close(trouble.close.unwrap_or(CloseCause::Protocol));
-                self.pool.lease(Want::Fresh).await.map_err(unconnected)
-            }
-        }
-    }
-
-    /// Writes and reads within the deadline. When the deadline passes, or the caller drops this,
-    /// the lease must not be kept.
-    async fn exchange<C: Command>(
-        &self,
-        command: &C,
-        lease: &mut Lease<'_>,
-        trace: &mut Trace,
-    ) -> Result<C::Reply, Trouble> {
-        let lines = command.lines();
-        trace.requests += lines;
-        self.requests.fetch_add(u64::from(lines), Ordering::Relaxed);
-        if C::PING {
-            self.pings.fetch_add(u64::from(lines), Ordering::Relaxed);
-        }
-        let limit = self.around.config.operation_timeout;
-        match timeout(limit, command.run(lease.wire())).await {
-            Ok(reply) => reply,
-            Err(_) => Err(Trouble::timeout()),
-        }
     }
 
     /// Hands in an answer. Timers round up, so one may come after its deadline: the caller gets it,
@@ -317,95 +238,5 @@ impl Node {
             requests_sent,
             operation_requests: requests_sent.saturating_sub(pings),
         }
-    }
-}
-
-impl Missed {
-    const fn class(self) -> ErrorClass {
-        match self {
-            Self::Unconnected { class, .. } => class,
-            Self::Failed { trouble, .. } => trouble.class,
-        }
-    }
-
-    /// What it says about the node. A refusal is an answer: the breaker judges whether the node
-    /// answers, and the caller sees what. A full pool says nothing about the node.
-    const fn verdict(self) -> Option<Verdict> {
-        match self {
-            Self::Unconnected { local: true, .. } => None,
-            Self::Unconnected { .. } => Some(Verdict::Failed),
-            Self::Failed { trouble, .. } => Some(match trouble.class {
-                ErrorClass::ServerError | ErrorClass::ClientError | ErrorClass::TooLarge => {
-                    Verdict::Answered
-                }
-                _ => Verdict::Failed,
-            }),
-        }
-    }
-
-    const fn is_timeout(self) -> bool {
-        matches!(self.class(), ErrorClass::Timeout | ErrorClass::ConnectTimeout)
-    }
-
-    fn may_be_applied(self, effect: Effect) -> bool {
-        match self {
-            Self::Unconnected { .. } => false,
-            Self::Failed { trouble, .. } => {
-                effect.is_write() && matches!(trouble.fate, Fate::Unknown | Fate::Ended)
-            }
-        }
-    }
-
-    /// Whether a warm connection turned out to be dead, and the request may be sent once more.
-    fn is_stale(self, effect: Effect) -> bool {
-        let Self::Failed { trouble, reused: true } = self else { return false };
-        let ended = matches!(trouble.close, Some(CloseCause::PeerClosed | CloseCause::Io));
-        ended
-            && match trouble.fate {
-                Fate::NotApplied => true,
-                Fate::Ended => effect != Effect::Once,
-                Fate::Unknown => false,
-            }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn missed(close: CloseCause, fate: Fate, reused: bool) -> Missed {
-        let trouble = Trouble { class: ErrorClass::Closed, close: Some(close), fate };
-        Missed::Failed { trouble, reused }
-    }
-
-    /// Catches a counter that is added to twice, and a read that fails for each stale connection.
-    #[test]
-    fn only_what_may_be_sent_twice_is() {
-        use Effect::{Once, Read, Repeatable};
-        let ended = missed(CloseCause::PeerClosed, Fate::Ended, true);
-        assert_eq!(
-            [Read, Repeatable, Once].map(|effect| ended.is_stale(effect)),
-            [true, true, false]
-        );
-        let unsent = missed(CloseCause::PeerClosed, Fate::NotApplied, true);
-        assert!(unsent.is_stale(Once));
-        for other in [
-            missed(CloseCause::PeerClosed, Fate::Ended, false),
-            missed(CloseCause::Timeout, Fate::Unknown, true),
-            missed(CloseCause::Protocol, Fate::Unknown, true),
-            Missed::Unconnected { class: ErrorClass::Refused, local: false },
-        ] {
-            assert!(!other.is_stale(Read), "{other:?}");
-        }
-    }
-
-    /// Catches a lost write that is called failed, and a lost read that is called indeterminate.
-    #[test]
-    fn lost_writes_are_indeterminate() {
-        let timeout = Missed::Failed { trouble: Trouble::timeout(), reused: false };
-        assert!(timeout.may_be_applied(Effect::Once) && timeout.may_be_applied(Effect::Repeatable));
-        assert!(!timeout.may_be_applied(Effect::Read));
-        let unsent = missed(CloseCause::PeerClosed, Fate::NotApplied, false);
-        assert!(!unsent.may_be_applied(Effect::Once));
     }
 }

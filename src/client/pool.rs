@@ -7,7 +7,6 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_memcached::Client as Wire;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
@@ -15,8 +14,10 @@ use tokio::time::{Instant, timeout};
 use super::config::{ClientConfig, ConfigError};
 use super::conn::{Connection, Endpoint};
 use super::counts::Counts;
+use super::link::Link;
 use super::server::Server;
 use super::snapshot::ConnectionCounts;
+use super::standing::Standing;
 use crate::base::name::NodeIndex;
 use crate::event::{CloseCause, ErrorClass, EventKind, Events};
 
@@ -161,11 +162,12 @@ impl Pool {
 
     async fn dial(&self) -> Result<Connection, ErrorClass> {
         let generation = self.generation.load(Ordering::Acquire);
-        let wire = self.endpoint.dial(self.limits.connect).await?;
+        let link = self.endpoint.dial(self.limits.connect).await?;
         let id = self.counts.opened();
         let now = Instant::now();
         let ends = self.limits.lifetime.map(|lifetime| now + spread(lifetime, id));
-        Ok(Connection { wire, id, generation, ends, idle_since: now })
+        let standing = Standing::default();
+        Ok(Connection { link, standing, id, generation, ends, idle_since: now })
     }
 
     fn keep(&self, mut connection: Connection) {
@@ -243,9 +245,20 @@ fn spread(lifetime: Duration, id: u64) -> Duration {
 }
 
 impl Lease<'_> {
-    pub(super) fn wire(&mut self) -> &mut Wire {
+    pub(super) fn link(&mut self) -> &mut Link {
         let connection = self.connection.as_mut();
-        &mut connection.expect("a lease has its connection until it is given back").wire
+        &mut connection.expect("a lease has its connection until it is given back").link
+    }
+
+    /// What the last answer proves about the next.
+    pub(super) fn standing(&self) -> Standing {
+        self.connection.as_ref().map_or_else(Standing::default, |connection| connection.standing)
+    }
+
+    pub(super) fn set_standing(&mut self, standing: Standing) {
+        if let Some(connection) = &mut self.connection {
+            connection.standing = standing;
+        }
     }
 
     pub(super) fn id(&self) -> Option<u64> {

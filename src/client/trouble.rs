@@ -2,7 +2,8 @@
 //! can have been applied. Pure.
 //!
 //! The rule for keeping a connection: only after a complete, well-formed reply of a kind that the
-//! request can have. Everything else leaves a doubt about whose reply comes next.
+//! request can have. After an error line it is kept as well, and checked before its next use (see
+//! `standing`). Everything else leaves a doubt about whose reply comes next.
 
 use std::io;
 
@@ -15,7 +16,7 @@ use crate::event::{CloseCause, ErrorClass};
 pub(super) struct Trouble {
     /// The class that the caller sees.
     pub(super) class: ErrorClass,
-    /// Why the connection must be closed; `None`: it is in step and can be kept.
+    /// Why the connection must be closed; `None`: an error line, it is kept and checked.
     pub(super) close: Option<CloseCause>,
     /// What can have become of the request.
     pub(super) fate: Fate,
@@ -33,7 +34,7 @@ pub(super) enum Fate {
 }
 
 impl Trouble {
-    /// The connection is in step; the node refused the request.
+    /// An error line: the node refused the request.
     const fn refused(class: ErrorClass) -> Self {
         Self { class, close: None, fate: Fate::NotApplied }
     }

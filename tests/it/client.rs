@@ -6,6 +6,7 @@ mod desync;
 mod healing;
 mod operations;
 mod servers;
+mod strays;
 
 use std::time::Duration;
 

@@ -1,18 +1,14 @@
 //! Counters, and delete.
 
-use async_memcached::{AsciiProtocol, Client as Wire, Error, Status};
+use async_memcached::{Error, MetaValue, Status};
 
-use super::exchange::{Command, Effect};
+use super::exchange::{Answer, Asked, Command, Effect, check_name};
+use crate::client::link::{Direction, Link};
+use crate::client::standing::{Manner, Standing, Unnamed};
 use crate::client::trouble::Trouble;
 
-/// Which way a counter goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::client) enum Direction {
-    Up,
-    Down,
-}
-
-/// `incr` and `decr`.
+/// `ma`, always: the number that `incr` and `decr` answer names nothing, so another counter's would
+/// pass as this one's.
 #[derive(Debug)]
 pub(in crate::client) struct Counter<'a> {
     pub(in crate::client) key: &'a [u8],
@@ -25,20 +21,35 @@ impl Command for Counter<'_> {
 
     const EFFECT: Effect = Effect::Once;
 
-    async fn run(&self, wire: &mut Wire) -> Result<Option<u64>, Trouble> {
-        let reply = match self.direction {
-            Direction::Up => wire.increment(self.key, self.by).await,
-            Direction::Down => wire.decrement(self.key, self.by).await,
-        };
-        match reply {
-            Ok(value) => Ok(Some(value)),
-            Err(Error::Protocol(Status::NotFound)) => Ok(None),
-            Err(error) => Err(Trouble::of(&error, false)),
+    fn manner(&self, standing: Standing) -> Manner {
+        standing.always_named()
+    }
+
+    async fn run(&self, link: &mut Link, asked: Asked<'_>) -> Result<Answer<Self::Reply>, Trouble> {
+        let token = asked.token();
+        let change = (self.direction, self.by);
+        let value = link
+            .meta_count(self.key, &token, change, &["k", "v"])
+            .await
+            .map_err(|error| Trouble::of(&error, false))?
+            .ok_or_else(Trouble::surprise)?;
+        check_name(&value, self.key, &token)?;
+        match value.status {
+            Some(Status::NotFound) => Ok(Answer::named(None)),
+            Some(Status::Value) => number(&value)
+                .map(|number| Answer::named(Some(number)))
+                .ok_or_else(Trouble::surprise),
+            _ => Err(Trouble::surprise()),
         }
     }
 }
 
-/// `delete`. Repeated after a lost reply it may find nothing although the first removed the value.
+fn number(value: &MetaValue) -> Option<u64> {
+    std::str::from_utf8(value.data.as_deref()?).ok()?.parse().ok()
+}
+
+/// `delete`, or `md` when it must be named. Repeated after a lost reply it may find nothing although
+/// the first removed the value.
 #[derive(Debug)]
 pub(in crate::client) struct Delete<'a> {
     pub(in crate::client) key: &'a [u8],
@@ -49,11 +60,36 @@ impl Command for Delete<'_> {
 
     const EFFECT: Effect = Effect::Repeatable;
 
-    async fn run(&self, wire: &mut Wire) -> Result<bool, Trouble> {
-        match wire.delete(self.key).await {
-            Ok(()) => Ok(true),
-            Err(Error::Protocol(Status::NotFound)) => Ok(false),
-            Err(error) => Err(Trouble::of(&error, false)),
+    fn manner(&self, standing: Standing) -> Manner {
+        standing.manner(|last| last == Unnamed::Deleted)
+    }
+
+    async fn run(&self, link: &mut Link, asked: Asked<'_>) -> Result<Answer<bool>, Trouble> {
+        if asked.named {
+            return self.run_named(link, asked).await;
+        }
+        let reply = match link.delete(self.key).await {
+            Ok(()) => true,
+            Err(Error::Protocol(Status::NotFound)) => false,
+            Err(error) => return Err(Trouble::of(&error, false)),
+        };
+        Ok(Answer::unnamed(reply, Unnamed::Deleted))
+    }
+}
+
+impl Delete<'_> {
+    async fn run_named(&self, link: &mut Link, asked: Asked<'_>) -> Result<Answer<bool>, Trouble> {
+        let token = asked.token();
+        let value = match link.meta_delete(self.key, &token, &["k"]).await {
+            Ok(Some(value)) => value,
+            Ok(None) | Err(Error::Protocol(Status::NotFound)) => return Err(Trouble::surprise()),
+            Err(error) => return Err(Trouble::of(&error, false)),
+        };
+        check_name(&value, self.key, &token)?;
+        match value.status {
+            Some(Status::Deleted) => Ok(Answer::named(true)),
+            Some(Status::NotFound) => Ok(Answer::named(false)),
+            _ => Err(Trouble::surprise()),
         }
     }
 }

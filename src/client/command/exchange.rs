@@ -2,8 +2,10 @@
 
 use std::future::Future;
 
-use async_memcached::{Client as Wire, MetaValue};
+use async_memcached::MetaValue;
 
+use crate::client::link::Link;
+use crate::client::standing::{Manner, Standing, Token, Tokens, Unnamed};
 use crate::client::trouble::Trouble;
 
 /// What repeating a request would do.
@@ -23,6 +25,40 @@ impl Effect {
     }
 }
 
+/// How a request is to be sent.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::client) struct Asked<'a> {
+    /// In the form whose answer names it.
+    pub(in crate::client) named: bool,
+    pub(in crate::client) tokens: &'a Tokens,
+}
+
+impl Asked<'_> {
+    /// A name for the request.
+    pub(super) fn token(&self) -> Token {
+        self.tokens.next()
+    }
+}
+
+/// A good reply, and what it proves about the connection; `None` when it changes nothing.
+#[derive(Debug)]
+pub(in crate::client) struct Answer<R> {
+    pub(in crate::client) reply: R,
+    pub(in crate::client) standing: Option<Standing>,
+}
+
+impl<R> Answer<R> {
+    /// One that named its request.
+    pub(super) const fn named(reply: R) -> Self {
+        Self { reply, standing: Some(Standing::Proven) }
+    }
+
+    /// One that had the right kind and no name.
+    pub(super) const fn unnamed(reply: R, answer: Unnamed) -> Self {
+        Self { reply, standing: Some(Standing::Unnamed(answer)) }
+    }
+}
+
 /// One request with its reply.
 pub(in crate::client) trait Command: Sync {
     /// What a good reply says.
@@ -39,11 +75,20 @@ pub(in crate::client) trait Command: Sync {
         1
     }
 
-    /// Writes the request and reads its reply. Not cancel-safe: whoever drops this drops `wire`.
-    fn run(&self, wire: &mut Wire) -> impl Future<Output = Result<Self::Reply, Trouble>> + Send;
+    /// In which form it goes out on a connection of this standing.
+    fn manner(&self, standing: Standing) -> Manner;
+
+    /// Writes the request and reads its reply. Not cancel-safe: whoever drops this drops `link`.
+    fn run(
+        &self,
+        link: &mut Link,
+        asked: Asked<'_>,
+    ) -> impl Future<Output = Result<Answer<Self::Reply>, Trouble>> + Send;
 }
 
-/// The reply's key must be the one asked for: it is all that tells a stray reply from the true one.
-pub(super) fn check_key(value: &MetaValue, key: &[u8]) -> Result<(), Trouble> {
-    if value.key.as_deref() == Some(key) { Ok(()) } else { Err(Trouble::surprise()) }
+/// The reply must name the request: its key, and the token that no other request has.
+pub(super) fn check_name(value: &MetaValue, key: &[u8], token: &Token) -> Result<(), Trouble> {
+    let named =
+        value.key.as_deref() == Some(key) && value.opaque_token.as_deref() == Some(token.bytes());
+    if named { Ok(()) } else { Err(Trouble::surprise()) }
 }

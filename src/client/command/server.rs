@@ -1,8 +1,8 @@
 //! Requests to a node as a whole.
 
-use async_memcached::{Client as Wire, Error};
-
-use super::exchange::{Command, Effect};
+use super::exchange::{Answer, Asked, Command, Effect};
+use crate::client::link::Link;
+use crate::client::standing::{Manner, Standing, Unnamed};
 use crate::client::trouble::Trouble;
 
 /// `version` on behalf of a caller.
@@ -26,8 +26,12 @@ impl Command for Version {
 
     const EFFECT: Effect = Effect::Read;
 
-    async fn run(&self, wire: &mut Wire) -> Result<String, Trouble> {
-        version(wire).await
+    fn manner(&self, standing: Standing) -> Manner {
+        standing.never_named(|_| false)
+    }
+
+    async fn run(&self, link: &mut Link, _: Asked<'_>) -> Result<Answer<String>, Trouble> {
+        version(link).await.map(unproving)
     }
 }
 
@@ -37,14 +41,23 @@ impl Command for Ping {
     const EFFECT: Effect = Effect::Read;
     const PING: bool = true;
 
-    async fn run(&self, wire: &mut Wire) -> Result<(), Trouble> {
-        version(wire).await.map(drop)
+    fn manner(&self, standing: Standing) -> Manner {
+        standing.never_named(|_| false)
+    }
+
+    async fn run(&self, link: &mut Link, _: Asked<'_>) -> Result<Answer<()>, Trouble> {
+        version(link).await.map(|_| unproving(()))
     }
 }
 
+/// The crate reads this answer past what it has buffered, so an answer that is left over stays.
+const fn unproving<R>(reply: R) -> Answer<R> {
+    Answer { reply, standing: None }
+}
+
 /// The crate cuts eight bytes off any line; only what then looks like a version is one.
-async fn version(wire: &mut Wire) -> Result<String, Trouble> {
-    let line = wire.version().await.map_err(|error| Trouble::of(&error, false))?;
+async fn version(link: &mut Link) -> Result<String, Trouble> {
+    let line = link.version().await.map_err(|error| Trouble::of(&error, false))?;
     let version = line.trim_end();
     if version.starts_with(|first: char| first.is_ascii_digit()) && version.contains('.') {
         Ok(version.to_owned())
@@ -58,11 +71,14 @@ impl Command for Stats {
 
     const EFFECT: Effect = Effect::Read;
 
-    async fn run(&self, wire: &mut Wire) -> Result<Self::Reply, Trouble> {
-        let counters = wire.stats().await.map_err(|error| Trouble::of(&error, false))?;
-        let mut counters: Vec<(String, String)> = counters.into_iter().collect();
+    fn manner(&self, standing: Standing) -> Manner {
+        standing.never_named(|last| matches!(last, Unnamed::Miss | Unnamed::Stats))
+    }
+
+    async fn run(&self, link: &mut Link, _: Asked<'_>) -> Result<Answer<Self::Reply>, Trouble> {
+        let mut counters = link.stats().await.map_err(|error| Trouble::of(&error, false))?;
         counters.sort_unstable();
-        Ok(counters)
+        Ok(Answer::unnamed(counters, Unnamed::Stats))
     }
 }
 
@@ -71,7 +87,12 @@ impl Command for FlushAll {
 
     const EFFECT: Effect = Effect::Repeatable;
 
-    async fn run(&self, wire: &mut Wire) -> Result<(), Trouble> {
-        wire.flush_all().await.map_err(|error: Error| Trouble::of(&error, false))
+    fn manner(&self, standing: Standing) -> Manner {
+        standing.never_named(|last| last == Unnamed::Flushed)
+    }
+
+    async fn run(&self, link: &mut Link, _: Asked<'_>) -> Result<Answer<()>, Trouble> {
+        link.flush_all().await.map_err(|error| Trouble::of(&error, false))?;
+        Ok(Answer::unnamed((), Unnamed::Flushed))
     }
 }

@@ -1,13 +1,15 @@
 //! Writes with a data block.
 
-use async_memcached::{AsciiProtocol, Client as Wire, Error, MetaProtocol, Status};
+use async_memcached::{Error, Status};
 
-use super::exchange::{Command, Effect, check_key};
+use super::exchange::{Answer, Asked, Command, Effect, check_name};
 use crate::client::call::Store;
+use crate::client::link::Link;
+use crate::client::standing::{Manner, Standing, Unnamed};
 use crate::client::trouble::Trouble;
 use crate::client::ttl::Ttl;
 
-/// `set`, or `add` when `ONLY_NEW`.
+/// `set`, or `add` when `ONLY_NEW`; `ms` when it must be named.
 #[derive(Debug)]
 pub(in crate::client) struct PlainStore<'a, const ONLY_NEW: bool> {
     pub(in crate::client) key: &'a [u8],
@@ -20,24 +22,33 @@ impl<const ONLY_NEW: bool> Command for PlainStore<'_, ONLY_NEW> {
 
     const EFFECT: Effect = if ONLY_NEW { Effect::Once } else { Effect::Repeatable };
 
-    async fn run(&self, wire: &mut Wire) -> Result<Store, Trouble> {
-        let ttl = Some(self.ttl.on_the_wire());
-        let reply = if ONLY_NEW {
-            wire.add(self.key, self.value, ttl, None).await
-        } else {
-            wire.set(self.key, self.value, ttl, None).await
-        };
-        match reply {
-            Ok(()) => Ok(Store::Stored),
-            Err(Error::Protocol(Status::NotStored)) => Ok(Store::NotStored),
-            Err(error) => Err(Trouble::of(&error, true)),
+    fn manner(&self, standing: Standing) -> Manner {
+        standing.manner(|last| last == Unnamed::Stored)
+    }
+
+    async fn run(&self, link: &mut Link, asked: Asked<'_>) -> Result<Answer<Store>, Trouble> {
+        if asked.named {
+            let mode = if ONLY_NEW { Mode::Add } else { Mode::Set };
+            let Self { key, value, ttl } = *self;
+            return meta_store(link, &MetaStore { key, value, ttl, mode }, asked).await;
         }
+        let reply = link.store(ONLY_NEW, self.key, self.value, self.ttl.on_the_wire()).await;
+        let reply = match reply {
+            Ok(()) => Store::Stored,
+            Err(Error::Protocol(Status::NotStored)) if ONLY_NEW => Store::NotStored,
+            Err(error) => return Err(Trouble::of(&error, true)),
+        };
+        Ok(Answer::unnamed(reply, Unnamed::Stored))
     }
 }
 
 /// Under which condition, and how, a meta store stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::client) enum Mode {
+    /// In any case.
+    Set,
+    /// Only where there is no value.
+    Add,
     /// Only over an existing value.
     Replace,
     /// Behind the existing value.
@@ -46,6 +57,21 @@ pub(in crate::client) enum Mode {
     Prepend,
     /// Only over the value with this unique number.
     Unique(u64),
+}
+
+impl Mode {
+    /// What a status says in this mode; `None`: no reply to it has that status.
+    fn outcome(self, status: Option<&Status>) -> Option<Store> {
+        match (status?, self) {
+            (Status::Stored, _) => Some(Store::Stored),
+            (Status::NotStored, Self::Add | Self::Replace | Self::Append | Self::Prepend) => {
+                Some(Store::NotStored)
+            }
+            (Status::Exists, Self::Unique(_)) => Some(Store::Exists),
+            (Status::NotFound, Self::Unique(_)) => Some(Store::NotFound),
+            _ => None,
+        }
+    }
 }
 
 /// `ms` in one of its modes.
@@ -64,35 +90,46 @@ impl Command for MetaStore<'_> {
     /// but shares the rule: one that is not known to be applied is reported as such.
     const EFFECT: Effect = Effect::Once;
 
-    async fn run(&self, wire: &mut Wire) -> Result<Store, Trouble> {
-        let expiry = format!("T{}", self.ttl.on_the_wire());
-        let mode = match self.mode {
-            Mode::Replace => "MR".to_owned(),
-            Mode::Append => "MA".to_owned(),
-            Mode::Prepend => "MP".to_owned(),
-            Mode::Unique(unique) => format!("C{unique}"),
-        };
-        // Appending leaves the expiry of the value as it is.
-        let extends = matches!(self.mode, Mode::Append | Mode::Prepend);
-        let flags: &[&str] = if extends { &["k", &mode] } else { &["k", &expiry, &mode] };
-        let reply = wire.meta_set(self.key, self.value, false, None, Some(flags)).await;
-        let value = match reply {
-            Ok(Some(value)) => value,
-            // Every reply to it echoes the key, so one without is to something else.
-            Ok(None) | Err(Error::Protocol(Status::Stored | Status::NotStored)) => {
-                return Err(Trouble::surprise());
-            }
-            Err(error) => return Err(Trouble::of(&error, true)),
-        };
-        check_key(&value, self.key)?;
-        match (value.status, self.mode) {
-            (Some(Status::Stored), _) => Ok(Store::Stored),
-            (Some(Status::NotStored), Mode::Replace | Mode::Append | Mode::Prepend) => {
-                Ok(Store::NotStored)
-            }
-            (Some(Status::Exists), Mode::Unique(_)) => Ok(Store::Exists),
-            (Some(Status::NotFound), Mode::Unique(_)) => Ok(Store::NotFound),
-            _ => Err(Trouble::surprise()),
-        }
+    fn manner(&self, standing: Standing) -> Manner {
+        standing.always_named()
     }
+
+    async fn run(&self, link: &mut Link, asked: Asked<'_>) -> Result<Answer<Store>, Trouble> {
+        meta_store(link, self, asked).await
+    }
+}
+
+async fn meta_store(
+    link: &mut Link,
+    store: &MetaStore<'_>,
+    asked: Asked<'_>,
+) -> Result<Answer<Store>, Trouble> {
+    let token = asked.token();
+    let expiry = format!("T{}", store.ttl.on_the_wire());
+    let unique;
+    let (mode, keeps_expiry) = match store.mode {
+        Mode::Set => (None, false),
+        Mode::Add => (Some("ME"), false),
+        Mode::Replace => (Some("MR"), false),
+        Mode::Append => (Some("MA"), true),
+        Mode::Prepend => (Some("MP"), true),
+        Mode::Unique(number) => {
+            unique = format!("C{number}");
+            (Some(unique.as_str()), false)
+        }
+    };
+    let mut flags = vec!["k"];
+    flags.extend((!keeps_expiry).then_some(expiry.as_str()));
+    flags.extend(mode);
+    let value = match link.meta_set(store.key, store.value, &token, &flags).await {
+        Ok(Some(value)) => value,
+        // Every reply to it has key and token, so one without is to something else.
+        Ok(None) | Err(Error::Protocol(Status::Stored | Status::NotStored)) => {
+            return Err(Trouble::surprise());
+        }
+        Err(error) => return Err(Trouble::of(&error, true)),
+    };
+    check_name(&value, store.key, &token)?;
+    let outcome = store.mode.outcome(value.status.as_ref());
+    outcome.map(Answer::named).ok_or_else(Trouble::surprise)
 }

@@ -14,11 +14,11 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::servers::{Peer, Scripted, value_of};
+use super::servers::{ABSENT, Peer, Scripted, number_of, right_answer, value_of};
 use super::{client, key, patient};
 
 /// Settings under which no breaker and no healer gets in the way of looking at connections.
-fn unguarded(operation_timeout: Duration) -> ClientConfig {
+pub(super) fn unguarded(operation_timeout: Duration) -> ClientConfig {
     ClientConfig {
         operation_timeout,
         breaker: BreakerConfig { min_requests: u32::MAX, ..BreakerConfig::default() },
@@ -29,7 +29,7 @@ fn unguarded(operation_timeout: Duration) -> ClientConfig {
 
 const SHORT: Duration = Duration::from_millis(50);
 
-fn closed(client: &Client, cause: CloseCause) -> u64 {
+pub(super) fn closed(client: &Client, cause: CloseCause) -> u64 {
     client.snapshot()[0].connections.closed_for(cause)
 }
 
@@ -41,7 +41,7 @@ async fn first_says(reply: &'static str) -> Scripted {
             peer.line().await;
             peer.send(reply).await;
         }
-        peer.serve_gets().await;
+        peer.serve().await;
         peer
     })
     .await
@@ -60,7 +60,7 @@ async fn a_late_reply_reaches_nobody() {
                 told.notified().await;
                 peer.send(&value_of(line.strip_prefix("get ").unwrap())).await;
             }
-            peer.serve_gets().await;
+            peer.serve().await;
             peer
         }
     })
@@ -90,7 +90,7 @@ async fn a_cancelled_call_closes_its_connection() {
                 // Until the client closes, then the reply that nobody may read.
                 peer.line().await;
             }
-            peer.serve_gets().await;
+            peer.serve().await;
             peer
         }
     })
@@ -182,7 +182,7 @@ async fn a_stray_reply_never_becomes_a_value() {
             } else {
                 peer.send(&reply).await;
             }
-            peer.serve_gets().await;
+            peer.serve().await;
             peer
         })
         .await;
@@ -263,31 +263,27 @@ async fn a_mute_node_times_out_and_a_full_pool_is_no_connection() {
 async fn a_stale_connection_costs_one_retry_where_that_is_safe() {
     // Each connection answers once and closes, so that every warm one is stale.
     let server = Scripted::start(|mut peer: Peer| async move {
-        match peer.line().await {
-            Some(line) if line.starts_with("get ") => peer.send("END\r\n").await,
-            Some(line) if line.starts_with("set ") => {
-                peer.line().await;
-                peer.send("STORED\r\n").await;
-            }
-            Some(_) => peer.send("1\r\n").await,
-            None => {}
+        if let Some(line) = peer.request().await {
+            peer.send(&right_answer(&line)).await;
         }
         peer
     })
     .await;
     let config = ClientConfig { probe_idle: None, ..unguarded(Duration::from_secs(5)) };
     let client = client(&server.address, config);
-    let a = key("a");
+    let a = key(ABSENT);
     assert_eq!(client.get(&a).await.result, Ok(None));
     let read = client.get(&a).await;
     assert_eq!((read.result, read.trace.attempts), (Ok(None), 2));
     let write = client.set(&a, b"x", Ttl::Never).await;
     assert_eq!((write.result, write.trace.attempts), (Ok(Store::Stored), 2));
+    let a = key("a");
     let count = client.incr(&a, 1).await;
     assert!(matches!(count.result, Err(Failure::Indeterminate(_))), "{count:?}");
     assert_eq!(count.trace.attempts, 1);
     let again = client.incr(&a, 1).await;
-    assert_eq!((again.result, again.trace.attempts), (Ok(Some(1)), 1), "on a new connection");
+    let number = Ok(Some(number_of("a")));
+    assert_eq!((again.result, again.trace.attempts), (number, 1), "on a new connection");
 }
 
 /// What the hostile server does with one request.
@@ -321,9 +317,8 @@ async fn hostile(seed: u64, deadline: Duration) -> Scripted {
     let deadline = u64::try_from(deadline.as_micros()).unwrap();
     Scripted::start(move |mut peer: Peer| async move {
         let mut draws = Seed::new(seed).index(peer.number).stream();
-        while let Some(line) = peer.line().await {
-            let name = line.strip_prefix("get ").unwrap_or("?").to_owned();
-            let reply = value_of(&name);
+        while let Some(line) = peer.request().await {
+            let reply = right_answer(&line);
             let (draw, late) = (draws.random_range(0..100), draws.random_range(0..2 * deadline));
             match whim(draw, late) {
                 Whim::Answer => peer.send(&reply).await,

@@ -10,7 +10,7 @@ use harness::event::{BreakerState, CloseCause, EventKind, Events};
 use harness::wire::key::Key;
 use parking_lot::Mutex;
 
-use super::servers::{Memcached, Peer, Scripted};
+use super::servers::{ABSENT, Memcached, Peer, Scripted, right_answer};
 use super::{client, key, patient, watched};
 
 type Journal = Arc<Mutex<Vec<EventKind>>>;
@@ -100,11 +100,9 @@ async fn a_mute_node_is_shed_and_comes_back() {
     let server = Scripted::start(move |mut peer: Peer| {
         let silent = Arc::clone(&silent);
         async move {
-            while let Some(line) = peer.line().await {
-                match (silent.load(Ordering::SeqCst), line.as_str()) {
-                    (true, _) => {}
-                    (false, "version") => peer.send("VERSION 1.6.0\r\n").await,
-                    (false, _) => peer.send("END\r\n").await,
+            while let Some(line) = peer.request().await {
+                if !silent.load(Ordering::SeqCst) {
+                    peer.send(&right_answer(&line)).await;
                 }
             }
             peer
@@ -130,10 +128,10 @@ async fn a_mute_node_is_shed_and_comes_back() {
 async fn connections_do_not_survive_a_give_up() {
     let server = Scripted::start(|mut peer: Peer| async move {
         while let Some(line) = peer.line().await {
-            match line.as_str() {
-                "version" => peer.send("VERSION 1.6.0\r\n").await,
-                "get good" => peer.send("END\r\n").await,
-                _ => peer.send("BOGUS\r\n").await,
+            if line == "version" || line.contains(ABSENT) {
+                peer.send(&right_answer(&line)).await;
+            } else {
+                peer.send("BOGUS\r\n").await;
             }
         }
         peer
@@ -144,7 +142,7 @@ async fn connections_do_not_survive_a_give_up() {
         ..patient()
     };
     let client = client(&server.address, config);
-    let (good, bad) = (key("good"), key("bad"));
+    let (good, bad) = (key(ABSENT), key("bad"));
     // Asked at the same time, so on a connection each.
     let get = || client.get(&good);
     let calls = tokio::join!(get(), get(), get(), get(), get());

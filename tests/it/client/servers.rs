@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 /// A real memcached, ended with its handle.
@@ -93,16 +93,94 @@ impl Peer {
         let _ = self.stream.write_all(bytes.as_bytes()).await;
     }
 
-    /// Answers every `get` with a value that names the key, until the client closes.
-    pub(super) async fn serve_gets(&mut self) {
-        while let Some(line) = self.line().await {
-            let key = line.strip_prefix("get ").unwrap_or("?").to_owned();
-            self.send(&value_of(&key)).await;
+    /// The next request line, its data block read and thrown away.
+    pub(super) async fn request(&mut self) -> Option<String> {
+        let line = self.line().await?;
+        let place = match line.split(' ').next() {
+            Some("set" | "add") => Some(4),
+            Some("ms") => Some(2),
+            _ => None,
+        };
+        if let Some(bytes) = place.and_then(|place| line.split(' ').nth(place)) {
+            let mut block = vec![0; bytes.parse::<usize>().unwrap() + 2];
+            self.stream.read_exact(&mut block).await.ok()?;
+        }
+        Some(line)
+    }
+
+    /// Answers every request rightly, until the client closes.
+    pub(super) async fn serve(&mut self) {
+        while let Some(line) = self.request().await {
+            self.send(&right_answer(&line)).await;
         }
     }
 }
 
-/// The reply that [`Peer::serve_gets`] gives for `key`.
+/// Keys that begin so are not there.
+pub(super) const ABSENT: &str = "absent";
+
+/// Keys that begin so cannot be stored.
+pub(super) const FULL: &str = "full";
+
+/// The number that the counter `key` comes to, whatever is added.
+pub(super) fn number_of(key: &str) -> u64 {
+    key.bytes().fold(7, |number, byte| number * 31 % 1_000_003 + u64::from(byte))
+}
+
+/// What a memcached answers in which every key but the absent ones holds `of KEY`.
+pub(super) fn right_answer(line: &str) -> String {
+    let words: Vec<&str> = line.split(' ').collect();
+    let key = words.get(1).copied().unwrap_or_default();
+    let is_there = !key.starts_with(ABSENT);
+    let choose = |yes: &str, no: &str| format!("{}\r\n", if is_there { yes } else { no });
+    match words[0] {
+        "get" if is_there => value_of(key),
+        "get" => "END\r\n".to_owned(),
+        "set" | "add" | "ms" if key.starts_with(FULL) => {
+            "SERVER_ERROR out of memory\r\n".to_owned()
+        }
+        "set" | "add" => "STORED\r\n".to_owned(),
+        "delete" => choose("DELETED", "NOT_FOUND"),
+        "version" => "VERSION 1.6.0\r\n".to_owned(),
+        "flush_all" => "OK\r\n".to_owned(),
+        "stats" => "STAT pid 1\r\nEND\r\n".to_owned(),
+        "mn" => "MN\r\n".to_owned(),
+        "mg" | "ms" | "md" | "ma" => meta_answer(&words, key, is_there),
+        _ => "ERROR\r\n".to_owned(),
+    }
+}
+
+fn meta_answer(words: &[&str], key: &str, is_there: bool) -> String {
+    let flags = &words[if words[0] == "ms" { 3 } else { 2 }..];
+    let quiet = flags.contains(&"q");
+    let value = match words[0] {
+        "mg" => format!("of {key}"),
+        _ => number_of(key).to_string(),
+    };
+    let with_value = is_there && flags.contains(&"v");
+    let mut answer = match (words[0], is_there) {
+        ("mg", false) if quiet => return String::new(),
+        ("mg", false) => "EN".to_owned(),
+        ("md" | "ma", false) => "NF".to_owned(),
+        _ if with_value => format!("VA {}", value.len()),
+        _ => "HD".to_owned(),
+    };
+    for flag in flags {
+        match flag.as_bytes()[0] {
+            b'k' => answer += &format!(" k{key}"),
+            b'O' => answer += &format!(" {flag}"),
+            b'f' | b'c' if is_there => answer += &format!(" {flag}1"),
+            _ => {}
+        }
+    }
+    answer += "\r\n";
+    if with_value {
+        answer += &format!("{value}\r\n");
+    }
+    answer
+}
+
+/// The answer to a `get` of `key`.
 pub(super) fn value_of(key: &str) -> String {
     format!("VALUE {key} 0 {}\r\nof {key}\r\nEND\r\n", key.len() + 3)
 }

@@ -1,0 +1,137 @@
+//! What the commands say through a connection, and the one place that names who carries it.
+
+use async_memcached::{AsciiProtocol, Client as Crate, Error, MetaProtocol, MetaValue, Value};
+
+use super::standing::Token;
+
+/// An open connection as the commands use it. Nothing here is cancel-safe: whoever drops a future
+/// of it drops the link.
+pub(super) enum Link {
+    /// A socket of the crate.
+    Socket(Crate),
+}
+
+/// Which way a counter goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    Up,
+    Down,
+}
+
+impl Link {
+    pub(super) async fn get(&mut self, key: &[u8]) -> Result<Option<Value>, Error> {
+        match self {
+            Self::Socket(socket) => socket.get(key).await,
+        }
+    }
+
+    /// `set`, or `add` when `only_new`.
+    pub(super) async fn store(
+        &mut self,
+        only_new: bool,
+        key: &[u8],
+        value: &[u8],
+        ttl: i64,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Socket(socket) if only_new => socket.add(key, value, Some(ttl), None).await,
+            Self::Socket(socket) => socket.set(key, value, Some(ttl), None).await,
+        }
+    }
+
+    pub(super) async fn delete(&mut self, key: &[u8]) -> Result<(), Error> {
+        match self {
+            Self::Socket(socket) => socket.delete(key).await,
+        }
+    }
+
+    /// `mg`. `None` is a reply without any flag: to something else, when a token was asked back.
+    pub(super) async fn meta_get(
+        &mut self,
+        key: &[u8],
+        token: &Token,
+        flags: &[&str],
+    ) -> Result<Option<MetaValue>, Error> {
+        match self {
+            Self::Socket(socket) => {
+                socket.meta_get(key, false, Some(token.bytes()), Some(flags)).await
+            }
+        }
+    }
+
+    /// Quiet `mg`s and an `mn`. The token, if there is to be one, is among the flags.
+    pub(super) async fn meta_get_many(
+        &mut self,
+        keys: &[&[u8]],
+        flags: &[&str],
+    ) -> Result<Vec<MetaValue>, Error> {
+        match self {
+            Self::Socket(socket) => socket.meta_get_multi(keys, Some(flags)).await,
+        }
+    }
+
+    pub(super) async fn meta_set(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        token: &Token,
+        flags: &[&str],
+    ) -> Result<Option<MetaValue>, Error> {
+        match self {
+            Self::Socket(socket) => {
+                socket.meta_set(key, value, false, Some(token.bytes()), Some(flags)).await
+            }
+        }
+    }
+
+    pub(super) async fn meta_delete(
+        &mut self,
+        key: &[u8],
+        token: &Token,
+        flags: &[&str],
+    ) -> Result<Option<MetaValue>, Error> {
+        match self {
+            Self::Socket(socket) => {
+                socket.meta_delete(key, false, Some(token.bytes()), Some(flags)).await
+            }
+        }
+    }
+
+    pub(super) async fn meta_count(
+        &mut self,
+        key: &[u8],
+        token: &Token,
+        (direction, by): (Direction, u64),
+        flags: &[&str],
+    ) -> Result<Option<MetaValue>, Error> {
+        let (token, by, flags) = (Some(token.bytes()), Some(by), Some(flags));
+        match (self, direction) {
+            (Self::Socket(socket), Direction::Up) => {
+                socket.meta_increment(key, false, token, by, flags).await
+            }
+            (Self::Socket(socket), Direction::Down) => {
+                socket.meta_decrement(key, false, token, by, flags).await
+            }
+        }
+    }
+
+    /// The rest of the line behind `VERSION `. The crate reads it past the bytes that it has
+    /// buffered, so it says nothing about whether an answer is left over.
+    pub(super) async fn version(&mut self) -> Result<String, Error> {
+        match self {
+            Self::Socket(socket) => socket.version().await,
+        }
+    }
+
+    pub(super) async fn stats(&mut self) -> Result<Vec<(String, String)>, Error> {
+        match self {
+            Self::Socket(socket) => Ok(socket.stats().await?.into_iter().collect()),
+        }
+    }
+
+    pub(super) async fn flush_all(&mut self) -> Result<(), Error> {
+        match self {
+            Self::Socket(socket) => socket.flush_all().await,
+        }
+    }
+}

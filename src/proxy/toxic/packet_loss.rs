@@ -1,10 +1,19 @@
 //! `packet_loss`: what an application sees when segments are lost: late bytes, never missing ones.
 //!
-//! A small model of a TCP sender. A lost segment that nothing follows waits for the tail loss
-//! probe and then for retransmission timeouts that double; one that later segments follow is
-//! repaired within a round trip. Everything behind it waits too. The estimator that sets the
-//! timeouts is the usual one (RFC 6298, with a floor under the variance as Linux has it), because a
-//! late acknowledgement makes the next timeouts longer, and that shows in the tail.
+//! A small model of a TCP sender as Linux has it. A lost segment that nothing follows waits for the
+//! tail loss probe and then for retransmission timeouts that double; one that later segments follow is
+//! repaired within a round trip. Everything behind it waits too.
+//!
+//! What makes the tail is what a sender learns from a stall. While one side waits to send its segment
+//! again, the other side's last segment is not acknowledged either (the acknowledgement rode on what
+//! was lost), so it probes as well. Whose timer ends first decides whether the other side takes the
+//! stall for a round trip, and a long round trip makes its next timeouts longer. A toxic sees one
+//! direction only, so it keeps an estimator for either side and draws the stalls of the other
+//! direction for itself, at its own rate: they delay nothing, they only teach. With losses in one
+//! direction only this is a little pessimistic.
+//!
+//! Not modelled: delayed acknowledgements, congestion windows (a transfer of many segments is not
+//! slowed down after its repair), and losses of handshakes.
 
 use std::time::Duration;
 
@@ -26,12 +35,16 @@ const TIMEOUTS_MAX: u32 = 15;
 const TIMEOUT_MAX: f64 = 120.0;
 /// The round trip of the network that is imitated, in seconds.
 const ROUND_TRIP: f64 = 0.0001;
-/// The kernel's timers: they end this much late at most, and a repair that has to wait for one
-/// (fewer than three later segments) waits about as long. In seconds.
+/// The kernel's beat, on which its timers end: CONFIG_HZ=250, as distributions have it. In seconds.
 const TICK: f64 = 0.004;
-/// How often the side that answers takes the stall for a long round trip: it sent before the stall,
-/// and its own probe, which would have told it better, was slower. Fitted to the measurements below.
-const MISTAKEN: f64 = 0.65;
+/// The round trip that a sender measures for a segment that it sent twice: its time stamps count
+/// milliseconds, and nothing is less than one.
+const STAMPED_ROUND_TRIP: f64 = 0.001;
+/// How often the sender takes its stall for a round trip all the same. Fitted to the kernel.
+const LATE_ECHO: f64 = 0.28;
+/// A timer that is at least this many ticks away ends on a multiple of 8 ticks, from 8 times as many
+/// on a multiple of 64, and so on: the kernel's timer wheel.
+const COARSE_TICKS: u64 = 63;
 /// This many later segments that arrive repair a loss without any timer.
 const LATER_SEGMENTS: u32 = 3;
 
@@ -75,13 +88,17 @@ struct Spec {
 }
 
 impl ToxicSpec for Spec {
-    fn start(&self, _: Instant, draws: Stream) -> Box<dyn Toxic> {
+    fn start(&self, now: Instant, mut draws: Stream) -> Box<dyn Toxic> {
+        let beat = TICK * draws.random::<f64>();
         Box::new(PacketLoss {
             spec: *self,
             draws,
+            origin: now,
+            beat,
             after_loss: false,
             later: 0,
-            round_trips: RoundTrips::new(self.floor),
+            own: RoundTrips::new(self.floor),
+            other: RoundTrips::new(self.floor),
         })
     }
 }
@@ -90,10 +107,16 @@ impl ToxicSpec for Spec {
 struct PacketLoss {
     spec: Spec,
     draws: Stream,
+    /// Where the kernel's time is counted from, and how far into a tick that was.
+    origin: Instant,
+    beat: f64,
     after_loss: bool,
     /// Segments that arrived behind the lost one that everything waits for.
     later: u32,
-    round_trips: RoundTrips,
+    /// What the side knows that sends in this direction.
+    own: RoundTrips,
+    /// What the other side knows.
+    other: RoundTrips,
 }
 
 /// What one flight of segments came to.
@@ -137,47 +160,77 @@ impl PacketLoss {
         TICK * self.draws.random::<f64>()
     }
 
-    /// How long a segment waits that nothing follows; `None`: the sender gave up.
-    fn timeouts(&mut self) -> Option<f64> {
-        let timeout = self.round_trips.timeout();
-        let mut wait = self.round_trips.probe().min(timeout) + TICK / 2.0 + self.tick();
-        let mut next = timeout;
-        for _ in 0..TIMEOUTS_MAX {
-            self.after_loss = false;
-            if !self.is_lost() {
-                return Some(wait);
+    /// How long a segment of this direction waits that nothing follows; `None`: the sender gave up.
+    fn timeouts(&mut self, now: Instant) -> Option<f64> {
+        let began = now.saturating_duration_since(self.origin).as_secs_f64() + self.beat;
+        self.after_loss = false;
+        let (mut own, mut other) = (self.own, self.other);
+        let end = self.stall(began, &mut own, &mut other);
+        (self.own, self.other) = (own, other);
+        end.map(|end| end - began)
+    }
+
+    /// A stall of the other direction, for what both sides learn from it.
+    fn stall_elsewhere(&mut self, now: Instant) {
+        if self.draws.random::<f64>() < self.spec.loss_rate {
+            let began = now.saturating_duration_since(self.origin).as_secs_f64() + self.beat;
+            let (mut own, mut other) = (self.own, self.other);
+            let _ = self.stall(began, &mut other, &mut own);
+            (self.own, self.other) = (own, other);
+        }
+    }
+
+    /// A lost segment of `sender`, while the last one of `peer` is not acknowledged either. Returns
+    /// when it arrives.
+    fn stall(&mut self, began: f64, sender: &mut RoundTrips, peer: &mut RoundTrips) -> Option<f64> {
+        let (mut own, mut other) = (Timer::start(began, sender), Timer::start(began, peer));
+        // The latest segment of the peer that arrived, which is what the sender's stamps echo.
+        let (mut echoed, mut peer_done) = (began, false);
+        while own.sent < TIMEOUTS_MAX {
+            // Set last, first to end within a tick: the sender's timer.
+            if peer_done || own.at <= other.at {
+                if !self.is_lost() {
+                    let late = self.draws.random::<f64>() < LATE_ECHO;
+                    let taken = own.at - began;
+                    sender.sample(if late { taken } else { STAMPED_ROUND_TRIP });
+                    if !peer_done {
+                        peer.sample((own.at - echoed).max(STAMPED_ROUND_TRIP));
+                    }
+                    return Some(own.at);
+                }
+                own.again();
+            } else {
+                if !self.is_lost() {
+                    echoed = other.at;
+                    if !self.is_lost() {
+                        peer_done = true;
+                        peer.sample(STAMPED_ROUND_TRIP);
+                    }
+                }
+                other.again();
             }
-            wait += next + TICK / 2.0 + self.tick();
-            next = (next * 2.0).min(TIMEOUT_MAX);
         }
         None
     }
 
-    /// A stall delays the acknowledgement of what the other side sent before it.
-    fn late_acknowledgement(&mut self, wait: f64) {
-        if self.draws.random::<f64>() < MISTAKEN {
-            self.round_trips.sample(wait.min(self.round_trips.timeout()));
-        }
-    }
-
     /// How long it takes to repair a loss that `later` segments gave away.
-    fn repair(&mut self, later: u32) -> Option<f64> {
+    fn repair(&mut self, now: Instant, later: u32) -> Option<f64> {
         self.after_loss = false;
         if self.is_lost() {
-            return self.timeouts();
+            return self.timeouts(now);
         }
         let timer = if later >= LATER_SEGMENTS { 0.0 } else { TICK + self.tick() };
         Some(timer + ROUND_TRIP)
     }
 
     /// How long the flight's lost segments keep what is behind them waiting.
-    fn wait(&mut self, flight: &Flight, later: u32) -> Option<f64> {
-        let gap = if later > 0 { self.repair(later)? } else { 0.0 };
+    fn wait(&mut self, now: Instant, flight: &Flight, later: u32) -> Option<f64> {
+        let gap = if later > 0 { self.repair(now, later)? } else { 0.0 };
         let tail = match flight.tail {
             0 => 0.0,
-            1 => self.timeouts()?,
+            1 => self.timeouts(now)?,
             // The probe for the last of several gives the others away.
-            _ => 2.0 * TICK + self.repair(LATER_SEGMENTS)?,
+            _ => 2.0 * TICK + self.repair(now, LATER_SEGMENTS)?,
         };
         Some(gap.max(tail))
     }
@@ -190,7 +243,9 @@ impl Toxic for PacketLoss {
         if waiting.is_none() {
             self.later = 0;
             if !flight.lost {
-                self.round_trips.sample(ROUND_TRIP);
+                self.own.sample(ROUND_TRIP);
+                self.other.sample(ROUND_TRIP);
+                self.stall_elsewhere(now);
                 out.data(data);
                 return;
             }
@@ -199,14 +254,11 @@ impl Toxic for PacketLoss {
         let segments = u32::try_from(data.len().div_ceil(SEGMENT_BYTES)).unwrap_or(u32::MAX);
         let arrived = if flight.lost { flight.later } else { segments };
         self.later = self.later.saturating_add(arrived);
-        let Some(wait) = self.wait(&flight, if arrived > 0 { self.later } else { 0 }) else {
+        let Some(wait) = self.wait(now, &flight, if arrived > 0 { self.later } else { 0 }) else {
             // A sender gives up after a quarter of an hour; until then its bytes wait.
             out.data_at(Due::Never, data);
             return;
         };
-        if waiting.is_none() {
-            self.late_acknowledgement(wait);
-        }
         let due = Due::after(now, Duration::from_secs_f64(wait));
         if arrived > 0 && flight.tail == 0 {
             out.hasten(due);
@@ -215,34 +267,83 @@ impl Toxic for PacketLoss {
     }
 }
 
-/// Smoothed round trip and its variance, in seconds, scaled as RFC 6298 does it.
+/// The timer of a segment that is not acknowledged: a probe first, then timeouts that double.
 #[derive(Debug)]
+struct Timer {
+    /// When it ends next, in seconds of the kernel's time.
+    at: f64,
+    next: f64,
+    /// How often it ended in vain.
+    sent: u32,
+}
+
+impl Timer {
+    fn start(began: f64, side: &RoundTrips) -> Self {
+        let timeout = side.timeout();
+        Self { at: end(began, side.probe().min(timeout)), next: timeout, sent: 0 }
+    }
+
+    fn again(&mut self) {
+        self.at = end(self.at, self.next);
+        self.next = (self.next * 2.0).min(TIMEOUT_MAX);
+        self.sent += 1;
+    }
+}
+
+/// When a timer of the kernel ends that was set at `from`: never early, and on a beat.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "ticks of a run: not negative, and far below 2^52"
+)]
+fn end(from: f64, timeout: f64) -> f64 {
+    let ticks = (timeout / TICK).ceil() as u64;
+    // A whole tick that rounding has put a hair below itself is that tick.
+    let expires = (from / TICK + 1e-6) as u64 + ticks;
+    let mut shift = 0;
+    while ticks >= COARSE_TICKS << shift {
+        shift += 3;
+    }
+    ((((expires >> shift) + 1) << shift) as f64) * TICK
+}
+
+/// Round trips as Linux smooths them (RFC 6298, and what `tcp_rtt_estimator` adds), in seconds.
+#[derive(Clone, Copy, Debug)]
 struct RoundTrips {
     floor: f64,
     smoothed: f64,
     /// Four times the mean deviation.
+    deviation: f64,
+    /// What the timeout adds: follows the deviation up at once, and down by a quarter a round trip.
     variance: f64,
 }
 
 impl RoundTrips {
     const fn new(floor: f64) -> Self {
-        Self { floor, smoothed: ROUND_TRIP, variance: 0.0 }
+        Self { floor, smoothed: ROUND_TRIP, deviation: 0.0, variance: floor }
     }
 
     fn sample(&mut self, seconds: f64) {
         let error = seconds - self.smoothed;
         self.smoothed += error / 8.0;
-        let mut deviation = error.abs() - self.variance / 4.0;
-        if error < 0.0 && deviation > 0.0 {
-            // Linux: a round trip that became shorter is no reason to expect more variance.
-            deviation /= 8.0;
+        let mut change = error.abs() - self.deviation / 4.0;
+        if error < 0.0 && change > 0.0 {
+            // A round trip that became shorter is no reason to expect more variance.
+            change /= 8.0;
         }
-        self.variance += deviation;
+        self.deviation += change;
+        let bound = self.deviation.max(self.floor);
+        if bound >= self.variance {
+            self.variance = bound;
+        } else {
+            self.variance -= (self.variance - bound) / 4.0;
+        }
     }
 
     /// The retransmission timeout.
     fn timeout(&self) -> f64 {
-        self.smoothed + self.variance.max(self.floor)
+        self.smoothed + self.variance
     }
 
     /// When a probe is sent for a single segment that is not acknowledged.
@@ -300,6 +401,23 @@ mod tests {
             late += u32::from(last > Duration::from_millis(150));
         }
         assert!(lost > 10 && late < 20, "{lost} flights with a loss, {late} waited for a timeout");
+    }
+
+    /// Catches timers that end early, between two beats, or as exactly when they are far away as when
+    /// they are near.
+    #[test]
+    fn timers_end_as_the_kernels_wheel_lets_them() {
+        for (from_ms, timeout_ms, end_ms) in [
+            (0.0, 199.9, 204.0),
+            (3.9, 199.9, 204.0),
+            (4.1, 199.9, 208.0),
+            (0.0, 200.1, 208.0),
+            (0.0, 399.9, 416.0),
+            (0.0, 3199.9, 3328.0),
+        ] {
+            let seen = end(from_ms / 1e3, timeout_ms / 1e3) * 1e3;
+            assert!((seen - end_ms).abs() < 1e-6, "{from_ms} + {timeout_ms}: {seen}");
+        }
     }
 
     /// Catches a model that departs from the kernel: the shares and quantiles below were measured

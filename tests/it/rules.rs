@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use harness::base::family::{Settings, Value};
+use harness::base::name::NodeIndex;
 use harness::base::scope::Scope;
 use harness::base::seed::Seed;
-use harness::event::Events;
+use harness::event::{EventKind, Events};
 use harness::node::config::NodeConfig;
 use harness::node::serve::Node;
 use harness::proxy::{Dial, ProxyConfig, ProxySet, Stream, ToxicConfig};
@@ -563,4 +564,44 @@ async fn what_is_uncertain_passes_and_is_counted() {
     let seen = talk(world.rules, b"mg nothing v q\r\nmg k v\r\nmg k v\r\n").await;
     assert_eq!(String::from_utf8_lossy(&seen), "VA 8\r\nabcdefgh\r\nVA 8\r\nabcdefgh\r\n");
     assert_eq!(world.proxies.tap("rules").unwrap().skipped_uncertain, 2);
+}
+
+/// Catches a fault that fires and is told of nobody or with the wrong place, a key that gets into an
+/// event, and a flood of events that the count of the toxic does not go beyond.
+#[tokio::test]
+async fn each_fault_that_fires_is_counted_and_told_without_its_key() {
+    let scope = Scope::current("test");
+    let node = Node::start(&NodeConfig::default(), &scope).await.unwrap();
+    let (sender, told) = std::sync::mpsc::channel();
+    let events = Events::to(move |kind| {
+        // Nobody listens any more once the test has read what it wanted.
+        let _ = sender.send(kind);
+    });
+    let proxies = ProxySet::new(Seed::new(1), events, &scope);
+    let config = ProxyConfig {
+        name: "rules".into(),
+        listen: "127.0.0.1:0".into(),
+        upstream: node.address().to_string(),
+        enabled: true,
+        dial: Dial::Eager,
+        node: Some(NodeIndex(2)),
+        toxics: vec![toxic("memcached_busy", Stream::Downstream, &[("key", text("secret*"))])],
+    };
+    let address: SocketAddr = proxies.create(config).await.unwrap().listen.parse().unwrap();
+    talk(address, b"get other\r\n").await;
+    talk(address, b"get other\r\ndelete secret1\r\n").await;
+    talk(address, "get secret2\r\n".repeat(100).as_bytes()).await;
+    let told: Vec<EventKind> = told.try_iter().collect();
+    let faults: Vec<&EventKind> =
+        told.iter().filter(|kind| matches!(kind, EventKind::MessageFault { .. })).collect();
+    let first = EventKind::MessageFault {
+        node: NodeIndex(2),
+        connection: 1,
+        command: "delete".into(),
+        fault: "rule".into(),
+    };
+    assert_eq!(faults.first(), Some(&&first));
+    assert!((20..101).contains(&faults.len()), "{} of 101 are told", faults.len());
+    assert!(!format!("{told:?}").contains("secret"), "{told:?}");
+    assert_eq!(proxies.tap("rules").unwrap().touched["rule"], 101);
 }

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
-use crate::peers::{Control, PEERS};
+use crate::peers::{Control, OURS, PEERS};
 use crate::{REQUEST, median, percentile, read_reply, tick};
 
 /// Delays that are asked for, with how many requests show the error of each.
@@ -37,6 +37,14 @@ pub(crate) async fn measure(memcached: SocketAddr) {
         println!("\n{name}: latency toxic");
         latency(server.address, control).await;
         stream(server.address, control).await;
+        if *name == OURS {
+            // Every request is judged, and none is hit.
+            let rule = json!({ "command": "set", "key": "elsewhere:*" });
+            blocking(move || control.install("p", "rule", "memcached_error", &rule)).await;
+            println!("{name}: the same with a rule installed");
+            latency(server.address, control).await;
+            stream(server.address, control).await;
+        }
         println!("{name}: bandwidth toxic, over {RATE_LENGTH:?}");
         let address = blocking(move || control.create("source", source)).await;
         for rate in RATES_KB {

@@ -18,9 +18,12 @@ const CONNECTIONS_MAX: &str = "9970";
 /// Starts a proxy in front of an address, when it is there.
 pub(crate) type Start = fn(SocketAddr) -> Option<Server>;
 
+/// Our proxy's name.
+pub(crate) const OURS: &str = "harness";
+
 /// Everything that is measured, by name.
 pub(crate) const PEERS: &[(&str, Start)] = &[
-    ("harness", |upstream| Some(Server::harness(upstream))),
+    (OURS, |upstream| Some(Server::harness(upstream))),
     (super::BLIND, |upstream| Some(Server::harness(upstream))),
     ("haproxy", Server::haproxy),
     ("nutcracker", Server::nutcracker),
@@ -159,8 +162,19 @@ impl Control {
 
     /// Adds a toxic called `t` to the replies of a proxy.
     pub(crate) fn add(self, proxy: &str, kind: &str, attributes: &serde_json::Value) {
+        self.install(proxy, "t", kind, attributes);
+    }
+
+    /// Adds a toxic to the replies of a proxy.
+    pub(crate) fn install(
+        self,
+        proxy: &str,
+        name: &str,
+        kind: &str,
+        attributes: &serde_json::Value,
+    ) {
         let body = serde_json::json!({
-            "name": "t", "type": kind, "stream": "downstream", "attributes": attributes,
+            "name": name, "type": kind, "stream": "downstream", "attributes": attributes,
         });
         self.send("POST", &format!("/proxies/{proxy}/toxics"), &body.to_string());
     }

@@ -8,6 +8,7 @@ mod bandwidth;
 mod blackhole;
 mod corrupt;
 mod latency;
+mod latency_distribution;
 mod limit_data;
 mod limit_time;
 mod mute;
@@ -43,6 +44,7 @@ pub static TOXICS: Family<dyn ToxicSpec> = Family {
         slicer::KIND,
         limit_data::KIND,
         noop::KIND,
+        latency_distribution::KIND,
         packet_loss::KIND,
         blackhole::KIND,
         refuse::KIND,

@@ -1,8 +1,12 @@
 //! How exact the schedule is, and what one operation costs beside the client.
 //!
-//! `cargo bench --bench load` prints three tables: the pure parts in nanoseconds, a fixed rate of
-//! 10,000 a second on three nodes, and a closed loop with the oracle on and off. The last two need
-//! `memcached` on PATH. Figures of one run may be compared with each other, not with another run's.
+//! `cargo bench --bench load` prints three tables: the pure parts in nanoseconds; a fixed rate of
+//! 10,000 a second on three nodes, left alone and stopped for 200 ms in each second (p99 is then 190
+//! ms, by arithmetic); and a closed loop with the oracle on and off, beside memcaslap and a minimal
+//! ping-pong loop. The last two need `memcached` on PATH, and memcaslap is Debian's
+//! `libmemcached-tools`. Figures of one run may be compared with each other, not with another run's.
+
+mod peers;
 
 use std::hint::black_box;
 use std::net::{TcpListener, TcpStream};
@@ -54,9 +58,22 @@ fn main() {
         let rate = Rate::per_second(10_000.0).map(RateWish::PerSecond);
         measure("10,000/s, mixed", Workload::default(), rate, true).await;
         measure("10,000/s, get:set 2:1, 100 B", plain(), rate, true).await;
-        measure("closed loop, oracle on", plain(), Some(RateWish::Max), true).await;
-        measure("closed loop, oracle off", plain(), Some(RateWish::Max), false).await;
+        measure_stalled("10,000/s, 200 ms stall each second", plain(), rate).await;
+        let on = measure("closed loop, oracle on", plain(), Some(RateWish::Max), true).await;
+        let off = measure("closed loop, oracle off", plain(), Some(RateWish::Max), false).await;
+        let pong = per_cpu_second(peers::ping_pong().await);
+        let slap = tokio::task::block_in_place(peers::memcaslap).map(per_cpu_second);
+        println!("\noperations per CPU second of the generator: ours {on:.0}, without the oracle {off:.0}");
+        println!("  {:.2} x a minimal ping-pong loop ({pong:.0})", on / pong);
+        match slap {
+            Some(slap) => println!("  {:.2} x memcaslap ({slap:.0})", on / slap),
+            None => println!("  memcaslap is not installed"),
+        }
     });
+}
+
+fn per_cpu_second((operations, cpu): (u64, f64)) -> f64 {
+    operations as f64 / cpu.max(0.01)
 }
 
 /// The workload of the peers' table: set to get 1 to 2, values of 100 bytes.
@@ -146,12 +163,35 @@ impl Drop for Node {
     }
 }
 
-async fn measure(what: &str, workload: Workload, rate: Option<RateWish>, checks: bool) {
+async fn measure(what: &str, workload: Workload, rate: Option<RateWish>, checks: bool) -> f64 {
+    let nodes = (0..3).map(|_| Node::start()).collect();
+    measure_on(nodes, what, workload, rate, checks, false).await
+}
+
+/// With a client that waits through the stalls: what is measured is the schedule.
+async fn measure_stalled(what: &str, workload: Workload, rate: Option<RateWish>) {
     let nodes: Vec<Node> = (0..3).map(|_| Node::start()).collect();
+    measure_on(nodes, what, workload, rate, true, true).await;
+}
+
+/// Prints a row; returns operations per CPU second.
+async fn measure_on(
+    nodes: Vec<Node>,
+    what: &str,
+    workload: Workload,
+    rate: Option<RateWish>,
+    checks: bool,
+    stalled: bool,
+) -> f64 {
     let servers: Vec<Server> =
         nodes.iter().map(|node| Server { address: node.1.clone(), weight: 1 }).collect();
     let scope = Scope::current("bench");
-    let client_config = ClientConfig::default();
+    let mut client_config = ClientConfig::default();
+    if stalled {
+        client_config.operation_timeout = Duration::from_secs(2);
+        client_config.pool_wait = Duration::from_secs(2);
+        client_config.breaker.min_requests = u32::MAX;
+    }
     let deadline = longest_call(&client_config);
     let client = Client::start(
         &servers,
@@ -186,11 +226,21 @@ async fn measure(what: &str, workload: Workload, rate: Option<RateWish>, checks:
     let load = Load::start(config, client, sampler, Events::ignore(), &scope).expect("a load");
     load.preload().await;
     let cpu_before = cpu_seconds();
-    load.run_until(clock.now().plus(MEASURED)).await;
+    let run = load.run_until(clock.now().plus(MEASURED));
+    if stalled {
+        tokio::select! {
+            () = run => {}
+            () = peers::stall(&nodes) => {}
+        }
+        peers::signal(&nodes, "-CONT");
+    } else {
+        run.await;
+    }
     let cpu = cpu_seconds() - cpu_before;
     let totals = load.drain(Duration::from_secs(5)).await;
     scope.close(Duration::from_secs(5)).await;
     print_row(what, &totals, &responses.lock(), cpu);
+    per_cpu_second((totals.issued, cpu))
 }
 
 fn print_row(what: &str, totals: &LoadTotals, responses: &Histogram<u64>, cpu: f64) {
@@ -210,13 +260,18 @@ fn print_row(what: &str, totals: &LoadTotals, responses: &Histogram<u64>, cpu: f
 
 /// CPU time of this process, user and system, in seconds; zero where there is no /proc.
 fn cpu_seconds() -> f64 {
+    stat_seconds(11)
+}
+
+/// The same of its children that have ended and were waited for.
+fn cpu_of_children() -> f64 {
+    stat_seconds(13)
+}
+
+/// The sum of two fields behind the name in /proc/self/stat, which count in hundredths.
+fn stat_seconds(first: usize) -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let behind_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks: f64 = behind_name
-        .split_ascii_whitespace()
-        .skip(11)
-        .take(2)
-        .filter_map(|field| field.parse::<f64>().ok())
-        .sum();
-    ticks / 100.0
+    let fields = behind_name.split_ascii_whitespace().skip(first).take(2);
+    fields.filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / 100.0
 }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 use serde_json::Value;
 
+use crate::memcached::Memcached;
+
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
 }
@@ -124,5 +126,53 @@ fn mistakes_are_named() {
         assert!(stderr.starts_with("error: ") && stderr.contains(cause), "{line:?}: {stderr}");
         let right = if stdin.is_empty() { b"".as_slice() } else { b"good\ta:1\n" };
         assert_eq!(stdout, right, "{line:?}");
+    }
+}
+
+/// Asks published clients where they send each key, over real nodes, and compares every one.
+fn live(client: &str, strategy: &str, weights: &[u32]) {
+    let nodes: Vec<Memcached> = weights.iter().map(|_| Memcached::start()).collect();
+    let servers: Vec<&str> = nodes.iter().map(Memcached::upstream).collect();
+    let keys: String = (0..3000).map(|number| format!("user:{number}:name\n")).collect();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/placement.py");
+    let asked = Command::new("harness-python-clients")
+        .arg(script)
+        .arg(client)
+        .args(servers.iter().zip(weights).map(|(server, weight)| format!("{server}={weight}")))
+        .write_stdin(keys.as_str())
+        .output()
+        .unwrap();
+    let trouble = String::from_utf8_lossy(&asked.stderr);
+    assert!(asked.status.success(), "{client}: {trouble}");
+    let (servers, weights) = (servers.join(","), weights.iter().map(u32::to_string));
+    let weights = weights.collect::<Vec<_>>().join(",");
+    let line = ["-strategy", strategy, "-servers", &servers, "-weights", &weights];
+    let (code, routed, stderr) = route(&line, keys.as_bytes());
+    assert_eq!((code, stderr.as_str()), (0, ""), "{client}");
+    assert!(routed == asked.stdout, "{client} places keys elsewhere on {servers} ({weights})");
+}
+
+/// Catches a key that pylibmc, and so libmemcached, sends to another node: asked live, with the ports
+/// of this run, so that no recorded vector can be out of date.
+#[test]
+#[cfg_attr(
+    not(all(real_memcached, real_python_clients)),
+    ignore = "needs memcached and harness-python-clients on PATH"
+)]
+fn pylibmc_agrees_on_every_key() {
+    for weights in [[1; 3].as_slice(), &[1, 2, 3], &[1; 5], &[1, 1, 2, 3, 5]] {
+        live("pylibmc", "ketama", weights);
+    }
+}
+
+/// Catches a key that pymemcache's `HashClient` sends to another node. It knows no weights.
+#[test]
+#[cfg_attr(
+    not(all(real_memcached, real_python_clients)),
+    ignore = "needs memcached and harness-python-clients on PATH"
+)]
+fn pymemcache_agrees_on_every_key() {
+    for weights in [[1; 3].as_slice(), &[1; 5]] {
+        live("pymemcache", "rendezvous", weights);
     }
 }

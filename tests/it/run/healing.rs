@@ -44,12 +44,12 @@ fn a_failed_node_comes_back_only_by_healing() {
         assert_eq!((with.nodes[0].breaker.opens > 0, with.partial), (true, None));
 
         assert_sound(&without);
-        assert_eq!(without.recovery.recovered, Some(false), "{:?}", without.reasons);
-        assert!(
-            without.reasons.iter().any(|why| why.contains("did not recover")),
-            "{:?}",
-            without.reasons
-        );
+        let said = without.reasons.iter().any(|why| why.contains("did not recover"));
+        match without.recovery.recovered {
+            Some(recovered) => assert_eq!((recovered, said), (false, true), "{without:?}"),
+            // A machine that stood still at the end of the recovery: nobody can know.
+            None => assert_ne!(without.exit_code, 0, "{:?}", without.reasons),
+        }
         // On a machine too busy to be believed nothing is a verdict; it is never a pass.
         let expected = if without.verdict == Verdict::Invalid { 4 } else { 1 };
         assert_eq!(without.exit_code, expected, "{:?}", without.reasons);

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use super::call::Trace;
 use super::command::{Answer, Asked, Check, Command, Effect, Ping};
@@ -13,14 +13,21 @@ use super::standing::{Manner, Standing};
 use super::trouble::{Fate, Trouble};
 use crate::event::{CloseCause, ErrorClass};
 
+/// A reply, and whether it came after its deadline all the same: timers round up.
+#[derive(Debug)]
+pub(super) struct Reached<R> {
+    pub(super) reply: R,
+    pub(super) late: bool,
+}
+
 impl Node {
-    /// One attempt: a connection and an exchange on it.
+    /// One attempt: a connection and an exchange on it, with the checks around it, within one deadline.
     pub(super) async fn attempt<C: Command>(
         &self,
         command: &C,
         want: Want,
         trace: &mut Trace,
-    ) -> Result<C::Reply, Missed> {
+    ) -> Result<Reached<C::Reply>, Missed> {
         trace.attempts += 1;
         let asked = Instant::now();
         let lease = self.fit_lease(command, want, trace).await;
@@ -32,10 +39,12 @@ impl Node {
         let reused = lease.idle_for().is_some();
         match self.exchange(command, &mut lease, trace).await {
             Ok(reply) => {
+                let late = Instant::now() >= self.deadline(&lease);
                 lease.keep();
-                Ok(reply)
+                Ok(Reached { reply, late })
             }
             Err(trouble) => {
+                let trouble = self.look_behind::<C>(trouble, &mut lease, trace).await;
                 match trouble.close {
                     Some(cause) => lease.close(cause),
                     None => {
@@ -58,8 +67,7 @@ impl Node {
     ) -> Result<Lease<'_>, Missed> {
         let mut lease = self.lease(want).await?;
         if command.manner(lease.standing()) == Manner::Checked {
-            let check = Check { key: &self.check_key };
-            if let Err(trouble) = self.exchange(&check, &mut lease, trace).await {
+            if let Err(trouble) = self.check(&mut lease, trace).await {
                 // An error line to the check as well: the request that names itself will tell.
                 let goes_on =
                     trouble.close.is_none() && command.manner(NEVER_PROVEN) != Manner::Checked;
@@ -76,6 +84,37 @@ impl Node {
             }
         }
         Ok(lease)
+    }
+
+    /// Whose an error line was that answered a write: if the next line is the answer to a check, it
+    /// was the only one, and the write was refused. Where a check was refused just before, the node
+    /// refuses everything: it is not asked twice as much for that, and the doubt stays.
+    async fn look_behind<C: Command>(
+        &self,
+        trouble: Trouble,
+        lease: &mut Lease<'_>,
+        trace: &mut Trace,
+    ) -> Trouble {
+        let is_doubtful = trouble.fate == Fate::Refused && C::EFFECT.is_write();
+        if !is_doubtful || lease.standing() == NEVER_PROVEN {
+            return trouble;
+        }
+        match self.check(lease, trace).await {
+            Ok(()) => trouble.proven(),
+            Err(check) => {
+                lease.set_standing(NEVER_PROVEN);
+                trouble.doubted(check)
+            }
+        }
+    }
+
+    async fn check(&self, lease: &mut Lease<'_>, trace: &mut Trace) -> Result<(), Trouble> {
+        self.exchange(&Check { key: &self.check_key }, lease, trace).await
+    }
+
+    /// When everything on this lease must be done.
+    fn deadline(&self, lease: &Lease<'_>) -> Instant {
+        lease.since() + self.around.config.operation_timeout
     }
 
     async fn lease(&self, want: Want) -> Result<Lease<'_>, Missed> {
@@ -118,8 +157,8 @@ impl Node {
         let standing = lease.standing();
         let named = command.manner(standing) == Manner::Named;
         let asked = Asked { named, tokens: &self.tokens };
-        let limit = self.around.config.operation_timeout;
-        match timeout(limit, command.run(lease.link(), asked)).await {
+        let deadline = self.deadline(lease);
+        match timeout_at(deadline, command.run(lease.link(), asked)).await {
             Ok(Ok(Answer { reply, standing })) => {
                 if let Some(standing) = standing {
                     lease.set_standing(standing);

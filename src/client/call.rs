@@ -36,7 +36,8 @@ pub enum Failure {
     Shed,
     /// Failed, and certainly not applied (or it was a read).
     Error(ErrorClass),
-    /// A write that was sent and whose reply was lost: it may have been applied.
+    /// A write that was sent and whose reply was lost, or whose answer, an error line, may have been
+    /// to something else: it may have been applied.
     Indeterminate(ErrorClass),
 }
 

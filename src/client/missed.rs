@@ -45,7 +45,8 @@ impl Missed {
         match self {
             Self::Unconnected { .. } => false,
             Self::Failed { trouble, .. } => {
-                effect.is_write() && matches!(trouble.fate, Fate::Unknown | Fate::Ended)
+                let doubtful = matches!(trouble.fate, Fate::Unknown | Fate::Ended | Fate::Refused);
+                effect.is_write() && doubtful
             }
         }
     }
@@ -58,7 +59,7 @@ impl Missed {
             && match trouble.fate {
                 Fate::NotApplied => true,
                 Fate::Ended => effect != Effect::Once,
-                Fate::Unknown => false,
+                Fate::Unknown | Fate::Refused => false,
             }
     }
 }
@@ -101,5 +102,10 @@ mod tests {
         assert!(!timeout.may_be_applied(Effect::Read));
         let unsent = missed(CloseCause::PeerClosed, Fate::NotApplied, false);
         assert!(!unsent.may_be_applied(Effect::Once));
+        let refused = missed(CloseCause::PeerClosed, Fate::Refused, true);
+        assert!(
+            refused.may_be_applied(Effect::Repeatable) && !refused.may_be_applied(Effect::Read)
+        );
+        assert!(!refused.is_stale(Effect::Read), "it was answered");
     }
 }

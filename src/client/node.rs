@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use rand::Rng;
 use tokio::time::Instant;
 
+use super::attempt::Reached;
 use super::breaker::{Breaker, Permit, Recorded, Verdict};
 use super::call::{Failure, Trace};
 use super::command::{Command, Ping};
@@ -97,7 +98,7 @@ impl Node {
         }
         let permit = self.breaker.permit(Instant::now()).ok_or(Failure::Shed)?;
         let mut missed = match self.attempt(command, Want::Any, trace).await {
-            Ok(reply) => return Ok(self.answered(permit, trace, reply)),
+            Ok(reached) => return Ok(self.answered(permit, trace, reached)),
             Err(missed) => missed,
         };
         // Whether an earlier attempt may have been applied; then no later failure undoes that.
@@ -105,7 +106,7 @@ impl Node {
         if self.around.config.retry_stale && missed.is_stale(C::EFFECT) {
             sent_before = missed.may_be_applied(C::EFFECT);
             missed = match self.attempt(command, Want::Fresh, trace).await {
-                Ok(reply) => return Ok(self.answered(permit, trace, reply)),
+                Ok(reached) => return Ok(self.answered(permit, trace, reached)),
                 Err(missed) => missed,
             };
         }
@@ -118,10 +119,13 @@ impl Node {
     /// Hands in an answer. Timers round up, so one may come after its deadline: the caller gets it,
     /// and it counts against the node. Else a node that is late by just the timeout would answer
     /// every other call and never be shed.
-    fn answered<R>(self: &Arc<Self>, permit: Permit<'_>, trace: &mut Trace, reply: R) -> R {
+    fn answered<R>(
+        self: &Arc<Self>,
+        permit: Permit<'_>,
+        trace: &mut Trace,
+        Reached { reply, late }: Reached<R>,
+    ) -> R {
         trace.served_by = Some(self.index);
-        let limit = self.around.config.operation_timeout;
-        let late = trace.sent.is_some_and(|sent| sent.elapsed() >= limit);
         self.weigh(permit, if late { Verdict::Failed } else { Verdict::Answered }, late);
         reply
     }
@@ -191,7 +195,7 @@ impl Node {
     /// permit and judges nothing.
     pub(super) async fn reach(&self, trace: &mut Trace) -> Result<(), ErrorClass> {
         match self.attempt(&Ping, Want::Fresh, trace).await {
-            Ok(()) => {
+            Ok(Reached { .. }) => {
                 trace.served_by = Some(self.index);
                 Ok(())
             }

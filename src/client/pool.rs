@@ -63,6 +63,8 @@ pub(super) struct Lease<'a> {
     connection: Option<Connection>,
     /// How long it had been idle; `None` for a new one.
     idle_for: Option<Duration>,
+    /// When it was lent.
+    since: Instant,
     _permit: SemaphorePermit<'a>,
 }
 
@@ -102,12 +104,13 @@ impl Pool {
             self.counts.lent();
             let idle_for = Some(now.saturating_duration_since(connection.idle_since));
             let connection = Some(connection);
-            return Ok(Lease { pool: self, connection, idle_for, _permit: permit });
+            return Ok(Lease { pool: self, connection, idle_for, since: now, _permit: permit });
         }
         self.make_room();
         let connection = Some(self.dial().await?);
         self.counts.lent();
-        Ok(Lease { pool: self, connection, idle_for: None, _permit: permit })
+        let since = Instant::now();
+        Ok(Lease { pool: self, connection, idle_for: None, since, _permit: permit })
     }
 
     async fn permit(&self) -> Result<SemaphorePermit<'_>, ErrorClass> {
@@ -268,6 +271,11 @@ impl Lease<'_> {
     /// How long it had been idle; `None` for a new one.
     pub(super) const fn idle_for(&self) -> Option<Duration> {
         self.idle_for
+    }
+
+    /// When it was lent, dialling done.
+    pub(super) const fn since(&self) -> Instant {
+        self.since
     }
 
     /// Gives it back: the exchange ended with a complete reply.

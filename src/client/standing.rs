@@ -13,7 +13,8 @@
 //!  the same, and so was the check  in its meta form, until one answer has the right name
 //! ```
 //! An error line never has a name, so the connection is kept (a full node answers every store with
-//! one, and a connect for each would be a storm), but nothing is asked on it before the check.
+//! one, and a connect for each would be a storm), but nothing is asked on it before the check. After
+//! a write the check follows at once, because it also tells whether the write was refused.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -27,6 +27,9 @@ pub(super) struct Trouble {
 pub(super) enum Fate {
     /// The node refused it, or cannot have received all of it.
     NotApplied,
+    /// An error line was taken for its answer. Such a line has no name: unless a check shows that
+    /// nothing else was owed, it may have been a stray one and the request executed.
+    Refused,
     /// The node may have received and executed it.
     Unknown,
     /// The same, and the peer ended the connection: if it was idle before, it was probably stale.
@@ -34,9 +37,29 @@ pub(super) enum Fate {
 }
 
 impl Trouble {
-    /// An error line: the node refused the request.
+    /// An error line: the node refused the request, if the line was its answer.
     const fn refused(class: ErrorClass) -> Self {
-        Self { class, close: None, fate: Fate::NotApplied }
+        Self { class, close: None, fate: Fate::Refused }
+    }
+
+    /// A check behind the error line was answered: the line was the only answer, so the request was
+    /// refused, and the connection is in step again whatever the line was.
+    pub(super) const fn proven(self) -> Self {
+        Self { close: None, fate: Fate::NotApplied, ..self }
+    }
+
+    /// The check failed as well: whose the error line was stays unknown. The caller sees the line's
+    /// class, but for a node that fell silent.
+    pub(super) const fn doubted(self, check: Self) -> Self {
+        let class = match check.class {
+            ErrorClass::Timeout => ErrorClass::Timeout,
+            _ => self.class,
+        };
+        let close = match check.close {
+            None => self.close,
+            cause => cause,
+        };
+        Self { class, close, fate: self.fate }
     }
 
     /// A reply that the request cannot have, or for another key.
@@ -77,15 +100,16 @@ impl Trouble {
             ErrorKind::Server(_) => Self::refused(ErrorClass::ServerError),
             // Refused by the crate before anything was written: a prefix made the key too long.
             ErrorKind::KeyTooLong | ErrorKind::OpaqueTooLong => {
-                Self::refused(ErrorClass::ClientError)
+                Self::refused(ErrorClass::ClientError).proven()
             }
             ErrorKind::Client(_) if !block => Self::refused(ErrorClass::ClientError),
             // Whether a node that refuses the line swallows the block behind it depends on its
-            // version, so its next reply may be to a line made of our data.
+            // version, so its next reply may be to a line made of our data: closed, unless a check
+            // is the next thing that it answers.
             ErrorKind::Client(_) | ErrorKind::NonexistentCommand => Self {
                 class: ErrorClass::ClientError,
                 close: Some(CloseCause::Protocol),
-                fate: Fate::NotApplied,
+                fate: Fate::Refused,
             },
             ErrorKind::Protocol(_) | ErrorKind::Generic(_) => Self::surprise(),
         }
@@ -155,20 +179,39 @@ mod tests {
     #[test]
     fn refusals_keep_the_connection_and_surprises_do_not() {
         use ErrorClass::{ClientError, Protocol, ServerError, TooLarge};
-        use Fate::{NotApplied, Unknown};
+        use Fate::{NotApplied, Refused, Unknown};
         let closed = Some(CloseCause::Protocol);
         let client = || answered(ErrorKind::Client("bad".into()));
         let server = |text: &str| answered(ErrorKind::Server(text.into()));
         let large = "object too large for cache";
-        assert_eq!(of(server("out of memory"), true), (ServerError, None, NotApplied));
-        assert_eq!(of(server(large), true), (TooLarge, None, NotApplied));
-        assert_eq!(of(client(), false), (ClientError, None, NotApplied));
-        assert_eq!(of(client(), true), (ClientError, closed, NotApplied));
+        assert_eq!(of(server("out of memory"), true), (ServerError, None, Refused));
+        assert_eq!(of(server(large), true), (TooLarge, None, Refused));
+        assert_eq!(of(client(), false), (ClientError, None, Refused));
+        assert_eq!(of(client(), true), (ClientError, closed, Refused));
         let unknown = answered(ErrorKind::NonexistentCommand);
-        assert_eq!(of(unknown, false), (ClientError, closed, NotApplied));
+        assert_eq!(of(unknown, false), (ClientError, closed, Refused));
+        let unsent = answered(ErrorKind::KeyTooLong);
+        assert_eq!(of(unsent, true), (ClientError, None, NotApplied));
         let broken = answered(ErrorKind::Protocol(None));
         assert_eq!(of(broken, false), (Protocol, closed, Unknown));
         assert_eq!(of(Error::Protocol(Status::Stored), false), (Protocol, closed, Unknown));
+    }
+
+    /// Catches an error line that is believed although the check behind it failed, a connection that
+    /// is kept then, and a silent node whose silence is hidden behind the line.
+    #[test]
+    fn a_check_decides_whose_an_error_line_was() {
+        let line = Trouble::refused(ErrorClass::ServerError);
+        assert_eq!(line.proven(), Trouble { fate: Fate::NotApplied, ..line });
+        assert_eq!(line.doubted(line), line, "kept, and the doubt stays");
+        let other = line.doubted(Trouble::surprise());
+        let closed = |class, cause| Trouble { class, close: Some(cause), fate: Fate::Refused };
+        assert_eq!(other, closed(ErrorClass::ServerError, CloseCause::Protocol));
+        let silent = line.doubted(Trouble::timeout());
+        assert_eq!(silent, closed(ErrorClass::Timeout, CloseCause::Timeout));
+        let block = Trouble { close: Some(CloseCause::Protocol), ..line };
+        assert_eq!(block.proven().close, None, "the block was swallowed: in step");
+        assert_eq!(block.doubted(line), block);
     }
 
     /// Catches a node that is blamed because this machine has run out of descriptors.

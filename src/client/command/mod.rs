@@ -4,11 +4,11 @@
 //! (get, set, add, delete), meta commands for the rest. Each of the former has a meta form too, for a
 //! connection on which it could take another request's answer for its own (see `standing`).
 //!
-//! What cannot be told apart by a client: an error line in front of an answer, which is taken for it
-//! whatever it was sent for; and, in the classic forms, an `END` or `NOT_FOUND` in front of the answer
-//! to a get, `STORED` in front of the answer to a set, `DELETED` or `NOT_FOUND` in front of the answer
-//! to a delete. Each costs one wrong outcome (never a value) and is found out by the next request on
-//! the connection, because the true answer is left over.
+//! What cannot be told apart by a client: an error line in front of the answer to a read, which is
+//! taken for it (after a write it is checked: see `attempt`); and, in the classic forms, an `END` or
+//! `NOT_FOUND` in front of the answer to a get, `STORED` in front of the answer to a set, `DELETED` or
+//! `NOT_FOUND` in front of the answer to a delete. Each costs one wrong outcome (never a value) and is
+//! found out by the next request on the connection, because the true answer is left over.
 
 mod counter;
 mod exchange;

@@ -93,10 +93,13 @@ enum Seen {
     True,
     /// Another outcome than the server's, but no value: a miss, an acknowledgement.
     False,
-    /// An error where the server refused nothing.
+    /// An error where the server refused nothing, or a doubt about a write.
     Error,
+    /// A write that the server executed is said to have failed.
+    Denied,
 }
 
+/// A read, or a write, against what the server answers to it.
 fn seen<T: PartialEq>(result: Result<T, Failure>, truth: Result<T, ErrorClass>) -> Seen {
     match (result, truth) {
         (Err(Failure::Error(class)), Err(truth)) if class == truth => Seen::True,
@@ -104,6 +107,12 @@ fn seen<T: PartialEq>(result: Result<T, Failure>, truth: Result<T, ErrorClass>) 
         (Ok(answer), Ok(truth)) if answer == truth => Seen::True,
         (Ok(_), _) => Seen::False,
     }
+}
+
+/// A write: what the server executed must not be called failed.
+fn seen_write<T: PartialEq>(result: Result<T, Failure>, truth: Result<T, ErrorClass>) -> Seen {
+    let denied = matches!(result, Err(Failure::Error(_))) && truth.is_ok();
+    if denied { Seen::Denied } else { seen(result, truth) }
 }
 
 /// A read: whatever happened, a value is the right one.
@@ -131,24 +140,24 @@ async fn call(client: &Client, command: u32, draws: &mut Stream) -> Seen {
         1 => seen_value(client.gets(&k).await.result, &name),
         2 => seen_value(client.gat(&k, ttl).await.result, &name),
         3 => several(client, draws).await,
-        4 => seen(client.set(&k, value, ttl).await.result, stored),
-        5 => seen(client.add(&k, value, ttl).await.result, stored),
-        6 => seen(client.replace(&k, value, ttl).await.result, stored),
-        7 => seen(client.append(&k, value, ttl).await.result, stored),
-        8 => seen(client.prepend(&k, value, ttl).await.result, stored),
-        9 => seen(client.cas(&k, value, ttl, 1).await.result, stored),
-        10 => seen(client.delete(&k).await.result, Ok(is_there)),
+        4 => seen_write(client.set(&k, value, ttl).await.result, stored),
+        5 => seen_write(client.add(&k, value, ttl).await.result, stored),
+        6 => seen_write(client.replace(&k, value, ttl).await.result, stored),
+        7 => seen_write(client.append(&k, value, ttl).await.result, stored),
+        8 => seen_write(client.prepend(&k, value, ttl).await.result, stored),
+        9 => seen_write(client.cas(&k, value, ttl, 1).await.result, stored),
+        10 => seen_write(client.delete(&k).await.result, Ok(is_there)),
         11 | 12 => {
             let up = command == 11;
             let call = if up { client.incr(&k, 2).await } else { client.decr(&k, 2).await };
             if let Ok(Some(number)) = call.result {
                 assert_eq!(number, number_of(&name), "another counter's number for {name}");
             }
-            seen(call.result, Ok(is_there.then(|| number_of(&name))))
+            seen_write(call.result, Ok(is_there.then(|| number_of(&name))))
         }
-        13 => seen(client.touch(&k, ttl).await.result, Ok(is_there)),
+        13 => seen_write(client.touch(&k, ttl).await.result, Ok(is_there)),
         14 => seen(client.exists(&k).await.result, Ok(is_there)),
-        _ => seen(client.flush_all().await.remove(0).result, Ok(())),
+        _ => seen_write(client.flush_all().await.remove(0).result, Ok(())),
     }
 }
 
@@ -167,6 +176,7 @@ async fn several(client: &Client, draws: &mut Stream) -> Seen {
 struct Tally {
     errors: u64,
     falsehoods: u64,
+    denials: u64,
     extras: u64,
 }
 
@@ -188,6 +198,7 @@ async fn tally(
                 Seen::True => {}
                 Seen::False => sum.falsehoods += 1,
                 Seen::Error => sum.errors += 1,
+                Seen::Denied => sum.denials += 1,
             }
         }
         sum.extras += extras.load(Ordering::SeqCst);
@@ -202,12 +213,68 @@ fn either(draws: &mut Stream, lines: &'static [&'static str]) -> Extra {
 }
 
 /// Catches a client that takes an error line for an answer and goes on as if nothing were left over:
-/// each may cost one error, and nothing else but that is ever untrue.
+/// each may cost one error, or one doubt about a write, and nothing else but that is ever untrue.
 #[tokio::test]
 async fn a_stray_error_line_costs_one_error() {
     let sum = tally(0..60, 8, |draws| either(draws, ERRORS)).await;
-    assert_eq!(sum.falsehoods, 0, "{sum:?}");
+    assert_eq!((sum.falsehoods, sum.denials), (0, 0), "{sum:?}");
     assert!(sum.errors <= sum.extras, "{sum:?}");
+}
+
+/// Catches an increment that counts as not applied because an error line stood before its answer,
+/// whatever else the server says on that connection.
+#[tokio::test]
+async fn a_write_behind_an_error_line_is_in_doubt() {
+    let (server, _) = adding(1, 1, |_| Extra::Before(ERRORS[0])).await;
+    let client = client(&server.address, unguarded(patient().operation_timeout));
+    let (k, ttl) = (key("k"), Ttl::Never);
+    let doubt = Failure::Indeterminate(ErrorClass::ServerError);
+    for _ in 0..10 {
+        assert_eq!(client.incr(&k, 1).await.result, Err(doubt));
+        assert_eq!(client.append(&k, b"x", ttl).await.result, Err(doubt));
+        assert_eq!(client.set(&k, b"x", ttl).await.result, Err(doubt));
+        assert_eq!(client.delete(&k).await.result, Err(doubt));
+        let read = Failure::Error(ErrorClass::ServerError);
+        assert_eq!(client.get(&k).await.result, Err(read), "a read is never in doubt");
+    }
+}
+
+/// Catches a refusal that a caller cannot rely on: the node refuses the write and answers the check
+/// behind it, so it was refused, whatever became of its block.
+#[tokio::test]
+async fn a_proven_refusal_is_an_error() {
+    for (line, class) in [
+        ("SERVER_ERROR out of memory storing object\r\n", ErrorClass::ServerError),
+        ("SERVER_ERROR object too large for cache\r\n", ErrorClass::TooLarge),
+        ("CLIENT_ERROR bad data chunk\r\n", ErrorClass::ClientError),
+        ("ERROR\r\n", ErrorClass::ClientError),
+    ] {
+        let server = refusing_writes(line).await;
+        let client = client(&server.address, unguarded(patient().operation_timeout));
+        let (k, ttl, refused) = (key("k"), Ttl::Never, Failure::Error(class));
+        assert_eq!(client.set(&k, b"x", ttl).await.result, Err(refused), "{line:?}");
+        assert_eq!(client.cas(&k, b"x", ttl, 1).await.result, Err(refused), "{line:?}");
+        assert_eq!(client.add(&k, b"x", ttl).await.result, Err(refused), "{line:?}");
+        let incremented = client.incr(&k, 1).await;
+        assert_eq!(incremented.result, Err(refused), "{line:?}");
+        assert_eq!(incremented.trace.requests, 2, "the request and the check");
+        assert_eq!(client.get(&k).await.trace.requests, 1, "nothing is left to check");
+        assert_eq!((server.accepted(), closed(&client, CloseCause::Protocol)), (1, 0));
+    }
+}
+
+/// A server that answers every write with `line` and executes none, and the rest rightly.
+async fn refusing_writes(line: &'static str) -> Scripted {
+    Scripted::start(move |mut peer: Peer| async move {
+        while let Some(request) = peer.request().await {
+            let is_write = ["set", "add", "ms", "ma", "md", "delete"]
+                .contains(&request.split(' ').next().unwrap_or_default());
+            let answer = if is_write { line.to_owned() } else { right_answer(&request) };
+            peer.send(&answer).await;
+        }
+        peer
+    })
+    .await
 }
 
 /// Catches a duplicate that becomes another request's answer: a number of another counter, an older
@@ -272,7 +339,10 @@ async fn refusals_keep_the_connection() {
     let client = client(&server.address, patient());
     let refused = Failure::Error(ErrorClass::ServerError);
     for _ in 0..20 {
-        assert_eq!(client.set(&key(FULL), b"x", Ttl::Never).await.result, Err(refused));
+        let Call { result, trace } = client.set(&key(FULL), b"x", Ttl::Never).await;
+        assert_eq!((result, trace.requests), (Err(refused), 2), "the request and a check");
+        assert_eq!(client.get(&key("k")).await.trace.requests, 1);
+        assert_eq!(client.get(&key("busy")).await.result, Err(refused));
         assert_eq!(client.get(&key("k")).await.trace.requests, 2, "a check and the request");
         assert_eq!(client.get(&key("other")).await.trace.requests, 1);
     }
@@ -290,5 +360,8 @@ async fn refusals_keep_the_connection() {
         let Call { result, trace } = client.get(&key("k")).await;
         assert_eq!((result, trace.requests), (Err(refused), requests), "call {call}: one check");
     }
+    let doubt = Failure::Indeterminate(ErrorClass::ServerError);
+    let Call { result, trace } = client.incr(&key("k"), 1).await;
+    assert_eq!((result, trace.requests), (Err(doubt), 1), "nothing proves it, nor is it tried");
     assert_eq!((all_busy.accepted(), closed(&client, CloseCause::Protocol)), (1, 0));
 }

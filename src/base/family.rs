@@ -288,6 +288,15 @@ impl<T: ?Sized> Kind<T> {
     }
 }
 
+impl Setting {
+    /// Whether `value` is what is used when the setting is absent.
+    #[must_use]
+    pub fn is_default(&self, value: &Value) -> bool {
+        let default = self.default.and_then(|text| self.unit.parse(self.name, text).ok());
+        default.as_ref() == Some(value)
+    }
+}
+
 impl<T: ?Sized> fmt::Debug for Kind<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Kind").field("name", &self.name).finish_non_exhaustive()

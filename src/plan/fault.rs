@@ -12,7 +12,7 @@ use crate::base::name::NodeIndex;
 use crate::base::units::Ratio;
 use crate::lab::fault::FAULTS;
 use crate::lab::timeline::{Direction, FaultSpec};
-use crate::proxy::toxic::TOXICS;
+use crate::proxy::toxic::{TOXICS, asks_for_more};
 
 /// The keys beside the one that names the fault.
 const KEYS: [&str; 9] =
@@ -212,7 +212,9 @@ pub(super) fn is_of_network(fault: &Chosen) -> bool {
 
 /// Whether Toxiproxy has this fault too; a fault of the node itself is no matter for a proxy.
 pub(super) fn toxiproxy_knows(fault: &Chosen) -> bool {
-    !is_of_network(fault) || TOXIPROXYS.contains(&fault.kind.as_str())
+    !is_of_network(fault)
+        || (TOXIPROXYS.contains(&fault.kind.as_str())
+            && asks_for_more(&fault.kind, &fault.settings).is_none())
 }
 
 /// Prints what a fault is.

@@ -123,11 +123,11 @@ impl Chain {
                 .filter_map(|index| self.due_of(index).map(|due| (due, index)))
                 .min_by_key(|(due, index)| (*due, std::cmp::Reverse(*index)));
             let Some((due, index)) = next.filter(|(due, _)| *due <= now) else { return };
-            self.act(index, due);
+            self.act(index, due, now);
         }
     }
 
-    fn act(&mut self, index: usize, due: Instant) {
+    fn act(&mut self, index: usize, due: Instant, now: Instant) {
         let stage = &mut self.stages[index];
         let is_head = stage.out.next().is_some_and(|item| item.due == Due::At(due));
         if !is_head {
@@ -136,6 +136,7 @@ impl Chain {
         }
         // Not the deadline that may be due as well: what was decided first leaves first.
         let Some(item) = stage.out.pop() else { return };
+        stage.toxic.on_left(due, now, &mut stage.out);
         self.enter(index + 1, due, item.what, item.messages);
     }
 

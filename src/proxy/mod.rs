@@ -35,7 +35,7 @@ mod upstream;
 pub use config::ToxicView;
 pub use config::{Dial, ProxyConfig, ProxyUpdate, ProxyView, Stream, ToxicConfig, ToxicUpdate};
 pub use error::ProxyError;
-pub use outbox::{Due, Outbox};
+pub use outbox::{Due, Outbox, Waiting};
 pub use set::ProxySet;
 pub use sockets::Sockets;
 pub use tap::{CloseManner, Closer, ConnectionView, LatencyView, TapSnapshot};

@@ -66,12 +66,30 @@ pub(super) struct Item {
 }
 
 impl Item {
+    fn bytes(&self) -> usize {
+        match &self.what {
+            What::Data(data) => data.len(),
+            _ => 0,
+        }
+    }
+
     fn cost(&self) -> usize {
         match &self.what {
             What::Data(data) => data.len() + PIECE_COST,
             _ => 0,
         }
     }
+}
+
+/// What waits for its turn at the head of an outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// How many things are before it, on their way.
+    pub after: usize,
+    /// How many things.
+    pub things: usize,
+    /// Their bytes.
+    pub bytes: usize,
 }
 
 /// The decisions of one toxic on one direction of one connection, in order.
@@ -107,6 +125,42 @@ impl Outbox {
         if !data.is_empty() {
             self.put(due, What::Data(data));
         }
+    }
+
+    /// Holds `data` until its turn has come: [`Outbox::let_go`] says when.
+    pub fn wait(&mut self, data: Bytes) {
+        if !data.is_empty() {
+            self.push(Due::Never, What::Data(data));
+        }
+    }
+
+    /// Ends this direction when its turn has come.
+    pub fn wait_to_end(&mut self) {
+        self.push(Due::Never, What::End);
+        self.ended = true;
+    }
+
+    /// What waits for its turn right behind the first `after` things: one thing, or several of `most`
+    /// bytes together. `None` when what is there is on its way.
+    #[must_use]
+    pub fn waiting(&self, after: usize, most: usize) -> Option<Waiting> {
+        let mut waiting = Waiting { after, things: 0, bytes: 0 };
+        for item in self.items.iter().skip(after) {
+            let bytes = waiting.bytes.saturating_add(item.bytes());
+            if item.due != Due::Never || (waiting.things > 0 && bytes > most) {
+                break;
+            }
+            waiting = Waiting { after, things: waiting.things + 1, bytes };
+        }
+        (waiting.things > 0).then_some(waiting)
+    }
+
+    /// Lets what waited leave at `due`.
+    pub fn let_go(&mut self, waited: Waiting, due: Due) {
+        for item in self.items.iter_mut().skip(waited.after).take(waited.things) {
+            item.due = due;
+        }
+        self.latest = self.latest();
     }
 
     /// Loses `data`.
@@ -174,8 +228,15 @@ impl Outbox {
             return;
         }
         let due = self.latest.map_or(due, |latest| latest.max(due));
-        self.latest = Some(due);
         self.touched |= due > Due::At(self.now);
+        self.push(due, what);
+    }
+
+    fn push(&mut self, due: Due, what: What) {
+        if self.ended {
+            return;
+        }
+        self.latest = Some(due);
         let item = Item { due, what, messages: 0 };
         self.cost += item.cost();
         self.items.push_back(item);
@@ -269,6 +330,25 @@ mod tests {
         out.hasten(ms(3));
         let dues: Vec<Due> = std::iter::from_fn(|| out.pop()).map(|item| item.due).collect();
         assert_eq!(dues, [ms(1), ms(3), ms(3)]);
+    }
+
+    /// Catches a turn that takes more than its share, that comes before the last is over, or that lets
+    /// the end overtake bytes.
+    #[test]
+    fn turns_are_taken_in_order() {
+        let (now, mut out) = outbox();
+        for data in ["aa", "bb", "cc"] {
+            out.wait(Bytes::from_static(data.as_bytes()));
+        }
+        out.wait_to_end();
+        let waiting = |after, things, bytes| Some(Waiting { after, things, bytes });
+        assert_eq!(out.waiting(0, 1), waiting(0, 1, 2), "one at least");
+        assert_eq!(out.waiting(0, 5), waiting(0, 2, 4));
+        out.let_go(out.waiting(0, 5).unwrap(), Due::At(now));
+        assert_eq!(out.waiting(0, 5), None, "those are on their way");
+        assert_eq!(out.waiting(2, 5), waiting(2, 2, 2), "the end costs nothing");
+        assert_eq!((out.pop().unwrap().due, out.pop().unwrap().due), (Due::At(now), Due::At(now)));
+        assert_eq!(out.waiting(0, 5), waiting(0, 2, 2));
     }
 
     /// Catches a bound that many tiny pieces slip under.

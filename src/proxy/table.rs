@@ -26,7 +26,8 @@ pub(super) struct ActiveToxic {
     stream: Stream,
     toxicity: f32,
     attributes: Settings,
-    spec: Box<dyn ToxicSpec>,
+    /// One for each direction, so that what connections share is not shared by both.
+    specs: [Box<dyn ToxicSpec>; 2],
     /// The first connection that was opened after it was added.
     since_connection: u64,
     /// Operations and connections that it touched; survives updates.
@@ -46,7 +47,7 @@ impl ActiveToxic {
             kind: kind.name,
             stream: config.stream,
             toxicity: config.toxicity,
-            spec: kind.make(&attributes)?,
+            specs: [kind.make(&attributes)?, kind.make(&attributes)?],
             attributes,
             since_connection,
             touched: Arc::default(),
@@ -83,10 +84,24 @@ impl ActiveToxic {
     /// Whether it runs on this direction of this connection. The draw depends on nothing but the
     /// seed, the connection and the toxic's name, so a neighbour or an update never changes it.
     pub(super) fn runs_on(&self, direction: Direction, place: &Place) -> bool {
-        self.spec.rule().is_none()
+        let spec = self.spec(direction);
+        spec.rule().is_none()
             && self.stream.covers(direction)
-            && self.spec.affects(self.age(place))
+            && spec.affects(self.age(place))
             && self.is_drawn(direction, place)
+    }
+
+    fn spec(&self, direction: Direction) -> &dyn ToxicSpec {
+        let [up, down] = &self.specs;
+        match direction {
+            Direction::Up => &**up,
+            Direction::Down => &**down,
+        }
+    }
+
+    /// The message fault that it is, if it is one: the same whatever the direction.
+    fn rule(&self) -> Option<&Arc<RuleSpec>> {
+        self.spec(Direction::Down).rule()
     }
 
     fn is_drawn(&self, direction: Direction, place: &Place) -> bool {
@@ -117,8 +132,8 @@ impl ActiveToxic {
     ) -> Box<dyn Toxic> {
         let draws = place.seed(self, direction).index(self.generation).stream();
         match carried {
-            Some(carried) => self.spec.resume(now, draws, carried),
-            None => self.spec.start(now, draws),
+            Some(carried) => self.spec(direction).resume(now, draws, carried),
+            None => self.spec(direction).start(now, draws),
         }
     }
 
@@ -216,7 +231,7 @@ impl ToxicTable {
     pub(super) fn rules(&self, place: &Place) -> Vec<(&Arc<ActiveToxic>, &Arc<RuleSpec>)> {
         self.toxics
             .iter()
-            .filter_map(|toxic| Some((toxic, toxic.spec.rule()?)))
+            .filter_map(|toxic| Some((toxic, toxic.rule()?)))
             .filter(|(toxic, _)| toxic.is_drawn(Direction::Down, place))
             .collect()
     }
@@ -239,7 +254,7 @@ impl ToxicTable {
         self.toxics
             .iter()
             .filter(|toxic| toxic.toxicity >= 1.0)
-            .map(|toxic| toxic.spec.entrance())
+            .map(|toxic| toxic.spec(Direction::Down).entrance())
             .max()
             .unwrap_or_default()
     }

@@ -19,7 +19,7 @@ use super::ActiveToxic;
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::lab::timeline::{Direction, FaultSpec};
-use crate::proxy::toxic::TOXICS;
+use crate::proxy::toxic::{TOXICS, asks_for_more, is_added};
 
 /// A piece of work that takes longer is given up; the client itself gives up a request after 30 s.
 const WORK_TIME_MAX: Duration = Duration::from_secs(35);
@@ -176,8 +176,11 @@ fn wanted(fault: &FaultSpec) -> Result<Vec<Wanted>, String> {
         return Err(format!("toxiproxy_rust cannot add a {name}; leave out -toxiproxy"));
     };
     let settings = kind.complete(&fault.fault.settings).map_err(|error| error.what)?;
+    if let Some(setting) = asks_for_more(kind.name, &settings) {
+        return Err(format!("Toxiproxy's {} has no `{setting}`; leave out -toxiproxy", kind.name));
+    }
     let mut attributes = BTreeMap::new();
-    for (name, _) in settings.iter() {
+    for (name, _) in settings.iter().filter(|(name, _)| !is_added(kind.name, name)) {
         let number = settings.number(name).map_err(|error| error.what)?;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
         let whole = number as u32;

@@ -11,7 +11,7 @@ use std::fmt::Write;
 use super::json::{Decoder, Place, Quoted, Value, key_is};
 use super::reply::Refusal;
 use crate::base::family::{self, Kind, Setting, Settings, Unit};
-use crate::proxy::toxic::ToxicSpec;
+use crate::proxy::toxic::{ToxicSpec, asks_for_more, is_added};
 
 /// Toxiproxy's toxics with the names of their Go types and of their numbers' type.
 const PLAIN: [(&str, &str, &str); 8] = [
@@ -54,8 +54,10 @@ impl Attributes {
             let path = format!("attributes.{}", setting.name);
             let place = Place::Field(structure, &path);
             let read = match plain {
-                Some((.., integer)) => self.plain(decoder, value, place, setting, integer),
-                None => own(decoder, value, place, setting),
+                Some((.., integer)) if !is_added(kind.name, setting.name) => {
+                    self.plain(decoder, value, place, setting, integer)
+                }
+                _ => own(decoder, value, place, setting),
             };
             if let Some(read) = read {
                 self.given.insert(setting.name, read);
@@ -86,7 +88,7 @@ impl Attributes {
     }
 }
 
-/// A setting of one of our toxics: a number in its unit, or a text with a unit.
+/// A setting that only we have: a number in its unit, or a text with a unit.
 fn own(
     decoder: &mut Decoder,
     value: Value<'_>,
@@ -98,7 +100,7 @@ fn own(
         read.map_err(|error| decoder.mistake(error.what)).ok()
     };
     match setting.unit {
-        Unit::Flag => decoder.flag(value, place).map(family::Value::Flag),
+        Unit::Flag if !value.is_text() => decoder.flag(value, place).map(family::Value::Flag),
         Unit::Count => decoder.integer(value, place, "int64").map(family::Value::Integer),
         Unit::Text | Unit::Choice(_) => {
             decoder.text(value, place).and_then(|text| text_with_unit(decoder, text))
@@ -122,11 +124,14 @@ pub(super) fn check(kind: &'static Kind<dyn ToxicSpec>, given: &Settings) -> Res
 pub(super) fn encode(kind: &str, settings: &Settings) -> (String, Option<String>) {
     let order = order(kind, settings);
     let is_plain = PLAIN.iter().any(|(name, ..)| *name == kind);
-    let whole: Vec<(&str, String)> = order
+    let known: Vec<_> = order.iter().filter(|(name, _)| !is_added(kind, name)).collect();
+    let whole: Vec<(&str, String)> = known
         .iter()
         .filter_map(|(name, value)| Some((*name, whole_number(is_plain, value)?)))
         .collect();
-    let is_complete = is_plain && order.iter().all(|(_, value)| is_integer(value));
+    let is_complete = is_plain
+        && known.iter().all(|(_, value)| is_integer(value))
+        && asks_for_more(kind, settings).is_none();
     let all = order.iter().map(|(name, value)| (*name, literal(value)));
     let beside = (!is_complete).then(|| object(all));
     (object(whole.into_iter()), beside)
@@ -202,7 +207,8 @@ mod tests {
     fn toxiproxys_toxics_default_to_zero() {
         for (name, ..) in PLAIN {
             let complete = TOXICS.find(name).unwrap().complete(&Settings::default()).unwrap();
-            for (setting, value) in complete.iter() {
+            for (setting, value) in complete.iter().filter(|(setting, _)| !is_added(name, setting))
+            {
                 assert_eq!(*value, family::Value::Integer(0), "{name} {setting}");
             }
         }
@@ -216,6 +222,20 @@ mod tests {
         let expected = r#"{"average_size":0,"size_variation":0,"delay":7}"#.to_owned();
         assert_eq!(echo("slicer", r#"{"delay":7,"delay":null}"#), (expected, None));
         assert_eq!(echo("noop", "{}"), ("{}".to_owned(), None));
+    }
+
+    /// Catches an answer to a plain request that shows what Toxiproxy does not have, and an addition
+    /// that is not echoed or that a command line cannot ask for.
+    #[test]
+    fn additions_are_shown_to_those_who_ask_for_them() {
+        let plain = r#"{"rate":100}"#.to_owned();
+        assert_eq!(echo("bandwidth", r#"{"rate":100}"#), (plain.clone(), None));
+        for asked in [r#"{"rate":100,"shared":true}"#, r#"{"rate":100,"shared":"true"}"#] {
+            let beside = r#"{"rate":100,"shared":true,"burst":0}"#.to_owned();
+            assert_eq!(echo("bandwidth", asked), (plain.clone(), Some(beside)));
+        }
+        let beside = r#"{"rate":100,"shared":false,"burst":1024}"#.to_owned();
+        assert_eq!(echo("bandwidth", r#"{"rate":100,"burst":"1KiB"}"#), (plain, Some(beside)));
     }
 
     /// Catches an error text that differs from Go's, and a typo that is swallowed in silence.

@@ -1,5 +1,6 @@
 //! Whole stories of a link on in-memory pipes under a paused clock: every duration is exact.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -10,7 +11,7 @@ use tokio::task::JoinSet;
 use super::*;
 use crate::base::family::{Settings, Value};
 use crate::base::seed::Seed;
-use crate::proxy::config::{Stream, ToxicConfig};
+use crate::proxy::config::{Stream, ToxicConfig, ToxicUpdate};
 
 /// Room in each pipe; a sender that goes beyond it waits for its receiver.
 const PIPE_BYTES: usize = 4096;
@@ -30,10 +31,22 @@ impl Story {
 
     fn seeded(toxics: &[ToxicConfig], seed: u64) -> Self {
         let place = Place { seed: Seed::new(seed), connection: 0 };
+        Self::at(place, ToxicTable::of(toxics.to_vec()).unwrap())
+    }
+
+    /// Several connections of one proxy.
+    fn several<const N: usize>(toxics: &[ToxicConfig]) -> [Self; N] {
+        let table = ToxicTable::of(toxics.to_vec()).unwrap();
+        std::array::from_fn(|index| {
+            let place = Place { seed: Seed::new(1).index(index as u64), connection: index as u64 };
+            Self::at(place, table.clone())
+        })
+    }
+
+    fn at(place: Place, table: ToxicTable) -> Self {
         let live = Arc::new(Live::new(place, ([127, 0, 0, 1], 1).into(), Arc::default()));
         let (client, client_side) = tokio::io::duplex(PIPE_BYTES);
         let (server, server_side) = tokio::io::duplex(PIPE_BYTES);
-        let table = ToxicTable::of(toxics.to_vec()).unwrap();
         let link =
             Link::new(client_side, server_side, Arc::clone(&live), place, &table, Clock::Runtime);
         let mut tasks = JoinSet::new();
@@ -216,11 +229,107 @@ async fn a_toxic_added_live_acts_on_what_comes_next() {
     assert_eq!(began.elapsed(), ms(70));
 }
 
+fn shared_rate(kb: i64) -> ToxicConfig {
+    let mut config = toxic("b", "bandwidth", Stream::Both, &[("rate", kb)]);
+    config.attributes.insert("shared", Value::Flag(true));
+    config
+}
+
+/// Sends as much as is taken, upstream; returns a count of what has arrived.
+fn flood(story: Story, tasks: &mut JoinSet<()>) -> Arc<AtomicUsize> {
+    let Story { mut client, mut server, link, .. } = story;
+    let arrived = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&arrived);
+    tasks.spawn(async move { while client.write_all(&[b'x'; 1000]).await.is_ok() {} });
+    tasks.spawn(async move {
+        let _link = link;
+        let mut buffer = [0; 4096];
+        while let Ok(read @ 1..) = server.read(&mut buffer).await {
+            count.fetch_add(read, Ordering::Relaxed);
+        }
+    });
+    arrived
+}
+
+/// Catches connections that get more than the rate together, one that gets more than its share, one
+/// that starves behind them, and replies that wait for requests.
+#[tokio::test(start_paused = true)]
+async fn a_shared_rate_is_shared_evenly() {
+    let [a, b, c, mut small] = Story::several(&[shared_rate(12)]);
+    let mut tasks = JoinSet::new();
+    let floods = [a, b, c].map(|story| flood(story, &mut tasks));
+    tokio::time::sleep(ms(1000)).await;
+    let began = Instant::now();
+    small.client.write_all(b"request").await.unwrap();
+    small.server_reads(7).await;
+    assert!(began.elapsed() < ms(30), "four pieces of 64 bytes, not {:?}", began.elapsed());
+    let replied = Instant::now();
+    small.server.write_all(b"reply").await.unwrap();
+    small.client.read_exact(&mut [0; 5]).await.unwrap();
+    assert!(replied.elapsed() <= ms(1), "the other direction is idle");
+    tokio::time::sleep_until(began + ms(2000)).await;
+    let arrived = floods.map(|arrived| arrived.load(Ordering::Relaxed));
+    assert!(arrived.iter().all(|bytes| bytes.abs_diff(12_000) <= 128), "{arrived:?}");
+    let total: usize = arrived.iter().sum();
+    assert!(total.abs_diff(36_000 - 7) <= 3 * 64, "{total}");
+}
+
+/// Catches a receiver that does not read and takes a share all the same.
+#[tokio::test(start_paused = true)]
+async fn a_blocked_connection_takes_nothing_from_a_shared_rate() {
+    let [mut blocked, free] = Story::several(&[shared_rate(100)]);
+    let filling = tokio::time::timeout(ms(2000), async {
+        loop {
+            blocked.client.write_all(&[b'x'; 1000]).await.unwrap();
+        }
+    });
+    assert!(filling.await.is_err());
+    let mut tasks = JoinSet::new();
+    let arrived = flood(free, &mut tasks);
+    tokio::time::sleep(ms(1000)).await;
+    let arrived = arrived.load(Ordering::Relaxed);
+    assert!(arrived.abs_diff(100_000) <= 1000, "{arrived}");
+}
+
+/// Catches a change or a removal that leaves open connections at the old rate, or each with a rate of
+/// its own.
+#[tokio::test(start_paused = true)]
+async fn a_shared_rate_changes_and_ends_at_once() {
+    let [mut one, mut other] = Story::several(&[shared_rate(0)]);
+    one.client.write_all(b"held").await.unwrap();
+    tokio::time::sleep(ms(1000)).await;
+    let mut update = ToxicUpdate::default();
+    update.attributes.insert("rate", Value::Integer(1));
+    let table = one.table.updated("b", &update).unwrap().0;
+    let began = Instant::now();
+    one.change(table.clone()).await;
+    other.change(table).await;
+    assert_eq!(one.server_reads(4).await, b"held");
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    for story in [&mut one, &mut other] {
+        story.client.write_all(&[b'x'; 50]).await.unwrap();
+    }
+    one.server_reads(50).await;
+    other.server_reads(50).await;
+    assert_eq!(began.elapsed(), ms(100), "one after the other");
+    for story in [&mut one, &mut other] {
+        story.client.write_all(&[b'x'; 1000]).await.unwrap();
+    }
+    tokio::time::sleep(ms(10)).await;
+    let healed = Instant::now();
+    for story in [&mut one, &mut other] {
+        story.remove("b").await;
+        story.server_reads(1000).await;
+    }
+    assert_eq!(healed.elapsed(), Duration::ZERO);
+}
+
 /// Toxics that delay and cut, but lose nothing.
 fn harmless() -> impl Strategy<Value = ToxicConfig> {
     let kinds = prop_oneof![
         (0..50_i64, 0..50_i64).prop_map(|(a, b)| ("latency", vec![("latency", a), ("jitter", b)])),
-        (1..2000_i64).prop_map(|rate| ("bandwidth", vec![("rate", rate)])),
+        (1..2000_i64, 0..3000_i64)
+            .prop_map(|(rate, burst)| ("bandwidth", vec![("rate", rate), ("burst", burst)])),
         (0..500_i64, 0..100_i64, 0..500_i64).prop_map(|(size, variation, delay)| {
             let all = [("average_size", size), ("size_variation", variation), ("delay", delay)];
             ("slicer", all.to_vec())

@@ -1,10 +1,18 @@
 //! `bandwidth`: bytes leave no faster than a rate, evenly, in pieces of a few milliseconds.
+//!
+//! The rate is each connection's own, or (`shared`) one for all connections of the proxy in that
+//! direction, as that of a network card is. A connection asks the bucket for one piece at a time, and
+//! for the next when that has left: so those that have something to send take turns, whoever has
+//! more waiting, and one whose receiver does not read takes nothing from the others.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::bucket::Bucket;
 use super::spec::size;
 use super::{HELD_BYTES_MAX, Toxic, ToxicSpec};
 use crate::base::family::{Kind, Setting, Unit};
@@ -19,86 +27,139 @@ const PIECE_MIN: u64 = 64;
 const PIECE_MAX: u64 = 64 << 10;
 /// What is read ahead of the rate: a tenth of a second of it, and at least this.
 const AHEAD_MIN: u64 = 64 << 10;
+/// A piece that leaves this much too late (the machine was busy) is made up for; beyond, the receiver
+/// did not take it, and the time is lost. So a stream that was blocked does not go on in a burst.
+const LATE_MAX: Duration = Duration::from_millis(100);
 
 pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
     name: "bandwidth",
     summary: "limit the rate; at 0 nothing passes until the toxic is changed or removed",
-    settings: &[Setting {
-        name: "rate",
-        unit: Unit::KilobytesPerSecond,
-        default: Some("0KB/s"),
-        summary: "thousands of bytes a second, for each connection",
-    }],
+    settings: &[
+        Setting {
+            name: "rate",
+            unit: Unit::KilobytesPerSecond,
+            default: Some("0KB/s"),
+            summary: "thousands of bytes a second, for each connection unless shared",
+        },
+        Setting {
+            name: "shared",
+            unit: Unit::Flag,
+            default: Some("false"),
+            summary: "one rate for all connections of the proxy together, in each direction",
+        },
+        Setting {
+            name: "burst",
+            unit: Unit::Bytes,
+            default: Some("0B"),
+            summary: "how much unused rate is saved up and may leave at once",
+        },
+    ],
     build: |settings| {
         let rate = settings.number("rate")?;
         // A rate in a scenario may be a fraction of 1 KB/s.
         let mut bytes = settings.clone();
         bytes.insert("rate", crate::base::family::Value::Float(rate * 1000.0));
-        Ok(Box::new(Spec { bytes_per_second: size(&bytes, "rate")? }))
+        let (bytes_per_second, burst) = (size(&bytes, "rate")?, size(settings, "burst")?);
+        let shared = settings.flag("shared")?;
+        let bucket = shared.then(|| Arc::new(Mutex::new(Bucket::new(bytes_per_second, burst))));
+        Ok(Box::new(Spec { bytes_per_second, burst, bucket }))
     },
 };
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Spec {
     bytes_per_second: u64,
+    burst: u64,
+    /// The one that all connections take from, when they share one.
+    bucket: Option<Arc<Mutex<Bucket>>>,
 }
 
 impl ToxicSpec for Spec {
-    fn start(&self, now: Instant, _: Stream) -> Box<dyn Toxic> {
-        Box::new(Bandwidth { spec: *self, free: now })
+    fn start(&self, _: Instant, _: Stream) -> Box<dyn Toxic> {
+        let Self { bytes_per_second, burst, .. } = *self;
+        let own = || Arc::new(Mutex::new(Bucket::new(bytes_per_second, burst)));
+        let bucket = self.bucket.clone().unwrap_or_else(own);
+        Box::new(Bandwidth { bytes_per_second, bucket })
     }
 }
 
 #[derive(Debug)]
 struct Bandwidth {
-    spec: Spec,
-    /// When the last byte before the next one has left.
-    free: Instant,
+    bytes_per_second: u64,
+    /// Connections on several threads may share it; it is locked for a little arithmetic, never for
+    /// a wait.
+    bucket: Arc<Mutex<Bucket>>,
 }
 
 impl Bandwidth {
     fn piece(&self) -> usize {
-        let piece = (self.spec.bytes_per_second / PIECES_PER_SECOND).clamp(PIECE_MIN, PIECE_MAX);
+        let piece = (self.bytes_per_second / PIECES_PER_SECOND).clamp(PIECE_MIN, PIECE_MAX);
         usize::try_from(piece).unwrap_or(usize::MAX)
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a piece is far below 2^53 bytes")]
-    fn time(&self, bytes: usize) -> Duration {
-        Duration::from_secs_f64(bytes as f64 / self.spec.bytes_per_second as f64)
+    /// Takes the time of the next piece, unless one is on its way, and of all that may leave at once.
+    fn take_turn(&self, since: Instant, out: &mut Outbox) {
+        let mut gone = 0;
+        while self.bytes_per_second > 0
+            && let Some(waiting) = out.waiting(gone, self.piece())
+        {
+            let due = self.bucket.lock().take(since, waiting.bytes);
+            out.let_go(waiting, Due::At(due));
+            if due > since {
+                return;
+            }
+            gone += waiting.things;
+        }
     }
 }
 
 impl Toxic for Bandwidth {
     fn on_data(&mut self, now: Instant, mut data: Bytes, out: &mut Outbox) {
-        if self.spec.bytes_per_second == 0 {
-            out.data_at(Due::Never, data);
-            return;
-        }
-        self.free = self.free.max(now);
         while !data.is_empty() {
-            let piece = data.split_to(self.piece().min(data.len()));
-            self.free += self.time(piece.len());
-            out.data_at(Due::At(self.free), piece);
+            out.wait(data.split_to(self.piece().min(data.len())));
+        }
+        self.take_turn(now, out);
+        // What leaves at once was not touched, though it had to ask.
+        if out.latest().is_some_and(|latest| latest > Due::At(now)) {
+            out.touch();
         }
     }
 
-    fn on_end(&mut self, _: Instant, out: &mut Outbox) {
-        if self.spec.bytes_per_second == 0 {
-            out.end_at(Due::Never);
-        } else {
-            out.end();
-        }
+    fn on_end(&mut self, now: Instant, out: &mut Outbox) {
+        out.wait_to_end();
+        self.take_turn(now, out);
+    }
+
+    fn on_left(&mut self, due: Instant, now: Instant, out: &mut Outbox) {
+        let forgiven = now.checked_sub(LATE_MAX).map_or(due, |earliest| due.max(earliest));
+        self.take_turn(forgiven, out);
     }
 
     fn capacity(&self) -> usize {
-        let ahead = (self.spec.bytes_per_second / 10).max(AHEAD_MIN);
+        let ahead = (self.bytes_per_second / 10).max(AHEAD_MIN);
         usize::try_from(ahead).unwrap_or(usize::MAX).min(HELD_BYTES_MAX)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::base::family::Settings;
+    use crate::base::seed::Seed;
     use crate::proxy::toxic::testing::{Bench, settings};
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn outbox() -> (Instant, Outbox) {
+        let now = Instant::now();
+        (now, Outbox::new(now))
+    }
+
+    fn toxic(settings: &Settings, now: Instant) -> Box<dyn Toxic> {
+        KIND.make(settings).unwrap().start(now, Seed::new(1).stream())
+    }
 
     /// Catches a burst at the start, and time that is lost between pieces.
     #[test]
@@ -126,6 +187,34 @@ mod tests {
             let mut bench = Bench::new("bandwidth", &settings(&[("rate", rate)]));
             bench.data_at(0, b"x").end_at(1);
             assert_eq!(bench.out(), ["never x", "never end"]);
+        }
+    }
+
+    /// Catches a burst that is given to nobody or without end, and one that counts as a fault although
+    /// nothing was late.
+    #[test]
+    fn a_burst_leaves_at_once() {
+        let mut bench = Bench::new("bandwidth", &settings(&[("rate", 100.0), ("burst", 1000.0)]));
+        let dues =
+            |bench: &mut Bench| -> Vec<f64> { bench.dues().into_iter().map(f64::round).collect() };
+        bench.bytes_at(0, 1000);
+        assert_eq!((dues(&mut bench), bench.touched()), (vec![0.0; 2], 0));
+        bench.bytes_at(1000, 1500);
+        assert_eq!((dues(&mut bench), bench.touched()), (vec![1000.0, 1000.0, 1005.0], 1));
+    }
+
+    /// Catches a stream that was blocked and goes on in a burst, and time that is lost because the
+    /// machine was busy.
+    #[test]
+    fn only_a_little_lateness_is_made_up_for() {
+        for (late_ms, next_ms) in [(0, 10), (60, 10), (2_000, 1_910)] {
+            let (now, mut out) = outbox();
+            let mut toxic = toxic(&settings(&[("rate", 100.0)]), now);
+            toxic.on_data(now, vec![b'x'; 1000].into(), &mut out);
+            let first = out.pop().unwrap().due.instant().unwrap();
+            assert_eq!(first, now + ms(5));
+            toxic.on_left(first, first + ms(late_ms), &mut out);
+            assert_eq!(out.latest(), Some(Due::At(now + ms(next_ms))), "{late_ms} ms late");
         }
     }
 }

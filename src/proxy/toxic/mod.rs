@@ -6,6 +6,7 @@
 
 mod bandwidth;
 mod blackhole;
+mod bucket;
 mod corrupt;
 mod latency;
 mod latency_distribution;
@@ -29,7 +30,23 @@ pub use spec::{Age, Clear, Entrance, HELD_BYTES_MAX, Toxic, ToxicSpec};
 pub(super) use spec::{share, size, time};
 
 use super::rule::kinds;
-use crate::base::family::Family;
+use crate::base::family::{Family, Settings};
+
+/// What toxics of Toxiproxy's can do here and not there, and is not asked for by default.
+const ADDED: &[(&str, &str)] = &[("bandwidth", "shared"), ("bandwidth", "burst")];
+
+/// Whether a toxic of Toxiproxy's name has this setting only here.
+pub fn is_added(kind: &str, setting: &str) -> bool {
+    ADDED.contains(&(kind, setting))
+}
+
+/// The first setting that asks a toxic of Toxiproxy's for something that Toxiproxy does not do.
+pub fn asks_for_more<'a>(kind: &str, settings: &'a Settings) -> Option<&'a str> {
+    let known = TOXICS.find(kind)?;
+    let is_asked = |name, value| known.setting(name).is_some_and(|it| !it.is_default(value));
+    let mut added = settings.iter().filter(|(name, _)| is_added(kind, name));
+    added.find(|(name, value)| is_asked(name, value)).map(|(name, _)| name)
+}
 
 /// Every toxic: Toxiproxy's under its names and settings first, then ours, then those
 /// that know memcached.

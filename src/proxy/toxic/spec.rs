@@ -17,7 +17,7 @@ use crate::proxy::rule::RuleSpec;
 pub const HELD_BYTES_MAX: usize = 4 << 20;
 
 /// The longest time that a setting can mean: a year.
-const TIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+pub(super) const TIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A toxic as it was asked for: plain, checked settings.
 pub trait ToxicSpec: fmt::Debug + Send + Sync {
@@ -98,6 +98,12 @@ pub trait Toxic: Send {
     /// The deadline was reached.
     fn on_deadline(&mut self, now: Instant, out: &mut Outbox) {
         let _ = (now, out);
+    }
+
+    /// Something that it held has left, at `now`; it was due at `due`. Called only when there was room
+    /// for it, so that what waits for its turn waits for the receiver too.
+    fn on_left(&mut self, due: Instant, now: Instant, out: &mut Outbox) {
+        let _ = (due, now, out);
     }
 
     /// How much it holds before the sender has to wait.

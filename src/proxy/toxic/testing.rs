@@ -91,8 +91,17 @@ impl Bench {
         self.touched
     }
 
+    /// Everything, each thing taken as soon as it is due.
     fn items(&mut self) -> Vec<Item> {
-        std::iter::from_fn(|| self.out.pop()).collect()
+        std::iter::from_fn(|| self.leave()).collect()
+    }
+
+    fn leave(&mut self) -> Option<Item> {
+        let item = self.out.pop()?;
+        if let Due::At(due) = item.due {
+            self.toxic.on_left(due, due, &mut self.out);
+        }
+        Some(item)
     }
 
     /// `"12 bytes"`, `"20 end"`: the due time in milliseconds and what leaves then.
@@ -156,7 +165,7 @@ fn every_kind_takes_its_settings_and_their_extremes() {
         for extreme in [i64::MIN, -1, 0, 1, i64::MAX] {
             let mut extremes = chosen.clone();
             for setting in kind.settings {
-                if !matches!(chosen.get(setting.name), Some(Value::Text(_))) {
+                if !matches!(chosen.get(setting.name), Some(Value::Text(_) | Value::Flag(_))) {
                     extremes.insert(setting.name, Value::Integer(extreme));
                 }
             }

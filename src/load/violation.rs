@@ -116,8 +116,16 @@ impl Violations {
             detail: finding.detail.to_owned(),
         };
         let detail = violation.sentence();
+        let key = violation.key.clone();
         self.examples.lock().push(violation);
-        self.events.emit(EventKind::Violation { kind: finding.kind, node, detail });
+        // Whoever knows the wire adds what passed on it.
+        self.events.emit(EventKind::Violation {
+            kind: finding.kind,
+            node,
+            key,
+            detail,
+            wire: None,
+        });
     }
 
     pub(super) fn totals(&self) -> DataTotals {
@@ -149,7 +157,7 @@ impl Violation {
             let _ = write!(text, "; saw {seen}");
         }
         if let Some(connection) = self.connection {
-            let _ = write!(text, "; connection {connection}");
+            let _ = write!(text, "; the client's connection {connection}");
         }
         text
     }
@@ -196,7 +204,7 @@ mod tests {
         assert_eq!(seen.load(Ordering::Relaxed), totals.examples.len() as u64);
         assert_eq!(
             totals.examples[0].sentence(),
-            "k:0: older than acknowledged; expected at least 9; saw 7; connection 4"
+            "k:0: older than acknowledged; expected at least 9; saw 7; the client's connection 4"
         );
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::config::{Dial, Direction};
+use super::flight::Flight;
 use super::instance::Proxy;
 use super::link::{Clock, Ended, Link};
 use super::meter::{Meter, Shared};
@@ -132,6 +133,16 @@ impl Live {
     /// Adds what the connection counted to `snapshot`.
     pub(super) fn add_to(&self, snapshot: &mut TapSnapshot) {
         self.meter.lock().add_to(snapshot, &self.shared);
+    }
+
+    /// When and how a message about `key` passed last, if it is among the last messages.
+    pub(super) fn last_of(&self, key: &[u8]) -> Option<(bool, Instant)> {
+        self.meter.lock().flight().last_of(key)
+    }
+
+    /// Its last messages.
+    pub(super) fn flight(&self) -> Flight {
+        self.meter.lock().flight().clone()
     }
 
     /// Why the connection was not understood, if it was not.

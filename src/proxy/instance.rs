@@ -1,6 +1,6 @@
 //! One proxy: its address, its toxics, its live connections and what it counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::config::{
     Dial, ProxyConfig, ProxyUpdate, ProxyView, ToxicConfig, ToxicUpdate, ToxicView,
 };
 use super::connection::{Live, Membership, serve};
 use super::error::ProxyError;
+use super::flight::{CLOSED_MAX, Flight};
 use super::link::Ended;
 use super::listener::{Listener, resolve};
 use super::meter::Shared;
@@ -28,7 +30,7 @@ use crate::base::lane::Lane;
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
-use crate::event::Events;
+use crate::event::{Events, WireTrace};
 use crate::wire::version::ServerVersion;
 
 /// How long a change waits for the live connections to take it up. They do so at their next poll,
@@ -92,6 +94,8 @@ struct State {
     next_connection: u64,
     /// What closed connections and removed toxics counted.
     totals: TapSnapshot,
+    /// The last messages of the connections that were closed last, by their number.
+    closed: VecDeque<(u64, Flight)>,
 }
 
 impl Proxy {
@@ -122,8 +126,13 @@ impl Proxy {
                 live: BTreeMap::new(),
                 next_connection: 0,
                 totals: TapSnapshot::default(),
+                closed: VecDeque::new(),
             }),
         }))
+    }
+
+    pub(super) const fn node(&self) -> Option<NodeIndex> {
+        self.node
     }
 
     pub(super) fn view(&self) -> ProxyView {
@@ -378,6 +387,10 @@ impl Proxy {
         let mut state = self.state.lock();
         state.live.remove(&live.id());
         live.add_to(&mut state.totals);
+        if state.closed.len() >= CLOSED_MAX {
+            state.closed.pop_front();
+        }
+        state.closed.push_back((live.id(), live.flight()));
         // What it was still waiting for will not come.
         state.totals.outstanding = 0;
         *state.totals.closed.entry((ended.by, ended.how)).or_default() += 1;
@@ -386,6 +399,20 @@ impl Proxy {
     pub(super) fn connections(&self) -> Vec<ConnectionView> {
         let live: Vec<Arc<Live>> = self.state.lock().live.values().cloned().collect();
         live.iter().map(|connection| connection.view()).collect()
+    }
+
+    /// The last messages of the connection that last carried `key`, open or just closed.
+    pub(super) fn trace(&self, key: &[u8], seconds: &dyn Fn(Instant) -> f64) -> Option<WireTrace> {
+        let state = self.state.lock();
+        let open = state.live.values().filter_map(|live| Some((live.last_of(key)?, live.id())));
+        let closed = state.closed.iter();
+        let closed = closed.filter_map(|(id, flight)| Some((flight.last_of(key)?, *id)));
+        let (_, id) = open.chain(closed).max()?;
+        let flight = match state.live.get(&id) {
+            Some(live) => live.flight(),
+            None => state.closed.iter().find(|(closed, _)| *closed == id)?.1.clone(),
+        };
+        Some(flight.trace(id, key, seconds))
     }
 
     pub(super) fn tap(&self) -> TapSnapshot {

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::config::Direction;
+use super::flight::Flight;
 use super::rule::Reporter;
 use super::tap::{LatencyView, TapSnapshot};
 use crate::wire::command::Command;
@@ -54,6 +55,7 @@ impl Shared {
             dirty_reuse: 0,
             undelivered: VecDeque::new(),
             latencies: Vec::new(),
+            flight: Flight::default(),
             version,
         }
     }
@@ -97,6 +99,7 @@ pub(super) struct Meter {
     /// When the requests arrived whose replies a toxic holds.
     undelivered: VecDeque<Instant>,
     latencies: Vec<Duration>,
+    flight: Flight,
     /// The version that the other connections have been told.
     version: ServerVersion,
 }
@@ -136,11 +139,13 @@ impl Meter {
     fn requested(&mut self, now: Instant, data: &[u8], shared: &Shared) -> u32 {
         self.bytes[Seen::FromClient as usize] += data.len() as u64;
         let waiting = self.observer.is_certain() && self.outstanding() > 0;
-        let Self { observer, requests, opaque, .. } = self;
+        let Self { observer, requests, opaque, flight, .. } = self;
         let (mut seen, mut answered) = (0, 0);
         observer.on_request(data, now, &mut |event| match event {
             RequestEvent::Request(request) => {
-                requests[request.paired.command.position()] += 1;
+                let paired = request.paired;
+                requests[paired.command.position()] += 1;
+                flight.requested(now, paired.sequence, paired.command, request.keys());
                 seen += 1;
                 answered += u32::from(!request.is_noreply());
             }
@@ -159,11 +164,12 @@ impl Meter {
     }
 
     fn replied(&mut self, now: Instant, data: &[u8], straight: bool, shared: &Shared) -> u32 {
-        let Self { observer, replies, opaque, undelivered, latencies, .. } = self;
+        let Self { observer, replies, opaque, undelivered, latencies, flight, .. } = self;
         let mut seen = 0;
         observer.on_reply(data, &mut |event| match event {
             ReplyEvent::Done(reply) => {
                 replies[reply.status.position()] += 1;
+                flight.replied(now, reply.request.sequence, reply.request.command, reply.status);
                 seen += 1;
                 if straight {
                     latencies.push(now - reply.request.stamp);
@@ -172,9 +178,8 @@ impl Meter {
                 }
             }
             ReplyEvent::Opaque(why) => *opaque = Some(why),
-            ReplyEvent::Part(_)
-            | ReplyEvent::Unanswered { .. }
-            | ReplyEvent::Unsolicited { .. } => {}
+            ReplyEvent::Unsolicited { .. } => flight.unsolicited(now),
+            ReplyEvent::Part(_) | ReplyEvent::Unanswered { .. } => {}
         });
         self.hand_over(BATCH, shared);
         self.share_version(shared);
@@ -245,6 +250,11 @@ impl Meter {
         for (name, count) in replies.filter(|(_, count)| *count > 0) {
             *snapshot.replies_by_status.entry(name).or_default() += count;
         }
+    }
+
+    /// Its last messages.
+    pub(super) const fn flight(&self) -> &Flight {
+        &self.flight
     }
 
     /// Why the connection is not understood, if it is not.

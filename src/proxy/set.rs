@@ -1,10 +1,11 @@
 //! The named proxies of one process, and everything that can be asked of them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use super::config::{ProxyConfig, ProxyUpdate, ProxyView, ToxicConfig, ToxicUpdate, ToxicView};
 use super::error::ProxyError;
@@ -12,9 +13,10 @@ use super::instance::{Proxy, Surroundings};
 use super::sockets::Sockets;
 use super::tap::{ConnectionView, TapSnapshot};
 use crate::base::lane::Lane;
+use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
-use crate::event::Events;
+use crate::event::{Events, WireTrace};
 use crate::wire::version::ServerVersion;
 
 /// How long a deleted proxy waits for its connections to end; they were told and do so at once.
@@ -40,6 +42,18 @@ struct Inner {
     /// One creation or deletion at a time, so that two of the same name cannot both bind.
     membership: tokio::sync::Mutex<()>,
     proxies: Mutex<BTreeMap<String, Arc<Proxy>>>,
+}
+
+/// A set of proxies that others keep alive.
+#[derive(Clone, Debug)]
+pub struct WeakProxySet(Weak<Inner>);
+
+impl WeakProxySet {
+    /// The set, while there is one.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<ProxySet> {
+        Some(ProxySet { inner: self.0.upgrade()? })
+    }
 }
 
 impl ProxySet {
@@ -210,6 +224,26 @@ impl ProxySet {
     /// When there is none of this name.
     pub fn connections(&self, name: &str) -> Result<Vec<ConnectionView>, ProxyError> {
         Ok(self.find(name)?.connections())
+    }
+
+    /// What passed last on the connection that last carried `key` through a proxy of `node`, open or
+    /// just closed; `seconds` tells when an instant was. Under several requests for one key at a
+    /// time it may be the wrong one of them.
+    #[must_use]
+    pub fn trace(
+        &self,
+        node: NodeIndex,
+        key: &[u8],
+        seconds: &dyn Fn(Instant) -> f64,
+    ) -> Option<WireTrace> {
+        let of_node = self.all().into_iter().filter(|proxy| proxy.node() == Some(node));
+        of_node.filter_map(|proxy| proxy.trace(key, seconds)).next()
+    }
+
+    /// The same set, kept alive by others.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakProxySet {
+        WeakProxySet(Arc::downgrade(&self.inner))
     }
 
     fn find(&self, name: &str) -> Result<Arc<Proxy>, ProxyError> {

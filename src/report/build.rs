@@ -265,9 +265,15 @@ fn data(summary: &Summary) -> DataReport {
 }
 
 fn example(event: &Event) -> Option<Example> {
-    let EventKind::Violation { kind, node, detail } = &event.kind else { return None };
-    let detail = detail.clone();
-    Some(Example { at_s: event.at_s, phase: event.phase, kind: *kind, node: *node, detail })
+    let EventKind::Violation { kind, node, detail, wire, .. } = &event.kind else { return None };
+    Some(Example {
+        at_s: event.at_s,
+        phase: event.phase,
+        kind: *kind,
+        node: *node,
+        detail: detail.clone(),
+        wire: wire.clone(),
+    })
 }
 
 fn harness(summary: &Summary) -> HarnessReport {

@@ -59,7 +59,7 @@ fn event(event: &Event) -> Option<String> {
         EventKind::Noise { timer_delay_us } => {
             format!("noise: the machine woke a timer {} late", show::us(Some(*timer_delay_us)))
         }
-        EventKind::Violation { kind, node, detail } if kind.is_shown_at_once() => {
+        EventKind::Violation { kind, node, detail, .. } if kind.is_shown_at_once() => {
             format!("{node}: {detail}")
         }
         EventKind::Trouble { detail } => format!("trouble: {detail}"),

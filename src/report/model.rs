@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::name::NodeIndex;
-use crate::event::{BreakerState, Phase, ViolationKind};
+use crate::event::{BreakerState, Phase, ViolationKind, WireTrace};
 use crate::judge::{Grade, Verdict};
 use crate::record::{CalibrationCheck, LatencyUs, Partial};
 
@@ -309,6 +309,9 @@ pub struct Example {
     pub node: NodeIndex,
     /// The evidence.
     pub detail: String,
+    /// What passed last on the connection that last carried the key, where a proxy of ours saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wire: Option<WireTrace>,
 }
 
 /// How the harness itself fared.

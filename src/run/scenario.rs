@@ -152,6 +152,7 @@ impl Stage {
             scope,
         )
         .await?;
+        sink.watch(lab.proxies(), clock, &plan.client.key_prefix);
         // Before anything is begun or written: what cannot be broken is refused here.
         for fault in setup::faults(plan) {
             lab.can(&fault)?;

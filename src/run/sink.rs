@@ -1,14 +1,16 @@
 //! Where events go while a run lasts: stamped at once, delivered in order by the run's own loop.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use crate::base::name::NodeIndex;
-use crate::event::{Event, EventKind, Events};
+use crate::base::time::RunClock;
+use crate::event::{Event, EventKind, Events, WireTrace};
+use crate::proxy::{ProxySet, WeakProxySet};
 use crate::record::Recorder;
 
 /// Events that may wait for the loop. More are counted, not kept: emitting never waits.
@@ -25,6 +27,15 @@ pub(super) struct Sink {
 struct Shared {
     dropped: AtomicU64,
     active: Mutex<BTreeMap<NodeIndex, Vec<String>>>,
+    wire: OnceLock<Wire>,
+}
+
+/// Who saw what passed, and how to ask: the proxies emit into the sink, so it must not own them.
+#[derive(Debug)]
+struct Wire {
+    proxies: WeakProxySet,
+    clock: RunClock,
+    key_prefix: String,
 }
 
 impl Sink {
@@ -35,12 +46,20 @@ impl Sink {
         let sender = Arc::clone(&shared);
         let events = Events::to(move |kind| {
             sender.note(&kind);
-            let kind = sender.with_faults(kind);
+            let kind = sender.with_evidence(kind);
             if outbox.try_send(recorder.event(kind)).is_err() {
                 sender.dropped.fetch_add(1, Ordering::Relaxed);
             }
         });
         (Self { inbox, shared }, events)
+    }
+
+    /// From now on a violation says what passed on the wire, as `proxies` saw it; keys have this
+    /// prefix there.
+    pub(super) fn watch(&self, proxies: &ProxySet, clock: RunClock, key_prefix: &str) {
+        let key_prefix = key_prefix.to_owned();
+        // Once a run: a second set would be a second lab.
+        let _ = self.shared.wire.set(Wire { proxies: proxies.downgrade(), clock, key_prefix });
     }
 
     /// The next event; waits for it.
@@ -65,13 +84,15 @@ impl Sink {
 }
 
 impl Shared {
-    /// A violation with the faults that are active on its node: what everybody asks first.
-    fn with_faults(&self, kind: EventKind) -> EventKind {
-        let EventKind::Violation { kind, node, mut detail } = kind else { return kind };
+    /// A violation with what everybody asks first: the faults that are active on its node, and what
+    /// passed on the wire.
+    fn with_evidence(&self, kind: EventKind) -> EventKind {
+        let EventKind::Violation { kind, node, key, mut detail, .. } = kind else { return kind };
         if let Some(faults) = self.active.lock().get(&node).filter(|faults| !faults.is_empty()) {
             detail = format!("{detail}; under {}", faults.join(", "));
         }
-        EventKind::Violation { kind, node, detail }
+        let wire = self.wire.get().and_then(|wire| wire.trace(node, &key));
+        EventKind::Violation { kind, node, key, detail, wire }
     }
 
     fn note(&self, kind: &EventKind) {
@@ -93,6 +114,14 @@ impl Shared {
     }
 }
 
+impl Wire {
+    fn trace(&self, node: NodeIndex, key: &str) -> Option<WireTrace> {
+        let key = format!("{}{key}", self.key_prefix);
+        let seconds = |instant| self.clock.offset(instant).as_secs_f64();
+        self.proxies.upgrade()?.trace(node, key.as_bytes(), &seconds)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,8 +135,9 @@ mod tests {
         let seen = |node| {
             let detail = "k:1: older than acknowledged".to_owned();
             let node = NodeIndex(node);
-            let kind = EventKind::Violation { kind: ViolationKind::Stale, node, detail };
-            match shared.with_faults(kind) {
+            let (key, kind) = ("k:1".to_owned(), ViolationKind::Stale);
+            let kind = EventKind::Violation { kind, node, key, detail, wire: None };
+            match shared.with_evidence(kind) {
                 EventKind::Violation { detail, .. } => detail,
                 other => panic!("{other:?}"),
             }

@@ -28,6 +28,8 @@ const LAYERS: [(&str, &str); 5] = [
     ("wrong", "wrong, corrupt, stale or falsely missing"),
 ];
 
+/// Messages on the wire before a violation that a mark tells of; all are in the JSON.
+const MESSAGES_MAX: usize = 12;
 /// Violations that are marked; more would be one block of colour.
 const MARKS_MAX: usize = 500;
 
@@ -231,10 +233,13 @@ fn violations(run: &Stored) -> Option<String> {
     background(&mut chart, &run.report);
     let mut marks = 0;
     for event in &run.events {
-        if let EventKind::Violation { kind, node, detail } = &event.kind
+        if let EventKind::Violation { kind, node, detail, wire, .. } = &event.kind
             && kind.is_shown_at_once()
         {
-            let label = format!("{:.2} s {node} {kind:?}: {detail}", event.at_s);
+            let wire =
+                wire.as_ref().map(|wire| format!("; on the wire: {}", wire.last(MESSAGES_MAX)));
+            let wire = wire.unwrap_or_default();
+            let label = format!("{:.2} s {node} {kind:?}: {detail}{wire}", event.at_s);
             chart.mark(event.at_s, "violation", &escaped(&label));
             marks += 1;
         }

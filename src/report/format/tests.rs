@@ -86,7 +86,9 @@ fn run_of(story: &Story, behave: impl Fn(u16, u64) -> (Outcome, u64)) -> Stored 
         kind: EventKind::Violation {
             kind: ViolationKind::Stale,
             node: NodeIndex(0),
+            key: "k:1".to_owned(),
             detail: "sequence 4 < 7 <b>".to_owned(),
+            wire: None,
         },
     };
     let intervals = vec![interval(6.0, Phase::Steady), interval(8.0, Phase::Fault)];

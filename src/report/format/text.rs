@@ -15,6 +15,8 @@ pub(super) const FORMAT: Format = Format {
 
 /// Lines of a list that a screen has room for.
 const LIST_MAX: usize = 8;
+/// Messages on the wire before a violation that a line has room for.
+const MESSAGES_MAX: usize = 6;
 /// Changes of one breaker that a line has room for.
 const CHANGES_MAX: usize = 5;
 
@@ -188,6 +190,9 @@ impl Page {
         for example in telling.take(3) {
             let at = show::moment(Some(example.at_s));
             self.about("", &format!("{at} {} {}", example.node, example.detail));
+            if let Some(wire) = &example.wire {
+                self.about("", &format!("on the wire: {}", wire.last(MESSAGES_MAX)));
+            }
         }
     }
 

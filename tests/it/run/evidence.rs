@@ -1,0 +1,32 @@
+//! What a report keeps of wrong data: with it somebody looks for the cause.
+
+use harness::event::{ViolationKind, WireMessageKind};
+
+use super::Place;
+
+/// Catches an oracle that does not notice another key's value, and evidence that is missing or of
+/// another connection: the reply with the wrong value must be the last thing that passed for its key.
+#[test]
+fn a_wrong_value_is_kept_with_what_passed_on_the_wire() {
+    let place = Place::new();
+    place.scenario(
+        "swaps",
+        "objectives = [\"no-wrong-data\"]\n[phases]\nwarmup = \"500ms\"\nsteady = \"500ms\"\n\
+         fault = \"1s\"\nrecovery = \"500ms\"\n[[faults]]\nname = \"swap\"\non = [\"n1\"]\n\
+         memcached_wrong_value = { command = \"get,mg\" }\n",
+    );
+    let ended = place.play("-scenario swaps.toml -duration 2500ms -nodes embedded -out o");
+    let report = ended.report();
+    assert!(report.data.wrong > 0, "{:?}", report.reasons);
+    let wrong: Vec<_> =
+        report.data.examples.iter().filter(|e| e.kind == ViolationKind::Wrong).collect();
+    assert!(!wrong.is_empty());
+    for example in wrong {
+        assert!(example.detail.contains("under swap"), "{}", example.detail);
+        let wire = example.wire.as_ref().expect("our proxies saw it");
+        let of_key = wire.messages.iter().rfind(|message| message.of_key).unwrap();
+        assert_eq!(of_key.kind, WireMessageKind::Reply, "{wire}");
+        assert!(wire.messages.iter().all(|message| message.at_s <= example.at_s), "{wire}");
+        assert!(wire.messages.iter().any(|m| m.status.as_deref() == Some("hit")), "{wire}");
+    }
+}

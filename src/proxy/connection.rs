@@ -6,8 +6,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -17,11 +19,13 @@ use super::flight::Flight;
 use super::instance::Proxy;
 use super::link::{Clock, Ended, Link};
 use super::meter::{Meter, Shared};
+use super::outbox::Due;
 use super::rule::Reporter;
 use super::table::{Place, ToxicTable};
 use super::tap::{CloseManner, Closer, ConnectionView, TapSnapshot};
 use super::upstream::{Peer, Server, prepare};
 use crate::base::descriptors;
+use crate::base::timer::Timer;
 use crate::wire::observe::{Observer, Opaque};
 
 /// Held by a connection until it has taken up a change; the control side waits for the last drop.
@@ -196,6 +200,9 @@ pub(super) async fn serve(mut membership: Membership, client: std::net::TcpStrea
 }
 
 async fn forward(proxy: &Proxy, client: TcpStream, live: &Arc<Live>) -> Ended {
+    if let Err(ended) = wait_to_connect(proxy, live, &client).await {
+        return ended;
+    }
     let dialled = match dial(proxy, live).await {
         Ok(dialled) => dialled,
         Err(told) => return told,
@@ -220,6 +227,53 @@ async fn forward(proxy: &Proxy, client: TcpStream, live: &Arc<Live>) -> Ended {
             Ended { by: Closer::Refused, how }
         }
     }
+}
+
+/// Waits as long as the toxics say before the server is connected to, and no longer than they are
+/// there; an error when the connection ended meanwhile. A change of toxics is acknowledged at once.
+async fn wait_to_connect(proxy: &Proxy, live: &Live, client: &TcpStream) -> Result<(), Ended> {
+    let table = proxy.table();
+    let due_by = |table: &ToxicTable| {
+        let delays = table.connect_delays(&live.place).map(|(_, delay)| delay);
+        Due::after(live.opened, delays.fold(Duration::ZERO, Duration::saturating_add))
+    };
+    let mut due = due_by(&table);
+    if due <= Due::At(live.opened) {
+        return Ok(());
+    }
+    table.connect_delays(&live.place).for_each(|(toxic, _)| toxic.touch(1));
+    // Not a fine one: each of those is a descriptor, and many may wait.
+    let mut timer = Timer::coarse();
+    let mut silent = true;
+    poll_fn(|cx| {
+        if let Some(mail) = live.poll_mail(cx) {
+            if let Some(how) = mail.close {
+                return Poll::Ready(Err(Ended { by: Closer::Proxy, how }));
+            }
+            due = mail.table.map_or(due, |table| due_by(&table));
+        }
+        if silent && let Poll::Ready(said) = poll_said(client, cx) {
+            said?;
+            silent = false;
+        }
+        match due {
+            Due::At(due) => timer.poll_until(cx, due).map(Ok),
+            Due::Never => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// Ready when the client has said something, which stays where it is; an error when it has left
+/// without a word.
+fn poll_said(client: &TcpStream, cx: &mut Context<'_>) -> Poll<Result<(), Ended>> {
+    let mut byte = [0];
+    let peeked = std::task::ready!(client.poll_peek(cx, &mut ReadBuf::new(&mut byte)));
+    Poll::Ready(match peeked {
+        Ok(0) => Err(Ended { by: Closer::Client, how: CloseManner::Fin }),
+        Ok(_) => Ok(()),
+        Err(_) => Err(Ended { by: Closer::Client, how: CloseManner::Reset }),
+    })
 }
 
 /// Connects to the server; an error when the connection was told to end meanwhile. A change of

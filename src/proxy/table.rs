@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use rand::RngExt;
 use tokio::time::Instant;
@@ -108,14 +109,22 @@ impl ActiveToxic {
         place.seed(self, direction).fork("toxicity").stream().random::<f32>() < self.toxicity
     }
 
-    /// The draws of a message fault on this connection.
-    pub(super) fn rule_draws(&self, place: &Place) -> Draws {
+    /// The draws of what acts on this connection as a whole: a message fault, a slow connect.
+    pub(super) fn whole_draws(&self, place: &Place) -> Draws {
         place.seed(self, Direction::Down).index(self.generation).stream()
     }
 
     /// Whether messages of this direction are meant.
     pub(super) const fn covers(&self, direction: Direction) -> bool {
         self.stream.covers(direction)
+    }
+
+    /// How long it lets this connection wait before the server is connected to.
+    fn connect_delay(&self, place: &Place) -> Duration {
+        if self.age(place) == Age::Established || !self.is_drawn(Direction::Down, place) {
+            return Duration::ZERO;
+        }
+        self.spec(Direction::Down).connect_delay(&mut self.whole_draws(place))
     }
 
     fn age(&self, place: &Place) -> Age {
@@ -234,6 +243,15 @@ impl ToxicTable {
             .filter_map(|toxic| Some((toxic, toxic.rule()?)))
             .filter(|(toxic, _)| toxic.is_drawn(Direction::Down, place))
             .collect()
+    }
+
+    /// The toxics that let this connection wait before the server is connected to, and how long each.
+    pub(super) fn connect_delays(
+        &self,
+        place: &Place,
+    ) -> impl Iterator<Item = (&Arc<ActiveToxic>, Duration)> {
+        let delays = self.toxics.iter().map(|toxic| (toxic, toxic.connect_delay(place)));
+        delays.filter(|(_, delay)| !delay.is_zero())
     }
 
     pub(super) fn is_empty(&self) -> bool {

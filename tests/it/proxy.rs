@@ -10,8 +10,8 @@ use harness::base::scope::Scope;
 use harness::base::seed::Seed;
 use harness::event::Events;
 use harness::proxy::{
-    CloseManner, Closer, Dial, ProxyConfig, ProxyError, ProxySet, ProxyUpdate, Stream, ToxicConfig,
-    ToxicUpdate,
+    CloseManner, Closer, Dial, ProxyConfig, ProxyError, ProxySet, ProxyUpdate, Stream, TapSnapshot,
+    ToxicConfig, ToxicUpdate,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,6 +20,9 @@ use tokio::net::{TcpListener, TcpStream};
 const HANG: Duration = Duration::from_secs(10);
 /// Long enough for a SYN on loopback to be answered many times over, if anyone answers.
 const UNANSWERED: Duration = Duration::from_millis(150);
+
+/// As long as no test takes, in milliseconds.
+const HOUR: Value = Value::Integer(3_600_000);
 
 struct World {
     proxies: ProxySet,
@@ -59,6 +62,16 @@ impl World {
 
     async fn add(&self, kind: &str, stream: Stream, settings: &[(&str, Value)]) {
         self.proxies.add_toxic("p", toxic(kind, stream, settings)).await.unwrap();
+    }
+
+    /// Waits until the tap of `p` shows it.
+    async fn until(&self, shown: impl Fn(&TapSnapshot) -> bool) {
+        within(async {
+            while !shown(&self.proxies.tap("p").unwrap()) {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
     }
 
     async fn end(self) {
@@ -239,6 +252,72 @@ async fn a_blackhole_answers_no_syn_and_delivers_when_healed() {
     exchange(&mut client, &mut server, b"again").await;
     let tap = world.proxies.tap("p").unwrap();
     assert_eq!((tap.opened, tap.open), (2, 2));
+    world.end().await;
+}
+
+/// Catches a new connection that works at once, an open one that is slowed down, what a client said
+/// meanwhile and is lost, and a healing that lets whoever waits wait on.
+#[tokio::test]
+async fn slow_connect_holds_new_connections_until_healed() {
+    let (world, address) = World::with_proxy().await;
+    let (mut open, mut served) = world.connect(address).await;
+    world.add("slow_connect", Stream::Downstream, &[("delay", HOUR)]).await;
+    exchange(&mut open, &mut served, b"spared").await;
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"early").await.unwrap();
+    let accepted = tokio::time::timeout(UNANSWERED, world.server.accept()).await;
+    assert!(accepted.is_err(), "the server was connected to");
+    world.until(|tap| tap.touched["slow_connect"] == 1).await;
+    world.proxies.remove_toxic("p", "slow_connect").await.unwrap();
+    let (mut server, _) = within(world.server.accept()).await.unwrap();
+    let mut early = [0; 5];
+    within(server.read_exact(&mut early)).await.unwrap();
+    assert_eq!(&early, b"early");
+    exchange(&mut client, &mut server, b"again").await;
+    world.end().await;
+}
+
+/// Catches a connection that is not slow, one that never works, and a change of the delay that only
+/// later connections notice.
+#[tokio::test]
+async fn slow_connect_takes_its_time() {
+    let (world, address) = World::with_proxy().await;
+    world.add("slow_connect", Stream::Downstream, &[("delay", Value::Integer(60))]).await;
+    let began = tokio::time::Instant::now();
+    let (mut client, mut server) = world.connect(address).await;
+    assert!(began.elapsed() >= Duration::from_millis(60), "{:?}", began.elapsed());
+    exchange(&mut client, &mut server, b"hello").await;
+    let delay = |delay: Value| {
+        let mut update = ToxicUpdate::default();
+        update.attributes.insert("delay", delay);
+        world.proxies.update_toxic("p", "slow_connect", update)
+    };
+    delay(HOUR).await.unwrap();
+    let mut client = TcpStream::connect(address).await.unwrap();
+    world.until(|tap| tap.open == 2).await;
+    delay(Value::Integer(1)).await.unwrap();
+    let (mut server, _) = within(world.server.accept()).await.unwrap();
+    exchange(&mut client, &mut server, b"hello").await;
+    world.end().await;
+}
+
+/// Catches a waiting connection that nobody can end: not its client, not the proxy.
+#[tokio::test]
+async fn whoever_waits_to_connect_can_leave() {
+    let (world, address) = World::with_proxy().await;
+    world.add("slow_connect", Stream::Downstream, &[("delay", HOUR)]).await;
+    let leaver = TcpStream::connect(address).await.unwrap();
+    world.until(|tap| tap.opened == 1).await;
+    drop(leaver);
+    let mut sent_away = TcpStream::connect(address).await.unwrap();
+    sent_away.write_all(b"hello").await.unwrap();
+    world.until(|tap| (tap.opened, tap.open) == (2, 1)).await;
+    let tap = world.proxies.tap("p").unwrap();
+    assert_eq!(tap.closed.get(&(Closer::Client, CloseManner::Fin)), Some(&1));
+    let disable = ProxyUpdate { enabled: Some(false), ..ProxyUpdate::default() };
+    within(world.proxies.update("p", disable)).await.unwrap();
+    // The kernel makes it a reset, because nobody has read what the client said.
+    assert!(is_reset(&rest(&mut sent_away).await));
     world.end().await;
 }
 

@@ -31,7 +31,7 @@ impl Rule {
             of: Arc::clone(of),
             spec: Arc::clone(spec),
             tally: Tally::default(),
-            draws: of.rule_draws(place),
+            draws: of.whole_draws(place),
             seen: None,
         }
     }

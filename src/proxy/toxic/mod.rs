@@ -19,6 +19,7 @@ mod refuse;
 mod reset_peer;
 mod slicer;
 mod slow_close;
+mod slow_connect;
 mod spec;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -66,6 +67,7 @@ pub static TOXICS: Family<dyn ToxicSpec> = Family {
         blackhole::KIND,
         refuse::KIND,
         mute::KIND,
+        slow_connect::KIND,
         limit_time::KIND,
         corrupt::KIND,
         kinds::ERROR,

@@ -35,6 +35,12 @@ pub trait ToxicSpec: fmt::Debug + Send + Sync {
         Entrance::Open
     }
 
+    /// How long a connection that was just accepted waits before the server is connected to.
+    fn connect_delay(&self, draws: &mut Stream) -> Duration {
+        let _ = draws;
+        Duration::ZERO
+    }
+
     /// The message fault that it is, if it is one: then it acts on messages and never on bytes.
     fn rule(&self) -> Option<&Arc<RuleSpec>> {
         None

@@ -10,13 +10,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::{MEASURED, Node, WORKERS, cpu_of_children, cpu_seconds};
+use crate::rig::{Node, WORKERS, cpu_of_children, cpu_seconds};
 
 /// Set to get 1 to 2, values of 100 bytes, as the plain workload has them.
 const MEMCASLAP: &str = "key\n16 16 1\nvalue\n100 100 1\ncmd\n0 0.33\n1 0.67\n";
 
-/// memcaslap, a closed loop on two threads; `None` when it is not installed.
-pub(super) fn memcaslap() -> Option<(u64, f64)> {
+/// Operations per CPU second of memcaslap, a closed loop on two threads; `None` when it is not installed.
+pub(super) fn memcaslap(length: Duration) -> Option<f64> {
     let nodes: Vec<Node> = (0..3).map(|_| Node::start()).collect();
     let servers: Vec<&str> = nodes.iter().map(|node| node.1.as_str()).collect();
     let config = std::env::temp_dir().join(format!("memcaslap-{}.cnf", std::process::id()));
@@ -24,7 +24,7 @@ pub(super) fn memcaslap() -> Option<(u64, f64)> {
     let before = cpu_of_children();
     let output = Command::new("memcaslap")
         .args(["-s", &servers.join(","), "-T", "2", "-c", &WORKERS.to_string()])
-        .args(["-t", &format!("{}s", MEASURED.as_secs()), "-F"])
+        .args(["-t", &format!("{}s", length.as_secs()), "-F"])
         .arg(&config)
         .stderr(Stdio::null())
         .output();
@@ -37,16 +37,16 @@ pub(super) fn memcaslap() -> Option<(u64, f64)> {
         Err(error) => panic!("memcaslap: {error}"),
     };
     let operations = output.rsplit_once("Ops: ")?.1.split_ascii_whitespace().next()?;
-    Some((operations.parse().ok()?, cpu))
+    Some(operations.parse::<f64>().ok()? / cpu.max(0.01))
 }
 
-/// Writes a request and reads its reply, on each connection in turn: no ring, pool, deadline,
+/// Operations per CPU second of a loop that writes a request and reads its reply, on each connection in turn: no ring, pool, deadline,
 /// breaker, oracle, ticket or histogram. Nobody can do with less on this runtime.
-pub(super) async fn ping_pong() -> (u64, f64) {
+pub(super) async fn ping_pong(length: Duration) -> f64 {
     let nodes: Vec<Node> = (0..3).map(|_| Node::start()).collect();
     let operations = Arc::<AtomicU64>::default();
     let before = cpu_seconds();
-    let end = Instant::now() + MEASURED;
+    let end = Instant::now() + length;
     let mut players = tokio::task::JoinSet::new();
     for number in 0..WORKERS {
         let address = nodes[number as usize % nodes.len()].1.clone();
@@ -59,7 +59,7 @@ pub(super) async fn ping_pong() -> (u64, f64) {
     while let Some(played) = players.join_next().await {
         played.expect("no player panics");
     }
-    (operations.load(Ordering::Relaxed), cpu_seconds() - before)
+    operations.load(Ordering::Relaxed) as f64 / (cpu_seconds() - before).max(0.01)
 }
 
 async fn play(address: &str, number: u32, end: Instant) -> std::io::Result<u64> {

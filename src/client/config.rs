@@ -61,6 +61,9 @@ pub struct ClientConfig {
 /// When calls to a node are rejected.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BreakerConfig {
+    /// Whether there is one. `false`: nothing is counted, no call is ever rejected and no node given
+    /// up, so that it shows what the breaker is for, and what it costs.
+    pub enabled: bool,
     /// The time over which calls are counted.
     pub window: Duration,
     /// The fewest calls within the window that can trip it.
@@ -159,6 +162,7 @@ impl Default for ClientConfig {
 impl Default for BreakerConfig {
     fn default() -> Self {
         Self {
+            enabled: true,
             window: Duration::from_secs(1),
             min_requests: 5,
             failure_ratio: 0.6,

@@ -32,6 +32,11 @@ pub static PROFILES: &[Profile] = &[
         summary: "A node once given up is never tried again: proves that a recovery check can fail.",
         config: no_healing,
     },
+    Profile {
+        name: "no-breaker",
+        summary: "Every call goes to its node, whatever became of the last: what a breaker saves.",
+        config: no_breaker,
+    },
 ];
 
 impl Profile {
@@ -70,6 +75,11 @@ fn classic() -> ClientConfig {
 fn no_healing() -> ClientConfig {
     let default = ClientConfig::default();
     ClientConfig { healing: HealingConfig { enabled: false, ..default.healing }, ..default }
+}
+
+fn no_breaker() -> ClientConfig {
+    let default = ClientConfig::default();
+    ClientConfig { breaker: BreakerConfig { enabled: false, ..default.breaker }, ..default }
 }
 
 #[cfg(test)]

@@ -61,6 +61,7 @@ static FIELDS: &[Field] = &[
     field("", "failover", |c| Slot::Flag(&mut c.failover)),
     field("", "key_prefix", |c| Slot::Text(&mut c.key_prefix)),
     field("", "health_check", |c| Slot::Limit(&mut c.health_check)),
+    field("breaker", "enabled", |c| Slot::Flag(&mut c.breaker.enabled)),
     field("breaker", "window", |c| Slot::Time(&mut c.breaker.window)),
     field("breaker", "min_requests", |c| Slot::Count(&mut c.breaker.min_requests)),
     field("breaker", "failure_ratio", |c| Slot::Share(&mut c.breaker.failure_ratio)),

@@ -17,6 +17,7 @@ use crate::event::{BreakerState, EventKind, Events};
 pub struct Breaker {
     node: NodeIndex,
     events: Events,
+    enabled: bool,
     gate: Mutex<Gate>,
     /// The generation, and the state in the lowest two bits: a call through a closed breaker asks
     /// no lock.
@@ -54,9 +55,10 @@ impl Breaker {
         jitter: Stream,
         events: Events,
     ) -> Self {
+        let enabled = config.enabled;
         let gate = Gate::new(config, reopens, jitter, Instant::now());
         let word = AtomicU64::new(word(&gate));
-        Self { node, events, gate: Mutex::new(gate), word }
+        Self { node, events, enabled, gate: Mutex::new(gate), word }
     }
 
     /// Leave to call now, if there is any.
@@ -105,6 +107,9 @@ impl Breaker {
     }
 
     fn record(&self, admission: Admission, verdict: Verdict, now: Instant) -> Recorded {
+        if !self.enabled {
+            return Recorded::default();
+        }
         let mut gate = self.gate.lock();
         let Some(outcome) = gate.record(admission, verdict, now) else {
             return Recorded::default();
@@ -164,6 +169,20 @@ mod tests {
 
     use super::*;
     use crate::base::seed::Seed;
+
+    /// Catches a breaker that counts although it was turned off: its client would reject calls.
+    #[test]
+    fn one_that_is_turned_off_never_opens() {
+        let config = BreakerConfig { enabled: false, ..BreakerConfig::default() };
+        let jitter = Seed::new(1).stream();
+        let breaker = Breaker::new(NodeIndex(0), config, true, jitter, Events::ignore());
+        let now = Instant::now();
+        for _ in 0..100 {
+            let recorded = breaker.permit(now).unwrap().judge(Verdict::Failed, now);
+            assert_eq!((recorded.failures_in_a_row, recorded.opened), (0, None));
+        }
+        assert_eq!(breaker.state(), BreakerState::Closed);
+    }
 
     /// Catches a permit from before a change that still counts, a state word that lags behind the
     /// gate, and an event without a change.

@@ -53,6 +53,7 @@ fn render(run: &Stored) -> String {
         let _ = writeln!(page, "<li>{}</li>", escaped(reason));
     }
     page.push_str("</ul>\n");
+    let _ = writeln!(page, "<p>network: {}</p>", escaped(&report.network));
     charts(&mut page, run);
     let _ = writeln!(
         page,

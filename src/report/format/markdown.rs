@@ -22,9 +22,10 @@ fn render(report: &Report) -> String {
     }
     let _ = writeln!(
         page,
-        "\nWorkload `{}`, client `{}`, seed `{}`, {:.1} s from {}, harness {}.\n",
+        "\nWorkload `{}`, client `{}`, network `{}`, seed `{}`, {:.1} s from {}, harness {}.\n",
         report.workload,
         report.client_profile,
+        report.network,
         report.seed,
         report.duration_s,
         report.started_at,

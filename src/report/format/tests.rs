@@ -200,6 +200,20 @@ fn the_page_stands_alone() {
     assert!(page.contains(">fail</span>"));
 }
 
+/// Catches a page that leaves open whether our proxies or the kernel did the faults.
+#[test]
+fn pages_say_who_did_the_faults_of_the_network() {
+    let mut run = run();
+    for network in ["user", "kernel"] {
+        network.clone_into(&mut run.report.network);
+        let page = (html::FORMAT.render)(&run);
+        assert!(page.contains(&format!("<p>network: {network}</p>")));
+        let page = (markdown::FORMAT.render)(&run);
+        assert!(page.contains(&format!("network `{network}`")), "{page}");
+    }
+    assert!(text::render(&run.report, false).contains("the kernel's own"));
+}
+
 /// Catches a format that is not in the table under its own name, or two that share a file.
 #[test]
 fn formats_are_told_apart() {

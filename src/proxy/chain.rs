@@ -111,7 +111,9 @@ impl Chain {
     fn due_of(&self, index: usize) -> Option<Instant> {
         let stage = &self.stages[index];
         let room = self.stages.get(index + 1).map_or(self.exit.is_empty(), Stage::has_room);
-        let head = stage.out.next().filter(|_| room).and_then(|item| item.due.instant());
+        // A reset loses what is before it anyway.
+        let head = stage.out.next().filter(|item| room || item.what == What::Reset);
+        let head = head.and_then(|item| item.due.instant());
         [head, stage.toxic.deadline()].into_iter().flatten().min()
     }
 
@@ -142,13 +144,12 @@ impl Chain {
 
     /// Hands something to the stage at `index`, or to the writer behind the last.
     fn enter(&mut self, index: usize, at: Instant, what: What, messages: u32) {
-        match what {
-            What::Close => self.decide(Verdict::Close),
-            What::Reset => self.decide(Verdict::Reset),
-            what => match self.stages.get_mut(index) {
-                Some(stage) => stage.on_item(at, what, messages),
-                None => self.exit.push_back((what, messages)),
-            },
+        match (what, self.stages.get_mut(index)) {
+            (What::Reset, _) => self.decide(Verdict::Reset),
+            (What::Close, None) => self.decide(Verdict::Close),
+            (What::Close, Some(stage)) => stage.close(at),
+            (what, Some(stage)) => stage.on_item(at, what, messages),
+            (what, None) => self.exit.push_back((what, messages)),
         }
     }
 
@@ -204,10 +205,7 @@ impl Chain {
 
     fn release(&mut self, index: usize, now: Instant, held: VecDeque<Item>) {
         for item in held {
-            // A close or reset that was still to come is taken back with its toxic.
-            if matches!(item.what, What::Data(_) | What::End) {
-                self.enter(index, now, item.what, item.messages);
-            }
+            self.enter(index, now, item.what, item.messages);
         }
     }
 }
@@ -237,6 +235,12 @@ impl Stage {
         if self.out.finish(before, messages) {
             self.of.touch(operations);
         }
+    }
+
+    /// A toxic before it closes the connection, once what it let pass has left here as well.
+    fn close(&mut self, at: Instant) {
+        self.out.begin(at);
+        self.out.close();
     }
 
     fn on_deadline(&mut self, at: Instant) {

@@ -12,6 +12,7 @@ use super::*;
 use crate::base::family::{Settings, Value};
 use crate::base::seed::Seed;
 use crate::proxy::config::{Stream, ToxicConfig, ToxicUpdate};
+use crate::proxy::toxic::TOXICS;
 
 /// Room in each pipe; a sender that goes beyond it waits for its receiver.
 const PIPE_BYTES: usize = 4096;
@@ -214,6 +215,158 @@ async fn a_limit_is_reached_and_the_connection_closed() {
     assert_eq!(data, b"12345");
     let ended = story.link.join_next().await.unwrap().unwrap();
     assert_eq!(ended, Ended { by: Closer::Fault, how: CloseManner::Fin });
+}
+
+/// Catches a close that overtakes what the closing toxic let pass and a later one still holds.
+#[tokio::test(start_paused = true)]
+async fn a_close_comes_behind_what_is_held() {
+    for later in [latency("l", 100), toxic("l", "bandwidth", Stream::Upstream, &[("rate", 1)])] {
+        let limit = toxic("d", "limit_data", Stream::Upstream, &[("bytes", 5)]);
+        let mut story = Story::new(&[limit, later]);
+        story.client.write_all(b"1234567").await.unwrap();
+        let mut data = Vec::new();
+        story.server.read_to_end(&mut data).await.unwrap();
+        assert_eq!(data, b"12345");
+    }
+}
+
+/// Catches a reset that waits for a receiver that does not read.
+#[tokio::test(start_paused = true)]
+async fn a_reset_does_not_wait_for_room() {
+    let mut story = Story::new(&[latency("l", 1)]);
+    for _ in 0..4 {
+        story.client.write_all(&[b'x'; PIPE_BYTES]).await.unwrap();
+        tokio::time::sleep(ms(10)).await;
+    }
+    story.add(toxic("r", "refuse", Stream::Upstream, &[])).await;
+    let ended = story.link.join_next().await.unwrap().unwrap();
+    assert_eq!(ended, Ended { by: Closer::Fault, how: CloseManner::Reset });
+}
+
+/// Catches a stream that goes on with a hole because the toxic that made it was changed.
+#[tokio::test(start_paused = true)]
+async fn a_change_does_not_make_up_for_lost_bytes() {
+    let blackhole = ToxicConfig { name: Some("t".into()), ..texts("blackhole", &DISCARD) };
+    let reset = toxic("t", "reset_peer", Stream::Upstream, &[("timeout", 3_600_000)]);
+    for (lossy, change, how) in [
+        (blackhole, ("mode", Value::Text("hold".into())), CloseManner::Fin),
+        (reset, ("timeout", Value::Integer(7_200_000)), CloseManner::Reset),
+    ] {
+        let mut story = Story::new(&[lossy]);
+        story.client.write_all(b"lost").await.unwrap();
+        tokio::time::sleep(ms(10)).await;
+        let mut update = ToxicUpdate::default();
+        update.attributes.insert(change.0, change.1);
+        let table = story.table.updated("t", &update).unwrap().0;
+        story.change(table).await;
+        story.remove("t").await;
+        let ended = story.link.join_next().await.unwrap().unwrap();
+        assert_eq!(ended, Ended { by: Closer::Fault, how });
+    }
+}
+
+const DISCARD: [(&str, &str); 1] = [("mode", "discard")];
+
+fn texts(kind: &str, settings: &[(&str, &str)]) -> ToxicConfig {
+    let mut config = toxic("t", kind, Stream::Upstream, &[]);
+    for (name, text) in settings {
+        let setting = TOXICS.find(kind).unwrap().setting(name).unwrap();
+        config.attributes.insert(*name, setting.unit.parse(name, text).unwrap());
+    }
+    config
+}
+
+impl Story {
+    /// What the server reads within a second, and how the connection ended if it did.
+    async fn seen(&mut self) -> String {
+        let mut data = Vec::new();
+        let read = self.server.read_to_end(&mut data);
+        let ended = tokio::time::timeout(ms(1000), read).await.is_ok();
+        let mut seen = String::from_utf8(data).unwrap();
+        if ended {
+            let ended = self.link.join_next().await.unwrap().unwrap();
+            seen += &format!("|{:?}", ended.how).to_lowercase();
+        }
+        seen
+    }
+}
+
+/// A toxic on bytes, what it does to two of them, and to the third and what it held once healed.
+type Row = (&'static str, &'static [(&'static str, &'static str)], &'static str, &'static str);
+
+/// The table in docs/toxiproxy.md, on one connection.
+const ROWS: &[Row] = &[
+    ("latency", &[("latency", "1h")], "", "abc"),
+    ("latency_distribution", &[("distribution", "uniform"), ("latency", "1h")], "", "abc"),
+    ("bandwidth", &[], "", "abc"),
+    ("bandwidth", &[("rate", "1KB/s"), ("shared", "true")], "ab", "c"),
+    ("slow_close", &[("delay", "1h")], "ab", "c"),
+    ("timeout", &[], "", "|fin"),
+    ("timeout", &[("timeout", "10ms")], "|fin", ""),
+    ("reset_peer", &[], "|reset", ""),
+    ("reset_peer", &[("timeout", "1h")], "", "|reset"),
+    ("slicer", &[("average_size", "1B"), ("delay", "3600000000us")], "a", "bc"),
+    ("limit_data", &[("bytes", "1B")], "a|fin", ""),
+    ("limit_data", &[("bytes", "2000B")], "ab", "c"),
+    ("noop", &[], "ab", "c"),
+    ("packet_loss", &[("loss_rate", "100%")], "", "abc"),
+    ("blackhole", &[], "", "abc"),
+    ("blackhole", &DISCARD, "", "|fin"),
+    ("blackhole", &[("mode", "discard"), ("on_clear", "reset")], "", "|reset"),
+    ("blackhole", &[("on_clear", "close")], "", "|fin"),
+    ("refuse", &[], "|reset", ""),
+    ("mute", &[], "", "abc"),
+    ("slow_connect", &[("delay", "1h")], "ab", "c"),
+    ("limit_time", &[("time", "1h")], "ab", "c"),
+    ("limit_time", &[("time", "10ms")], "ab|fin", ""),
+    ("corrupt", &[("probability", "0%")], "ab", "c"),
+];
+
+/// Catches a toxic that spares open connections or new ones, or that leaves something else behind
+/// when it is removed than the documentation says.
+#[tokio::test(start_paused = true)]
+async fn toxics_act_on_live_connections_and_heal_as_documented() {
+    for (kind, settings, during, healed) in ROWS {
+        for live in [true, false] {
+            let config = texts(kind, settings);
+            let mut story = Story::new(if live { &[] } else { std::slice::from_ref(&config) });
+            if live {
+                story.add(config).await;
+            }
+            // One that is reset at once may not take it.
+            let _ = story.client.write_all(b"ab").await;
+            let what = format!("{kind} {settings:?}, live: {live}");
+            assert_eq!(story.seen().await, *during, "{what}");
+            if !during.contains('|') {
+                story.remove("t").await;
+                // A connection that is closed by the healing takes no more.
+                let _ = story.client.write_all(b"c").await;
+                assert_eq!(story.seen().await, *healed, "{what}, healed");
+            }
+        }
+    }
+}
+
+/// Catches a toxic that the documentation says nothing of.
+#[test]
+fn every_toxic_has_its_row_in_the_documentation() {
+    let page = include_str!("../../../docs/toxiproxy.md");
+    let tested = |kind: &str| ROWS.iter().any(|(name, ..)| *name == kind);
+    for kind in TOXICS.kinds.iter().filter(|kind| !kind.name.starts_with("memcached_")) {
+        assert!(page.contains(&format!("\n| `{}` |", kind.name)), "{}", kind.name);
+        assert!(tested(kind.name), "{}", kind.name);
+    }
+}
+
+/// Catches a healing that lets an end that was held back wait on.
+#[tokio::test(start_paused = true)]
+async fn removing_slow_close_ends_the_stream_at_once() {
+    let mut story = Story::new(&[]);
+    story.add(texts("slow_close", &[("delay", "1h")])).await;
+    story.client.shutdown().await.unwrap();
+    assert!(tokio::time::timeout(ms(1000), story.server.read(&mut [0])).await.is_err());
+    story.remove("t").await;
+    assert_eq!(story.server.read(&mut [0]).await.unwrap(), 0);
 }
 
 /// Catches a toxic that starts with the connection, is added live and is not the same then.

@@ -83,6 +83,11 @@ impl ToxicSpec for Spec {
         Box::new(Blackhole { spec: *self, lost: false })
     }
 
+    /// A stream that has a hole never goes on, whatever the mode is now.
+    fn resume(&self, _: Instant, _: Stream, lost: u64) -> Box<dyn Toxic> {
+        Box::new(Blackhole { spec: *self, lost: lost > 0 })
+    }
+
     fn entrance(&self) -> Entrance {
         match self.affects {
             Affects::All | Affects::New => Entrance::Unanswered,
@@ -123,6 +128,10 @@ impl Toxic for Blackhole {
 
     fn clear(&self) -> Clear {
         if self.lost && self.spec.clear == Clear::Deliver { Clear::Close } else { self.spec.clear }
+    }
+
+    fn carried(&self) -> u64 {
+        self.lost.into()
     }
 }
 

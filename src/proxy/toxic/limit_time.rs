@@ -18,7 +18,7 @@ pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
         name: "time",
         unit: Unit::Milliseconds,
         default: None,
-        summary: "how long a connection may last, from its opening or from the adding of the toxic",
+        summary: "how long a connection may last, from its opening or from the last change of the toxic",
     }],
     build: |settings| Ok(Box::new(Spec(time(settings, "time", Unit::Milliseconds)?))),
 };

@@ -29,7 +29,16 @@ struct Spec(Duration);
 
 impl ToxicSpec for Spec {
     fn start(&self, _: Instant, _: Stream) -> Box<dyn Toxic> {
-        Box::new(ResetPeer { after: self.0, lost: false })
+        Box::new(ResetPeer { after: self.0, lost: false, reset_at: None })
+    }
+
+    /// A stream that has a hole already is reset all the same, at the new time.
+    fn resume(&self, now: Instant, _: Stream, lost: u64) -> Box<dyn Toxic> {
+        let mut toxic = ResetPeer { after: self.0, lost: false, reset_at: None };
+        if lost > 0 {
+            toxic.lose(now);
+        }
+        Box::new(toxic)
     }
 }
 
@@ -37,22 +46,42 @@ impl ToxicSpec for Spec {
 struct ResetPeer {
     after: Duration,
     lost: bool,
+    reset_at: Option<Instant>,
+}
+
+impl ResetPeer {
+    fn lose(&mut self, now: Instant) {
+        if !std::mem::replace(&mut self.lost, true) {
+            self.reset_at = Due::after(now, self.after).instant();
+        }
+    }
 }
 
 impl Toxic for ResetPeer {
     fn on_data(&mut self, now: Instant, data: Bytes, out: &mut Outbox) {
-        self.lost = true;
         out.discard(data);
-        out.reset_at(Due::after(now, self.after));
+        self.lose(now);
     }
 
-    fn on_end(&mut self, now: Instant, out: &mut Outbox) {
-        self.lost = true;
-        out.reset_at(Due::after(now, self.after));
+    fn on_end(&mut self, now: Instant, _: &mut Outbox) {
+        self.lose(now);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.reset_at
+    }
+
+    fn on_deadline(&mut self, _: Instant, out: &mut Outbox) {
+        self.reset_at = None;
+        out.reset();
     }
 
     fn clear(&self) -> Clear {
         if self.lost { Clear::Reset } else { Clear::Deliver }
+    }
+
+    fn carried(&self) -> u64 {
+        self.lost.into()
     }
 }
 
@@ -64,7 +93,7 @@ mod tests {
     #[test]
     fn the_first_bytes_reset() {
         let mut bench = Bench::new("reset_peer", &settings(&[("timeout", 30.0)]));
-        bench.data_at(5, b"a").data_at(20, b"b").end_at(25);
+        bench.data_at(5, b"a").data_at(20, b"b").end_at(25).run_to(1000);
         assert_eq!(bench.out(), ["35 reset"]);
     }
 
@@ -74,7 +103,7 @@ mod tests {
         let mut bench = Bench::new("reset_peer", &settings(&[]));
         bench.run_to(10_000);
         assert!(bench.out().is_empty());
-        bench.end_at(10_001);
+        bench.end_at(10_001).run_to(10_001);
         assert_eq!(bench.out(), ["10001 reset"]);
     }
 }

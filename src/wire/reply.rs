@@ -121,13 +121,25 @@ fn render_meta(
         (Answer::Number(_), Command::MetaArithmetic) => b"HD",
         (Answer::Done, Command::MetaSet | Command::MetaDelete) => b"HD",
         (Answer::Miss, Command::MetaSet | Command::MetaDelete | Command::MetaArithmetic) => b"NF",
-        (Answer::NotStored, Command::MetaSet | Command::MetaArithmetic) => b"NS",
-        (Answer::Exists, Command::MetaSet | Command::MetaDelete | Command::MetaArithmetic) => b"EX",
+        // A store in the mode of a plain `set` has no condition that could fail.
+        (Answer::NotStored, Command::MetaSet) if is_conditional(head) => b"NS",
+        (Answer::NotStored, Command::MetaArithmetic) => b"NS",
+        (Answer::Exists, Command::MetaSet | Command::MetaDelete | Command::MetaArithmetic)
+            if asks(b'C') =>
+        {
+            b"EX"
+        }
         _ => return None,
     };
     let mut reply = code.to_vec();
     push_flags(framing, head, &mut reply);
     Some(Rendered::Reply(line(&reply)))
+}
+
+/// Whether an `ms` stores only over something, or only where there is nothing.
+fn is_conditional(head: &[u8]) -> bool {
+    meta::request_flags(Command::MetaSet, head)
+        .any(|flag| flag.name == b'M' && !flag.argument.eq_ignore_ascii_case(b"S"))
 }
 
 fn meta_number(framing: &Framing, head: &[u8], number: u64) -> Vec<u8> {
@@ -255,7 +267,7 @@ mod tests {
         assert_eq!(answered("ma x q", Answer::Number(1)).unwrap(), "");
         // But these are sent, quiet or not.
         assert_eq!(answered("md x q", Answer::Miss).unwrap(), "NF\r\n");
-        assert_eq!(answered("ms x 1 q", Answer::NotStored).unwrap(), "NS\r\n");
+        assert_eq!(answered("ms x 1 q ME", Answer::NotStored).unwrap(), "NS\r\n");
         assert_eq!(answered("mg x v q", error).unwrap(), "SERVER_ERROR injected\r\n");
     }
 
@@ -267,6 +279,18 @@ mod tests {
         assert!(none("get b", Answer::Done));
         assert!(none("set b 0 0 1", Answer::Miss));
         assert!(none("set b 0 0 1", Answer::Exists));
+        // What an `ms` can be answered depends on what it is: a set, an append, a cas.
+        assert_eq!(answered("ms b 1 MA", Answer::NotStored).unwrap(), "NS\r\n");
+        assert_eq!(answered("ms b 1 C7", Answer::Exists).unwrap(), "EX\r\n");
+        for (request, answer) in [
+            ("ms b 1", Answer::NotStored),
+            ("ms b 1 MS", Answer::NotStored),
+            ("ms b 1 C7", Answer::NotStored),
+            ("ms b 1 ME", Answer::Exists),
+            ("md b", Answer::Exists),
+        ] {
+            assert!(none(request, answer), "{request}");
+        }
         assert!(none("version", Answer::Done));
         assert!(none("quit", Answer::Error(b"SERVER_ERROR injected")));
         assert!(none("watch", Answer::Error(b"SERVER_ERROR injected")));

@@ -21,6 +21,7 @@ use harness::load::values::VALUES;
 use harness::load::{
     DataTotals, Load, LoadConfig, LoadTotals, OriginSpec, RateWish, Sampler, Workload, longest_call,
 };
+use harness::proxy::{Dial, ProxyConfig, ProxySet, Stream, ToxicConfig};
 use parking_lot::Mutex;
 
 const GRACE: Duration = Duration::from_secs(5);
@@ -99,14 +100,7 @@ impl Story {
 
     /// With a client that waits: whatever else the machine does, no operation on healthy nodes fails.
     fn patient(nodes: usize, workload: Workload, workers: u32, rate: Option<RateWish>) -> Self {
-        let time = Duration::from_secs(10);
-        let config = ClientConfig {
-            connect_timeout: time,
-            operation_timeout: time,
-            pool_wait: time,
-            ..ClientConfig::default()
-        };
-        let deadline = longest_call(&config);
+        let (config, deadline) = waiting();
         Self::with(nodes, workload, workers, rate, config, deadline)
     }
 
@@ -119,8 +113,20 @@ impl Story {
         deadline: Duration,
     ) -> Self {
         let nodes: Vec<Node> = (0..nodes).map(|_| Node::start()).collect();
+        let addresses = nodes.iter().map(|node| node.address.clone()).collect();
+        Self::through(nodes, addresses, workload, (workers, rate), (config, deadline))
+    }
+
+    /// With a client that reaches the nodes at these addresses.
+    fn through(
+        nodes: Vec<Node>,
+        addresses: Vec<String>,
+        workload: Workload,
+        (workers, rate): (u32, Option<RateWish>),
+        (config, deadline): (ClientConfig, Duration),
+    ) -> Self {
         let servers: Vec<Server> =
-            nodes.iter().map(|node| Server::new(node.address.clone()).unwrap()).collect();
+            addresses.into_iter().map(|address| Server::new(address).unwrap()).collect();
         let scope = Scope::current("test");
         let seed = Seed::new(20_261_121);
         let client = Client::start(
@@ -174,6 +180,45 @@ impl Story {
     }
 }
 
+fn toxic(kind: &str, settings: &[(&str, Value)]) -> ToxicConfig {
+    let mut attributes = Settings::default();
+    for (name, value) in settings {
+        attributes.insert(*name, value.clone());
+    }
+    let stream = Stream::Downstream;
+    ToxicConfig { name: None, kind: kind.into(), stream, toxicity: 1.0, attributes }
+}
+
+/// A node, the address of a proxy before it, and what keeps that proxy alive.
+async fn proxied(toxics: Vec<ToxicConfig>) -> (Node, String, ProxySet) {
+    let node = Node::start();
+    let proxies = ProxySet::new(Seed::new(1), Events::ignore(), &Scope::current("proxies"));
+    let config = ProxyConfig {
+        name: "p".into(),
+        listen: "127.0.0.1:0".into(),
+        upstream: node.address.clone(),
+        enabled: true,
+        dial: Dial::Eager,
+        node: None,
+        toxics,
+    };
+    let address = proxies.create(config).await.unwrap().listen;
+    (node, address, proxies)
+}
+
+/// The settings of a client that waits, and its longest call.
+fn waiting() -> (ClientConfig, Duration) {
+    let time = Duration::from_secs(10);
+    let config = ClientConfig {
+        connect_timeout: time,
+        operation_timeout: time,
+        pool_wait: time,
+        ..ClientConfig::default()
+    };
+    let deadline = longest_call(&config);
+    (config, deadline)
+}
+
 /// Every ticket that was issued has one outcome and one sample.
 fn assert_conserved(totals: &LoadTotals, samples: &[Sample]) {
     assert_eq!(totals.issued, totals.closed());
@@ -224,6 +269,50 @@ async fn the_default_workload_is_clean_on_healthy_nodes() {
         samples.iter().all(|sample| sample.due <= sample.issued && sample.issued <= sample.done)
     );
     assert!(samples.iter().any(|sample| sample.home == NodeIndex(2)));
+}
+
+/// Catches a preloading that leaves behind a write that may still come late: reads would then be
+/// stale in the middle of the run, and the client accused of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
+async fn what_preloading_left_in_doubt_is_stored_again_later() {
+    let lost_reply = toxic("memcached_connection_drop", &[("count", Value::Integer(1))]);
+    let (node, address, _proxies) = proxied(vec![lost_reply]).await;
+    let mix = [(Operation::Get, 80), (Operation::Set, 20)];
+    let story = Story::through(vec![node], vec![address], workload(&mix, 8), (1, None), waiting());
+    assert_eq!(story.load.preload().await.failed, 0);
+    let sequence = |key| Stamp::read(&story.nodes[0].value(key)).unwrap().sequence;
+    // Lost, repeated, and once more when the lost one could no longer come.
+    assert_eq!((sequence("k:0"), sequence("k:1"), sequence("k:7")), (3, 1, 1));
+    story.finish().await;
+}
+
+/// Catches a key that is taken for gone, accused as lost, and overwritten, because one reply said so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
+async fn a_false_absence_loses_nothing() {
+    let lies = |command: &str, response: &str| {
+        let settings = [
+            ("command", Value::Text(command.into())),
+            ("response", Value::Text(response.into())),
+            ("probability", Value::Float(0.2)),
+        ];
+        let kind = "memcached_response";
+        ToxicConfig { name: Some(command.into()), ..toxic(kind, &settings) }
+    };
+    let toxics = vec![lies("append,prepend,ms", "not_stored"), lies("incr,ma", "not_found")];
+    let (node, address, _proxies) = proxied(toxics).await;
+    let changes = [Operation::Incr, Operation::Cas, Operation::Append, Operation::Prepend];
+    let mix = changes.map(|operation| (operation, 1));
+    let wish = Some(RateWish::Max);
+    let story = Story::through(vec![node], vec![address], workload(&mix, 20), (5, wish), waiting());
+    assert_eq!(story.load.preload().await.failed, 0);
+    let (totals, samples) = story.run(4000).await;
+    assert_clean(&totals.data);
+    assert_eq!((totals.fills, totals.audit.unaudited), (0, 0), "nothing was gone");
+    for outcome in [Outcome::NotFound, Outcome::NotStored] {
+        assert!(samples.iter().any(|sample| sample.outcome == outcome), "{}", outcome.name());
+    }
 }
 
 /// Catches a miss that does not go to the origin, one that goes there twice, a refused load whose

@@ -141,7 +141,7 @@ fn text(value: &str) -> Value {
 struct Case {
     kind: &'static str,
     settings: &'static [(&'static str, &'static str)],
-    /// What the request is: a read of `k`, or a store of `new` under it.
+    /// What the request is: a read of `k`, or a store of `new` over it.
     store: bool,
     /// What the client is sent for it; `?` is any byte.
     replies: [&'static str; 3],
@@ -304,8 +304,8 @@ impl Case {
             (Text, true, true) => "set k 0 0 3 noreply\r\nnew\r\n",
             (Meta, false, false) => "mg k v O7 k\r\n",
             (Meta, false, true) => "mg k v O7 k q\r\n",
-            (Meta, true, false) => "ms k 3 O7\r\nnew\r\n",
-            (Meta, true, true) => "ms k 3 O7 q\r\nnew\r\n",
+            (Meta, true, false) => "ms k 3 O7 MR\r\nnew\r\n",
+            (Meta, true, true) => "ms k 3 O7 q MR\r\nnew\r\n",
             (Binary, false, _) => return request(if quiet { 9 } else { 0 }, 7, &[], "k", ""),
             (Binary, true, _) => {
                 return request(if quiet { 0x11 } else { 1 }, 7, &[0; 8], "k", "new");

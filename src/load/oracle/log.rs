@@ -80,6 +80,30 @@ impl Oracle {
         journal.starts_in_doubt += 1;
     }
 
+    /// The log is about to be added, because an append found none. It starts only if it is gone
+    /// indeed; until [`Oracle::log_replaced`] or [`Oracle::log_not_started`] follows, that may be
+    /// executed at any time.
+    pub fn log_replacing(&self, slot: Slot) {
+        self.journal(slot).starts_in_doubt += 1;
+    }
+
+    /// The log was added with one record, by a write that began at `begun`: so it was gone. Reported
+    /// when it should not have been.
+    pub fn log_replaced(
+        &self,
+        slot: Slot,
+        record: u64,
+        source: Source,
+        begun: Offset,
+        now: Offset,
+    ) {
+        // This start is in doubt no more, and excuses no loss.
+        self.log_not_started(slot);
+        self.log_missing(slot, source, now);
+        self.log_starting(slot);
+        self.log_started(slot, record, source, begun);
+    }
+
     /// The start of the log had certainly no effect.
     pub fn log_not_started(&self, slot: Slot) {
         self.journal(slot).starts_in_doubt -= 1;

@@ -37,7 +37,6 @@ impl Hands {
             },
             Ok(None) => {
                 self.oracle.count_failed(slot, change);
-                self.oracle.counter_missing(slot, from, now);
                 self.absent.push(Fill::Counter(slot));
                 Outcome::NotFound
             }
@@ -69,7 +68,7 @@ impl Hands {
         let (from, now) = (source(&read.trace), self.clock.now());
         let (value, unique) = match read.result {
             Err(failure) => return Step::End(read_failed(failure)),
-            Ok(None) => return self.register_absent(slot, &read.trace),
+            Ok(None) => return self.register_absent(slot),
             Ok(Some(Item { value, cas: Some(unique), .. })) => (value, unique),
             Ok(Some(_)) => return Step::End(Outcome::Error(ErrorClass::Protocol)),
         };
@@ -87,7 +86,7 @@ impl Hands {
         join(trace, &swap.trace);
         match swap.result {
             Ok(Store::Exists) => Step::Again,
-            Ok(Store::NotFound) => self.register_absent(slot, &swap.trace),
+            Ok(Store::NotFound) => self.register_absent(slot),
             Ok(Store::Stored) => {
                 self.oracle.swapped(slot, sequence, source(&swap.trace));
                 Step::End(Outcome::Stored)
@@ -96,8 +95,7 @@ impl Hands {
         }
     }
 
-    fn register_absent(&mut self, slot: Slot, trace: &Trace) -> Step {
-        self.oracle.register_missing(slot, source(trace), self.clock.now());
+    fn register_absent(&mut self, slot: Slot) -> Step {
         self.absent.push(Fill::Register(slot));
         Step::End(Outcome::NotFound)
     }
@@ -118,12 +116,35 @@ impl Hands {
             self.client.prepend(key, &self.buffer, Ttl::Never).await
         };
         join(&mut trace, &call.trace);
+        let outcome = match call.result {
+            Ok(Store::Stored) => {
+                self.oracle.recorded(slot, record, source(&call.trace));
+                Outcome::Stored
+            }
+            Ok(_) => self.replace_log(slot, &mut trace).await,
+            result => stored(result),
+        };
+        Done { outcome, trace }
+    }
+
+    /// Adds a log that an append did not find. Whether it is gone shows here: a node, or a fault,
+    /// that says so of a log which is there refuses the `add` as well, and nothing is overwritten.
+    async fn replace_log(&mut self, slot: Slot, trace: &mut Trace) -> Outcome {
+        let record = self.write_record(slot);
+        let begun = self.clock.now();
+        self.oracle.log_replacing(slot);
+        let key = self.oracle.keyspace().key(slot);
+        let call = self.client.add(key, &self.buffer, Ttl::Never).await;
+        join(trace, &call.trace);
         match call.result {
-            Ok(Store::Stored) => self.oracle.recorded(slot, record, source(&call.trace)),
-            Ok(_) => self.oracle.log_missing(slot, source(&call.trace), self.clock.now()),
-            Err(_) => {}
+            Ok(Store::Stored) => {
+                let (from, now) = (source(&call.trace), self.clock.now());
+                self.oracle.log_replaced(slot, record, from, begun, now);
+            }
+            Err(Failure::Indeterminate(_)) => {}
+            Ok(_) | Err(_) => self.oracle.log_not_started(slot),
         }
-        Done { outcome: stored(call.result), trace }
+        stored(call.result)
     }
 
     /// Starts a log with its first record; what went wrong, if anything did.

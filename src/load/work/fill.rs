@@ -53,12 +53,16 @@ impl Hands {
     }
 
     /// An absent counter is added, not set: an `add` that is executed late finds the counter and
-    /// does nothing, while a late `set` would take back what was counted since.
+    /// does nothing, while a late `set` would take back what was counted since. And only an `add`
+    /// that succeeds shows that it was gone indeed, whatever a reply has said before.
     async fn fill_counter(&mut self, slot: Slot, fresh: bool) -> Filled {
         let begun = self.clock.now();
         let start = self.oracle.counter_start(slot).to_string();
         let (filled, from) = self.put(slot, start.as_bytes(), fresh).await;
         if filled == Filled::Yes {
+            if !fresh {
+                self.oracle.counter_missing(slot, from, self.clock.now());
+            }
             self.oracle.counter_stored(slot, from, begun);
         }
         filled
@@ -73,6 +77,9 @@ impl Hands {
         let (filled, from) = self.put(slot, &value, fresh).await;
         self.buffer = value;
         if filled == Filled::Yes {
+            if !fresh {
+                self.oracle.register_missing(slot, from, self.clock.now());
+            }
             self.oracle.register_stored(slot, base, from, begun);
         }
         filled

@@ -156,7 +156,7 @@ impl Worker {
 const fn calls(operation: Operation) -> u32 {
     match operation {
         Operation::Cas => 2 * SWAP_ATTEMPTS_MAX,
-        Operation::Append | Operation::Prepend => 2,
+        Operation::Append | Operation::Prepend => 3,
         _ => 1,
     }
 }

@@ -9,7 +9,7 @@ use super::window::after_fault;
 use super::{Analysis, Reading};
 use crate::base::time::Offset;
 use crate::event::{Outcome, Phase};
-use crate::record::{DelayUs, FaultInput, NodeGroup, Partial, Summary, TaskEnd};
+use crate::record::{Counts, DelayUs, FaultInput, NodeGroup, Partial, Summary, TaskEnd};
 
 /// Faults that touched fewer operations together prove nothing.
 const TOUCHED_MIN: u64 = 30;
@@ -124,6 +124,13 @@ fn disturbed(summary: &Summary, analysis: &Analysis) -> Option<String> {
 pub(super) fn evidence(summary: &Summary, analysis: &Analysis) -> Vec<String> {
     let seconds = analysis.recovery.seconds;
     let mut remarks = Vec::new();
+    let stale = stall::stale_reads(summary);
+    if stale > 0 {
+        remarks.push(format!(
+            "{stale} stale reads go back to writes that were late because the machine stalled, on nodes \
+             without a fault"
+        ));
+    }
     if let Some(told) = stall::told(summary).filter(|_| seconds.disturbed > 0) {
         remarks.push(format!(
             "{told}: {} of {} windows after the heal are bad for that alone and were left out",
@@ -153,7 +160,8 @@ fn lateness(what: &str, delay: DelayUs, p99_max: u64, max_max: u64) -> Option<St
     }
 }
 
-/// Operations on a fault's nodes that it touched: as the proxy counted, or as the client felt.
+/// Operations on a fault's nodes that it touched: as the proxy counted, or as the client felt. A
+/// miss is an answer like any other, but more misses than before the fault are its doing.
 pub(super) fn touched(summary: &Summary, baseline: Option<&Baseline>) -> Vec<u64> {
     let slow_us = baseline.map_or(f64::INFINITY, |baseline| baseline.slow_us);
     let felt = |fault: &FaultInput| {
@@ -161,14 +169,13 @@ pub(super) fn touched(summary: &Summary, baseline: Option<&Baseline>) -> Vec<u64
         let healed = fault.healed.unwrap_or(Offset(u64::MAX));
         let bins = after_fault(summary, |node| fault.nodes.contains(&node));
         let within = bins.iter().filter(|piece| piece.end() > applied && piece.start < healed);
-        Some(
-            within
-                .map(|piece| {
-                    let counts = &piece.bin.counts;
-                    counts.offered() - counts.good() + piece.bin.response.longer_than(slow_us)
-                })
-                .sum(),
-        )
+        let (mut counts, mut slow) = (Counts::default(), 0);
+        for piece in within {
+            counts.merge(&piece.bin.counts);
+            slow += piece.bin.response.longer_than(slow_us);
+        }
+        let missing = baseline.map_or(0, |baseline| baseline.missing_hits(&counts));
+        Some(counts.offered() - counts.good() + slow + missing)
     };
     let faults = summary.inputs.faults.iter();
     faults
@@ -219,7 +226,9 @@ pub(super) fn blemishes(summary: &Summary, analysis: &Analysis) -> Vec<String> {
         _ => None,
     })
     .collect();
-    if let Some(late) = summary.inputs.data.stale_by_late_write.filter(|late| *late > 0) {
+    let late = summary.inputs.data.stale_by_late_write.unwrap_or_default();
+    let late = late.saturating_sub(stall::stale_reads(summary));
+    if late > 0 {
         let text = "a write that had timed out was executed after a later, acknowledged one, and \
                     its value was read";
         reasons.push(format!("{text}: {late} times"));

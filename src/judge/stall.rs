@@ -50,6 +50,26 @@ pub(super) fn opened_breaker(summary: &Summary, at: Offset) -> bool {
             .any(|stall| stall.from <= at && at <= stall.until.plus(grace))
 }
 
+/// How many stale reads go back to writes that were late for no other reason than a machine that stood
+/// still: no fault was active on their node, and a stall took them near their timeout. Nobody watched
+/// for stalls in the warm-up, which is not judged.
+pub(super) fn stale_reads(summary: &Summary) -> u64 {
+    let timeout = summary.config.operation_timeout;
+    let settled = summary.phase(Phase::Steady).map_or(Offset(0), |phase| phase.start);
+    let writes = summary.inputs.data.late_writes.iter().filter(|write| {
+        let ended = write.begun.plus(timeout * 2);
+        let broken = summary.faults_on(write.node).any(|fault| {
+            fault.applied.is_some_and(|applied| applied < ended)
+                && fault.healed.is_none_or(|healed| write.begun < healed)
+        });
+        let stalled = summary.inputs.harness.stalls.iter().any(|stall| {
+            stall.length() >= timeout / 2 && stall.from < ended && write.begun < stall.until
+        });
+        !broken && (stalled || write.begun < settled)
+    });
+    writes.map(|write| write.reads).sum()
+}
+
 /// What was counted in `phase` (in every judged one) on the nodes that are `wanted` while the
 /// machine did not stall; `None`: it never did.
 pub(super) fn calm_counts(

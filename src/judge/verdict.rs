@@ -170,11 +170,12 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
+    use crate::base::name::NodeIndex;
     use crate::base::time::Offset;
     use crate::event::{ErrorClass, Outcome, Phase};
     use crate::judge::{Bound, judge};
     use crate::record::synthetic::{FAULT_MS, HEAL_MS, Story, usual};
-    use crate::record::{CalibrationCheck, DelayUs, LoadTotals, Stall, TaskEnd};
+    use crate::record::{CalibrationCheck, DelayUs, LateWrite, LoadTotals, Stall, TaskEnd};
 
     fn objective(measure: &str, bound: Bound) -> Objective {
         Objective {
@@ -268,7 +269,7 @@ mod tests {
     fn each_story_gets_its_verdict() {
         let error = (Outcome::Error(ErrorClass::Timeout), 100_000);
         type Behave = Box<dyn Fn(u16, u64) -> (Outcome, u64)>;
-        let stories: [(Behave, Verdict, &str); 6] = [
+        let stories: [(Behave, Verdict, &str); 7] = [
             (
                 Box::new(move |n, ms| if n == 0 && ms >= FAULT_MS { error } else { usual(n, ms) }),
                 Verdict::Fail,
@@ -286,6 +287,14 @@ mod tests {
                 "time_to_recover is 2.5s (at most 2s asked)",
             ),
             (Box::new(|_, _| (Outcome::Hit, 200)), Verdict::Vacuous, "touched 0 operations"),
+            (
+                Box::new(|n, ms| {
+                    let missing = n == 0 && (FAULT_MS..HEAL_MS).contains(&ms);
+                    (if missing { Outcome::Miss } else { Outcome::Hit }, 200)
+                }),
+                Verdict::Pass,
+                "the objective held",
+            ),
             (
                 Box::new(
                     move |n, ms| if ms < FAULT_MS && ms % 100 == 0 { error } else { usual(n, ms) },
@@ -378,6 +387,30 @@ mod tests {
         assert_eq!(grades(150, 150), [Grade::Inconclusive; 2]);
         assert_eq!(grades(1500, 150), [Grade::Fail; 2]);
         assert_eq!(grades(0, 150), [Grade::Pass; 2]);
+    }
+
+    /// Catches stale reads that are charged to the client although a stall made their write late, and
+    /// a stall that excuses what a fault, or nothing, explains.
+    #[test]
+    fn a_write_that_a_stall_made_late_is_inconclusive() {
+        let graded = |node: u16, write_ms: u64, (stall_from, stall_ms): (u64, u64)| {
+            let stale = move |n, ms| {
+                let read = n == node && ms == HEAL_MS + 4000;
+                if read { (Outcome::Stale, 200) } else { usual(n, ms) }
+            };
+            let mut summary = stalled(stale, stall_from, stall_ms);
+            let begun = Offset::from_duration(Duration::from_millis(write_ms));
+            let late = LateWrite { node: NodeIndex(node), begun, reads: 1 };
+            summary.inputs.data.late_writes = vec![late];
+            summary.inputs.data.stale_by_late_write = Some(1);
+            let objective = objective("stale_data", Bound::AtMost(0.0));
+            judge(&summary, &[objective]).grades[0].grade
+        };
+        assert_eq!(graded(1, 4000, (4020, 120)), Grade::Inconclusive);
+        assert_eq!(graded(1, 4000, (4020, 15)), Grade::Fail, "too short to make it late");
+        assert_eq!(graded(1, 3500, (4020, 120)), Grade::Fail, "another time");
+        assert_eq!(graded(1, 7000, (7020, 120)), Grade::Inconclusive, "another node's fault");
+        assert_eq!(graded(0, 7000, (7020, 120)), Grade::Fail, "under a fault");
     }
 
     /// Catches an unknown measure or too few samples graded as a pass.

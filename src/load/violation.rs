@@ -2,6 +2,7 @@
 //!
 //! It never keeps or shows a value: only numbers, the node and the connection.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
@@ -15,6 +16,10 @@ use crate::event::{EventKind, Events, ViolationKind};
 /// How many violations are kept with their evidence and emitted as events, of each kind. More are
 /// counted only: the first ones show what goes wrong, the thousandth shows nothing new.
 pub const EXAMPLES_MAX: u64 = 20;
+
+/// How many writes that were executed late are told apart. Reads of the values of others are counted
+/// with no word about when it began.
+pub const LATE_WRITES_MAX: usize = 256;
 
 /// Every kind, in the order of its counter.
 const KINDS: [ViolationKind; 8] = [
@@ -49,6 +54,17 @@ pub struct Violation {
     pub detail: String,
 }
 
+/// A write whose reply was lost, that was executed after a later one, and whose value was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LateWrite {
+    /// The key's own node.
+    pub node: NodeIndex,
+    /// When the write began.
+    pub begun: Offset,
+    /// How often its value was read.
+    pub reads: u64,
+}
+
 /// What the data of a run came to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DataTotals {
@@ -68,6 +84,8 @@ pub struct DataTotals {
     pub acknowledged_but_lost: u64,
     /// Changes that were executed more often than they were asked for.
     pub double_applied: u64,
+    /// The late writes behind them, the first [`LATE_WRITES_MAX`] of them.
+    pub late_writes: Vec<LateWrite>,
     /// The first ones of each kind, in the order in which they were seen.
     pub examples: Vec<Violation>,
 }
@@ -89,12 +107,27 @@ pub(super) struct Finding {
 pub(super) struct Violations {
     counts: [AtomicU64; KINDS.len()],
     examples: Mutex<Vec<Violation>>,
+    /// By key and sequence.
+    late_writes: Mutex<BTreeMap<(Slot, u64), LateWrite>>,
     events: Events,
 }
 
 impl Violations {
     pub(super) fn new(events: Events) -> Self {
-        Self { counts: Default::default(), examples: Mutex::default(), events }
+        Self {
+            counts: Default::default(),
+            examples: Mutex::default(),
+            late_writes: Mutex::default(),
+            events,
+        }
+    }
+
+    /// The value of this late write was read.
+    pub(super) fn note_late(&self, slot: Slot, sequence: u64, write: LateWrite) {
+        let mut known = self.late_writes.lock();
+        if known.len() < LATE_WRITES_MAX || known.contains_key(&(slot, sequence)) {
+            known.entry((slot, sequence)).or_insert(write).reads += 1;
+        }
     }
 
     /// Counts a violation; one of the first is kept and emitted.
@@ -139,6 +172,7 @@ impl Violations {
             false_misses: count(ViolationKind::FalseMiss),
             acknowledged_but_lost: count(ViolationKind::AcknowledgedButLost),
             double_applied: count(ViolationKind::DoubleApplied),
+            late_writes: self.late_writes.lock().values().copied().collect(),
             examples: self.examples.lock().clone(),
         }
     }

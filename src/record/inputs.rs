@@ -115,12 +115,25 @@ pub struct DataTotals {
     /// Reads older than the last acknowledged write because a write whose reply was lost was
     /// executed after it.
     pub stale_by_late_write: Option<u64>,
+    /// The late writes behind them, as far as they are told apart.
+    pub late_writes: Vec<LateWrite>,
     /// Reads older than the last attempted write, which was not acknowledged.
     pub stale_unacknowledged: Option<u64>,
     /// Acknowledged writes that were never executed.
     pub acknowledged_but_lost: Option<u64>,
     /// Increments beyond what was acknowledged and indeterminate.
     pub double_applied: Option<u64>,
+}
+
+/// A write whose reply was lost, that was executed after a later one, and whose value was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LateWrite {
+    /// The key's own node.
+    pub node: NodeIndex,
+    /// When the write began.
+    pub begun: Offset,
+    /// How often its value was read.
+    pub reads: u64,
 }
 
 /// What one proxy saw during one phase.

@@ -35,7 +35,7 @@ pub(crate) use counts::ratio;
 pub use histogram::{Latency, LatencyUs};
 pub use inputs::{
     CalibrationCheck, Config, Connections, DataTotals, DelayUs, FaultInput, HarnessTotals, Inputs,
-    LoadTotals, NodeInput, NodeLive, Partial, TaskEnd, WireCounts,
+    LateWrite, LoadTotals, NodeInput, NodeLive, Partial, TaskEnd, WireCounts,
 };
 pub use interval::{Interval, IntervalNode};
 pub use phase::{PhaseClock, Span};

@@ -12,8 +12,8 @@ use crate::lab::backend::NodeInfo;
 use crate::lab::nemesis::FaultRecord;
 use crate::load;
 use crate::record::{
-    CalibrationCheck, Connections, DataTotals, DelayUs, FaultInput, HarnessTotals, LoadTotals,
-    NodeInput, NodeLive, TaskEnd,
+    CalibrationCheck, Connections, DataTotals, DelayUs, FaultInput, HarnessTotals, LateWrite,
+    LoadTotals, NodeInput, NodeLive, TaskEnd,
 };
 
 /// Every node as it is now.
@@ -87,10 +87,16 @@ pub(super) fn data(totals: &load::LoadTotals) -> DataTotals {
         wrong: totals.data.wrong,
         corrupt: totals.data.corrupt,
         stale_by_late_write: Some(totals.data.stale_by_late_write),
+        late_writes: totals.data.late_writes.iter().map(late_write).collect(),
         stale_unacknowledged: Some(totals.data.stale_unacknowledged),
         acknowledged_but_lost: Some(totals.data.acknowledged_but_lost),
         double_applied: Some(totals.data.double_applied),
     }
+}
+
+const fn late_write(write: &load::LateWrite) -> LateWrite {
+    let load::LateWrite { node, begun, reads } = *write;
+    LateWrite { node, begun, reads }
 }
 
 /// What calibration found, or that there was none.

@@ -3,6 +3,8 @@
 use super::{Facts, Measure, Reading};
 use crate::base::family::Unit;
 use crate::event::Outcome;
+use crate::judge::stall;
+use crate::record::NodeGroup;
 
 pub(super) const WRONG: Measure = Measure {
     name: "wrong_data",
@@ -25,7 +27,14 @@ pub(super) const STALE: Measure = Measure {
     summary: "reads older than the last acknowledged write",
     unit: Unit::Count,
     counts_breaches: true,
-    read: |facts| seen(facts, Outcome::Stale, 0),
+    read: |facts| match seen(facts, Outcome::Stale, 0) {
+        Reading::Value { value, samples } if is_whole(facts) => {
+            #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+            let stalled = stall::stale_reads(facts.summary) as f64;
+            Reading::between((value - stalled).max(0.0), value, samples)
+        }
+        reading => reading,
+    },
 };
 
 pub(super) const FALSE_MISSES: Measure = Measure {
@@ -56,9 +65,14 @@ pub(super) const DOUBLE_APPLIED: Measure = Measure {
 /// also sees several violations within one multi-get, and the warm-up.
 fn seen(facts: &Facts<'_>, outcome: Outcome, oracle: u64) -> Reading {
     let counts = facts.tally().counts;
-    let whole = facts.phase.is_none() && facts.nodes == crate::record::NodeGroup::All;
-    let count = if whole { facts.summary.total(outcome).max(oracle) } else { counts.of(outcome) };
+    let count =
+        if is_whole(facts) { facts.summary.total(outcome).max(oracle) } else { counts.of(outcome) };
     Reading::count(count, counts.operations())
+}
+
+/// Whether all of the run is asked for.
+fn is_whole(facts: &Facts<'_>) -> bool {
+    facts.phase.is_none() && facts.nodes == NodeGroup::All
 }
 
 fn told(facts: &Facts<'_>, count: Option<u64>) -> Reading {

@@ -68,7 +68,7 @@ pub fn classify(reading: &Reading, before: &Record, after: &Record) -> Verdict {
     if !ours || stamp.sequence == 0 || stamp.sequence > after.attempted() {
         Verdict::Wrong
     } else if stamp.sequence < before.acknowledged() {
-        let late = after.was_in_doubt(stamp.sequence);
+        let late = after.in_doubt_since(stamp.sequence).is_some();
         if late { Verdict::StaleByLateWrite } else { Verdict::Stale }
     } else if stamp.sequence < before.failed() {
         Verdict::StaleUnacknowledged

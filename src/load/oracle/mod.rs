@@ -26,7 +26,7 @@ use self::log::Journal;
 use self::register::Swaps;
 use super::keyspace::{Keyspace, Slot, Space};
 use super::payload::{HEADER_BYTES, Stamp};
-use super::violation::{DataTotals, Finding, Violations};
+use super::violation::{DataTotals, Finding, LateWrite, Violations};
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
 use crate::event::{Events, ViolationKind};
@@ -191,6 +191,13 @@ impl Oracle {
                 Verdict::StaleUnacknowledged => before.failed(),
                 _ => before.acknowledged(),
             });
+            if verdict == Verdict::StaleByLateWrite
+                && let Some(sequence) = seen
+                && let Some(begun) = after.in_doubt_since(sequence)
+            {
+                let node = self.keyspace.home(slot);
+                self.violations.note_late(slot, sequence, LateWrite { node, begun, reads: 0 });
+            }
             self.report(now, Finding { expected, seen, ..finding(kind, slot, source, detail) });
         }
         verdict

@@ -34,12 +34,19 @@ pub struct Record {
     /// Whether a delete may still be executed.
     delete_in_doubt: bool,
     /// The last writes that ended in doubt: any of them may still be executed.
-    doubtful: [u64; DOUBTFUL_MAX],
+    doubtful: [Doubt; DOUBTFUL_MAX],
 }
 
 /// Writes in doubt that are remembered for each key. One that is older and comes late all the same
 /// is called stale without its reason.
 const DOUBTFUL_MAX: usize = 4;
+
+/// A write that ended in doubt, and when it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Doubt {
+    sequence: u64,
+    begun: Offset,
+}
 
 /// What a home node surely holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,10 +76,11 @@ impl Record {
         self.failed
     }
 
-    /// Whether this write is known to have ended in doubt.
+    /// When this write began, if it is known to have ended in doubt.
     #[must_use]
-    pub fn was_in_doubt(&self, sequence: u64) -> bool {
-        self.doubtful.contains(&sequence)
+    pub fn in_doubt_since(&self, sequence: u64) -> Option<Offset> {
+        let doubt = self.doubtful.iter().find(|doubt| doubt.sequence == sequence);
+        doubt.filter(|_| sequence > 0).map(|doubt| doubt.begun)
     }
 
     /// When the write began that stored what the home holds, if it surely holds anything.
@@ -120,7 +128,7 @@ impl Record {
                 self.held = None;
                 self.delete_in_doubt |= effect == Effect::Delete;
                 self.doubtful.rotate_right(1);
-                self.doubtful[0] = sequence;
+                self.doubtful[0] = Doubt { sequence, begun };
             }
         }
     }

@@ -118,6 +118,26 @@ fn a_dropped_lease_leaves_its_write_in_doubt() {
     assert_eq!(verdict, Verdict::Miss, "the delete may be executed late");
 }
 
+/// Catches a late write of which nobody knows when it began, and one that counts as two.
+#[test]
+fn a_late_write_is_known_by_its_beginning() {
+    let oracle = oracle();
+    let slot = slot(&oracle, Space::Values);
+    for (at, end) in [(10, WriteEnd::InDoubt), (20, WriteEnd::Acknowledged { at_home: true })] {
+        oracle.lease(slot, Effect::Store(None), Offset(at)).unwrap().end(end);
+    }
+    let mut late = Vec::new();
+    oracle.value(slot, 0, 1, 60, &mut late);
+    for _ in 0..2 {
+        let before = oracle.look(slot);
+        let verdict = oracle.judge(slot, &before, Some(&late), HOME, Offset(30));
+        assert_eq!(verdict, Verdict::StaleByLateWrite);
+    }
+    let data = oracle.totals();
+    let expected = LateWrite { node: NodeIndex(0), begun: Offset(10), reads: 2 };
+    assert_eq!((data.stale_by_late_write, data.late_writes), (2, vec![expected]));
+}
+
 /// Catches a register that loses an update, goes back, or takes another's value.
 #[test]
 fn a_register_counts_its_swaps() {

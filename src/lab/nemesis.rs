@@ -148,6 +148,10 @@ impl<'lab> Nemesis<'lab> {
                 self.lab.data_lost(node);
             }
             self.lab.begin(node, action).await.map_err(|what| failed(fault, what))?;
+            if action == NodeAction::Flush {
+                // What was written between the word and the deed is lost as well.
+                self.lab.data_lost(node);
+            }
             let change = match action {
                 NodeAction::Kill => ProcessChange::Killed,
                 NodeAction::Pause => ProcessChange::Stopped,

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use harness::load::Workload;
 
-use crate::rig::{Figures, MEASURED, Recording, Rig};
+use crate::rig::{Cost, Figures, MEASURED, Recording, Rig};
 
 /// Rounds in which what is compared takes turns.
 const ROUNDS: usize = 5;
@@ -82,13 +82,13 @@ async fn rate() {
 }
 
 fn print_row(what: &str, figures: &Figures) {
-    let Figures { totals, responses, cpu } = figures;
+    let Figures { totals, responses, .. } = figures;
     let delay = totals.issue_delay;
     let issue = format!("{} / {} / {}", delay.p50_us, delay.p99_us, delay.max_us);
     let [p50, p99] = [0.5, 0.99].map(|quantile| responses.value_at_quantile(quantile));
     let response = format!("{p50} / {p99} / {}", responses.max());
     let rate = totals.issued as f64 / MEASURED.as_secs_f64();
-    let per_operation = cpu * 1e6 / totals.issued as f64;
+    let per_operation = figures.cost().us();
     println!("{what:34} {rate:9.0} {issue:>22} {response:>24} {per_operation:12.1}");
     if totals.lost_slots() > 0 || totals.data.wrong > 0 {
         println!("  lost slots {}, wrong {}", totals.lost_slots(), totals.data.wrong);
@@ -100,18 +100,27 @@ async fn closed_loop() {
     let rig = Rig { length: TURN, ..Rig::default() };
     let [mut ours, mut pong, mut slap] = [const { Vec::new() }; 3];
     for _ in 0..ROUNDS {
-        ours.push(rig.measure().await.per_cpu_second());
+        ours.push(rig.measure().await.cost());
         pong.push(peers::ping_pong(TURN).await);
         slap.extend(tokio::task::block_in_place(|| peers::memcaslap(TURN)));
     }
-    let (ours, pong) = (median(ours), median(pong));
-    println!("\nclosed loop, everything on: {ours:.0} operations per CPU second of the generator");
-    println!("  {:.2} x a minimal ping-pong loop ({pong:.0})", ours / pong);
-    if slap.is_empty() {
-        println!("  memcaslap is not installed");
-    } else {
-        let slap = median(slap);
-        println!("  {:.2} x memcaslap ({slap:.0})", ours / slap);
+    println!("\n{:40} {:>14} {:>14} {:>8}", "closed loop", "ops/CPU-second", "us CPU/op", "x");
+    let first = median(&ours).us();
+    for (what, costs) in [
+        ("ours, everything on", &ours),
+        ("a minimal ping-pong loop", &pong),
+        ("memcaslap, where it is installed", &slap),
+    ] {
+        if !costs.is_empty() {
+            let cost = median(costs);
+            print!(
+                "  {what:38} {:14.0} {:14.2} {:8.2}",
+                1e6 / cost.us(),
+                cost.us(),
+                cost.us() / first
+            );
+            println!("  ({:.2} user, {:.2} system)", cost.user, cost.system);
+        }
     }
 }
 
@@ -139,7 +148,7 @@ async fn scale() {
 
 /// CPU of an operation for each of them, in turns, beside the first.
 async fn compare(title: &str, rigs: &[(&str, Rig)]) {
-    let mut taken: Vec<Vec<f64>> = rigs.iter().map(|_| Vec::new()).collect();
+    let mut taken: Vec<Vec<Cost>> = rigs.iter().map(|_| Vec::new()).collect();
     for _ in 0..ROUNDS {
         for ((what, rig), taken) in rigs.iter().zip(&mut taken) {
             let figures = rig.measure().await;
@@ -147,17 +156,19 @@ async fn compare(title: &str, rigs: &[(&str, Rig)]) {
             if bad > 0 {
                 println!("  {what}: {bad} of {} operations failed", figures.totals.issued);
             }
-            taken.push(1e6 / figures.per_cpu_second());
+            taken.push(figures.cost());
         }
     }
     println!("\n{title:40} {:>12} {:>10}", "us CPU/op", "x first");
-    let costs: Vec<f64> = taken.into_iter().map(median).collect();
+    let costs: Vec<Cost> = taken.iter().map(|costs| median(costs)).collect();
     for ((what, _), cost) in rigs.iter().zip(&costs) {
-        println!("  {what:38} {cost:12.2} {:10.2}", cost / costs[0]);
+        print!("  {what:38} {:12.2} {:10.2}", cost.us(), cost.us() / costs[0].us());
+        println!("  ({:.2} user, {:.2} system)", cost.user, cost.system);
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+fn median(costs: &[Cost]) -> Cost {
+    let mut costs = costs.to_vec();
+    costs.sort_by(|one, other| one.us().total_cmp(&other.us()));
+    costs[costs.len() / 2]
 }

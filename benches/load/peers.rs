@@ -10,25 +10,25 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::rig::{Node, WORKERS, cpu_of_children, cpu_seconds};
+use crate::rig::{Cost, Cpu, Node, WORKERS};
 
 /// Set to get 1 to 2, values of 100 bytes, as the plain workload has them.
 const MEMCASLAP: &str = "key\n16 16 1\nvalue\n100 100 1\ncmd\n0 0.33\n1 0.67\n";
 
-/// Operations per CPU second of memcaslap, a closed loop on two threads; `None` when it is not installed.
-pub(super) fn memcaslap(length: Duration) -> Option<f64> {
+/// The cost of an operation of memcaslap, a closed loop on two threads; `None` when it is not installed.
+pub(super) fn memcaslap(length: Duration) -> Option<Cost> {
     let nodes: Vec<Node> = (0..3).map(|_| Node::start()).collect();
     let servers: Vec<&str> = nodes.iter().map(|node| node.1.as_str()).collect();
     let config = std::env::temp_dir().join(format!("memcaslap-{}.cnf", std::process::id()));
     std::fs::write(&config, MEMCASLAP).expect("the temporary directory takes a file");
-    let before = cpu_of_children();
+    let before = Cpu::of_children();
     let output = Command::new("memcaslap")
         .args(["-s", &servers.join(","), "-T", "2", "-c", &WORKERS.to_string()])
         .args(["-t", &format!("{}s", length.as_secs()), "-F"])
         .arg(&config)
         .stderr(Stdio::null())
         .output();
-    let cpu = cpu_of_children() - before;
+    let cpu = Cpu::of_children() - before;
     // Left-overs in the temporary directory are only untidy.
     let _ = std::fs::remove_file(&config);
     let output = match output {
@@ -37,15 +37,15 @@ pub(super) fn memcaslap(length: Duration) -> Option<f64> {
         Err(error) => panic!("memcaslap: {error}"),
     };
     let operations = output.rsplit_once("Ops: ")?.1.split_ascii_whitespace().next()?;
-    Some(operations.parse::<f64>().ok()? / cpu.max(0.01))
+    Some(Cost::of(cpu, operations.parse().ok()?))
 }
 
-/// Operations per CPU second of a loop that writes a request and reads its reply, on each connection in turn: no ring, pool, deadline,
+/// The cost of an operation of a loop that writes a request and reads its reply, on each connection in turn: no ring, pool, deadline,
 /// breaker, oracle, ticket or histogram. Nobody can do with less on this runtime.
-pub(super) async fn ping_pong(length: Duration) -> f64 {
+pub(super) async fn ping_pong(length: Duration) -> Cost {
     let nodes: Vec<Node> = (0..3).map(|_| Node::start()).collect();
     let operations = Arc::<AtomicU64>::default();
-    let before = cpu_seconds();
+    let before = Cpu::own();
     let end = Instant::now() + length;
     let mut players = tokio::task::JoinSet::new();
     for number in 0..WORKERS {
@@ -59,7 +59,7 @@ pub(super) async fn ping_pong(length: Duration) -> f64 {
     while let Some(played) = players.join_next().await {
         played.expect("no player panics");
     }
-    operations.load(Ordering::Relaxed) as f64 / (cpu_seconds() - before).max(0.01)
+    Cost::of(Cpu::own() - before, operations.load(Ordering::Relaxed) as f64)
 }
 
 async fn play(address: &str, number: u32, end: Instant) -> std::io::Result<u64> {

@@ -2,6 +2,7 @@
 //! with and without our proxies in between.
 
 use std::net::{TcpListener, TcpStream};
+use std::ops::Sub;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,13 +81,13 @@ type Responses = Arc<Mutex<Vec<Arc<Mutex<Histogram<u64>>>>>>;
 pub(crate) struct Figures {
     pub(crate) totals: LoadTotals,
     pub(crate) responses: Histogram<u64>,
-    /// CPU seconds of this process.
-    pub(crate) cpu: f64,
+    /// CPU of this process.
+    pub(crate) cpu: Cpu,
 }
 
 impl Figures {
-    pub(crate) fn per_cpu_second(&self) -> f64 {
-        self.totals.issued as f64 / self.cpu.max(0.01)
+    pub(crate) fn cost(&self) -> Cost {
+        Cost::of(self.cpu, self.totals.issued as f64)
     }
 
     /// Operations that did not come to what a cache should give.
@@ -182,7 +183,7 @@ impl Rig {
         };
         let load = Load::start(config, client, sampler, Events::ignore(), &scope).expect("a load");
         load.preload().await;
-        let cpu_before = cpu_seconds();
+        let cpu_before = Cpu::own();
         let run = load.run_until(clock.now().plus(self.length));
         if self.stalled {
             tokio::select! {
@@ -193,7 +194,7 @@ impl Rig {
         } else {
             run.await;
         }
-        let cpu = cpu_seconds() - cpu_before;
+        let cpu = Cpu::own() - cpu_before;
         let totals = load.drain(Duration::from_secs(5)).await;
         scope.close(Duration::from_secs(5)).await;
         assert_eq!(totals.issued, totals.closed(), "a ticket was lost");
@@ -289,20 +290,55 @@ async fn proxied(upstreams: &[String], scope: &Scope) -> Vec<String> {
     addresses
 }
 
-/// CPU time of this process, user and system, in seconds; zero where there is no /proc.
-pub(crate) fn cpu_seconds() -> f64 {
-    stat_seconds(11)
+/// CPU time in seconds; zero where there is no /proc.
+#[derive(Clone, Copy)]
+pub(crate) struct Cpu {
+    user: f64,
+    system: f64,
 }
 
-/// The same of its children that have ended and were waited for.
-pub(crate) fn cpu_of_children() -> f64 {
-    stat_seconds(13)
+impl Cpu {
+    /// Of this process.
+    pub(crate) fn own() -> Self {
+        Self::from_stat(11)
+    }
+
+    /// Of its children that have ended and were waited for.
+    pub(crate) fn of_children() -> Self {
+        Self::from_stat(13)
+    }
+
+    /// Two fields behind the name in /proc/self/stat, which count in hundredths.
+    fn from_stat(first: usize) -> Self {
+        let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+        let behind_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let mut fields = behind_name.split_ascii_whitespace().skip(first);
+        let mut next = || fields.next().and_then(|field| field.parse().ok()).unwrap_or(0.0) / 100.0;
+        Self { user: next(), system: next() }
+    }
 }
 
-/// The sum of two fields behind the name in /proc/self/stat, which count in hundredths.
-fn stat_seconds(first: usize) -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let behind_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let fields = behind_name.split_ascii_whitespace().skip(first).take(2);
-    fields.filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / 100.0
+impl Sub for Cpu {
+    type Output = Self;
+
+    fn sub(self, earlier: Self) -> Self {
+        Self { user: self.user - earlier.user, system: self.system - earlier.system }
+    }
+}
+
+/// What one operation costs, in microseconds of CPU.
+#[derive(Clone, Copy)]
+pub(crate) struct Cost {
+    pub(crate) user: f64,
+    pub(crate) system: f64,
+}
+
+impl Cost {
+    pub(crate) fn of(cpu: Cpu, operations: f64) -> Self {
+        Self { user: cpu.user * 1e6 / operations, system: cpu.system * 1e6 / operations }
+    }
+
+    pub(crate) fn us(self) -> f64 {
+        self.user + self.system
+    }
 }

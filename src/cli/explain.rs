@@ -250,7 +250,7 @@ mod tests {
         let text = explain(&library, "single-node-failure").unwrap();
         let down = text.lines().find(|line| line.contains("down begins on n1")).unwrap();
         assert!(down.trim_start().starts_with("8s"), "{down}");
-        assert!(text.contains("response_time_max at most 500ms\n"), "{text}");
+        assert!(text.contains("operation_time_max at most 500ms\n"), "{text}");
         let plan = plans(&library, &["flapping-node".into()], &Options::default(), Seed::new(0));
         let times: Vec<Duration> = moments(&plan.unwrap()[0]).iter().map(|(at, _)| *at).collect();
         assert!(times.is_sorted(), "{times:?}");

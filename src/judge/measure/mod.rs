@@ -83,6 +83,7 @@ pub static MEASURES: &[Measure] = &[
     response_time::P95,
     response_time::P99,
     response_time::MAX,
+    response_time::OPERATION_MAX,
     response_time::FAST_FAIL_P99,
     recovery::TIME_TO_RECOVER,
     recovery::FIRST_SUCCESS,
@@ -191,6 +192,25 @@ mod tests {
         assert_eq!(names.len(), MEASURES.len());
         assert!(MEASURES.iter().all(|measure| !measure.summary.is_empty()));
         assert!(find("error_ratio").is_some() && find("nonsense").is_none());
+    }
+
+    /// Catches a bound on every operation that cannot be judged where there are no intended starts,
+    /// and response times that are made up there.
+    #[test]
+    fn a_closed_loop_has_longest_operations_and_no_response_times() {
+        let summary = Story { open_loop: false, ..Story::default() }.tell(usual);
+        let analysis = Analysis::of(&summary);
+        let facts =
+            Facts { summary: &summary, analysis: &analysis, phase: None, nodes: NodeGroup::All };
+        let read = |name| (find(name).unwrap().read)(&facts);
+        assert!(
+            matches!(read("operation_time_max"), Reading::Value { value, .. } if value >= 200.0),
+            "{:?}",
+            read("operation_time_max")
+        );
+        for name in ["response_time_p99", "response_time_max"] {
+            assert!(matches!(read(name), Reading::Unknown(_)), "{name}");
+        }
     }
 
     /// Catches a measure that invents a value where nothing was measured.

@@ -2,6 +2,7 @@
 
 use super::{Facts, Measure, Reading};
 use crate::base::family::Unit;
+use crate::record::Latency;
 
 pub(super) const P50: Measure = Measure {
     name: "response_time_p50",
@@ -32,7 +33,19 @@ pub(super) const MAX: Measure = Measure {
     summary: "the longest, from the intended start",
     unit: Unit::Microseconds,
     counts_breaches: true,
-    read: |facts| measured(facts, |response| response.max().map(|max| max.as_secs_f64() * 1e6)),
+    read: |facts| measured(facts, longest),
+};
+
+/// What a bound on every operation needs is known in a closed loop as well: when it was issued.
+pub(super) const OPERATION_MAX: Measure = Measure {
+    name: "operation_time_max",
+    summary: "the longest, from the intended start, in a closed loop from when it was issued",
+    unit: Unit::Microseconds,
+    counts_breaches: true,
+    read: |facts| {
+        let response = facts.tally().response;
+        Reading::share(longest(&response), response.count())
+    },
 };
 
 pub(super) const FAST_FAIL_P99: Measure = Measure {
@@ -50,7 +63,11 @@ fn quantile(facts: &Facts<'_>, quantile: f64) -> Reading {
     measured(facts, |response| micros(response.quantile_us(quantile)))
 }
 
-fn measured(facts: &Facts<'_>, value: impl Fn(&crate::record::Latency) -> Option<f64>) -> Reading {
+fn longest(latency: &Latency) -> Option<f64> {
+    latency.max().map(|max| max.as_secs_f64() * 1e6)
+}
+
+fn measured(facts: &Facts<'_>, value: impl Fn(&Latency) -> Option<f64>) -> Reading {
     if !facts.summary.config.open_loop {
         let why = "a closed loop has no intended starts, hence no response times";
         return Reading::Unknown(why.to_owned());

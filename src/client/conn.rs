@@ -20,29 +20,56 @@ pub(super) struct Endpoint {
     port: u16,
     /// What the crate dials, when the host is an address: the only form that it always takes.
     fixed: Option<String>,
+    network: Network,
+}
+
+/// What connections are made of.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Network {
+    /// Sockets.
+    #[default]
+    Sockets,
+    /// Pipes to simulated nodes.
+    #[cfg(test)]
+    Simulated(super::simulation::Network),
 }
 
 impl Endpoint {
-    pub(super) fn new(server: &Server) -> Result<Self, AddressError> {
+    pub(super) fn new(server: &Server, network: Network) -> Result<Self, AddressError> {
         let (host, port) = server.endpoint()?;
         let fixed = host.parse::<Ipv4Addr>().ok().map(|address| name(address, port));
-        Ok(Self { host: host.to_owned(), port, fixed })
+        Ok(Self { host: host.to_owned(), port, fixed, network })
     }
 
     /// Connects within `limit`. A name is looked up each time, so that a node that moves is found.
     pub(super) async fn dial(&self, limit: Duration) -> Result<Link, ErrorClass> {
-        let dialling = async {
-            match &self.fixed {
-                Some(fixed) => Crate::new(fixed).await,
-                None => Crate::new(self.look_up().await.map_err(Error::Connect)?).await,
-            }
-        };
-        match timeout(limit, dialling).await {
-            Ok(Ok(socket)) => Ok(Link::Socket(socket)),
+        match timeout(limit, self.open()).await {
+            Ok(Ok(link)) => Ok(link),
             Ok(Err(Error::Connect(error) | Error::Io(error))) => Err(connect_class(&error)),
             Ok(Err(_)) => Err(ErrorClass::Refused),
             Err(_) => Err(ErrorClass::ConnectTimeout),
         }
+    }
+
+    async fn open(&self) -> Result<Link, Error> {
+        match &self.network {
+            Network::Sockets => {}
+            #[cfg(test)]
+            Network::Simulated(network) => {
+                return network.dial(self.port).await.map(Link::Simulated);
+            }
+        }
+        let socket = match &self.fixed {
+            Some(fixed) => Crate::new(fixed).await?,
+            None => Crate::new(self.look_up().await.map_err(Error::Connect)?).await?,
+        };
+        Ok(Link::Socket(socket))
+    }
+
+    /// The planted bug of the simulation: a connection is used again after a timeout.
+    #[cfg(test)]
+    pub(super) const fn is_careless(&self) -> bool {
+        matches!(&self.network, Network::Simulated(network) if network.is_careless())
     }
 
     /// The first IPv4 address of the name: the crate can dial no other.

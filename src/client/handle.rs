@@ -10,6 +10,7 @@ use super::command::{
     Touch, Version,
 };
 use super::config::{ClientConfig, ConfigError};
+use super::conn::Network;
 use super::link::Direction;
 use super::multi::{self, Placed, join};
 use super::node::{Node, Surroundings};
@@ -58,10 +59,22 @@ impl Client {
         events: Events,
         scope: &Scope,
     ) -> Result<Self, ConfigError> {
+        Self::start_in(Network::Sockets, servers, config, seed, events, scope)
+    }
+
+    /// Starts a client whose connections are made of something else.
+    pub(super) fn start_in(
+        network: Network,
+        servers: &[Server],
+        config: ClientConfig,
+        seed: Seed,
+        events: Events,
+        scope: &Scope,
+    ) -> Result<Self, ConfigError> {
         config.check(servers)?;
         let placement = Placement::new(servers, &config)?;
         let scope = scope.child("client");
-        let around = Arc::new(Surroundings { config, placement, events, scope });
+        let around = Arc::new(Surroundings { config, placement, events, scope, network });
         let nodes = (0_u16..)
             .zip(servers)
             .map(|(index, server)| {

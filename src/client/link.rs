@@ -9,6 +9,9 @@ use super::standing::Token;
 pub(super) enum Link {
     /// A socket of the crate.
     Socket(Crate),
+    /// A pipe to a simulated node: the crate's connection can be a socket only.
+    #[cfg(test)]
+    Simulated(super::simulation::Wire),
 }
 
 /// Which way a counter goes.
@@ -22,6 +25,8 @@ impl Link {
     pub(super) async fn get(&mut self, key: &[u8]) -> Result<Option<Value>, Error> {
         match self {
             Self::Socket(socket) => socket.get(key).await,
+            #[cfg(test)]
+            Self::Simulated(wire) => wire.get(key).await,
         }
     }
 
@@ -36,12 +41,16 @@ impl Link {
         match self {
             Self::Socket(socket) if only_new => socket.add(key, value, Some(ttl), None).await,
             Self::Socket(socket) => socket.set(key, value, Some(ttl), None).await,
+            #[cfg(test)]
+            Self::Simulated(wire) => wire.store(only_new, key, value, ttl).await,
         }
     }
 
     pub(super) async fn delete(&mut self, key: &[u8]) -> Result<(), Error> {
         match self {
             Self::Socket(socket) => socket.delete(key).await,
+            #[cfg(test)]
+            Self::Simulated(wire) => wire.delete(key).await,
         }
     }
 
@@ -56,6 +65,8 @@ impl Link {
             Self::Socket(socket) => {
                 socket.meta_get(key, false, Some(token.bytes()), Some(flags)).await
             }
+            #[cfg(test)]
+            Self::Simulated(wire) => wire.meta_get(key, token, flags).await,
         }
     }
 
@@ -67,6 +78,8 @@ impl Link {
     ) -> Result<Vec<MetaValue>, Error> {
         match self {
             Self::Socket(socket) => socket.meta_get_multi(keys, Some(flags)).await,
+            #[cfg(test)]
+            Self::Simulated(wire) => wire.meta_get_many(keys, flags).await,
         }
     }
 
@@ -81,6 +94,8 @@ impl Link {
             Self::Socket(socket) => {
                 socket.meta_set(key, value, false, Some(token.bytes()), Some(flags)).await
             }
+            #[cfg(test)]
+            Self::Simulated(wire) => wire.meta_set(key, value, token, flags).await,
         }
     }
 
@@ -94,6 +109,8 @@ impl Link {
             Self::Socket(socket) => {
                 socket.meta_delete(key, false, Some(token.bytes()), Some(flags)).await
             }
+            #[cfg(test)]
+            Self::Simulated(wire) => wire.meta_delete(key, token, flags).await,
         }
     }
 
@@ -101,17 +118,19 @@ impl Link {
         &mut self,
         key: &[u8],
         token: &Token,
-        (direction, by): (Direction, u64),
+        change: (Direction, u64),
         flags: &[&str],
     ) -> Result<Option<MetaValue>, Error> {
-        let (token, by, flags) = (Some(token.bytes()), Some(by), Some(flags));
-        match (self, direction) {
+        let (opaque, by, all) = (Some(token.bytes()), Some(change.1), Some(flags));
+        match (self, change.0) {
             (Self::Socket(socket), Direction::Up) => {
-                socket.meta_increment(key, false, token, by, flags).await
+                socket.meta_increment(key, false, opaque, by, all).await
             }
             (Self::Socket(socket), Direction::Down) => {
-                socket.meta_decrement(key, false, token, by, flags).await
+                socket.meta_decrement(key, false, opaque, by, all).await
             }
+            #[cfg(test)]
+            (Self::Simulated(wire), _) => wire.meta_count(key, token, change, flags).await,
         }
     }
 
@@ -120,18 +139,24 @@ impl Link {
     pub(super) async fn version(&mut self) -> Result<String, Error> {
         match self {
             Self::Socket(socket) => socket.version().await,
+            #[cfg(test)]
+            Self::Simulated(wire) => wire.version().await,
         }
     }
 
     pub(super) async fn stats(&mut self) -> Result<Vec<(String, String)>, Error> {
         match self {
             Self::Socket(socket) => Ok(socket.stats().await?.into_iter().collect()),
+            #[cfg(test)]
+            Self::Simulated(wire) => wire.stats().await,
         }
     }
 
     pub(super) async fn flush_all(&mut self) -> Result<(), Error> {
         match self {
             Self::Socket(socket) => socket.flush_all().await,
+            #[cfg(test)]
+            Self::Simulated(wire) => wire.flush_all().await,
         }
     }
 }

@@ -62,6 +62,8 @@ mod profile;
 mod recovery;
 pub mod selector;
 mod server;
+#[cfg(test)]
+mod simulation;
 mod snapshot;
 mod standing;
 mod trouble;

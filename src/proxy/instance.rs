@@ -427,6 +427,7 @@ impl Proxy {
             *snapshot.touched.entry(toxic.name.clone()).or_default() += touched;
         }
         snapshot.skipped_uncertain = self.shared.reporter.skipped_uncertain();
+        snapshot.could_not_fire = self.shared.reporter.could_not_fire();
         snapshot.wire_latency = self.shared.latency();
         snapshot
     }

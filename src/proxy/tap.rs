@@ -97,6 +97,9 @@ pub struct TapSnapshot {
     /// Requests that a message fault meant and that were passed on, because nobody could be certain
     /// which earlier requests the server still answers.
     pub skipped_uncertain: u64,
+    /// Requests and replies that a message fault meant and that had nothing it could be done to: a
+    /// miss has no value that could be wrong.
+    pub could_not_fire: u64,
     /// From the first byte of a request read to the last byte of its reply written.
     pub wire_latency: LatencyView,
 }

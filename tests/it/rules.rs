@@ -566,6 +566,25 @@ async fn what_is_uncertain_passes_and_is_counted() {
     assert_eq!(world.proxies.tap("rules").unwrap().skipped_uncertain, 2);
 }
 
+/// Catches a wrong value that waits for each connection to have seen two keys, and a fault that had
+/// nothing to do and says nothing of it, or counts it for one of those that were asked for.
+#[tokio::test]
+async fn what_could_not_fire_is_counted_and_made_up_for() {
+    let world = World::new().await;
+    world.reset().await;
+    world.rule("memcached_wrong_value", &[("count", Value::Integer(2))]).await;
+    let ask = async |requests: &str| {
+        String::from_utf8(talk(world.rules, requests.as_bytes()).await).unwrap()
+    };
+    assert_eq!(ask("get none\r\nget k\r\n").await, format!("END\r\n{}", HIT[0]));
+    assert_eq!(world.proxies.tap("rules").unwrap().could_not_fire, 2, "a miss, and the first key");
+    let swapped = "VALUE a 0 8\r\nabcdefgh\r\nEND\r\n";
+    assert_eq!(ask("get a\r\nget a\r\n").await, swapped.repeat(2));
+    assert_eq!(ask("get a\r\n").await, "VALUE a 0 1\r\nA\r\nEND\r\n");
+    let tap = world.proxies.tap("rules").unwrap();
+    assert_eq!((tap.could_not_fire, tap.touched["rule"]), (2, 2));
+}
+
 /// Catches a fault that fires and is told of nobody or with the wrong place, a key that gets into an
 /// event, and a flood of events that the count of the toxic does not go beyond.
 #[tokio::test]

@@ -17,7 +17,7 @@ pub(super) fn connections(tap: &TapSnapshot, open: &[ConnectionView]) -> String 
         concat!(
             r#"{{"opened":{},"open":{},"closed":{},"opaque":{},"dirty_reuse":{},"#,
             r#""outstanding":{},"received_bytes":{},"sent_bytes":{},"#,
-            r#""requests":{},"replies":{},"touched":{},"wire_latency_us":{},"connections":{}}}"#
+            r#""requests":{},"replies":{},"touched":{},"skipped_uncertain":{},"could_not_fire":{},"wire_latency_us":{},"connections":{}}}"#
         ),
         tap.opened,
         tap.open,
@@ -30,6 +30,8 @@ pub(super) fn connections(tap: &TapSnapshot, open: &[ConnectionView]) -> String 
         counts(&tap.requests_by_command),
         counts(&tap.replies_by_status),
         counts(&tap.touched),
+        tap.skipped_uncertain,
+        tap.could_not_fire,
         latency(tap),
         list(open.iter().map(connection))
     )

@@ -379,6 +379,9 @@ impl Exchange {
         };
         if fires {
             reporter.fired(now, self.place.connection, plan.command, &rule.of);
+        } else {
+            rule.was_in_vain();
+            reporter.in_vain();
         }
         put(&mut self.down.out, now, messages, |out| out.data_at(due, bytes.into()));
         match (then, plan.deed) {
@@ -414,9 +417,9 @@ fn tamper(rule: &mut Rule, plan: &Plan, change: &Change, whole: &Whole<'_>) -> O
     if *change != Change::WrongValue {
         return whole.change(change, rule.draws(), None);
     }
-    let remembered = whole.remembered(&plan.key)?;
-    let other = rule.seen.take().filter(|(key, _)| *key != remembered.0);
-    let changed = whole.change(change, rule.draws(), other.as_ref().map(|(_, value)| &value[..]));
-    rule.seen = Some(remembered);
-    changed
+    let (key, value) = whole.remembered(&plan.key)?;
+    let other = rule.swap_value(key, value.into())?;
+    let changed = whole.change(change, rule.draws(), Some(&other));
+    // Two keys may well have the same value.
+    changed.filter(|changed| changed.bytes != whole.bytes)
 }

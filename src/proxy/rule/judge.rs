@@ -83,11 +83,12 @@ impl Judge<'_> {
             return;
         }
         for index in 0..self.rules.len() {
-            if let Some(action) = self.rules[index].on_request(&view).cloned()
-                && self.act(index, request, action, cut)
-            {
+            let Some(action) = self.rules[index].on_request(&view).cloned() else { continue };
+            if self.act(index, request, action, cut) {
                 return;
             }
+            self.rules[index].was_in_vain();
+            self.reporter.in_vain();
         }
     }
 

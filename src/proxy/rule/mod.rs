@@ -15,6 +15,7 @@ mod exchange;
 mod judge;
 pub(super) mod kinds;
 mod report;
+mod seen;
 mod spec;
 mod state;
 mod tamper;

@@ -25,6 +25,8 @@ pub(in crate::proxy) struct Reporter {
     /// Requests that a rule matched and that were passed on, because nobody can be certain what is
     /// outstanding before them.
     skipped_uncertain: AtomicU64,
+    /// Requests and replies that a rule meant and in which nothing could be changed.
+    in_vain: AtomicU64,
 }
 
 impl Reporter {
@@ -63,6 +65,16 @@ impl Reporter {
     /// How many requests were.
     pub(in crate::proxy) fn skipped_uncertain(&self) -> u64 {
         self.skipped_uncertain.load(Ordering::Relaxed)
+    }
+
+    /// A rule fired at something that has nothing it could be done to.
+    pub(super) fn in_vain(&self) {
+        self.in_vain.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often that was.
+    pub(in crate::proxy) fn could_not_fire(&self) -> u64 {
+        self.in_vain.load(Ordering::Relaxed)
     }
 
     fn may_tell(&self, now: Instant) -> bool {

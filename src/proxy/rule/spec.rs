@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::action::Action;
+use super::seen::Seen;
 use crate::base::family::{SettingError, Settings};
 use crate::base::seed::Stream;
 use crate::proxy::matcher::Matcher;
@@ -21,6 +23,8 @@ pub struct RuleSpec {
     /// Whether every connection counts for itself.
     pub(super) per_connection: bool,
     shared: Tally,
+    /// What a reply with another key's value takes it from, on whatever connection it passed.
+    pub(super) seen: Mutex<Seen>,
 }
 
 /// Which of the matching requests are meant.
@@ -55,18 +59,29 @@ impl RuleSpec {
             },
             per_connection: settings.text("per")? == "connection",
             shared: Tally::default(),
+            seen: Mutex::default(),
         })
     }
 
     /// Whether a matching request is one that is meant. `own` counts for one connection.
     pub(super) fn is_due(&self, own: &Tally, draw: impl FnOnce() -> f64) -> bool {
-        let tally = if self.per_connection { own } else { &self.shared };
+        let tally = self.tally(own);
         let Cadence { skip, every, count } = self.cadence;
         let turn = tally.matched.fetch_add(1, Ordering::Relaxed);
         if turn < skip || !(turn - skip).is_multiple_of(every) || draw() >= self.probability {
             return false;
         }
-        count == 0 || tally.fired.fetch_add(1, Ordering::Relaxed) < count
+        let once_more = |fired| (count == 0 || fired < count).then_some(fired + 1);
+        tally.fired.fetch_update(Ordering::Relaxed, Ordering::Relaxed, once_more).is_ok()
+    }
+
+    /// It was due and came to nothing: that is none of the `count` that was asked for.
+    pub(super) fn was_in_vain(&self, own: &Tally) {
+        self.tally(own).fired.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    const fn tally<'a>(&'a self, own: &'a Tally) -> &'a Tally {
+        if self.per_connection { own } else { &self.shared }
     }
 }
 

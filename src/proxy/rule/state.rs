@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rand::RngExt;
 use tokio::time::Instant;
 
@@ -21,8 +22,6 @@ pub(super) struct Rule {
     spec: Arc<RuleSpec>,
     tally: Tally,
     draws: Stream,
-    /// The last value that passed, with its key: what [`super::action::Change::WrongValue`] gives out.
-    pub(super) seen: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Rule {
@@ -32,7 +31,6 @@ impl Rule {
             spec: Arc::clone(spec),
             tally: Tally::default(),
             draws: of.whole_draws(place),
-            seen: None,
         }
     }
 
@@ -41,6 +39,17 @@ impl Rule {
         let Self { spec, tally, draws, .. } = self;
         let fires = spec.matcher.matches(request) && spec.is_due(tally, || draws.random::<f64>());
         fires.then_some(&self.spec.action)
+    }
+
+    /// It fired at a request and there was nothing that could be done.
+    pub(super) fn was_in_vain(&self) {
+        self.spec.was_in_vain(&self.tally);
+    }
+
+    /// Remembers the value of `key` and returns that of another, once one has passed on any
+    /// connection.
+    pub(super) fn swap_value(&self, key: Vec<u8>, value: Bytes) -> Option<Bytes> {
+        self.spec.seen.lock().swap(key, value)
     }
 
     /// Whether it would look at the request at all.

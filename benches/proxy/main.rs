@@ -4,13 +4,14 @@
 //! they are installed, haproxy and nutcracker, and loads each in turn, round after round, so that
 //! whatever else the machine does hits all of them. `HARNESS_BENCH_TOXIPROXY` is the path of a
 //! Toxiproxy server to measure as well, `HARNESS_BENCH_SECONDS` the length of one measurement,
-//! `HARNESS_BENCH_ROUNDS` their number. Arguments pick parts: `load`, `pace`, `idle`, `faults`.
+//! `HARNESS_BENCH_ROUNDS` their number. Arguments pick parts: `load`, `pace`, `idle`, `faults`, `rules`.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot start ends where it stands")]
 #![expect(clippy::cast_precision_loss, reason = "figures are far below 2^53")]
 
 mod faults;
 mod peers;
+mod rules;
 
 use std::future::poll_fn;
 use std::io::Write;
@@ -69,6 +70,9 @@ fn main() {
     }
     if wants("faults") {
         runtime.block_on(faults::measure(memcached.address));
+    }
+    if wants("rules") {
+        rules::measure(&runtime, memcached.address);
     }
 }
 
@@ -136,7 +140,7 @@ struct Target {
 }
 
 /// What one measurement of one target came to.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Figure {
     per_second: f64,
     /// CPU seconds of the proxy for a million requests.
@@ -147,7 +151,10 @@ fn compare(runtime: &tokio::runtime::Runtime, case: &Case, targets: &[Target]) {
     let mut figures: Vec<Vec<Figure>> = targets.iter().map(|_| Vec::new()).collect();
     for _ in 0..setting("HARNESS_BENCH_ROUNDS", 5) {
         for (target, figures) in targets.iter().zip(&mut figures) {
-            figures.push(runtime.block_on(measure(case, target)));
+            let length = Duration::from_secs(setting("HARNESS_BENCH_SECONDS", 2));
+            let cpu = || target.server.as_ref().map_or(0.0, Server::cpu_seconds);
+            let measured = load(case, target.address, target.name == BLIND, length, cpu);
+            figures.push(runtime.block_on(measured));
         }
     }
     println!("\n{}, {CONNECTIONS} connections", case.name);
@@ -168,19 +175,19 @@ fn median<T>(figures: &[T], of: impl Fn(&T) -> f64) -> f64 {
     values[values.len() / 2]
 }
 
-async fn measure(case: &Case, target: &Target) -> Figure {
-    let length = Duration::from_secs(setting("HARNESS_BENCH_SECONDS", 2));
-    let cpu = || target.server.as_ref().map_or(0.0, Server::cpu_seconds);
+/// Loads `address` for `length`; `cpu` tells what its server has used.
+async fn load(
+    case: &Case,
+    address: SocketAddr,
+    blind: bool,
+    length: Duration,
+    cpu: impl Fn() -> f64,
+) -> Figure {
     let mut clients = JoinSet::new();
     let (began, cpu_before) = (Instant::now(), cpu());
     for _ in 0..CONNECTIONS {
-        clients.spawn(client(
-            target.address,
-            target.name == BLIND,
-            REQUEST.repeat(case.pipeline),
-            case.reply_bytes(),
-            began + length,
-        ));
+        let (batch, reply_bytes) = (REQUEST.repeat(case.pipeline), case.reply_bytes());
+        clients.spawn(client(address, blind, batch, reply_bytes, began + length));
     }
     let batches: u64 = clients.join_all().await.into_iter().sum();
     let requests = (batches * case.pipeline as u64) as f64;

@@ -51,7 +51,7 @@ impl Server {
         Self::spawn(command, address, None)
     }
 
-    fn harness(upstream: SocketAddr) -> Self {
+    pub(crate) fn harness(upstream: SocketAddr) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .arg(SERVE)
             .stdout(Stdio::piped())

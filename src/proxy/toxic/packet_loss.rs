@@ -41,7 +41,7 @@ const TICK: f64 = 0.004;
 /// milliseconds, and nothing is less than one.
 const STAMPED_ROUND_TRIP: f64 = 0.001;
 /// How often the sender takes its stall for a round trip all the same. Fitted to the kernel.
-const LATE_ECHO: f64 = 0.28;
+const LATE_ECHO: f64 = 0.22;
 /// A timer that is at least this many ticks away ends on a multiple of 8 ticks, from 8 times as many
 /// on a multiple of 64, and so on: the kernel's timer wheel.
 const COARSE_TICKS: u64 = 63;

@@ -118,6 +118,14 @@ async fn run(
                         // They ended with the socket; their ports may become clients'.
                         fillers.clear();
                     }
+                    let turned = turned.map(|early| {
+                        for (stream, client) in early {
+                            if !fillers.remove(&client) {
+                                // A refusal is told when the next client meets it.
+                                let _ = proxy.admit(stream, client);
+                            }
+                        }
+                    });
                     fillers.extend(door.fillers());
                     // Nobody waits any more only when the caller itself was cancelled.
                     let _ = done.send(turned);
@@ -165,6 +173,9 @@ impl Trouble {
     }
 }
 
+/// Somebody who has connected, and from where.
+type Client = (std::net::TcpStream, SocketAddr);
+
 /// The socket in one of its three states.
 #[derive(Debug)]
 enum Door {
@@ -178,7 +189,7 @@ enum Door {
 
 impl Door {
     /// A client, not bound to the runtime that accepts it.
-    async fn accept(&self) -> io::Result<(std::net::TcpStream, SocketAddr)> {
+    async fn accept(&self) -> io::Result<Client> {
         match self {
             Self::Open(listener) => {
                 let (stream, client) = listener.accept().await?;
@@ -198,15 +209,17 @@ impl Door {
         }
     }
 
-    /// Every turn goes through open: the states differ from it, not from each other.
+    /// Every turn goes through open: the states differ from it, not from each other. Returns clients
+    /// that had connected before it turned and were not accepted yet.
     async fn turn(
         &mut self,
         entrance: Entrance,
         bound: SocketAddr,
         sockets: &Sockets,
-    ) -> io::Result<()> {
+    ) -> io::Result<Vec<Client>> {
+        let mut early = Vec::new();
         if self.entrance() == Some(entrance) {
-            return Ok(());
+            return Ok(early);
         }
         let listener = match std::mem::replace(self, Self::Lost) {
             Self::Open(listener) => listener,
@@ -227,7 +240,7 @@ impl Door {
         *self = match entrance {
             Entrance::Open => Self::Open(listener),
             Entrance::Unanswered => {
-                let fillers = fill(&listener, bound, sockets).await?;
+                let fillers = fill(&listener, bound, sockets, &mut early).await?;
                 Self::Unanswered(listener, fillers)
             }
             Entrance::Refused => {
@@ -235,7 +248,7 @@ impl Door {
                 Self::Refused(bind(sockets, bound).await?)
             }
         };
-        Ok(())
+        Ok(early)
     }
 
     const fn entrance(&self) -> Option<Entrance> {
@@ -248,26 +261,43 @@ impl Door {
     }
 }
 
-/// Takes the room in the accept queue, until a connect of our own is not answered either.
+/// Takes the room in the accept queue, until a connect of our own is not answered either. Who is in
+/// the queue before us has had its SYN answered, and may have sent a request: it is no matter for the
+/// time after the heal.
 async fn fill(
     listener: &TcpListener,
     bound: SocketAddr,
     sockets: &Sockets,
+    early: &mut Vec<Client>,
 ) -> io::Result<Vec<TcpStream>> {
     SockRef::from(listener).listen(0)?;
+    early.extend(queued(listener));
     let to = SocketAddr::new(loopback(bound.ip()), bound.port());
     let mut fillers = Vec::new();
-    while fillers.len() < FILLERS_MAX {
+    for _ in 0..FILLERS_MAX {
         // In the listener's own network, where nothing that the lab breaks lies in between.
         let socket = sockets.stream(Domain::for_address(to)).await?;
         socket.set_nonblocking(true)?;
         let connected = TcpSocket::from_std_stream(socket.into()).connect(to);
         match tokio::time::timeout(FILL_TIMEOUT, connected).await {
             Ok(filler) => fillers.push(filler?),
+            // A client was faster.
+            Err(_) if fillers.is_empty() => early.extend(queued(listener)),
             Err(_) => break,
         }
     }
     Ok(fillers)
+}
+
+/// Everybody in the accept queue.
+fn queued(listener: &TcpListener) -> Vec<Client> {
+    let listener = SockRef::from(listener);
+    std::iter::from_fn(|| {
+        let (stream, client) = listener.accept().ok()?;
+        stream.set_nonblocking(true).ok()?;
+        Some((stream.into(), client.as_socket()?))
+    })
+    .collect()
 }
 
 /// An address of this machine at which a listener on `ip` is reached.

@@ -229,7 +229,7 @@ pub(super) fn blemishes(summary: &Summary, analysis: &Analysis) -> Vec<String> {
     let late = summary.inputs.data.stale_by_late_write.unwrap_or_default();
     let late = late.saturating_sub(stall::stale_reads(summary));
     if late > 0 {
-        let text = "a write that had timed out was executed after a later, acknowledged one, and \
+        let text = "a write whose reply was lost was executed after a later, acknowledged one, and \
                     its value was read";
         reasons.push(format!("{text}: {late} times"));
     }

@@ -23,6 +23,8 @@ pub struct Tally {
     /// Requests that the operations needed: one each, and one per node for a multi-get. Retries
     /// are what comes on top of them on the wire.
     pub needed_requests: u64,
+    /// How often calls of the client were tried for them. A compare-and-swap takes two calls each time.
+    pub attempts: u64,
     /// Operations that some node answered.
     pub served: u64,
     /// Operations that another node answered than the key's own.
@@ -47,6 +49,7 @@ impl Tally {
         if sample.requests > 0 {
             self.needed_requests += u64::from(sample.requests.div_ceil(sample.attempts.max(1)));
         }
+        self.attempts += u64::from(sample.attempts);
         if let Some(node) = sample.served_by {
             self.served += 1;
             self.served_elsewhere += u64::from(node != sample.home);
@@ -61,6 +64,7 @@ impl Tally {
         self.wait.merge(&other.wait);
         self.fast_fail.merge(&other.fast_fail);
         self.needed_requests += other.needed_requests;
+        self.attempts += other.attempts;
         self.served += other.served;
         self.served_elsewhere += other.served_elsewhere;
     }
@@ -125,7 +129,7 @@ mod tests {
         assert_eq!(tally.moved_ratio(), None);
     }
 
-    /// Catches retries that count as needed, and a multi-get that counts as one.
+    /// Catches retries that count as needed or not at all, and a multi-get that counts as one.
     #[test]
     fn needed_requests_are_those_of_one_attempt() {
         let mut tally = Tally::default();
@@ -134,6 +138,7 @@ mod tests {
         tally.add(&sample(Outcome::Hit, 1, 1));
         tally.add(&sample(Outcome::Shed, 0, 0));
         assert_eq!(tally.needed_requests, 7);
+        assert_eq!(tally.attempts, 4);
     }
 
     /// Catches a sample that grows: every worker holds thousands of them.

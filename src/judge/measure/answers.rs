@@ -70,6 +70,18 @@ pub(super) const HUNG: Measure = Measure {
     read: |facts| count(facts, Outcome::Hung),
 };
 
+pub(super) const ATTEMPTS_PER_OPERATION: Measure = Measure {
+    name: "attempts_per_operation",
+    summary: "how often operations were tried, in the mean; each read and store of a cas counts",
+    unit: Unit::Number,
+    counts_breaches: false,
+    read: |facts| {
+        let tally = facts.tally();
+        let operations = tally.counts.operations();
+        Reading::share(ratio(tally.attempts, operations), operations)
+    },
+};
+
 fn count(facts: &Facts<'_>, outcome: Outcome) -> Reading {
     let counts = facts.tally().counts;
     Reading::count(counts.of(outcome), counts.offered())

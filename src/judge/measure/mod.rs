@@ -79,6 +79,7 @@ pub static MEASURES: &[Measure] = &[
     answers::HIT_RATIO,
     answers::LOST_SLOTS,
     answers::HUNG,
+    answers::ATTEMPTS_PER_OPERATION,
     response_time::P50,
     response_time::P95,
     response_time::P99,

@@ -217,6 +217,13 @@ impl Client {
         self.shared.around.placement.home(key.as_bytes())
     }
 
+    /// Whether calls on `key` are sent to a node now; if not they return at once, as shed. A caller
+    /// may use it to skip the cache and what it would prepare for it.
+    #[must_use]
+    pub fn connection_available(&self, key: &Key) -> bool {
+        self.shared.nodes[self.place(key).1.position()].connection_available()
+    }
+
     /// What is known about every node, in node order.
     #[must_use]
     pub fn snapshot(&self) -> Vec<NodeSnapshot> {

@@ -95,7 +95,7 @@ impl Node {
         command: &C,
         trace: &mut Trace,
     ) -> Result<C::Reply, Failure> {
-        if !self.available.load(Ordering::Acquire) {
+        if !self.connection_available() {
             return Err(Failure::Shed);
         }
         let permit = self.breaker.permit(Instant::now()).ok_or(Failure::Shed)?;
@@ -229,6 +229,11 @@ impl Node {
         &self.recovery
     }
 
+    /// Whether calls are sent to it. `false` after the client was closed.
+    pub(super) fn connection_available(&self) -> bool {
+        self.available.load(Ordering::Acquire)
+    }
+
     pub(super) fn snapshot(&self) -> NodeSnapshot {
         let (breaker_opens, open_time) = self.breaker.opened(Instant::now());
         // Pings first: a ping between the two reads must not make operations negative.
@@ -238,7 +243,7 @@ impl Node {
             node: self.index,
             connections: self.pool.counts(),
             breaker: self.breaker.state(),
-            available: self.available.load(Ordering::Acquire),
+            connection_available: self.connection_available(),
             breaker_opens,
             open_time,
             requests_sent,

@@ -15,7 +15,7 @@ pub struct NodeSnapshot {
     /// The state of its breaker.
     pub breaker: BreakerState,
     /// Whether calls are sent to it; `false` from when it was given up until it is reinstated.
-    pub available: bool,
+    pub connection_available: bool,
     /// How often its breaker opened.
     pub breaker_opens: u64,
     /// How long its breaker was open in all, up to now. Half-open is not open.

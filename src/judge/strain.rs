@@ -22,6 +22,8 @@ pub struct Strain {
     pub collateral_index: Option<f64>,
     /// The same while the machine did not stall; `None`: it never did.
     pub calm_collateral_index: Option<f64>,
+    /// Good operations a second on healthy nodes' keys, over those of the steady phase.
+    pub healthy_throughput: Option<f64>,
     /// The share of healthy nodes' keys that another node served.
     pub key_move_ratio: Option<f64>,
     /// Requests to the busiest healthy node over the mean of the healthy ones.
@@ -54,6 +56,7 @@ impl Strain {
                 .and_then(|phase| {
                     collateral(summary, phase, |piece| !stall::covers(summary, piece))
                 }),
+            healthy_throughput: phase.and_then(|phase| healthy_throughput(summary, phase)),
             key_move_ratio: phase
                 .and_then(|phase| summary.tally(Some(phase), NodeGroup::Healthy).moved_ratio()),
             imbalance: imbalance(summary, phase),
@@ -90,6 +93,18 @@ fn collateral(summary: &Summary, phase: Phase, counts: impl Fn(&TimedBin) -> boo
     crate::record::ratio(offered - fine, offered)
 }
 
+/// Good operations a second on healthy nodes' keys, over the same in the steady phase.
+fn healthy_throughput(summary: &Summary, phase: Phase) -> Option<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    let rate = |phase| {
+        let good = summary.tally(Some(phase), NodeGroup::Healthy).counts.good() as f64;
+        let seconds = summary.phase(phase)?.length().as_secs_f64();
+        (good > 0.0 && seconds > 0.0).then(|| good / seconds)
+    };
+    let steady = rate(Phase::Steady)?;
+    Some(rate(phase).unwrap_or_default() / steady)
+}
+
 fn imbalance(summary: &Summary, phase: Option<Phase>) -> Option<f64> {
     let mut by_node = std::collections::BTreeMap::new();
     let healthy = |wire: &&WireCounts| summary.is_in(wire.node, NodeGroup::Healthy);
@@ -104,7 +119,7 @@ fn imbalance(summary: &Summary, phase: Option<Phase>) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::event::{ErrorClass, Outcome};
-    use crate::record::synthetic::{FAULT_MS, Story, usual};
+    use crate::record::synthetic::{FAULT_MS, HEAL_MS, Story, usual};
 
     /// Catches amplification measured against the wrong phase, and one made up without a proxy.
     #[test]
@@ -118,6 +133,24 @@ mod tests {
         assert_eq!(connects_per_operation(&summary, Some(Phase::Steady)), Some(0.008));
         summary.inputs.wire.clear();
         assert_eq!(amplification(&summary, None), None);
+    }
+
+    /// Catches a throughput that counts the victim's keys or answers that are no good, and one of 1
+    /// where nothing was served at all.
+    #[test]
+    fn healthy_throughput_is_of_good_answers_on_healthy_keys() {
+        let refused = Outcome::Error(ErrorClass::Refused);
+        let throughput = |refuses: fn(u16) -> bool| {
+            let summary = Story::default().tell(|node, ms| {
+                let in_fault = (FAULT_MS..HEAL_MS).contains(&ms);
+                if in_fault && refuses(node) { (refused, 200) } else { usual(node, ms) }
+            });
+            Strain::of(&summary).healthy_throughput
+        };
+        assert_eq!(throughput(|_| false), Some(1.0));
+        assert_eq!(throughput(|node| node == 0), Some(1.0), "the victim's own keys");
+        assert_eq!(throughput(|node| node == 1), Some(0.5));
+        assert_eq!(throughput(|_| true), Some(0.0));
     }
 
     /// Catches collateral damage that counts the victim's own keys, or forgets slow answers.

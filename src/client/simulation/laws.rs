@@ -17,7 +17,7 @@ use crate::base::scope::Scope;
 use crate::base::seed::{Seed, Stream};
 use crate::client::multi::join;
 use crate::client::{
-    Client, ClientConfig, Failure, HealingConfig, NodeSnapshot, Profile, Server, conn,
+    Client, ClientConfig, Failure, HealingConfig, NodeSnapshot, Profile, Server, Ttl, conn,
 };
 use crate::event::{BreakerState, EventKind, Events};
 
@@ -52,21 +52,24 @@ impl Seat {
 
     /// One healer for each node that is away, and none besides: the upkeep is the only other task.
     fn check_healers(&self) {
-        let away = self.client.snapshot().iter().filter(|node| !node.available).count();
+        let away = self.client.snapshot().iter().filter(|node| !node.connection_available).count();
         assert_eq!(self.scope.tasks() - 1, away, "{:?}", self.client.snapshot());
     }
 
-    /// A call on a node that is away is turned away in no time.
+    /// A call on a node that is away is turned away in no time, in whatever form it asks.
     async fn check_shedding(&self) {
         for number in 0..CLIENTS * CALLERS {
             let key = register_key(number);
-            let home = self.client.home(&key);
-            if self.client.snapshot()[home.position()].available {
+            if self.client.connection_available(&key) {
                 continue;
             }
             let began = Instant::now();
             let call = self.client.get(&key).await;
             assert_eq!((call.result, call.trace.attempts), (Err(Failure::Shed), 0));
+            let call = self.client.set(&key, b"unsent", Ttl::Never).await;
+            assert_eq!((call.result, call.trace.attempts), (Err(Failure::Shed), 0));
+            let call = self.client.get_multi(&[key]).await;
+            assert_eq!((call.entries, call.trace.attempts), (vec![Err(Failure::Shed)], 0));
             assert_eq!(began.elapsed(), Duration::ZERO, "a call waited for healing");
         }
     }
@@ -180,7 +183,7 @@ fn run(number: u64, config: &ClientConfig, troubled: Duration, pace: Duration) {
 }
 
 fn is_in_order(node: &NodeSnapshot) -> bool {
-    node.available && node.breaker == BreakerState::Closed
+    node.connection_available && node.breaker == BreakerState::Closed
 }
 
 /// No wrong read, and every change of a counter is known or in doubt.

@@ -44,6 +44,18 @@ pub(super) const COLLATERAL_INDEX: Measure = Measure {
     },
 };
 
+pub(super) const HEALTHY_THROUGHPUT: Measure = Measure {
+    name: "healthy_throughput",
+    summary: "good operations a second on healthy nodes' keys under the fault, over those before",
+    unit: Unit::Ratio,
+    counts_breaches: false,
+    read: |facts| {
+        let healthy = facts.summary.tally(Some(Phase::Fault), NodeGroup::Healthy);
+        let value = facts.analysis.strain.healthy_throughput;
+        Reading::known(value, healthy.counts.offered(), "no healthy node to compare")
+    },
+};
+
 pub(super) const KEY_MOVE_RATIO: Measure = Measure {
     name: "key_move_ratio",
     summary: "keys of healthy nodes that another node served under the fault",

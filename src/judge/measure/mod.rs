@@ -109,6 +109,7 @@ pub static MEASURES: &[Measure] = &[
     wire::DIRTY_REUSE,
     load::THROUGHPUT,
     load::COLLATERAL_INDEX,
+    load::HEALTHY_THROUGHPUT,
     load::KEY_MOVE_RATIO,
     load::IMBALANCE,
     load::ISSUE_DELAY_P99,

@@ -31,7 +31,7 @@ async fn call_until(client: &Client, key: &Key, done: impl Fn() -> bool) {
 }
 
 fn available(client: &Client, node: usize) -> bool {
-    client.snapshot()[node].available
+    client.snapshot()[node].connection_available
 }
 
 /// Catches a node that is not shed, a second healer, a node that does not come back, and a check of
@@ -55,6 +55,9 @@ async fn a_killed_node_is_shed_and_comes_back() {
         call_until(client, &a, || !available(client, 0)).await;
         let call = client.get(&a).await;
         assert_eq!((call.result, call.trace.attempts), (Err(Failure::Shed), 0));
+        assert!(!client.connection_available(&a));
+        let [check] = &client.health_check().await[..] else { panic!("one node, one result") };
+        assert!(matches!(check.result, Err(Failure::Error(_))), "a real round trip: {check:?}");
         assert_eq!(client.snapshot()[0].breaker, BreakerState::Open);
     }
     let _server = Memcached::on(port).await.expect("the port is still free");

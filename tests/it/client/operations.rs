@@ -88,7 +88,7 @@ async fn refusals_are_answers() {
     }
     let snapshot = client.snapshot().remove(0);
     assert_eq!((snapshot.connections.opened, snapshot.connections.open), (1, 1));
-    assert_eq!((snapshot.breaker, snapshot.available), (BreakerState::Closed, true));
+    assert_eq!((snapshot.breaker, snapshot.connection_available), (BreakerState::Closed, true));
 }
 
 /// Catches a multi-get that loses a key, mixes two up, asks twice for one, or fails as a whole.

@@ -9,8 +9,6 @@ use std::process::{Child, Command, Stdio};
 pub(crate) const SERVE: &str = "serve-proxy-for-bench";
 /// The path of a Toxiproxy server to measure beside the others.
 const TOXIPROXY: &str = "HARNESS_BENCH_TOXIPROXY";
-/// Ticks of `/proc/<pid>/stat` in a second.
-const TICKS: f64 = 100.0;
 /// Connections that every server is told to be ready for; twice as many descriptors are what most
 /// machines give to anybody.
 const CONNECTIONS_MAX: &str = "9970";
@@ -122,11 +120,15 @@ impl Server {
         Self { child, address, control: None, _folder: folder }
     }
 
+    /// To the nanosecond, where the ticks of `/proc/<pid>/stat` are as long as a short slice.
     pub(crate) fn cpu_seconds(&self) -> f64 {
-        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        let fields: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();
-        let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
-        ticks / TICKS
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let nanos = threads.filter_map(|thread| {
+            // One that has ended meanwhile has nothing to tell any more.
+            let text = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+            text.split_whitespace().next()?.parse::<f64>().ok()
+        });
+        nanos.sum::<f64>() / 1e9
     }
 
     pub(crate) fn resident_kib(&self) -> f64 {

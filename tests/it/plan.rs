@@ -82,8 +82,10 @@ fn the_catalogue_is_complete() {
     for name in [
         "asymmetric-downstream",
         "asymmetric-upstream",
+        "bandwidth-throttle",
         "baseline-steady",
         "big-multiget",
+        "breaker-partial-outage",
         "brief-packet-drop",
         "cas-exists",
         "client-error",
@@ -98,6 +100,9 @@ fn the_catalogue_is_complete() {
         "gc-pauses",
         "gray-failure",
         "gray-failure-errors",
+        "half-open",
+        "high-concurrency-latency",
+        "hot-key",
         "item-too-large",
         "latency",
         "latency-100",
@@ -130,6 +135,7 @@ fn the_catalogue_is_complete() {
         "truncated-value",
         "unsolicited-reply",
         "wrong-key-reply",
+        "wrong-value-reply",
     ] {
         assert!(names.iter().any(|shipped| shipped == name), "{name}");
     }

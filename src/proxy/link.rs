@@ -380,7 +380,7 @@ impl Pipe {
                 Poll::Ready(Err(error)) => self.source_ended(turn, Some(&error)),
                 Poll::Ready(Ok(())) if buffer.filled().is_empty() => self.source_ended(turn, None),
                 Poll::Ready(Ok(())) if turn.exchange.is_some() => {
-                    self.exchange(turn, buffer.filled());
+                    self.exchange(turn, buffer.filled(), to);
                 }
                 Poll::Ready(Ok(())) => {
                     let data = buffer.filled();
@@ -397,17 +397,22 @@ impl Pipe {
         })
     }
 
-    /// Shows the rules what was read.
-    fn exchange(&self, turn: &mut Turn<'_, '_>, data: &[u8]) {
+    /// Shows the rules what was read. What they leave alone goes on at once.
+    fn exchange<T: Peer>(&mut self, turn: &mut Turn<'_, '_>, data: &[u8], to: &mut T) {
         let Turn { now, live, exchange, .. } = turn;
         let (now, reporter) = (*now, live.reporter());
         let Some(exchange) = exchange else { return };
-        match self.direction {
+        let untouched = match self.direction {
             Direction::Up => {
                 let messages = live.arrived(Direction::Up, now, data, false);
-                exchange.on_client(now, data, messages, reporter, &mut truth(live, now));
+                exchange.on_client(now, data, messages, reporter, &mut truth(live, now))
             }
             Direction::Down => exchange.on_server(now, data, reporter, &mut truth(live, now)),
+        };
+        match untouched {
+            Some(messages) if self.chain.is_bare() => self.forward(turn, data, messages, to),
+            Some(messages) => self.chain.push(now, Bytes::copy_from_slice(data), messages),
+            None => {}
         }
     }
 

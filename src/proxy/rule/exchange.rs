@@ -52,6 +52,7 @@ pub(in crate::proxy) struct Exchange {
     deaf: bool,
     /// How the connection is closed once the last request has been sent.
     parting: Option<CloseManner>,
+    cuts: Vec<Cut>,
     marks: Vec<Mark>,
     pieces: Vec<Piece>,
 }
@@ -83,6 +84,7 @@ impl Exchange {
             last: None,
             deaf: false,
             parting: None,
+            cuts: Vec::new(),
             marks: Vec::new(),
             pieces: Vec::new(),
             observer,
@@ -161,7 +163,8 @@ impl Exchange {
 
     // === requests ===
 
-    /// The client sent these bytes, in which so many requests begin.
+    /// The client sent these bytes, in which so many requests begin. `Some`: they are to go on as they
+    /// are, with so many messages.
     pub(in crate::proxy) fn on_client(
         &mut self,
         now: Instant,
@@ -169,17 +172,40 @@ impl Exchange {
         messages: u32,
         reporter: &Reporter,
         truth: &mut impl FnMut(&[u8], Origin) -> u32,
-    ) {
+    ) -> Option<u32> {
         if self.deaf {
-            return;
+            return None;
         }
-        let (cuts, opaque) = self.decide(now, data, reporter);
+        let mut cuts = std::mem::take(&mut self.cuts);
+        let opaque = self.decide(now, data, reporter, &mut cuts);
+        let untouched = !opaque
+            && self.swallowed.is_none()
+            && self.last.is_none()
+            && cuts.iter().all(Cut::passes);
+        let straight = untouched && self.up.lets_by(data.len(), cuts.last().map(|cut| cut.end));
+        if !straight {
+            self.take_in(now, data, messages, &mut cuts, opaque, truth);
+        }
+        cuts.clear();
+        self.cuts = cuts;
+        straight.then_some(messages)
+    }
+
+    fn take_in(
+        &mut self,
+        now: Instant,
+        data: &[u8],
+        messages: u32,
+        cuts: &mut Vec<Cut>,
+        opaque: bool,
+        truth: &mut impl FnMut(&[u8], Origin) -> u32,
+    ) {
         let before = self.up.out.len();
         self.up.out.begin(now);
         let mut chunk = self.up.begin(data, cuts.first().map(|cut| cut.start));
         // The request under way may end with the first bytes of this chunk.
         self.settle(now, truth);
-        for cut in cuts {
+        for cut in cuts.drain(..) {
             self.up.next(&mut chunk, cut.fate, cut.end);
             (self.swallowed, self.last) = (cut.ours, cut.last);
             self.settle(now, truth);
@@ -224,9 +250,16 @@ impl Exchange {
         self.last.is_some() || closes
     }
 
-    /// Asks the rules about every request that begins in these bytes.
-    fn decide(&mut self, now: Instant, data: &[u8], reporter: &Reporter) -> (Vec<Cut>, bool) {
-        let (mut cuts, mut opaque, mut over) = (Vec::new(), false, self.is_ending());
+    /// Asks the rules about every request that begins in these bytes. Returns whether the connection
+    /// is no longer understood.
+    fn decide(
+        &mut self,
+        now: Instant,
+        data: &[u8],
+        reporter: &Reporter,
+        cuts: &mut Vec<Cut>,
+    ) -> bool {
+        let (mut opaque, mut over) = (false, self.is_ending());
         let Self { rules, observer, up, down, owed, place, .. } = self;
         let floor = up.at();
         observer.on_request_if(data, now, &mut |event, certain| match event {
@@ -251,7 +284,7 @@ impl Exchange {
                 goes_on
             }
         });
-        (cuts, opaque)
+        opaque
     }
 
     /// The client has ended its stream.
@@ -262,14 +295,14 @@ impl Exchange {
 
     // === replies ===
 
-    /// The server sent these bytes.
+    /// The server sent these bytes. `Some`: they are to go on as they are, with so many messages.
     pub(in crate::proxy) fn on_server(
         &mut self,
         now: Instant,
         data: &[u8],
         reporter: &Reporter,
         truth: &mut impl FnMut(&[u8], Origin) -> u32,
-    ) {
+    ) -> Option<u32> {
         let watching = self.down.is_watching();
         let Self { observer, down, marks, .. } = self;
         let mut opaque = false;
@@ -297,11 +330,14 @@ impl Exchange {
         });
         if !watching {
             self.down.skip(data.len());
-            self.pass(now, Bytes::copy_from_slice(data), truth);
             if opaque {
                 self.up.open();
             }
-            return;
+            if self.down.out.len() == 0 {
+                return Some(truth(data, Origin::Server));
+            }
+            self.pass(now, Bytes::copy_from_slice(data), truth);
+            return None;
         }
         let (marks, mut pieces) =
             (std::mem::take(&mut self.marks), std::mem::take(&mut self.pieces));
@@ -317,6 +353,7 @@ impl Exchange {
         if opaque {
             self.give_up(now, truth);
         }
+        None
     }
 
     /// The server has ended its stream.

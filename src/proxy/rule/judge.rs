@@ -52,6 +52,11 @@ impl Cut {
         }
     }
 
+    /// Whether nothing is done to it, and nothing changes behind it.
+    pub(super) fn passes(&self) -> bool {
+        self.fate == Fate::Pass && self.ours.is_none() && self.last.is_none() && !self.closes
+    }
+
     /// Whether no later request reaches the server.
     pub(super) const fn is_last(&self) -> bool {
         self.last.is_some() || matches!(&self.ours, Some(Ours { what: Stand::Close(_), .. }))

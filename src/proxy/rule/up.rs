@@ -62,6 +62,19 @@ impl Up {
         self.until > self.at
     }
 
+    /// Lets a chunk by of which nothing is to be kept, changed or delayed; the last request that
+    /// begins in it ends at `last`. `false`: it has to be taken in.
+    pub(super) fn lets_by(&mut self, length: usize, last: Option<u64>) -> bool {
+        let end = self.at + length as u64;
+        let known = last.unwrap_or(self.until);
+        let passes = self.fate == Fate::Pass || !self.is_under_way();
+        if !passes || known < end || !self.tail.is_empty() || self.out.len() > 0 {
+            return false;
+        }
+        (self.at, self.until, self.fate) = (end, known, Fate::Pass);
+        true
+    }
+
     /// Takes in bytes in which the first new request starts at `first`.
     pub(super) fn begin(&mut self, data: &[u8], first: Option<u64>) -> Chunk {
         if let Some(first) = first {

@@ -3,6 +3,7 @@
 use super::{Facts, Measure, Reading};
 use crate::base::family::Unit;
 use crate::base::name::NodeIndex;
+use crate::base::time::Offset;
 use crate::event::{BreakerState, Phase};
 use crate::judge::recovery::has_faults;
 use crate::record::NodeGroup;
@@ -47,15 +48,18 @@ pub(super) const OPENS: Measure = Measure {
     unit: Unit::Count,
     counts_breaches: true,
     read: |facts| {
-        let opens = facts.summary.transitions.iter().filter(|change| {
-            change.to == BreakerState::Open
-                && facts.summary.is_in(change.node, facts.nodes)
-                && facts.phase.is_none_or(|phase| {
-                    facts
-                        .summary
-                        .phase(phase)
-                        .is_some_and(|span| span.start <= change.at && change.at < span.end)
-                })
+        let summary = facts.summary;
+        let settled = summary.phase(Phase::Steady).map_or(Offset(0), |phase| phase.start);
+        let asked = |at: Offset| match facts.phase {
+            // The warm-up is not judged.
+            None => at >= settled,
+            Some(phase) => {
+                summary.phase(phase).is_some_and(|span| span.start <= at && at < span.end)
+            }
+        };
+        let opens = summary.transitions.iter().filter(|change| {
+            let wanted = summary.is_in(change.node, facts.nodes) && asked(change.at);
+            change.to == BreakerState::Open && wanted
         });
         Reading::count(opens.count() as u64, facts.offered())
     },
@@ -70,4 +74,34 @@ fn since_fault(facts: &Facts<'_>, time: Option<std::time::Duration>, never: &str
         || Reading::Never { what: format!("the breaker or health check {never}"), samples },
         |time| Reading::Value { value: time.as_secs_f64(), samples },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::event::BreakerState::{Closed, Open};
+    use crate::judge::{Bound, Grade, Objective, judge};
+    use crate::record::NodeGroup;
+    use crate::record::synthetic::{FAULT_MS, Story, usual};
+
+    /// Catches a breaker that opened in the warm-up, which nobody judges, and fails the run; and one
+    /// that opened later and is passed over.
+    #[test]
+    fn openings_count_from_the_steady_phase_on() {
+        let grade = |ms: u64| {
+            let story = Story { breaker: vec![(ms, Closed, Open)], ..Story::default() };
+            let objective = Objective {
+                name: "closed".to_owned(),
+                summary: String::new(),
+                measure: "breaker_opens".to_owned(),
+                phase: None,
+                nodes: NodeGroup::All,
+                bound: Bound::AtMost(0.0),
+                min_samples: 100,
+            };
+            judge(&story.tell(usual), &[objective]).grades[0].grade
+        };
+        assert_eq!(grade(500), Grade::Pass);
+        assert_eq!(grade(3000), Grade::Fail);
+        assert_eq!(grade(FAULT_MS + 1), Grade::Fail);
+    }
 }

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use async_memcached::{AsciiProtocol, Client as Bare};
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group};
 use harness::base::family::{Chosen, Settings};
 use harness::base::name::NodeIndex;
 use harness::base::scope::Scope;
@@ -131,11 +131,69 @@ async fn answer_misses(stream: TcpStream) {
     }
 }
 
-fn whole_call(criterion: &mut Criterion) {
+/// How often both are measured, in turns, and for how long each time.
+const ROUNDS: usize = 60;
+const ROUND: Duration = Duration::from_millis(50);
+
+/// What a call cost in one round, in microseconds.
+#[derive(Clone, Copy)]
+struct Cost {
+    wall: f64,
+    cpu: f64,
+}
+
+/// User and system time of this thread, which runs everything but a real server.
+fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
+/// Calls for one round.
+fn round(runtime: &Runtime, mut call: impl AsyncFnMut()) -> Cost {
+    runtime.block_on(async {
+        let (began, cpu) = (Instant::now(), cpu_time());
+        let mut calls = 0_u32;
+        while began.elapsed() < ROUND {
+            // Asking the time costs too: not after every call.
+            for _ in 0..16 {
+                call().await;
+            }
+            calls += 16;
+        }
+        let each = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(calls);
+        Cost { wall: each(began.elapsed()), cpu: each(cpu_time() - cpu) }
+    })
+}
+
+/// One of the costs.
+type Figure = fn(Cost) -> f64;
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+fn print_overhead(name: &str, pairs: &[(Cost, Cost)]) {
+    println!("get, {name}: {} pairs of rounds", pairs.len());
+    let wall: Figure = |cost| cost.wall;
+    for (what, of) in [("wall", wall), ("user + system", |cost| cost.cpu)] {
+        let bare = median(pairs.iter().map(|pair| of(pair.0)).collect());
+        let ours = median(pairs.iter().map(|pair| of(pair.1)).collect());
+        let more = median(pairs.iter().map(|pair| of(pair.1) - of(pair.0)).collect());
+        let ratio = ours / bare;
+        println!(
+            "  {what:<13} bare {bare:6.2} us, ours {ours:6.2} us, {more:+.2} us, ours/bare {ratio:.3}"
+        );
+    }
+}
+
+/// A get of a key that is there, and of one that is missing, beside the bare crate on the same
+/// server. In turns, so that a drift of the machine meets both; the overhead is the median of what
+/// each pair differs by.
+fn whole_call(rounds: usize) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let server = Answering::start(&runtime);
-    let key = Key::new("user:1:name").expect("a key");
     let dsn = format!("tcp://{}", server.address);
     let mut bare = runtime.block_on(Bare::new(&dsn)).expect("connected");
     let scope = Scope::root("bench", runtime.handle().clone());
@@ -144,36 +202,42 @@ fn whole_call(criterion: &mut Criterion) {
     let servers = [Server::new(server.address.clone()).expect("an address")];
     let client = Client::start(&servers, config, Seed::new(1), Events::ignore(), &scope)
         .expect("good settings");
-
-    let mut group = criterion.benchmark_group("get");
-    group.measurement_time(Duration::from_secs(4));
-    // Side by side twice, so that a drift of the machine shows.
-    for round in ["first", "second"] {
-        group.bench_function(format!("bare crate, {round}"), |bencher| {
-            bencher.iter_custom(|times| {
-                runtime.block_on(async {
-                    let start = Instant::now();
-                    for _ in 0..times {
-                        black_box(bare.get(&key).await.expect("answered"));
-                    }
-                    start.elapsed()
-                })
-            });
-        });
-        group.bench_function(format!("this client, {round}"), |bencher| {
-            bencher.iter_custom(|times| {
-                runtime.block_on(async {
-                    let start = Instant::now();
-                    for _ in 0..times {
-                        black_box(client.get(&key).await.result.expect("answered"));
-                    }
-                    start.elapsed()
-                })
-            });
-        });
+    let (there, missing) = ("user:1:name", "user:2:name");
+    let stored = server.memcached.is_some();
+    if stored {
+        runtime.block_on(bare.set(there, "a name of usual length", None, None)).expect("stored");
     }
-    group.finish();
+    for (name, key) in [("key there", there), ("key missing", missing)] {
+        if key == there && !stored {
+            println!("get, {name}: not measured, there is no memcached on PATH");
+            continue;
+        }
+        let key = Key::new(key).expect("a key");
+        let pairs: Vec<(Cost, Cost)> = (0..rounds)
+            .map(|_| {
+                let theirs = round(&runtime, async || {
+                    black_box(bare.get(&key).await.expect("answered"));
+                });
+                let ours = round(&runtime, async || {
+                    black_box(client.get(&key).await.result.expect("answered"));
+                });
+                (theirs, ours)
+            })
+            .collect();
+        print_overhead(name, &pairs);
+    }
 }
 
-criterion_group!(benches, breaker, placement, whole_call);
-criterion_main!(benches);
+criterion_group!(benches, breaker, placement);
+
+fn main() {
+    benches();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let is_wanted = |argument: &String| argument.starts_with('-') || "get".contains(argument);
+    if arguments.iter().all(is_wanted) {
+        // As criterion has it: cargo says `--bench` when it is to be measured.
+        let is_measured = arguments.iter().any(|argument| argument == "--bench");
+        whole_call(if is_measured { ROUNDS } else { 1 });
+    }
+    Criterion::default().configure_from_args().final_summary();
+}

@@ -26,6 +26,8 @@ use crate::peers;
 pub(crate) const WORKERS: u32 = 100;
 /// How long one measurement lasts.
 pub(crate) const MEASURED: Duration = Duration::from_secs(5);
+/// The largest pool that a client may have for one node.
+const POOL_MAX: usize = 4096;
 /// How often what was recorded is folded, as in a run.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -208,7 +210,7 @@ impl Rig {
     fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::default();
         config.breaker.enabled = self.breaker;
-        config.pool_size = config.pool_size.max(self.workers as usize);
+        config.pool_size = config.pool_size.max(self.workers as usize).min(POOL_MAX);
         if self.stalled || self.workers > WORKERS {
             config.operation_timeout = Duration::from_secs(2);
             config.connect_timeout = Duration::from_secs(2);

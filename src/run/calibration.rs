@@ -352,11 +352,21 @@ mod tests {
         let blind = glance_at(&[], &scope).await.unwrap();
         let seeing = glance(&scope).await.unwrap();
         scope.close(GRACE).await;
-        let p99 = |checks: &[Check]| checks[0].measured.trim_end_matches(" ms").parse::<f64>();
-        assert!(p99(&blind).unwrap() < p99(&seeing).unwrap(), "{blind:?} {seeing:?}");
-        assert!(p99(&seeing).unwrap() >= 80.0, "a stall of 100 ms cannot look shorter: {seeing:?}");
-        for checks in [blind, seeing] {
-            assert!(checks[2..].iter().all(|check| check.pass), "{checks:?}");
+        let p99 = |checks: &[Check]| {
+            let check = checks.iter().find(|check| check.name.starts_with("p99 under")).unwrap();
+            (check.measured.trim_end_matches(" ms").parse::<f64>().unwrap(), check.pass)
+        };
+        let least = GLANCE_P99.0.as_secs_f64() * 1e3;
+        assert!(p99(&seeing).0 >= least, "a stall of 100 ms cannot look shorter: {seeing:?}");
+        // A machine that stood still for that long itself is as good as a stall.
+        let (measured, pass) = p99(&blind);
+        assert!(measured >= least || !pass, "{blind:?}");
+        // How fast anything was is the machine's; what was counted is not.
+        for name in ["operations with an outcome", "requests on the wire", "errors and wrong data"]
+        {
+            for checks in [&blind, &seeing] {
+                assert!(checks.iter().any(|check| check.name == name && check.pass), "{checks:?}");
+            }
         }
     }
 

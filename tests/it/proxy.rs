@@ -387,6 +387,7 @@ async fn removing_timeout_closes_what_it_cut() {
     let (mut client, mut server) = world.connect(address).await;
     world.add("timeout", Stream::Downstream, &[]).await;
     server.write_all(b"lost").await.unwrap();
+    world.until(|tap| tap.bytes_from_servers == 4).await;
     world.proxies.remove_toxic("p", "timeout").await.unwrap();
     assert_eq!(rest(&mut client).await.unwrap(), b"");
     world.end().await;

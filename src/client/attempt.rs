@@ -18,19 +18,22 @@ use crate::event::{CloseCause, ErrorClass};
 pub(super) struct Reached<R> {
     pub(super) reply: R,
     pub(super) late: bool,
+    /// When it was there.
+    pub(super) at: Instant,
 }
 
 impl Node {
-    /// One attempt: a connection and an exchange on it, with the checks around it, within one deadline.
+    /// One attempt, asked for at `asked`: a connection and an exchange on it, with the checks around
+    /// it, within one deadline.
     pub(super) async fn attempt<C: Command>(
         &self,
         command: &C,
         want: Want,
+        asked: Instant,
         trace: &mut Trace,
     ) -> Result<Reached<C::Reply>, Missed> {
         trace.attempts += 1;
-        let asked = Instant::now();
-        let lease = self.fit_lease(command, want, trace).await;
+        let lease = self.fit_lease(command, want, asked, trace).await;
         let sent = Instant::now();
         trace.connection_wait += sent.saturating_duration_since(asked);
         let mut lease = lease?;
@@ -39,9 +42,10 @@ impl Node {
         let reused = lease.idle_for().is_some();
         match self.exchange(command, &mut lease, trace).await {
             Ok(reply) => {
-                let late = Instant::now() >= self.deadline(&lease);
-                lease.keep();
-                Ok(Reached { reply, late })
+                let at = Instant::now();
+                let late = at >= self.deadline(&lease);
+                lease.keep(at);
+                Ok(Reached { reply, late, at })
             }
             Err(trouble) => {
                 let trouble = self.look_behind::<C>(trouble, &mut lease, trace).await;
@@ -49,7 +53,7 @@ impl Node {
                     Some(cause) => lease.close(cause),
                     None => {
                         trace.served_by = Some(self.index);
-                        lease.keep();
+                        lease.keep(Instant::now());
                     }
                 }
                 Err(Missed::Failed { trouble, reused })
@@ -63,9 +67,10 @@ impl Node {
         &self,
         command: &C,
         want: Want,
+        asked: Instant,
         trace: &mut Trace,
     ) -> Result<Lease<'_>, Missed> {
-        let mut lease = self.lease(want).await?;
+        let mut lease = self.lease(want, asked).await?;
         if command.manner(lease.standing()) == Manner::Checked {
             if let Err(trouble) = self.check(&mut lease, trace).await {
                 // An error line to the check as well: the request that names itself will tell.
@@ -117,10 +122,10 @@ impl Node {
         lease.since() + self.around.config.operation_timeout
     }
 
-    async fn lease(&self, want: Want) -> Result<Lease<'_>, Missed> {
+    async fn lease(&self, want: Want, asked: Instant) -> Result<Lease<'_>, Missed> {
         let unconnected =
             |class| Missed::Unconnected { class, local: class == ErrorClass::NoConnection };
-        self.pool.lease(want).await.map_err(unconnected)
+        self.pool.lease(want, asked).await.map_err(unconnected)
     }
 
     fn may_be_stale(&self, lease: &Lease<'_>) -> bool {
@@ -137,7 +142,7 @@ impl Node {
             let trouble = Trouble { fate: Fate::NotApplied, ..trouble };
             return Err(Missed::Failed { trouble, reused });
         }
-        self.lease(Want::Fresh).await
+        self.lease(Want::Fresh, Instant::now()).await
     }
 
     /// Writes and reads within the deadline, and notes what the answer proves. When the deadline

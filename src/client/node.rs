@@ -98,8 +98,9 @@ impl Node {
         if !self.connection_available() {
             return Err(Failure::Shed);
         }
-        let permit = self.breaker.permit(Instant::now()).ok_or(Failure::Shed)?;
-        let mut missed = match self.attempt(command, Want::Any, trace).await {
+        let asked = Instant::now();
+        let permit = self.breaker.permit(asked).ok_or(Failure::Shed)?;
+        let mut missed = match self.attempt(command, Want::Any, asked, trace).await {
             Ok(reached) => return Ok(self.answered(permit, trace, reached)),
             Err(missed) => missed,
         };
@@ -107,7 +108,7 @@ impl Node {
         let mut sent_before = false;
         if self.around.config.retry_stale && missed.is_stale(C::EFFECT) {
             sent_before = missed.may_be_applied(C::EFFECT);
-            missed = match self.attempt(command, Want::Fresh, trace).await {
+            missed = match self.attempt(command, Want::Fresh, Instant::now(), trace).await {
                 Ok(reached) => return Ok(self.answered(permit, trace, reached)),
                 Err(missed) => missed,
             };
@@ -125,23 +126,28 @@ impl Node {
         self: &Arc<Self>,
         permit: Permit<'_>,
         trace: &mut Trace,
-        Reached { reply, late }: Reached<R>,
+        Reached { reply, late, at }: Reached<R>,
     ) -> R {
         trace.served_by = Some(self.index);
-        self.weigh(permit, if late { Verdict::Failed } else { Verdict::Answered }, late);
+        self.weigh(at, permit, if late { Verdict::Failed } else { Verdict::Answered }, late);
         reply
     }
 
     /// Hands in the verdict on a miss.
     fn judge(self: &Arc<Self>, permit: Permit<'_>, missed: Missed) {
         if let Some(verdict) = missed.verdict() {
-            self.weigh(permit, verdict, missed.is_timeout());
+            self.weigh(Instant::now(), permit, verdict, missed.is_timeout());
         }
     }
 
     /// Hands in a verdict, and gives the node up when that is due.
-    fn weigh(self: &Arc<Self>, permit: Permit<'_>, verdict: Verdict, is_timeout: bool) {
-        let now = Instant::now();
+    fn weigh(
+        self: &Arc<Self>,
+        now: Instant,
+        permit: Permit<'_>,
+        verdict: Verdict,
+        is_timeout: bool,
+    ) {
         let Recorded { failures_in_a_row, row_lasted, opened } = permit.judge(verdict, now);
         if verdict == Verdict::Answered {
             return;
@@ -196,7 +202,7 @@ impl Node {
     /// A round trip on a new connection, which stays in the pool when it succeeds. It asks no
     /// permit and judges nothing.
     pub(super) async fn reach(&self, trace: &mut Trace) -> Result<(), ErrorClass> {
-        match self.attempt(&Ping, Want::Fresh, trace).await {
+        match self.attempt(&Ping, Want::Fresh, Instant::now(), trace).await {
             Ok(Reached { .. }) => {
                 trace.served_by = Some(self.index);
                 Ok(())

@@ -29,7 +29,8 @@ pub(super) struct Pool {
     endpoint: Endpoint,
     limits: Limits,
     permits: Semaphore,
-    idle: Mutex<Vec<Connection>>,
+    #[expect(clippy::vec_box, reason = "a connection is large, and each call moves it four times")]
+    idle: Mutex<Vec<Box<Connection>>>,
     /// How often the node was given up. Connections of an earlier count are never used again.
     generation: AtomicU64,
     shut: AtomicBool,
@@ -60,7 +61,7 @@ pub(super) enum Want {
 #[must_use = "a lease that is dropped closes its connection"]
 pub(super) struct Lease<'a> {
     pool: &'a Pool,
-    connection: Option<Connection>,
+    connection: Option<Box<Connection>>,
     /// How long it had been idle; `None` for a new one.
     idle_for: Option<Duration>,
     /// When it was lent.
@@ -95,10 +96,12 @@ impl Pool {
         })
     }
 
-    /// A connection, or the class of why there is none.
-    pub(super) async fn lease(&self, want: Want) -> Result<Lease<'_>, ErrorClass> {
-        let permit = self.permit().await?;
-        let now = Instant::now();
+    /// A connection, asked for at `asked`, or the class of why there is none.
+    pub(super) async fn lease(&self, want: Want, asked: Instant) -> Result<Lease<'_>, ErrorClass> {
+        let (permit, now) = match self.permits.try_acquire() {
+            Ok(permit) => (permit, asked),
+            Err(_) => (self.permit().await?, Instant::now()),
+        };
         if want == Want::Any
             && let Some(connection) = self.warmest(now)
         {
@@ -115,9 +118,6 @@ impl Pool {
     }
 
     async fn permit(&self) -> Result<SemaphorePermit<'_>, ErrorClass> {
-        if let Ok(permit) = self.permits.try_acquire() {
-            return Ok(permit);
-        }
         match timeout(self.limits.wait, self.permits.acquire()).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => Err(ErrorClass::NoConnection),
@@ -125,7 +125,7 @@ impl Pool {
     }
 
     /// Takes the connection that was used last, closing what has ended on the way.
-    fn warmest(&self, now: Instant) -> Option<Connection> {
+    fn warmest(&self, now: Instant) -> Option<Box<Connection>> {
         loop {
             let connection = self.idle.lock().pop()?;
             match self.end_of(&connection, now) {
@@ -164,18 +164,17 @@ impl Pool {
         }
     }
 
-    async fn dial(&self) -> Result<Connection, ErrorClass> {
+    async fn dial(&self) -> Result<Box<Connection>, ErrorClass> {
         let generation = self.generation.load(Ordering::Acquire);
         let link = self.endpoint.dial(self.limits.connect).await?;
         let id = self.counts.opened();
         let now = Instant::now();
         let ends = self.limits.lifetime.map(|lifetime| now + spread(lifetime, id));
         let standing = Standing::default();
-        Ok(Connection { link, standing, id, generation, ends, idle_since: now })
+        Ok(Box::new(Connection { link, standing, id, generation, ends, idle_since: now }))
     }
 
-    fn keep(&self, mut connection: Connection) {
-        let now = Instant::now();
+    fn keep(&self, mut connection: Box<Connection>, now: Instant) {
         connection.idle_since = now;
         match self.end_of(&connection, now) {
             Some(cause) => self.close(connection, cause),
@@ -188,7 +187,7 @@ impl Pool {
         }
     }
 
-    fn close(&self, connection: Connection, cause: CloseCause) {
+    fn close(&self, connection: Box<Connection>, cause: CloseCause) {
         drop(connection);
         self.counts.closed(cause);
         if cause.is_poison() {
@@ -279,11 +278,11 @@ impl Lease<'_> {
         self.since
     }
 
-    /// Gives it back: the exchange ended with a complete reply.
-    pub(super) fn keep(mut self) {
+    /// Gives it back: the exchange has ended, now, with a complete reply.
+    pub(super) fn keep(mut self, now: Instant) {
         if let Some(connection) = self.connection.take() {
             self.pool.counts.returned();
-            self.pool.keep(connection);
+            self.pool.keep(connection, now);
         }
     }
 
@@ -298,7 +297,8 @@ impl Lease<'_> {
             #[cfg(test)]
             if cause == CloseCause::Timeout && self.pool.endpoint.is_careless() {
                 let standing = Standing::default();
-                return self.pool.keep(Connection { standing, ..connection });
+                let connection = Box::new(Connection { standing, ..*connection });
+                return self.pool.keep(connection, Instant::now());
             }
             self.pool.close(connection, cause);
         }

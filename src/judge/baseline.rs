@@ -67,9 +67,7 @@ impl Baseline {
             slow_us: (SLOW_FACTOR * p99).max(p99 + SLOW_MARGIN_US),
         })
     }
-}
 
-impl Baseline {
     /// How many of these reads would have been hits before the fault; 0 while chance explains it.
     pub(crate) fn missing_hits(&self, counts: &Counts) -> u64 {
         let (hits, reads) = (counts.of(Outcome::Hit), counts.reads());

@@ -140,7 +140,7 @@ pub(crate) fn stalled_opens(summary: &Summary, node: NodeIndex) -> u64 {
 
 fn unexcused_opens(summary: &Summary, node: NodeIndex) -> impl Iterator<Item = &Transition> {
     let grace = summary.config.operation_timeout * 2;
-    let settled = summary.phase(Phase::Steady).map_or(Offset(0), |phase| phase.start);
+    let settled = summary.settled();
     let excused = move |at: Offset| {
         summary.faults_on(node).any(|fault| {
             let begun = fault.applied.is_some_and(|applied| applied <= at.plus(APPLYING));

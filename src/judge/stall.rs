@@ -55,7 +55,7 @@ pub(super) fn opened_breaker(summary: &Summary, at: Offset) -> bool {
 /// for stalls in the warm-up, which is not judged.
 pub(super) fn stale_reads(summary: &Summary) -> u64 {
     let timeout = summary.config.operation_timeout;
-    let settled = summary.phase(Phase::Steady).map_or(Offset(0), |phase| phase.start);
+    let settled = summary.settled();
     let writes = summary.inputs.data.late_writes.iter().filter(|write| {
         let ended = write.begun.plus(timeout * 2);
         let broken = summary.faults_on(write.node).any(|fault| {

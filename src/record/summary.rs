@@ -142,6 +142,12 @@ impl Summary {
         self.phases.iter().find(|known| known.phase == phase)
     }
 
+    /// When the steady phase began: the warm-up before it is not judged.
+    #[must_use]
+    pub fn settled(&self) -> Offset {
+        self.phase(Phase::Steady).map_or(Offset(0), |phase| phase.start)
+    }
+
     /// The figures of a group of nodes in one phase, or in every phase after the warm-up.
     #[must_use]
     pub fn tally(&self, phase: Option<Phase>, group: NodeGroup) -> Tally {

@@ -49,7 +49,7 @@ pub(super) const OPENS: Measure = Measure {
     counts_breaches: true,
     read: |facts| {
         let summary = facts.summary;
-        let settled = summary.phase(Phase::Steady).map_or(Offset(0), |phase| phase.start);
+        let settled = summary.settled();
         let asked = |at: Offset| match facts.phase {
             // The warm-up is not judged.
             None => at >= settled,

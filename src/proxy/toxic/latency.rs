@@ -6,10 +6,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use rand::RngExt;
 use tokio::time::Instant;
 
-use super::spec::time;
+use super::spec::{JITTER, jittered, time};
 use super::{Toxic, ToxicSpec};
 use crate::base::family::{Kind, Setting, Unit};
 use crate::base::seed::Stream;
@@ -25,12 +24,7 @@ pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
             default: Some("0ms"),
             summary: "the delay",
         },
-        Setting {
-            name: "jitter",
-            unit: Unit::Milliseconds,
-            default: Some("0ms"),
-            summary: "drawn evenly from minus to plus this and added to the delay",
-        },
+        JITTER,
     ],
     build: |settings| {
         Ok(Box::new(Spec {
@@ -60,11 +54,7 @@ struct Latency {
 
 impl Latency {
     fn delay(&mut self) -> Duration {
-        if self.spec.jitter.is_zero() {
-            return self.spec.latency;
-        }
-        let jitter = self.spec.jitter.mul_f64(2.0 * self.draws.random::<f64>());
-        (self.spec.latency + jitter).saturating_sub(self.spec.jitter)
+        jittered(self.spec.latency, self.spec.jitter, &mut self.draws)
     }
 }
 

@@ -7,10 +7,9 @@
 
 use std::time::Duration;
 
-use rand::RngExt;
 use tokio::time::Instant;
 
-use super::spec::time;
+use super::spec::{JITTER, jittered, time};
 use super::{Age, Toxic, ToxicSpec, pass_through};
 use crate::base::family::{Kind, Setting, Unit};
 use crate::base::seed::Stream;
@@ -25,12 +24,7 @@ pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
             default: None,
             summary: "how long, from the moment at which the connection was accepted",
         },
-        Setting {
-            name: "jitter",
-            unit: Unit::Milliseconds,
-            default: Some("0ms"),
-            summary: "drawn evenly from minus to plus this and added to the delay",
-        },
+        JITTER,
     ],
     build: |settings| {
         Ok(Box::new(Spec {
@@ -52,8 +46,7 @@ impl ToxicSpec for Spec {
     }
 
     fn connect_delay(&self, draws: &mut Stream) -> Duration {
-        let jitter = self.jitter.mul_f64(2.0 * draws.random::<f64>());
-        self.delay.saturating_add(jitter).saturating_sub(self.jitter)
+        jittered(self.delay, self.jitter, draws)
     }
 
     /// It is over before there are any bytes.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rand::RngExt;
 use tokio::time::Instant;
 
-use crate::base::family::{SettingError, Settings, Unit};
+use crate::base::family::{Setting, SettingError, Settings, Unit};
 use crate::base::seed::Stream;
 use crate::proxy::outbox::Outbox;
 use crate::proxy::rule::RuleSpec;
@@ -137,6 +138,23 @@ pub(in crate::proxy) fn time(
     let scale = if unit == Unit::Microseconds { 1e-6 } else { 1e-3 };
     let seconds = (settings.number(name)? * scale).max(0.0);
     Ok(Duration::try_from_secs_f64(seconds).unwrap_or(TIME_MAX).min(TIME_MAX))
+}
+
+/// The setting that [`jittered`] draws with.
+pub(super) const JITTER: Setting = Setting {
+    name: "jitter",
+    unit: Unit::Milliseconds,
+    default: Some("0ms"),
+    summary: "drawn evenly from minus to plus this and added to the delay",
+};
+
+/// `delay` with up to `jitter` less or more, drawn evenly. Without jitter nothing is drawn.
+pub(super) fn jittered(delay: Duration, jitter: Duration, draws: &mut Stream) -> Duration {
+    if jitter.is_zero() {
+        return delay;
+    }
+    let more = jitter.mul_f64(2.0 * draws.random::<f64>());
+    delay.saturating_add(more).saturating_sub(jitter)
 }
 
 /// A size setting as Toxiproxy takes it: below zero is zero.

@@ -5,6 +5,7 @@
 
 use std::hint::black_box;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_memcached::{AsciiProtocol, Client as Bare};
@@ -15,12 +16,13 @@ use harness::base::scope::Scope;
 use harness::base::seed::Seed;
 use harness::client::breaker::{Breaker, Verdict};
 use harness::client::selector::{KeyHash, Member, SELECTORS, Selector};
-use harness::client::{BreakerConfig, Client, ClientConfig, Server};
+use harness::client::{BreakerConfig, Client, ClientConfig, Server, Ttl};
 use harness::event::Events;
 use harness::wire::key::Key;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 fn breaker(criterion: &mut Criterion) {
@@ -135,6 +137,48 @@ async fn answer_misses(stream: TcpStream) {
 const ROUNDS: usize = 60;
 const ROUND: Duration = Duration::from_millis(50);
 
+/// Keys asked in turn. A client is seldom asked for one key twice in a row, and then it asks in a form
+/// whose answer names the request, which costs it and the server more; the same after a miss. So each
+/// of the three is measured.
+const KEYS: usize = 64;
+
+/// How many callers there are at a time. One alone waits for the server and the processor's sleep
+/// in every call; of many, as in a busy service, there is always one that can go on.
+const CALLERS: [usize; 2] = [1, 32];
+
+/// What asks.
+enum Caller {
+    Bare(Bare),
+    Ours(Client),
+}
+
+impl Caller {
+    async fn get(&mut self, key: &Key) {
+        match self {
+            Self::Bare(bare) => {
+                black_box(bare.get(key).await.expect("answered"));
+            }
+            Self::Ours(client) => {
+                black_box(client.get(key).await.result.expect("answered"));
+            }
+        }
+    }
+
+    /// Asks until `end` for one key after the other, and says how often.
+    async fn ask(mut self, keys: Arc<[Key]>, first: usize, end: Instant) -> (Self, u32) {
+        let mut calls = 0_u32;
+        let mut keys = keys.iter().cycle().skip(first);
+        while Instant::now() < end {
+            // Asking the time costs too: not after every call.
+            for key in keys.by_ref().take(16) {
+                self.get(key).await;
+            }
+            calls += 16;
+        }
+        (self, calls)
+    }
+}
+
 /// What a call cost in one round, in microseconds.
 #[derive(Clone, Copy)]
 struct Cost {
@@ -148,17 +192,18 @@ fn cpu_time() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
-/// Calls for one round.
-fn round(runtime: &Runtime, mut call: impl AsyncFnMut()) -> Cost {
+/// Calls of all `callers` for one round.
+fn round(runtime: &Runtime, callers: &mut Vec<Caller>, keys: &Arc<[Key]>) -> Cost {
     runtime.block_on(async {
         let (began, cpu) = (Instant::now(), cpu_time());
-        let mut calls = 0_u32;
-        while began.elapsed() < ROUND {
-            // Asking the time costs too: not after every call.
-            for _ in 0..16 {
-                call().await;
-            }
-            calls += 16;
+        let mut running = JoinSet::new();
+        for (turn, caller) in callers.drain(..).enumerate() {
+            running.spawn(caller.ask(Arc::clone(keys), turn, began + ROUND));
+        }
+        let mut calls = 0;
+        for (caller, each) in running.join_all().await {
+            callers.push(caller);
+            calls += each;
         }
         let each = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(calls);
         Cost { wall: each(began.elapsed()), cpu: each(cpu_time() - cpu) }
@@ -187,44 +232,75 @@ fn print_overhead(name: &str, pairs: &[(Cost, Cost)]) {
     }
 }
 
-/// A get of a key that is there, and of one that is missing, beside the bare crate on the same
-/// server. In turns, so that a drift of the machine meets both; the overhead is the median of what
-/// each pair differs by.
-fn whole_call(rounds: usize) {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let server = Answering::start(&runtime);
-    let dsn = format!("tcp://{}", server.address);
-    let mut bare = runtime.block_on(Bare::new(&dsn)).expect("connected");
-    let scope = Scope::root("bench", runtime.handle().clone());
-    let config =
-        ClientConfig { operation_timeout: Duration::from_secs(5), ..ClientConfig::default() };
-    let servers = [Server::new(server.address.clone()).expect("an address")];
-    let client = Client::start(&servers, config, Seed::new(1), Events::ignore(), &scope)
-        .expect("good settings");
-    let (there, missing) = ("user:1:name", "user:2:name");
-    let stored = server.memcached.is_some();
-    if stored {
-        runtime.block_on(bare.set(there, "a name of usual length", None, None)).expect("stored");
-    }
-    for (name, key) in [("key there", there), ("key missing", missing)] {
-        if key == there && !stored {
-            println!("get, {name}: not measured, there is no memcached on PATH");
-            continue;
+/// Both clients of one server, and its keys.
+struct Pair {
+    runtime: Runtime,
+    address: String,
+    client: Client,
+    there: Option<Arc<[Key]>>,
+    missing: Arc<[Key]>,
+    _server: Answering,
+    _scope: Scope,
+}
+
+impl Pair {
+    fn start() -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let server = Answering::start(&runtime);
+        let address = server.address.clone();
+        let scope = Scope::root("bench", runtime.handle().clone());
+        let config = ClientConfig {
+            operation_timeout: Duration::from_secs(5),
+            pool_size: CALLERS[1],
+            ..ClientConfig::default()
+        };
+        let servers = [Server::new(address.clone()).expect("an address")];
+        let client = Client::start(&servers, config, Seed::new(1), Events::ignore(), &scope)
+            .expect("good settings");
+        let name_of = |user: usize| Key::new(format!("user:{user}:name")).expect("a key");
+        let there: Arc<[Key]> = (0..KEYS).map(name_of).collect();
+        let missing = (KEYS..2 * KEYS).map(name_of).collect();
+        let is_real = server.memcached.is_some();
+        if is_real {
+            let never = Ttl::Never;
+            for key in there.iter() {
+                let stored = client.set(key, b"a name of usual length", never);
+                runtime.block_on(stored).result.expect("stored");
+            }
         }
-        let key = Key::new(key).expect("a key");
-        let pairs: Vec<(Cost, Cost)> = (0..rounds)
-            .map(|_| {
-                let theirs = round(&runtime, async || {
-                    black_box(bare.get(&key).await.expect("answered"));
-                });
-                let ours = round(&runtime, async || {
-                    black_box(client.get(&key).await.result.expect("answered"));
-                });
-                (theirs, ours)
-            })
+        let there = is_real.then_some(there);
+        Self { runtime, address, client, there, missing, _server: server, _scope: scope }
+    }
+
+    /// Gets in turns, so that a drift of the machine meets both; the overhead is the median of what
+    /// each pair of rounds differs by.
+    fn compare(&self, name: &str, keys: &Arc<[Key]>, callers: usize, rounds: usize) {
+        let dsn = format!("tcp://{}", self.address);
+        let mut bare: Vec<Caller> = (0..callers)
+            .map(|_| Caller::Bare(self.runtime.block_on(Bare::new(&dsn)).expect("connected")))
             .collect();
-        print_overhead(name, &pairs);
+        let mut ours: Vec<Caller> =
+            (0..callers).map(|_| Caller::Ours(self.client.clone())).collect();
+        let pairs: Vec<(Cost, Cost)> = (0..rounds)
+            .map(|_| (round(&self.runtime, &mut bare, keys), round(&self.runtime, &mut ours, keys)))
+            .collect();
+        print_overhead(&format!("{name}, callers {callers}"), &pairs);
+    }
+}
+
+/// Gets beside the bare crate on the same server.
+fn whole_call(rounds: usize) {
+    let pair = Pair::start();
+    for callers in CALLERS {
+        if let Some(keys) = &pair.there {
+            pair.compare("keys that are there", keys, callers, rounds);
+            let one = keys[..1].into();
+            pair.compare("always the same key", &one, callers, rounds);
+        } else {
+            println!("get, keys that are there: not measured, there is no memcached on PATH");
+        }
+        pair.compare("keys that are missing", &pair.missing, callers, rounds);
     }
 }
 

@@ -168,19 +168,19 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let now = self.ledger.clock.now();
-        let mut spare = self.ledger.spare.lock();
         let (operation, home, outcome) = match self.state {
+            // The usual end: the workers must not meet at the spare sampler.
             State::Closed => return,
             State::Taken { operation, home } => (operation, home, Outcome::Hung),
             State::Waiting => {
-                let Draft { operation, home, .. } = spare.drafter.draw();
+                let Draft { operation, home, .. } = self.ledger.spare.lock().drafter.draw();
                 (operation, home, Outcome::LostSlot)
             }
         };
+        let now = self.ledger.clock.now();
         self.ledger.count(outcome);
         let issued = if outcome == Outcome::LostSlot { now } else { self.issued };
-        (spare.sampler)(&Sample {
+        (self.ledger.spare.lock().sampler)(&Sample {
             operation,
             home,
             served_by: None,

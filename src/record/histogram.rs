@@ -1,11 +1,12 @@
 //! Latencies of one class: a histogram in microseconds with the exact ends and sum beside it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
+use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer, V2Serializer};
 use serde::{Deserialize, Serialize};
 
 /// The highest latency that a histogram tells apart; what is longer counts as this, and is counted
@@ -15,15 +16,62 @@ pub(crate) const HIGHEST_US: u64 = 60_000_000;
 /// Significant digits: 0.1 % of the value.
 const DIGITS: u8 = 3;
 
-/// Latencies. Empty until the first one, and 136 KiB from then on.
+/// Latencies. Empty until the first one, 136 KiB from then on, and a few KiB once packed.
 #[derive(Clone, Debug, Default)]
 pub struct Latency {
-    histogram: Option<Box<Histogram<u64>>>,
+    buckets: Buckets,
     min: Duration,
     max: Duration,
     sum: Duration,
     count: u64,
     clamped: u64,
+}
+
+/// How many latencies fell into which bucket.
+#[derive(Clone, Debug, Default)]
+struct Buckets {
+    open: Option<Box<Histogram<u64>>>,
+    /// HDR V2, instead of `open` when nothing more is expected.
+    packed: Option<Box<[u8]>>,
+}
+
+impl Buckets {
+    /// The histogram to record in.
+    fn open(&mut self) -> &mut Histogram<u64> {
+        let packed = &mut self.packed;
+        self.open.get_or_insert_with(|| {
+            Box::new(packed.take().map_or_else(new_histogram, |bytes| unpacked(&bytes)))
+        })
+    }
+
+    /// The histogram to look at; `None` when there is none.
+    fn read(&self) -> Option<Cow<'_, Histogram<u64>>> {
+        match &self.packed {
+            Some(bytes) => Some(Cow::Owned(unpacked(bytes))),
+            None => self.open.as_deref().map(Cow::Borrowed),
+        }
+    }
+
+    fn pack(&mut self) {
+        let Some(histogram) = &self.open else { return };
+        let mut bytes = Vec::new();
+        // It stays as it is when it cannot be written, which takes counts beyond 2^63.
+        if V2Serializer::new().serialize(histogram, &mut bytes).is_ok() {
+            *self = Self { open: None, packed: Some(bytes.into_boxed_slice()) };
+        }
+    }
+
+    /// Forgets everything and keeps the memory.
+    fn clear(&mut self) {
+        self.packed = None;
+        if let Some(histogram) = &mut self.open {
+            histogram.reset();
+        }
+    }
+}
+
+fn unpacked(mut bytes: &[u8]) -> Histogram<u64> {
+    Deserializer::new().deserialize(&mut bytes).expect("a histogram reads what it has written")
 }
 
 /// Percentiles as reports show them, in microseconds. `null`: nothing was measured.
@@ -48,10 +96,9 @@ pub struct LatencyUs {
 impl Latency {
     /// Adds one.
     pub fn record(&mut self, latency: Duration) {
-        let histogram = self.histogram.get_or_insert_with(|| Box::new(new_histogram()));
         let us = micros(latency);
         self.clamped += u64::from(us > HIGHEST_US);
-        histogram.saturating_record(us.min(HIGHEST_US));
+        self.buckets.open().saturating_record(us.min(HIGHEST_US));
         self.min = if self.count == 0 { latency } else { self.min.min(latency) };
         self.max = self.max.max(latency);
         self.sum = self.sum.saturating_add(latency);
@@ -60,9 +107,8 @@ impl Latency {
 
     /// Adds all of `other`.
     pub fn merge(&mut self, other: &Self) {
-        let Some(theirs) = &other.histogram else { return };
-        let ours = self.histogram.get_or_insert_with(|| Box::new(new_histogram()));
-        ours.add(&**theirs).expect("every latency histogram has the same bounds");
+        let Some(theirs) = other.buckets.read() else { return };
+        self.buckets.open().add(&*theirs).expect("every latency histogram has the same bounds");
         self.min = if self.count == 0 { other.min } else { self.min.min(other.min) };
         self.max = self.max.max(other.max);
         self.sum = self.sum.saturating_add(other.sum);
@@ -72,11 +118,14 @@ impl Latency {
 
     /// Forgets everything and keeps the memory.
     pub fn clear(&mut self) {
-        let histogram = self.histogram.take().map(|mut histogram| {
-            histogram.reset();
-            histogram
-        });
-        *self = Self { histogram, ..Self::default() };
+        let mut buckets = std::mem::take(&mut self.buckets);
+        buckets.clear();
+        *self = Self { buckets, ..Self::default() };
+    }
+
+    /// Keeps the same in a twentieth of the memory or less. What is added later unpacks it.
+    pub fn pack(&mut self) {
+        self.buckets.pack();
     }
 
     /// How many were added.
@@ -104,7 +153,7 @@ impl Latency {
         if self.count == 0 {
             return None;
         }
-        let value = self.histogram.as_ref()?.value_at_quantile(quantile);
+        let value = self.buckets.read()?.value_at_quantile(quantile);
         Some(value.clamp(micros(self.min), micros(self.max)))
     }
 
@@ -128,10 +177,10 @@ impl Latency {
     /// HDR V2 deflate in base64, the text form of every HdrHistogram tool; `None` when empty.
     #[must_use]
     pub fn to_base64(&self) -> Option<String> {
-        let histogram = self.histogram.as_ref().filter(|_| self.count > 0)?;
+        let histogram = self.buckets.read().filter(|_| self.count > 0)?;
         let mut bytes = Vec::new();
         // Writing into a Vec cannot fail, and the counts fit: nothing else can go wrong.
-        V2DeflateSerializer::new().serialize(histogram, &mut bytes).ok()?;
+        V2DeflateSerializer::new().serialize(&histogram, &mut bytes).ok()?;
         Some(STANDARD.encode(bytes))
     }
 }
@@ -147,7 +196,6 @@ fn new_histogram() -> Histogram<u64> {
 
 #[cfg(test)]
 mod tests {
-    use hdrhistogram::serialization::Deserializer;
     use proptest::prelude::*;
 
     use super::*;
@@ -191,6 +239,29 @@ mod tests {
         assert_eq!(histogram.figures().max, Some(3));
     }
 
+    /// Catches a packed histogram that is not small, that counts anew from nothing, or that keeps
+    /// what is cleared.
+    #[test]
+    fn packing_changes_the_size_alone() {
+        let mut histogram = of(&(0..20_000).map(|us| us * us % 90_001).collect::<Vec<_>>());
+        let open = histogram.clone();
+        histogram.pack();
+        let packed = histogram.buckets.packed.as_ref().unwrap().len();
+        assert!(histogram.buckets.open.is_none() && packed < 10_000, "{packed}");
+        assert_eq!(
+            (histogram.figures(), histogram.to_base64()),
+            (open.figures(), open.to_base64())
+        );
+        histogram.record(Duration::from_micros(95_000));
+        assert_eq!((histogram.figures().max, histogram.figures().count), (Some(95_000), 20_001));
+        histogram.pack();
+        histogram.clear();
+        assert_eq!(histogram.figures(), LatencyUs::default());
+        let mut nothing = Latency::default();
+        nothing.pack();
+        assert_eq!(nothing.figures(), LatencyUs::default());
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
@@ -214,11 +285,17 @@ mod tests {
         fn parts_merge_to_the_whole(
             values in proptest::collection::vec(0_u64..100_000_000, 1..200),
             cut in 0_usize..200,
+            packed in proptest::array::uniform2(proptest::bool::ANY),
         ) {
             let cut = cut.min(values.len());
             let (left, right) = values.split_at(cut);
-            let mut merged = of(left);
-            merged.merge(&of(right));
+            let [mut merged, mut other] = [of(left), of(right)];
+            for (latency, packed) in [&mut merged, &mut other].into_iter().zip(packed) {
+                if packed {
+                    latency.pack();
+                }
+            }
+            merged.merge(&other);
             let whole = of(&values);
             prop_assert_eq!(merged.figures(), whole.figures());
             prop_assert_eq!(merged.clamped(), whole.clamped());

@@ -20,6 +20,7 @@ mod histogram;
 mod inputs;
 mod interval;
 pub mod journal;
+mod packed;
 mod phase;
 mod recorder;
 mod series;

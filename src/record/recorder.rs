@@ -21,6 +21,10 @@ const EVENTS_MAX: usize = 4096;
 /// Breaker transitions kept. Later ones are counted.
 const TRANSITIONS_MAX: usize = 4096;
 
+/// How long after the end of a phase its figures stay open for operations that were due in it and take
+/// long. A later one is counted all the same.
+const STRAGGLERS: Duration = Duration::from_secs(10);
+
 /// What share of the operation timeout counts as nearly all of it.
 const NEARLY_TIMED_OUT: f64 = 0.9;
 
@@ -83,6 +87,15 @@ impl Totals {
     /// Looks up where the phases are now. Before every round of folding.
     pub(super) fn refresh(&mut self) {
         self.spans = self.phases.spans();
+    }
+
+    /// Packs the figures of phases that are over.
+    fn pack(&mut self, now: Offset) {
+        for span in &self.spans {
+            if span.end.is_some_and(|end| end.plus(STRAGGLERS) <= now) {
+                self.nodes[span.phase as usize].iter_mut().for_each(NodePhase::pack);
+            }
+        }
     }
 
     pub(super) fn add(&mut self, sample: &Sample) {
@@ -184,7 +197,9 @@ impl Recorder {
             length,
             open_loop: self.inner.config.open_loop,
         };
-        interval::take(frame, &mut self.inner.totals.lock().current, live)
+        let mut totals = self.inner.totals.lock();
+        totals.pack(now);
+        interval::take(frame, &mut totals.current, live)
     }
 
     fn drain(&self) {
@@ -318,6 +333,29 @@ mod tests {
     fn live(opened: u64) -> NodeLive {
         let connections = Connections { open: 2, opened, ..Connections::default() };
         NodeLive { connections, breaker: BreakerState::Closed, active_faults: Vec::new() }
+    }
+
+    /// Catches figures that a finished phase loses when it is packed, and a straggler that is not
+    /// counted any more.
+    #[test]
+    fn a_phase_that_is_over_keeps_its_figures() {
+        let of_warmup = |late: &[u64]| {
+            let recorder = recorder();
+            let shard = recorder.shard();
+            shard.record(&sample(1, 500, 40, Outcome::Hit));
+            for second in late {
+                recorder.interval(Offset(second * 1_000_000_000), &[live(0), live(0), live(0)]);
+            }
+            shard.record(&sample(1, 700, 30_000_000, Outcome::Error(ErrorClass::Timeout)));
+            let summary = recorder.finish(Inputs::default());
+            let bins = summary.bins(Phase::Warmup, |_| true);
+            let pieces = bins.iter().map(|bin| (bin.start, bin.bin.counts.offered()));
+            let tally = summary.tally(Some(Phase::Warmup), NodeGroup::All);
+            (tally.response.figures(), pieces.filter(|piece| piece.1 > 0).collect::<Vec<_>>())
+        };
+        let (figures, pieces) = of_warmup(&[20, 30]);
+        assert_eq!((figures, &pieces), (of_warmup(&[]).0, &of_warmup(&[]).1));
+        assert_eq!((figures.count, figures.max, pieces.len()), (2, Some(30_000_000), 2));
     }
 
     /// Catches a sample that counts in the phase in which it ended, or for the node that answered.

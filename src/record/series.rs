@@ -4,10 +4,12 @@
 //! [`HEAD_BINS`] stay as they are; later ones roll up: whenever the tail is full, neighbours merge
 //! and the step doubles. A soak of days thus costs no more memory than one of minutes.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::counts::{Counts, is_error};
 use super::histogram::micros;
+use super::packed::PackedBins;
 use crate::base::time::Offset;
 use crate::event::{Outcome, Sample};
 
@@ -51,11 +53,13 @@ pub struct Series {
     head: Vec<Bin>,
     tail: Vec<Bin>,
     tail_step: Duration,
+    /// Head and tail instead, when nothing more is expected.
+    packed: Option<PackedBins>,
 }
 
 impl Default for Series {
     fn default() -> Self {
-        Self { head: Vec::new(), tail: Vec::new(), tail_step: TAIL_STEP }
+        Self { head: Vec::new(), tail: Vec::new(), tail_step: TAIL_STEP, packed: None }
     }
 }
 
@@ -97,11 +101,16 @@ impl Response {
         self.add(bucket(micros(latency)), 1);
     }
 
-    fn add(&mut self, bucket: u16, count: u32) {
+    pub(super) fn add(&mut self, bucket: u16, count: u32) {
         match self.0.binary_search_by_key(&bucket, |(known, _)| *known) {
             Ok(place) => self.0[place].1 = self.0[place].1.saturating_add(count),
             Err(place) => self.0.insert(place, (bucket, count)),
         }
+    }
+
+    /// Buckets and their counts.
+    pub(super) fn buckets(&self) -> &[(u16, u32)] {
+        &self.0
     }
 
     /// Adds all of `other`.
@@ -177,6 +186,9 @@ impl Series {
     }
 
     fn bin_at(&mut self, since_start: Duration) -> &mut Bin {
+        if let Some(packed) = self.packed.take() {
+            (self.head, self.tail) = packed.unpacked();
+        }
         let place = place(since_start, BIN);
         if place < HEAD_BINS {
             return grown(&mut self.head, place);
@@ -201,21 +213,32 @@ impl Series {
         self.tail_step *= 2;
     }
 
+    /// Keeps the same in a fraction of the memory. What is added later unpacks it.
+    pub(super) fn pack(&mut self) {
+        if self.packed.is_none() {
+            let (head, tail) = (std::mem::take(&mut self.head), std::mem::take(&mut self.tail));
+            self.packed = Some(PackedBins::new(&head, &tail));
+        }
+    }
+
     /// Every piece with its start since the phase began and its length.
-    pub fn bins(&self) -> impl Iterator<Item = (Duration, Duration, &Bin)> {
-        let head = self.head.iter().zip(0_u32..).map(|(bin, index)| (BIN * index, BIN, bin));
-        let step = self.tail_step;
-        let tail = self
-            .tail
-            .iter()
-            .zip(0_u32..)
-            .map(move |(bin, index)| (head_length() + step * index, step, bin));
-        head.chain(tail)
+    pub fn bins(&self) -> impl Iterator<Item = (Duration, Duration, Cow<'_, Bin>)> {
+        let unpacked = self.packed.iter().flat_map(PackedBins::bins).map(Cow::Owned);
+        let bins = self.head.iter().chain(&self.tail).map(Cow::Borrowed).chain(unpacked);
+        let head = self.packed.as_ref().map_or(self.head.len(), PackedBins::head);
+        bins.enumerate().map(move |(place, bin)| match place.checked_sub(head) {
+            None => (BIN * count(place), BIN, bin),
+            Some(place) => (head_length() + self.tail_step * count(place), self.tail_step, bin),
+        })
     }
 }
 
+fn count(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
+
 fn head_length() -> Duration {
-    BIN * u32::try_from(HEAD_BINS).unwrap_or(u32::MAX)
+    BIN * count(HEAD_BINS)
 }
 
 fn place(since: Duration, step: Duration) -> usize {
@@ -283,6 +306,33 @@ mod tests {
             assert!(pair[0].0 + pair[0].1 <= pair[1].0, "pieces must not overlap");
         }
         assert_eq!(bins[5].1, BIN);
+    }
+
+    /// Catches pieces that packing changes or moves, and a late operation that is lost or makes the
+    /// others disappear.
+    #[test]
+    fn packing_changes_the_size_alone() {
+        let mut series = Series::default();
+        let long = Duration::from_millis(90);
+        let add = |series: &mut Series, millis: u64, outcome, took_us| {
+            series.add(Duration::from_millis(millis), &sample(outcome, millis, took_us), long);
+        };
+        for round in 0..5_000 {
+            add(&mut series, round * 40, Outcome::Hit, 50 + round % 700);
+            add(&mut series, round * 41, Outcome::Error(ErrorClass::Timeout), 100_000);
+        }
+        let shown = |series: &Series| format!("{:?}", series.bins().collect::<Vec<_>>());
+        let mut packed = series.clone();
+        packed.pack();
+        assert_eq!(shown(&packed), shown(&series));
+        for late in [50, 120_000] {
+            add(&mut series, late, Outcome::Miss, 10);
+            add(&mut packed, late, Outcome::Miss, 10);
+        }
+        assert_eq!(shown(&packed), shown(&series));
+        packed.pack();
+        packed.pack();
+        assert_eq!(shown(&packed), shown(&series));
     }
 
     /// Catches a first success that a copy elsewhere, or a failure, would pretend.

@@ -57,6 +57,14 @@ pub struct NodePhase {
     pub series: Series,
 }
 
+impl NodePhase {
+    /// Keeps the same in a fraction of the memory, for when nothing more is expected.
+    pub(super) fn pack(&mut self) {
+        self.tally.pack();
+        self.series.pack();
+    }
+}
+
 /// A breaker changed its state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transition {
@@ -186,7 +194,7 @@ impl Summary {
                 continue;
             }
             for (since, length, bin) in node.series.bins() {
-                merge_at(&mut all, summary.start.plus(since), length, bin);
+                merge_at(&mut all, summary.start.plus(since), length, &bin);
             }
         }
         all

@@ -69,6 +69,14 @@ impl Tally {
         self.served_elsewhere += other.served_elsewhere;
     }
 
+    /// Keeps the same in a fraction of the memory. What is added later unpacks it.
+    pub(super) fn pack(&mut self) {
+        for latency in [&mut self.response, &mut self.service, &mut self.wait, &mut self.fast_fail]
+        {
+            latency.pack();
+        }
+    }
+
     /// The share of served operations that another node served than the key's own.
     #[must_use]
     pub fn moved_ratio(&self) -> Option<f64> {

@@ -2,6 +2,7 @@
 //!
 //! Every other module may name this one; this one names none of them.
 
+pub mod deadline;
 pub mod descriptors;
 pub mod family;
 pub mod lane;

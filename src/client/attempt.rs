@@ -1,8 +1,9 @@
 //! One attempt at a request: a connection that is fit for it, and the exchange on it.
 
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::call::Trace;
 use super::command::{Answer, Asked, Check, Command, Effect, Ping};
@@ -162,19 +163,21 @@ impl Node {
         let standing = lease.standing();
         let named = command.manner(standing) == Manner::Named;
         let asked = Asked { named, tokens: &self.tokens };
-        let deadline = self.deadline(lease);
-        match timeout_at(deadline, command.run(lease.link(), asked)).await {
-            Ok(Ok(Answer { reply, standing })) => {
+        let at = self.deadline(lease);
+        let (link, deadline) = lease.link();
+        let answered = deadline.bound(at, pin!(command.run(link, asked))).await;
+        match answered {
+            Some(Ok(Answer { reply, standing })) => {
                 if let Some(standing) = standing {
                     lease.set_standing(standing);
                 }
                 Ok(reply)
             }
-            Ok(Err(trouble)) => {
+            Some(Err(trouble)) => {
                 lease.set_standing(standing.refused());
                 Err(trouble)
             }
-            Err(_) => Err(Trouble::timeout()),
+            None => Err(Trouble::timeout()),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::link::Link;
 use super::server::{AddressError, Server};
 use super::standing::Standing;
 use super::trouble::connect_class;
+use crate::base::deadline::Deadline;
 use crate::event::ErrorClass;
 
 /// Where connections to a node lead.
@@ -91,6 +92,8 @@ fn name(address: Ipv4Addr, port: u16) -> String {
 /// An open connection and its history.
 pub(super) struct Connection {
     pub(super) link: Link,
+    /// When the exchange on it must be done.
+    pub(super) deadline: Deadline,
     /// What its last answer proves about the next.
     pub(super) standing: Standing,
     /// Counted per node from 1.

@@ -18,6 +18,7 @@ use super::link::Link;
 use super::server::Server;
 use super::snapshot::ConnectionCounts;
 use super::standing::Standing;
+use crate::base::deadline::Deadline;
 use crate::base::name::NodeIndex;
 use crate::event::{CloseCause, ErrorClass, EventKind, Events};
 
@@ -171,7 +172,8 @@ impl Pool {
         let now = Instant::now();
         let ends = self.limits.lifetime.map(|lifetime| now + spread(lifetime, id));
         let standing = Standing::default();
-        Ok(Box::new(Connection { link, standing, id, generation, ends, idle_since: now }))
+        let deadline = Deadline::default();
+        Ok(Box::new(Connection { link, deadline, standing, id, generation, ends, idle_since: now }))
     }
 
     fn keep(&self, mut connection: Box<Connection>, now: Instant) {
@@ -248,9 +250,11 @@ fn spread(lifetime: Duration, id: u64) -> Duration {
 }
 
 impl Lease<'_> {
-    pub(super) fn link(&mut self) -> &mut Link {
+    /// What carries an exchange, and what bounds it.
+    pub(super) fn link(&mut self) -> (&mut Link, &mut Deadline) {
         let connection = self.connection.as_mut();
-        &mut connection.expect("a lease has its connection until it is given back").link
+        let connection = connection.expect("a lease has its connection until it is given back");
+        (&mut connection.link, &mut connection.deadline)
     }
 
     /// What the last answer proves about the next.

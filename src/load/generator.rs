@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 use super::arrival::{Arrival, Pace};
 use super::audit::{self, Audit};
 use super::draft::Drafter;
+use super::halt::Halt;
 use super::keys::Seat;
 use super::keyspace::Keyspace;
 use super::metronome;
@@ -28,6 +29,7 @@ use super::ticket::{IssueDelay, Ledger, Sampler};
 use super::violation::DataTotals;
 use super::work::{Hands, Worker, hung_after};
 use super::workload::{Parts, RateWish, Workload, WorkloadError};
+use crate::base::deadline::Deadline;
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
@@ -102,6 +104,8 @@ pub(super) struct Shared {
     /// Nothing that is due at this offset or later is issued.
     pub(super) end: Arc<AtomicU64>,
     pub(super) hung_after: Duration,
+    /// Called when the run is given up.
+    pub(super) halt: Halt,
     pub(super) fills: AtomicU64,
     pub(super) fills_failed: AtomicU64,
     pub(super) preloaded: AtomicU64,
@@ -217,6 +221,7 @@ impl Load {
             origin: config.workload.origin.map(|spec| Mutex::new(Origin::new(spec))),
             end: Arc::new(AtomicU64::new(u64::MAX)),
             hung_after: hung_after(config.deadline),
+            halt: Halt::default(),
             fills: AtomicU64::new(0),
             fills_failed: AtomicU64::new(0),
             preloaded: AtomicU64::new(0),
@@ -234,6 +239,11 @@ impl Load {
             config,
         };
         load.scope.spawn("metronome", metronome::run(load.scope.clone()));
+        let (given_up, shared) = (load.scope.cancelled(), Arc::clone(&load.shared));
+        load.scope.spawn("halt", async move {
+            given_up.await;
+            shared.halt.call();
+        });
         for number in 0..workers {
             load.spawn_worker(number, sampler(), alive.clone());
         }
@@ -248,7 +258,7 @@ impl Load {
             sampler,
             closed_loop: self.closed_loop,
             begun: self.begun.subscribe(),
-            cancelled: Box::pin(self.scope.cancelled()),
+            patience: Deadline::default(),
             alive,
         };
         self.scope.spawn(format!("worker[{number}]"), worker.run());

@@ -8,6 +8,7 @@ pub mod arrival;
 mod audit;
 mod draft;
 mod generator;
+mod halt;
 pub mod keys;
 mod keyspace;
 mod metronome;

@@ -1,15 +1,16 @@
 //! A worker: takes tickets, one at a time, and settles each.
 
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::WaitForCancellationFutureOwned;
+use tokio::time::Instant;
 
 use super::change::SWAP_ATTEMPTS_MAX;
 use super::{Done, Fill, Hands};
+use crate::base::deadline::Deadline;
 use crate::base::time::Offset;
 use crate::client::Trace;
 use crate::event::{Operation, Outcome, Sample};
@@ -29,8 +30,8 @@ pub(in crate::load) struct Worker {
     pub(in crate::load) closed_loop: bool,
     /// Set when operations may begin.
     pub(in crate::load) begun: watch::Receiver<bool>,
-    /// The run is over: give up what is under way.
-    pub(in crate::load) cancelled: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// How long an operation may take.
+    pub(in crate::load) patience: Deadline,
     /// Dropped with the worker: when every one is, all workers have ended.
     pub(in crate::load) alive: mpsc::Sender<()>,
 }
@@ -38,29 +39,30 @@ pub(in crate::load) struct Worker {
 impl Worker {
     /// Works until there is no further ticket.
     pub(in crate::load) async fn run(mut self) {
+        self.shared.halt.enroll().await;
+        if self.closed_loop && !self.begins().await {
+            return;
+        }
         while let Some(ticket) = self.next().await {
             self.serve(ticket).await;
         }
         drop(self.alive);
     }
 
+    /// Waits until operations may begin; `false` when they never will.
+    async fn begins(&mut self) -> bool {
+        let begun = pin!(self.begun.wait_for(|begun| *begun));
+        self.shared.halt.or(begun).await.is_some_and(|begun| begun.is_ok())
+    }
+
     async fn next(&mut self) -> Option<Ticket> {
+        let Shared { halt, queue, ledger, end, .. } = &*self.shared;
         if !self.closed_loop {
-            let next = self.shared.queue.next(self.number, self.shared.ledger.clock());
-            return tokio::select! {
-                biased;
-                ticket = next => ticket,
-                () = &mut self.cancelled => None,
-            };
+            return halt.or(pin!(queue.next(self.number, ledger.clock()))).await.flatten();
         }
-        tokio::select! {
-            biased;
-            () = &mut self.cancelled => return None,
-            begun = self.begun.wait_for(|begun| *begun) => begun.ok()?,
-        };
-        let now = self.shared.ledger.clock().now();
-        let over = now.0 >= self.shared.end.load(Ordering::Relaxed);
-        (!over).then(|| self.shared.ledger.issue(now, now))
+        let now = ledger.clock().now();
+        let over = now.0 >= end.load(Ordering::Relaxed) || halt.is_called();
+        (!over).then(|| ledger.issue(now, now))
     }
 
     async fn serve(&mut self, mut ticket: Ticket) {
@@ -69,7 +71,7 @@ impl Worker {
         let taken = self.shared.ledger.clock().now();
         let draft = self.hands.drafter.draw();
         ticket.take_up(draft.operation, draft.home);
-        let done = self.attempt(draft).await;
+        let done = self.attempt(draft, taken).await;
         let mut sample = self.sample(&ticket, taken, draft, done);
         // The operation is over and its time is noted; what it makes necessary counts as its request.
         sample.requests += self.fill().await;
@@ -78,13 +80,12 @@ impl Worker {
 
     /// Performs the draft; one that does not end in its time, or with the run, is hung. Dropping
     /// the client's call leaves a write in doubt, and the client closes the connection.
-    async fn attempt(&mut self, draft: Draft) -> Done {
+    async fn attempt(&mut self, draft: Draft, taken: Offset) -> Done {
         let limit = self.shared.hung_after * calls(draft.operation);
-        let done = tokio::select! {
-            biased;
-            done = tokio::time::timeout(limit, self.hands.perform(draft)) => done.ok(),
-            () = &mut self.cancelled => None,
-        };
+        let at = self.shared.ledger.clock().instant(taken) + limit;
+        let performed = pin!(self.hands.perform(draft));
+        let bounded = pin!(self.patience.bound(at, performed));
+        let done = self.shared.halt.or(bounded).await.flatten();
         done.unwrap_or_else(|| Done { outcome: Outcome::Hung, trace: Trace::new(draft.home) })
     }
 
@@ -115,19 +116,17 @@ impl Worker {
                 self.shared.fills_failed.fetch_add(1, Ordering::Relaxed);
                 continue;
             }
-            let limit = self.shared.hung_after;
-            let filled = tokio::select! {
-                biased;
-                filled = tokio::time::timeout(limit, self.hands.fill(fill, false)) => filled,
-                () = &mut self.cancelled => return stored,
-            };
+            let at = Instant::now() + self.shared.hung_after;
+            let filling = pin!(self.hands.fill(fill, false));
+            let bounded = pin!(self.patience.bound(at, filling));
+            let Some(filled) = self.shared.halt.or(bounded).await else { return stored };
             match filled {
-                Ok(Filled::Yes) => {
+                Some(Filled::Yes) => {
                     stored += 1;
                     self.shared.fills.fetch_add(1, Ordering::Relaxed)
                 }
-                Ok(Filled::Needless) => continue,
-                Ok(Filled::No) | Err(_) => self.shared.fills_failed.fetch_add(1, Ordering::Relaxed),
+                Some(Filled::Needless) => continue,
+                Some(Filled::No) | None => self.shared.fills_failed.fetch_add(1, Ordering::Relaxed),
             };
         }
         stored
@@ -144,11 +143,7 @@ impl Worker {
             origin.load(slot, clock.now())
         };
         let Loading::Ready(at) = loading else { return false };
-        tokio::select! {
-            biased;
-            () = &mut self.cancelled => false,
-            () = tokio::time::sleep_until(clock.instant(at)) => true,
-        }
+        self.shared.halt.or(pin!(tokio::time::sleep_until(clock.instant(at)))).await.is_some()
     }
 }
 

@@ -16,7 +16,8 @@ pub(crate) const HIGHEST_US: u64 = 60_000_000;
 /// Significant digits: 0.1 % of the value.
 const DIGITS: u8 = 3;
 
-/// Latencies. Empty until the first one, 136 KiB from then on, and a few KiB once packed.
+/// Latencies. Empty until the first one, then 16 to 136 KiB with the longest of them, and a few KiB once
+/// packed.
 #[derive(Clone, Debug, Default)]
 pub struct Latency {
     buckets: Buckets,
@@ -71,7 +72,10 @@ impl Buckets {
 }
 
 fn unpacked(mut bytes: &[u8]) -> Histogram<u64> {
-    Deserializer::new().deserialize(&mut bytes).expect("a histogram reads what it has written")
+    let read = Deserializer::new().deserialize(&mut bytes);
+    let mut histogram: Histogram<u64> = read.expect("a histogram reads what it has written");
+    histogram.auto(true);
+    histogram
 }
 
 /// Percentiles as reports show them, in microseconds. `null`: nothing was measured.
@@ -98,7 +102,7 @@ impl Latency {
     pub fn record(&mut self, latency: Duration) {
         let us = micros(latency);
         self.clamped += u64::from(us > HIGHEST_US);
-        self.buckets.open().saturating_record(us.min(HIGHEST_US));
+        self.buckets.open().record(us.min(HIGHEST_US)).expect("it grows up to the highest");
         self.min = if self.count == 0 { latency } else { self.min.min(latency) };
         self.max = self.max.max(latency);
         self.sum = self.sum.saturating_add(latency);
@@ -108,7 +112,7 @@ impl Latency {
     /// Adds all of `other`.
     pub fn merge(&mut self, other: &Self) {
         let Some(theirs) = other.buckets.read() else { return };
-        self.buckets.open().add(&*theirs).expect("every latency histogram has the same bounds");
+        self.buckets.open().add(&*theirs).expect("it grows up to the highest");
         self.min = if self.count == 0 { other.min } else { self.min.min(other.min) };
         self.max = self.max.max(other.max);
         self.sum = self.sum.saturating_add(other.sum);
@@ -190,8 +194,9 @@ pub(crate) fn micros(latency: Duration) -> u64 {
     u64::try_from(latency.as_nanos().saturating_add(500) / 1000).unwrap_or(u64::MAX)
 }
 
+/// One that grows with the longest latency, up to [`HIGHEST_US`].
 fn new_histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, HIGHEST_US, DIGITS).expect("the bounds are constants that fit")
+    Histogram::new(DIGITS).expect("the number of digits is a constant that fits")
 }
 
 #[cfg(test)]

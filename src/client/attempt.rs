@@ -34,8 +34,13 @@ impl Node {
         trace: &mut Trace,
     ) -> Result<Reached<C::Reply>, Missed> {
         trace.attempts += 1;
+        let requests = trace.requests;
         let lease = self.fit_lease(command, want, asked, trace).await;
-        let sent = Instant::now();
+        let sent = match &lease {
+            // Nothing was sent between the lending and now.
+            Ok(lease) if trace.requests == requests => lease.since(),
+            _ => Instant::now(),
+        };
         trace.connection_wait += sent.saturating_duration_since(asked);
         let mut lease = lease?;
         trace.sent.get_or_insert(sent);

@@ -68,6 +68,8 @@ pub struct Trace {
     pub served_by: Option<NodeIndex>,
     /// When the request was first written; `None`: never sent.
     pub sent: Option<Instant>,
+    /// When the answer was there; `None` when there was none, or several calls had to be waited for.
+    pub answered: Option<Instant>,
     /// How long it waited for a connection of the pool, dialling included.
     pub connection_wait: Duration,
     /// How often it was tried: 0 when shed, 2 after a stale connection.
@@ -86,6 +88,7 @@ impl Trace {
             home,
             served_by: None,
             sent: None,
+            answered: None,
             connection_wait: Duration::ZERO,
             attempts: 0,
             requests: 0,

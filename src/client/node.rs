@@ -129,6 +129,7 @@ impl Node {
         Reached { reply, late, at }: Reached<R>,
     ) -> R {
         trace.served_by = Some(self.index);
+        trace.answered = Some(at);
         self.weigh(at, permit, if late { Verdict::Failed } else { Verdict::Answered }, late);
         reply
     }

@@ -15,7 +15,7 @@ use std::task::{Poll, Waker};
 use parking_lot::Mutex;
 
 use super::ticket::Ticket;
-use crate::base::time::RunClock;
+use crate::base::time::{Offset, RunClock};
 
 /// The queue. Locked for nanoseconds, by the pacer once a batch and by a worker once a ticket.
 #[derive(Debug)]
@@ -77,17 +77,19 @@ impl Queue {
         wakers.drain(..).for_each(Waker::wake);
     }
 
-    /// The next ticket for `worker`; `None`: there will be none.
-    pub(super) async fn next(&self, worker: usize, clock: &RunClock) -> Option<Ticket> {
+    /// The next ticket for `worker`, and when it took it up; `None`: there will be none.
+    pub(super) async fn next(&self, worker: usize, clock: &RunClock) -> Option<(Ticket, Offset)> {
         poll_fn(|cx| {
             let mut state = self.state.lock();
             if let Some(mut ticket) = state.desks[worker].given.take() {
                 drop(state);
-                ticket.taken_at_once(clock.now());
-                return Poll::Ready(Some(ticket));
+                let now = clock.now();
+                ticket.taken_at_once(now);
+                return Poll::Ready(Some((ticket, now)));
             }
             if let Some(ticket) = state.backlog.pop_front() {
-                return Poll::Ready(Some(ticket));
+                drop(state);
+                return Poll::Ready(Some((ticket, clock.now())));
             }
             if state.finished {
                 return Poll::Ready(None);
@@ -144,7 +146,8 @@ mod tests {
 
     fn poll(queue: &Queue, worker: usize, clock: &RunClock) -> Poll<Option<Ticket>> {
         let next = std::pin::pin!(queue.next(worker, clock));
-        next.poll(&mut std::task::Context::from_waker(Waker::noop()))
+        let polled = next.poll(&mut std::task::Context::from_waker(Waker::noop()));
+        polled.map(|next| next.map(|(ticket, _)| ticket))
     }
 
     /// Hands out one ticket due at `due`; `false` when it was refused.

@@ -1,7 +1,7 @@
 //! Changes of what is there: counters, compare-and-swap, logs.
 
 use super::write::stored;
-use super::{Done, Fill, Hands, join, read_failed, source, write_failed};
+use super::{Done, Fill, Hands, join, over, read_failed, source, write_failed};
 use crate::client::{Failure, Item, Store, Trace, Ttl};
 use crate::event::{ErrorClass, Outcome, ViolationKind};
 use crate::load::keyspace::Slot;
@@ -29,7 +29,7 @@ impl Hands {
         } else {
             self.client.decr(key, change.unsigned_abs()).await
         };
-        let (from, now) = (source(&call.trace), self.clock.now());
+        let (from, now) = (source(&call.trace), over(&call.trace, &self.clock));
         let outcome = match call.result {
             Ok(Some(value)) => match self.oracle.counted(slot, change, value, from, now) {
                 Some(ViolationKind::Wrong) => Outcome::Wrong,
@@ -65,7 +65,7 @@ impl Hands {
         let floor = self.oracle.register_floor(slot);
         let read = self.client.gets(self.oracle.keyspace().key(slot)).await;
         join(trace, &read.trace);
-        let (from, now) = (source(&read.trace), self.clock.now());
+        let (from, now) = (source(&read.trace), over(&read.trace, &self.clock));
         let (value, unique) = match read.result {
             Err(failure) => return Step::End(read_failed(failure)),
             Ok(None) => return self.register_absent(slot),
@@ -138,7 +138,7 @@ impl Hands {
         join(trace, &call.trace);
         match call.result {
             Ok(Store::Stored) => {
-                let (from, now) = (source(&call.trace), self.clock.now());
+                let (from, now) = (source(&call.trace), over(&call.trace, &self.clock));
                 self.oracle.log_replaced(slot, record, from, begun, now);
             }
             Err(Failure::Indeterminate(_)) => {}

@@ -18,7 +18,7 @@ use super::draft::{Draft, Drafter};
 use super::keyspace::Slot;
 use super::oracle::{Oracle, Source};
 use crate::base::name::NodeIndex;
-use crate::base::time::RunClock;
+use crate::base::time::{Offset, RunClock};
 use crate::client::{Client, Failure, Trace, Ttl};
 use crate::event::{Operation, Outcome};
 use crate::wire::key::Key;
@@ -102,6 +102,11 @@ const fn write_failed(failure: Failure) -> Outcome {
     }
 }
 
+/// When a call was over.
+fn over(trace: &Trace, clock: &RunClock) -> Offset {
+    trace.answered.map_or_else(|| clock.now(), |answered| clock.offset(answered))
+}
+
 fn source(trace: &Trace) -> Source {
     Source { served_by: trace.served_by, connection: trace.connection }
 }
@@ -110,6 +115,7 @@ fn source(trace: &Trace) -> Source {
 fn join(total: &mut Trace, part: &Trace) {
     total.served_by = part.served_by.or(total.served_by);
     total.sent = total.sent.or(part.sent);
+    total.answered = part.answered;
     total.connection_wait += part.connection_wait;
     total.attempts += part.attempts;
     total.requests += part.requests;

@@ -1,6 +1,7 @@
 //! Reads of values: get, gat, multi-get.
 
-use super::{Done, Fill, Hands, read_failed, source};
+use super::{Done, Fill, Hands, over, read_failed, source};
+use crate::base::time::Offset;
 use crate::client::{Call, Failure, Item};
 use crate::event::Outcome;
 use crate::load::keyspace::Slot;
@@ -22,7 +23,7 @@ impl Hands {
     }
 
     fn read(&mut self, slot: Slot, before: &Record, call: &Call<Option<Item>>) -> Done {
-        let from = source(&call.trace);
+        let from = (source(&call.trace), over(&call.trace, &self.clock));
         Done { outcome: self.judge(slot, before, &call.result, from), trace: call.trace }
     }
 
@@ -38,11 +39,12 @@ impl Hands {
         let before: Vec<Record> = slots.iter().map(|slot| self.oracle.look(*slot)).collect();
         let keys: Vec<Key> = slots.iter().map(|slot| self.key(*slot)).collect();
         let call = self.client.get_multi(&keys).await;
+        let now = over(&call.trace, &self.clock);
         let mut worst = Outcome::Hit;
         for ((slot, before), entry) in slots.iter().zip(&before).zip(&call.entries) {
             let home = self.home(*slot);
             let part = call.traces.iter().find(|trace| trace.home == home).unwrap_or(&call.trace);
-            let outcome = self.judge(*slot, before, entry, source(part));
+            let outcome = self.judge(*slot, before, entry, (source(part), now));
             if badness(outcome) > badness(worst) {
                 worst = outcome;
             }
@@ -58,7 +60,7 @@ impl Hands {
         slot: Slot,
         before: &Record,
         result: &Result<Option<Item>, Failure>,
-        from: Source,
+        (from, now): (Source, Offset),
     ) -> Outcome {
         let item = match result {
             Err(failure) => return read_failed(*failure),
@@ -68,7 +70,7 @@ impl Hands {
             self.absent.push(Fill::Value(slot));
         }
         let value = item.map(|item| item.value.as_slice());
-        match self.oracle.judge(slot, before, value, from, self.clock.now()) {
+        match self.oracle.judge(slot, before, value, from, now) {
             // Counted by the oracle; the caller got a value that it may get.
             Verdict::Hit | Verdict::StaleUnacknowledged => Outcome::Hit,
             Verdict::Miss => Outcome::Miss,

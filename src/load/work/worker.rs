@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::change::SWAP_ATTEMPTS_MAX;
-use super::{Done, Fill, Hands};
+use super::{Done, Fill, Hands, over};
 use crate::base::deadline::Deadline;
 use crate::base::time::Offset;
 use crate::client::Trace;
@@ -43,8 +43,8 @@ impl Worker {
         if self.closed_loop && !self.begins().await {
             return;
         }
-        while let Some(ticket) = self.next().await {
-            self.serve(ticket).await;
+        while let Some((ticket, taken)) = self.next().await {
+            self.serve(ticket, taken).await;
         }
         drop(self.alive);
     }
@@ -55,20 +55,20 @@ impl Worker {
         self.shared.halt.or(begun).await.is_some_and(|begun| begun.is_ok())
     }
 
-    async fn next(&mut self) -> Option<Ticket> {
+    /// The next ticket, and when it was taken up.
+    async fn next(&mut self) -> Option<(Ticket, Offset)> {
+        // A client that sheds answers without ever waiting: the others must get their turn.
+        tokio::task::consume_budget().await;
         let Shared { halt, queue, ledger, end, .. } = &*self.shared;
         if !self.closed_loop {
             return halt.or(pin!(queue.next(self.number, ledger.clock()))).await.flatten();
         }
         let now = ledger.clock().now();
         let over = now.0 >= end.load(Ordering::Relaxed) || halt.is_called();
-        (!over).then(|| ledger.issue(now, now))
+        (!over).then(|| (ledger.issue(now, now), now))
     }
 
-    async fn serve(&mut self, mut ticket: Ticket) {
-        // A client that sheds answers without ever waiting: the others must get their turn.
-        tokio::task::consume_budget().await;
-        let taken = self.shared.ledger.clock().now();
+    async fn serve(&mut self, mut ticket: Ticket, taken: Offset) {
         let draft = self.hands.drafter.draw();
         ticket.take_up(draft.operation, draft.home);
         let done = self.attempt(draft, taken).await;
@@ -101,7 +101,7 @@ impl Worker {
             issued: ticket.issued(),
             taken,
             sent: trace.sent.map(|sent| clock.offset(sent)),
-            done: clock.now(),
+            done: over(&trace, clock),
             connection_wait: trace.connection_wait,
             attempts: trace.attempts,
             requests: trace.requests,

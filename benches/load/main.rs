@@ -8,7 +8,7 @@
 //! - `loop`: a closed loop beside memcaslap (Debian's `libmemcached-tools`) and a minimal ping-pong
 //!   loop;
 //! - `shares`: the same loop without the oracle, the breaker, the recording, and with our proxies;
-//! - `scale`: with 3 and 50 nodes, with 100 and 5,000 connections.
+//! - `scale`: with 3 and 50 nodes, with 100 and 5,000 connections, and how the ping-pong loop grows with them.
 //!
 //! All but the first need `memcached` on PATH. Figures of one run may be compared with each other, not
 //! with another run's.
@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use harness::load::Workload;
 
-use crate::rig::{Cost, Figures, MEASURED, Recording, Rig};
+use crate::rig::{Cost, Figures, MEASURED, Recording, Rig, WORKERS};
 
 /// Rounds in which what is compared takes turns.
 const ROUNDS: usize = 5;
@@ -101,7 +101,7 @@ async fn closed_loop() {
     let [mut ours, mut pong, mut slap] = [const { Vec::new() }; 3];
     for _ in 0..ROUNDS {
         ours.push(rig.measure().await.cost());
-        pong.push(peers::ping_pong(TURN).await);
+        pong.push(peers::ping_pong(TURN, 3, WORKERS).await);
         slap.extend(tokio::task::block_in_place(|| peers::memcaslap(TURN)));
     }
     println!("\n{:40} {:>14} {:>14} {:>8}", "closed loop", "ops/CPU-second", "us CPU/op", "x");
@@ -136,14 +136,39 @@ async fn shares() {
     compare("closed loop, 3 nodes, 100 workers", &rigs).await;
 }
 
+/// Ours beside the ping-pong loop, whose growth is that of the machine: more servers on the same
+/// processors take turns more often, and more connections need more of the caches.
 async fn scale() {
-    let small = Rig { length: TURN, ..Rig::default() };
-    let rigs = [
-        ("3 nodes, 100 connections", small.clone()),
-        ("50 nodes, 100 workers", Rig { nodes: 50, ..small.clone() }),
-        ("3 nodes, 5,000 connections", Rig { workers: 5_000, ..small }),
+    let sizes = [
+        ("3 nodes, 100 connections", 3, WORKERS),
+        ("50 nodes, 100 workers", 50, WORKERS),
+        ("3 nodes, 5,000 connections", 3, 5_000),
     ];
-    compare("closed loop", &rigs).await;
+    let mut taken = sizes.map(|_| [Vec::new(), Vec::new()]);
+    for _ in 0..ROUNDS {
+        for ((what, nodes, workers), [ours, pong]) in sizes.iter().zip(&mut taken) {
+            let rig = Rig { nodes: *nodes, workers: *workers, length: TURN, ..Rig::default() };
+            let figures = rig.measure().await;
+            print_bad(what, &figures);
+            ours.push(figures.cost());
+            pong.push(peers::ping_pong(TURN, *nodes, *workers).await);
+        }
+    }
+    let columns = ["us CPU/op", "x first", "ping-pong", "x first", "growth/growth"];
+    println!("\n{:30} {}", "closed loop", columns.map(|name| format!("{name:>14}")).join(""));
+    let costs = taken.map(|taken| taken.map(|costs| median(&costs).us()));
+    for ((what, ..), [ours, pong]) in sizes.iter().zip(costs) {
+        let growth = [ours / costs[0][0], pong / costs[0][1]];
+        let figures = [ours, growth[0], pong, growth[1], growth[0] / growth[1]];
+        println!("  {what:28} {}", figures.map(|figure| format!("{figure:14.2}")).join(""));
+    }
+}
+
+fn print_bad(what: &str, figures: &Figures) {
+    let bad = figures.bad();
+    if bad > 0 {
+        println!("  {what}: {bad} of {} operations failed", figures.totals.issued);
+    }
 }
 
 /// CPU of an operation for each of them, in turns, beside the first.
@@ -152,10 +177,7 @@ async fn compare(title: &str, rigs: &[(&str, Rig)]) {
     for _ in 0..ROUNDS {
         for ((what, rig), taken) in rigs.iter().zip(&mut taken) {
             let figures = rig.measure().await;
-            let bad = figures.bad();
-            if bad > 0 {
-                println!("  {what}: {bad} of {} operations failed", figures.totals.issued);
-            }
+            print_bad(what, &figures);
             taken.push(figures.cost());
         }
     }

@@ -42,28 +42,31 @@ pub(super) fn memcaslap(length: Duration) -> Option<Cost> {
 
 /// The cost of an operation of a loop that writes a request and reads its reply, on each connection in turn: no ring, pool, deadline,
 /// breaker, oracle, ticket or histogram. Nobody can do with less on this runtime.
-pub(super) async fn ping_pong(length: Duration) -> Cost {
-    let nodes: Vec<Node> = (0..3).map(|_| Node::start()).collect();
+pub(super) async fn ping_pong(length: Duration, nodes: usize, players: u32) -> Cost {
+    let nodes: Vec<Node> = (0..nodes).map(|_| Node::start()).collect();
     let operations = Arc::<AtomicU64>::default();
+    let mut streams = Vec::new();
+    for number in 0..players as usize {
+        let stream = TcpStream::connect(&nodes[number % nodes.len()].1).await;
+        streams.push(stream.expect("memcached takes connections"));
+    }
     let before = Cpu::own();
     let end = Instant::now() + length;
-    let mut players = tokio::task::JoinSet::new();
-    for number in 0..WORKERS {
-        let address = nodes[number as usize % nodes.len()].1.clone();
+    let mut playing = tokio::task::JoinSet::new();
+    for (number, stream) in streams.into_iter().enumerate() {
         let operations = Arc::clone(&operations);
-        players.spawn(async move {
-            let played = play(&address, number, end).await.expect("memcached answers");
+        playing.spawn(async move {
+            let played = play(stream, number, end).await.expect("memcached answers");
             operations.fetch_add(played, Ordering::Relaxed);
         });
     }
-    while let Some(played) = players.join_next().await {
+    while let Some(played) = playing.join_next().await {
         played.expect("no player panics");
     }
     Cost::of(Cpu::own() - before, operations.load(Ordering::Relaxed) as f64)
 }
 
-async fn play(address: &str, number: u32, end: Instant) -> std::io::Result<u64> {
-    let mut stream = TcpStream::connect(address).await?;
+async fn play(mut stream: TcpStream, number: usize, end: Instant) -> std::io::Result<u64> {
     stream.set_nodelay(true)?;
     let set = format!("set key-{number:08} 0 0 100\r\n{:0100}\r\n", 7);
     let get = format!("get key-{number:08}\r\n");

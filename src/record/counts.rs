@@ -25,11 +25,6 @@ impl Counts {
         self.0[position] += times;
     }
 
-    /// The counts that are not zero, by the outcome's position.
-    pub(super) fn by_position(&self) -> impl Iterator<Item = (usize, u64)> {
-        self.0.into_iter().enumerate().filter(|(_, count)| *count > 0)
-    }
-
     /// Adds all of `other`.
     pub fn merge(&mut self, other: &Self) {
         for (ours, theirs) in self.0.iter_mut().zip(other.0) {

@@ -22,6 +22,7 @@ mod interval;
 pub mod journal;
 mod packed;
 mod phase;
+mod piece;
 mod recorder;
 mod series;
 mod shard;

@@ -1,49 +1,24 @@
-//! The pieces of a phase that is over, side by side in little memory.
+//! The pieces of a phase that is over, as bytes: a few dozen for each instead of a few hundred.
 //!
-//! A piece in use has room for every outcome and for more response times; one that is over has few
-//! of both. An hour's run would grow with each of its phases otherwise.
+//! Numbers are LEB128, kinds as the distance to the one before. Nothing of it leaves the process.
 
-use super::series::Bin;
+use super::piece::Piece;
 use crate::base::time::Offset;
-use crate::event::OUTCOMES;
 
 /// Pieces in order, the head before the tail.
 #[derive(Clone, Debug)]
-pub(super) struct PackedBins {
-    bins: Vec<PackedBin>,
+pub(super) struct Packed {
+    bytes: Box<[u8]>,
     head: usize,
-    /// What was counted, for each piece its outcomes and then its response times.
-    cells: Vec<Cell>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct PackedBin {
-    /// Where its cells end; they begin where those of the piece before it end.
-    end: usize,
-    long: u64,
-    first_error: Option<Offset>,
-    first_good_at_home: Option<Offset>,
-}
-
-/// A count that is not zero. What exceeds 32 bits is in a second cell.
-#[derive(Clone, Copy, Debug)]
-struct Cell {
-    /// The position of an outcome, or behind all of those the bucket of a response time.
-    what: u16,
-    count: u32,
-}
-
-/// Where the buckets of response times begin.
-#[expect(clippy::cast_possible_truncation, reason = "a few dozen")]
-const FIRST_BUCKET: u16 = OUTCOMES as u16;
-
-impl PackedBins {
-    pub(super) fn new(head: &[Bin], tail: &[Bin]) -> Self {
-        let mut cells = Vec::new();
-        let bins: Vec<PackedBin> =
-            head.iter().chain(tail).map(|bin| pack(bin, &mut cells)).collect();
-        cells.shrink_to_fit();
-        Self { bins, head: head.len(), cells }
+impl Packed {
+    pub(super) fn new(head: &[Piece], tail: &[Piece]) -> Self {
+        let mut bytes = Vec::new();
+        for piece in head.iter().chain(tail) {
+            write_piece(&mut bytes, piece);
+        }
+        Self { bytes: bytes.into_boxed_slice(), head: head.len() }
     }
 
     /// How many of them belong to the head.
@@ -52,67 +27,113 @@ impl PackedBins {
     }
 
     /// Every piece, as it was.
-    pub(super) fn bins(&self) -> impl Iterator<Item = Bin> {
-        let mut from = 0;
-        self.bins.iter().map(move |packed| {
-            let cells = &self.cells[from..packed.end];
-            from = packed.end;
-            unpack(packed, cells)
-        })
+    pub(super) fn pieces(&self) -> impl Iterator<Item = Piece> {
+        let mut rest = &*self.bytes;
+        std::iter::from_fn(move || (!rest.is_empty()).then(|| read_piece(&mut rest)))
     }
 
     /// Head and tail, as they were.
-    pub(super) fn unpacked(&self) -> (Vec<Bin>, Vec<Bin>) {
-        let mut head: Vec<Bin> = self.bins().collect();
+    pub(super) fn unpacked(&self) -> (Vec<Piece>, Vec<Piece>) {
+        let mut head: Vec<Piece> = self.pieces().collect();
         let tail = head.split_off(self.head);
         (head, tail)
     }
 }
 
-fn pack(bin: &Bin, cells: &mut Vec<Cell>) -> PackedBin {
-    for (position, count) in bin.counts.by_position() {
-        let what = u16::try_from(position).expect("outcomes are few");
-        let mut rest = count;
-        while rest > 0 {
-            let count = u32::try_from(rest).unwrap_or(u32::MAX);
-            cells.push(Cell { what, count });
-            rest -= u64::from(count);
-        }
+fn write_piece(bytes: &mut Vec<u8>, piece: &Piece) {
+    let cells = piece.cells.cells();
+    write(bytes, cells.len() as u64);
+    let mut before = 0;
+    for (kind, count) in cells {
+        write(bytes, u64::from(kind - before));
+        write(bytes, u64::from(count));
+        before = kind;
     }
-    for (bucket, count) in bin.response.buckets() {
-        cells.push(Cell { what: FIRST_BUCKET + bucket, count: *count });
+    write(bytes, piece.long);
+    for moment in [piece.first_error, piece.first_good_at_home] {
+        write(bytes, moment.map_or(0, |moment| moment.0.saturating_add(1)));
     }
-    let Bin { long, first_error, first_good_at_home, .. } = *bin;
-    PackedBin { end: cells.len(), long, first_error, first_good_at_home }
 }
 
-fn unpack(packed: &PackedBin, cells: &[Cell]) -> Bin {
-    let PackedBin { long, first_error, first_good_at_home, .. } = *packed;
-    let mut bin = Bin { long, first_error, first_good_at_home, ..Bin::default() };
-    for Cell { what, count } in cells {
-        match what.checked_sub(FIRST_BUCKET) {
-            Some(bucket) => bin.response.add(bucket, *count),
-            None => bin.counts.add_at(usize::from(*what), u64::from(*count)),
-        }
+fn read_piece(rest: &mut &[u8]) -> Piece {
+    let mut piece = Piece::default();
+    let mut kind = 0;
+    for _ in 0..read(rest) {
+        kind += number::<u16>(rest);
+        piece.cells.add(kind, number(rest));
     }
-    bin
+    piece.long = read(rest);
+    for moment in [&mut piece.first_error, &mut piece.first_good_at_home] {
+        *moment = read(rest).checked_sub(1).map(Offset);
+    }
+    piece
+}
+
+fn number<T: TryFrom<u64>>(rest: &mut &[u8]) -> T {
+    let Ok(number) = T::try_from(read(rest)) else { panic!("it reads what it has written") };
+    number
+}
+
+fn write(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push(number.to_le_bytes()[0] | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number.to_le_bytes()[0]);
+}
+
+fn read(rest: &mut &[u8]) -> u64 {
+    let (mut number, mut shift) = (0, 0);
+    loop {
+        let (byte, behind) = rest.split_first().expect("it reads what it has written");
+        *rest = behind;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return number;
+        }
+        shift += 7;
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    /// Catches a count that is cut to 32 bits.
-    #[test]
-    fn large_counts_come_back_whole() {
-        let mut bin = Bin::default();
-        let counts = [(0, 1), (3, 3 * u64::from(u32::MAX)), (OUTCOMES - 1, 1 << 33)];
-        for (position, count) in counts {
-            bin.counts.add_at(position, count);
+    fn pieces() -> impl Strategy<Value = Vec<Piece>> {
+        let count = prop_oneof![1_u32..200, Just(u32::MAX), any::<u32>()];
+        let moment = proptest::option::of(prop_oneof![0_u64..5, 0_u64..1 << 62].prop_map(Offset));
+        let cells = proptest::collection::vec((0_u16..900, count), 0..12);
+        let piece = (cells, any::<u64>(), moment.clone(), moment).prop_map(
+            |(cells, long, first_error, first_good_at_home)| {
+                let mut piece = Piece { long, first_error, first_good_at_home, ..Piece::default() };
+                cells.into_iter().for_each(|(kind, count)| piece.cells.add(kind, count));
+                piece
+            },
+        );
+        proptest::collection::vec(piece, 0..6)
+    }
+
+    proptest! {
+        /// Catches any piece that comes back as another, is lost, or moves between head and tail.
+        #[test]
+        fn everything_comes_back(head in pieces(), tail in pieces()) {
+            let packed = Packed::new(&head, &tail);
+            prop_assert_eq!(packed.head(), head.len());
+            prop_assert_eq!(packed.unpacked(), (head, tail));
         }
-        let (head, tail) = PackedBins::new(&[Bin::default(), bin], &[]).unpacked();
-        assert_eq!((head.len(), tail.len()), (2, 0));
-        assert_eq!(head[0].counts.by_position().count(), 0);
-        assert_eq!(head[1].counts.by_position().collect::<Vec<_>>(), counts);
+    }
+
+    /// Catches packing that saves nothing.
+    #[test]
+    fn a_usual_piece_takes_a_few_dozen_bytes() {
+        let mut piece =
+            Piece { first_good_at_home: Some(Offset(60_000_000_000)), ..Piece::default() };
+        for kind in 0..16 {
+            piece.cells.add(60 + 3 * kind, 7);
+        }
+        let packed = Packed::new(&vec![piece; 100], &[]);
+        assert!(packed.bytes.len() < 5_000, "{}", packed.bytes.len());
     }
 }

@@ -4,14 +4,13 @@
 //! [`HEAD_BINS`] stay as they are; later ones roll up: whenever the tail is full, neighbours merge
 //! and the step doubles. A soak of days thus costs no more memory than one of minutes.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
-use super::counts::{Counts, is_error};
-use super::histogram::micros;
-use super::packed::PackedBins;
+use super::counts::Counts;
+use super::packed::Packed;
+use super::piece::{Piece, Sparse, earlier};
 use crate::base::time::Offset;
-use crate::event::{Outcome, Sample};
+use crate::event::Sample;
 
 /// The length of a piece.
 pub const BIN: Duration = Duration::from_millis(100);
@@ -45,16 +44,16 @@ pub struct Bin {
 
 /// Response times in buckets of 6 %, only those that occur.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Response(Vec<(u16, u32)>);
+pub struct Response(Sparse);
 
 /// A phase of one node, as pieces in order.
 #[derive(Clone, Debug)]
 pub struct Series {
-    head: Vec<Bin>,
-    tail: Vec<Bin>,
+    head: Vec<Piece>,
+    tail: Vec<Piece>,
     tail_step: Duration,
     /// Head and tail instead, when nothing more is expected.
-    packed: Option<PackedBins>,
+    packed: Option<Packed>,
 }
 
 impl Default for Series {
@@ -64,21 +63,6 @@ impl Default for Series {
 }
 
 impl Bin {
-    fn add(&mut self, sample: &Sample, long: Duration) {
-        self.counts.add(sample.outcome);
-        self.long += u64::from(
-            sample.outcome != Outcome::LostSlot && sample.done.since(sample.issued) >= long,
-        );
-        if is_error(sample.outcome) {
-            earlier(&mut self.first_error, Some(sample.done));
-        } else if sample.outcome.is_good() {
-            self.response.record(sample.done.since(sample.due));
-            if sample.served_by == Some(sample.home) {
-                earlier(&mut self.first_good_at_home, Some(sample.done));
-            }
-        }
-    }
-
     /// Adds all of `other`.
     pub fn merge(&mut self, other: &Self) {
         self.counts.merge(&other.counts);
@@ -89,50 +73,30 @@ impl Bin {
     }
 }
 
-fn earlier(known: &mut Option<Offset>, other: Option<Offset>) {
-    *known = match (*known, other) {
-        (Some(known), Some(other)) => Some(known.min(other)),
-        (known, other) => known.or(other),
-    };
-}
-
 impl Response {
-    fn record(&mut self, latency: Duration) {
-        self.add(bucket(micros(latency)), 1);
-    }
-
+    /// Adds what fell into one bucket.
     pub(super) fn add(&mut self, bucket: u16, count: u32) {
-        match self.0.binary_search_by_key(&bucket, |(known, _)| *known) {
-            Ok(place) => self.0[place].1 = self.0[place].1.saturating_add(count),
-            Err(place) => self.0.insert(place, (bucket, count)),
-        }
-    }
-
-    /// Buckets and their counts.
-    pub(super) fn buckets(&self) -> &[(u16, u32)] {
-        &self.0
+        self.0.add(bucket, count);
     }
 
     /// Adds all of `other`.
     pub fn merge(&mut self, other: &Self) {
-        for (bucket, count) in &other.0 {
-            self.add(*bucket, *count);
-        }
+        self.0.merge(&other.0);
     }
 
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.0.iter().map(|(_, count)| u64::from(*count)).sum()
+        self.0.cells().map(|(_, count)| u64::from(count)).sum()
     }
 
     /// How many were certainly longer than `limit_us`.
     #[must_use]
     pub fn longer_than(&self, limit_us: f64) -> u64 {
         self.0
-            .iter()
+            .cells()
             .filter(|(bucket, _)| edges(*bucket).0 > limit_us)
-            .map(|(_, count)| u64::from(*count))
+            .map(|(_, count)| u64::from(count))
             .sum()
     }
 
@@ -143,10 +107,10 @@ impl Response {
     pub fn quantile_us(&self, quantile: f64) -> Option<f64> {
         let rank = self.count() as f64 * quantile;
         let mut before = 0.0;
-        for (bucket, count) in &self.0 {
-            let count = f64::from(*count);
+        for (bucket, count) in self.0.cells() {
+            let count = f64::from(count);
             if before + count >= rank {
-                let (low, high) = edges(*bucket);
+                let (low, high) = edges(bucket);
                 return Some(low + (high - low) * (rank - before) / count);
             }
             before += count;
@@ -157,7 +121,7 @@ impl Response {
 
 /// The bucket of a latency: exact below 16 us, then 16 to each doubling.
 #[expect(clippy::cast_possible_truncation, reason = "at most 60 doublings of 16")]
-fn bucket(us: u64) -> u16 {
+pub(super) fn bucket(us: u64) -> u16 {
     if us < PER_OCTAVE {
         return us as u16;
     }
@@ -182,10 +146,10 @@ impl Series {
     /// Adds a sample that was due this long after the phase began. `long` is what counts as nearly
     /// a timeout.
     pub(crate) fn add(&mut self, since_start: Duration, sample: &Sample, long: Duration) {
-        self.bin_at(since_start).add(sample, long);
+        self.piece_at(since_start).add(sample, long);
     }
 
-    fn bin_at(&mut self, since_start: Duration) -> &mut Bin {
+    fn piece_at(&mut self, since_start: Duration) -> &mut Piece {
         if let Some(packed) = self.packed.take() {
             (self.head, self.tail) = packed.unpacked();
         }
@@ -202,11 +166,11 @@ impl Series {
     }
 
     fn roll_up(&mut self) {
-        let mut rolled: Vec<Bin> = Vec::with_capacity(TAIL_BINS);
-        for (index, bin) in self.tail.drain(..).enumerate() {
+        let mut rolled: Vec<Piece> = Vec::with_capacity(TAIL_BINS);
+        for (index, piece) in self.tail.drain(..).enumerate() {
             match rolled.last_mut() {
-                Some(last) if index % 2 == 1 => last.merge(&bin),
-                _ => rolled.push(bin),
+                Some(last) if index % 2 == 1 => last.merge(&piece),
+                _ => rolled.push(piece),
             }
         }
         self.tail = rolled;
@@ -217,15 +181,15 @@ impl Series {
     pub(super) fn pack(&mut self) {
         if self.packed.is_none() {
             let (head, tail) = (std::mem::take(&mut self.head), std::mem::take(&mut self.tail));
-            self.packed = Some(PackedBins::new(&head, &tail));
+            self.packed = Some(Packed::new(&head, &tail));
         }
     }
 
     /// Every piece with its start since the phase began and its length.
-    pub fn bins(&self) -> impl Iterator<Item = (Duration, Duration, Cow<'_, Bin>)> {
-        let unpacked = self.packed.iter().flat_map(PackedBins::bins).map(Cow::Owned);
-        let bins = self.head.iter().chain(&self.tail).map(Cow::Borrowed).chain(unpacked);
-        let head = self.packed.as_ref().map_or(self.head.len(), PackedBins::head);
+    pub fn bins(&self) -> impl Iterator<Item = (Duration, Duration, Bin)> {
+        let packed = self.packed.iter().flat_map(Packed::pieces).map(|piece| piece.bin());
+        let bins = self.head.iter().chain(&self.tail).map(Piece::bin).chain(packed);
+        let head = self.packed.as_ref().map_or(self.head.len(), Packed::head);
         bins.enumerate().map(move |(place, bin)| match place.checked_sub(head) {
             None => (BIN * count(place), BIN, bin),
             Some(place) => (head_length() + self.tail_step * count(place), self.tail_step, bin),
@@ -245,18 +209,18 @@ fn place(since: Duration, step: Duration) -> usize {
     usize::try_from(since.as_nanos() / step.as_nanos()).unwrap_or(usize::MAX)
 }
 
-fn grown(bins: &mut Vec<Bin>, place: usize) -> &mut Bin {
-    if bins.len() <= place {
-        bins.resize_with(place + 1, Bin::default);
+fn grown(pieces: &mut Vec<Piece>, place: usize) -> &mut Piece {
+    if pieces.len() <= place {
+        pieces.resize_with(place + 1, Piece::default);
     }
-    &mut bins[place]
+    &mut pieces[place]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::name::NodeIndex;
-    use crate::event::{ErrorClass, Operation};
+    use crate::event::{ErrorClass, Operation, Outcome};
 
     fn sample(outcome: Outcome, due_ms: u64, took_us: u64) -> Sample {
         let due = Offset::from_duration(Duration::from_millis(due_ms));
@@ -338,15 +302,16 @@ mod tests {
     /// Catches a first success that a copy elsewhere, or a failure, would pretend.
     #[test]
     fn first_moments_are_those_of_the_home_node() {
-        let mut bin = Bin::default();
+        let mut piece = Piece::default();
         let long = Duration::from_millis(90);
         let mut elsewhere = sample(Outcome::Hit, 10, 5);
         elsewhere.served_by = Some(NodeIndex(2));
-        bin.add(&elsewhere, long);
-        assert_eq!(bin.first_good_at_home, None);
-        bin.add(&sample(Outcome::Error(ErrorClass::Timeout), 20, 100_000), long);
-        bin.add(&sample(Outcome::Hit, 40, 1000), long);
-        bin.add(&sample(Outcome::Hit, 30, 1000), long);
+        piece.add(&elsewhere, long);
+        assert_eq!(piece.first_good_at_home, None);
+        piece.add(&sample(Outcome::Error(ErrorClass::Timeout), 20, 100_000), long);
+        piece.add(&sample(Outcome::Hit, 40, 1000), long);
+        piece.add(&sample(Outcome::Hit, 30, 1000), long);
+        let bin = piece.bin();
         assert_eq!(bin.first_good_at_home, Some(Offset(31_000_000)));
         assert_eq!(bin.first_error, Some(Offset(120_000_000)));
         assert_eq!(bin.long, 1);
@@ -358,7 +323,7 @@ mod tests {
     fn longer_than_is_certain() {
         let mut response = Response::default();
         for us in [100, 1000, 1001, 5000, 10_000] {
-            response.record(Duration::from_micros(us));
+            response.add(bucket(us), 1);
         }
         assert_eq!(response.longer_than(2000.0), 2);
         assert_eq!(response.longer_than(9999.0), 0, "10 ms shares its bucket with less");

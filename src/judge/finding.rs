@@ -29,17 +29,7 @@ const HEALTHY_ERROR_RATIO: f64 = 0.001;
 /// What no circumstance excuses.
 pub(super) fn gates(summary: &Summary, objectives: &[Objective]) -> Vec<String> {
     let mut reasons = Vec::new();
-    let data = &summary.inputs.data;
-    for (outcome, told, measure, what) in [
-        (Outcome::Wrong, data.wrong, "wrong_data", "wrong values, of another key or never written"),
-        (
-            Outcome::Corrupt,
-            data.corrupt,
-            "corrupt_data",
-            "corrupt values, with a length or checksum not their own",
-        ),
-    ] {
-        let count = summary.total(outcome).max(told);
+    for (measure, what, count) in bad_data(summary) {
         if count > 0 && !expected(objectives, measure) {
             reasons.push(format!("{what}: {count}"));
         }
@@ -58,6 +48,33 @@ pub(super) fn gates(summary: &Summary, objectives: &[Objective]) -> Vec<String> 
         TaskEnd::Panicked(task) => reasons.push(format!("a task panicked: {task}")),
     }
     reasons
+}
+
+/// Data that no run may hand out: the measure, the words, how often.
+fn bad_data(summary: &Summary) -> [(&'static str, &'static str, u64); 2] {
+    let data = &summary.inputs.data;
+    let count = |outcome, told: u64| summary.total(outcome).max(told);
+    [
+        (
+            "wrong_data",
+            "wrong values, of another key or never written",
+            count(Outcome::Wrong, data.wrong),
+        ),
+        (
+            "corrupt_data",
+            "corrupt values, with a length or checksum not their own",
+            count(Outcome::Corrupt, data.corrupt),
+        ),
+    ]
+}
+
+/// What a scenario that tests the oracle itself has seen of what it asks for.
+pub(super) fn asked_for(summary: &Summary, objectives: &[Objective]) -> Vec<String> {
+    bad_data(summary)
+        .into_iter()
+        .filter(|(measure, _, count)| *count > 0 && expected(objectives, measure))
+        .map(|(_, what, count)| format!("this run plants wrong data, to see it: {what}: {count}"))
+        .collect()
 }
 
 /// A scenario that tests the oracle itself asks for violations: an objective with a lower bound.

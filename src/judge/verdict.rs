@@ -17,7 +17,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Analysis;
-use super::finding::{blemishes, doubts, evidence, gates, vacuous};
+use super::finding::{asked_for, blemishes, doubts, evidence, gates, vacuous};
 use super::objective::{Grade, Graded, Objective};
 use super::recovery::Recovered;
 use crate::record::{NodeGroup, Partial, Summary};
@@ -134,6 +134,7 @@ fn decide(
     if decided.is_none() {
         reasons.push(praise(summary, grades));
     }
+    reasons.extend(asked_for(summary, objectives));
     reasons.extend(evidence(summary, analysis));
     (decided.unwrap_or(Verdict::Pass), reasons)
 }
@@ -440,13 +441,16 @@ mod tests {
         assert!(reasons.contains("never opened"), "{reasons}");
     }
 
-    /// Catches a self-test of the oracle that can never pass, and a waiver that waives too much.
+    /// Catches a self-test of the oracle that can never pass, one that passes beside wrong data and does
+    /// not say why, and a waiver that waives too much.
     #[test]
     fn a_scenario_may_ask_for_wrong_data() {
         let mut summary = Story::default().tell(usual);
         summary.inputs.data.wrong = 5;
         let asked = objective("wrong_data", Bound::AtLeast(1.0));
-        assert_eq!(verdict(&summary, std::slice::from_ref(&asked)).0, Verdict::Pass);
+        let (passed, reasons) = verdict(&summary, std::slice::from_ref(&asked));
+        assert_eq!(passed, Verdict::Pass);
+        assert!(reasons.contains("plants wrong data") && reasons.contains(": 5"), "{reasons}");
         summary.inputs.data.corrupt = 1;
         assert_eq!(verdict(&summary, &[asked]).0, Verdict::Fail);
     }

@@ -8,7 +8,7 @@
 //! - `loop`: a closed loop beside memcaslap (Debian's `libmemcached-tools`) and a minimal ping-pong
 //!   loop;
 //! - `shares`: the same loop without the oracle, the breaker, the recording, and with our proxies;
-//! - `scale`: with 3 and 50 nodes, with 100 and 5,000 connections, and how the ping-pong loop grows with them.
+//! - `scale`: with 3 and 50 nodes, with 100 and 5,000 connections, beside how the ping-pong loop grows.
 //!
 //! All but the first need `memcached` on PATH. Figures of one run may be compared with each other, not
 //! with another run's.

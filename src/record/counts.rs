@@ -17,7 +17,7 @@ impl Default for Counts {
 impl Counts {
     /// Adds one operation.
     pub const fn add(&mut self, outcome: Outcome) {
-        self.0[outcome.position()] += 1;
+        self.add_at(outcome.position(), 1);
     }
 
     /// Adds `times` operations with the outcome at this position.

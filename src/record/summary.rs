@@ -194,7 +194,7 @@ impl Summary {
                 continue;
             }
             for (since, length, bin) in node.series.bins() {
-                merge_at(&mut all, summary.start.plus(since), length, &bin);
+                merge_at(&mut all, summary.start.plus(since), length, bin);
             }
         }
         all
@@ -263,10 +263,10 @@ impl TimedBin {
 
 /// Nodes of one phase share their grid while neither has rolled up; after that a finer piece goes
 /// into the coarser one that holds its start.
-fn merge_at(all: &mut Vec<TimedBin>, start: Offset, length: Duration, bin: &Bin) {
+fn merge_at(all: &mut Vec<TimedBin>, start: Offset, length: Duration, bin: Bin) {
     let place = all.partition_point(|known| known.end() <= start);
     match all.get_mut(place) {
-        Some(known) if known.start <= start && start < known.end() => known.bin.merge(bin),
-        _ => all.insert(place, TimedBin { start, length, bin: bin.clone() }),
+        Some(known) if known.start <= start && start < known.end() => known.bin.merge(&bin),
+        _ => all.insert(place, TimedBin { start, length, bin }),
     }
 }

@@ -23,8 +23,8 @@ impl Hands {
     }
 
     fn read(&mut self, slot: Slot, before: &Record, call: &Call<Option<Item>>) -> Done {
-        let from = (source(&call.trace), over(&call.trace, &self.clock));
-        Done { outcome: self.judge(slot, before, &call.result, from), trace: call.trace }
+        let (from, now) = (source(&call.trace), over(&call.trace, &self.clock));
+        Done { outcome: self.judge(slot, before, &call.result, from, now), trace: call.trace }
     }
 
     /// Reads the first key and others that are drawn. The ticket has one outcome: that of the key
@@ -44,7 +44,7 @@ impl Hands {
         for ((slot, before), entry) in slots.iter().zip(&before).zip(&call.entries) {
             let home = self.home(*slot);
             let part = call.traces.iter().find(|trace| trace.home == home).unwrap_or(&call.trace);
-            let outcome = self.judge(*slot, before, entry, (source(part), now));
+            let outcome = self.judge(*slot, before, entry, source(part), now);
             if badness(outcome) > badness(worst) {
                 worst = outcome;
             }
@@ -60,7 +60,8 @@ impl Hands {
         slot: Slot,
         before: &Record,
         result: &Result<Option<Item>, Failure>,
-        (from, now): (Source, Offset),
+        from: Source,
+        now: Offset,
     ) -> Outcome {
         let item = match result {
             Err(failure) => return read_failed(*failure),

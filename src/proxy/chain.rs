@@ -2,11 +2,13 @@
 //! instant it was due, whenever that is noticed.
 //!
 //! ```text
-//! push ─► [ toxic 1 │ outbox ] ─► [ toxic 2 │ outbox ] ─► pop
+//! push ─► [ toxic 1 │ outbox ] ─► [ toxic 2 │ outbox ] ─► exit ─► pop
 //! ```
+//! Nothing enters a stage that has no room, however it comes there: what a removed or changed toxic
+//! held stays where it is, in a stage that adds nothing, and leaves as the receiver takes it.
+//!
 //! Owns what is held and for how long. Does no I/O and reads no clock.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,7 +18,11 @@ use tokio::time::Instant;
 use super::config::Direction;
 use super::outbox::{Due, Item, Outbox, What};
 use super::table::{ActiveToxic, Place, ToxicTable};
-use super::toxic::{Clear, Toxic};
+use super::toxic::{Clear, HELD_BYTES_MAX, Toxic};
+
+/// How many things [`Chain::settle`] moves at most, so that a connection with many small pieces gives
+/// the others their turn: some tens of microseconds.
+const MOVES_MAX: usize = 512;
 
 /// A row of running toxics.
 #[derive(Debug)]
@@ -24,10 +30,11 @@ pub(super) struct Chain {
     direction: Direction,
     place: Place,
     stages: Vec<Stage>,
-    /// What passed the last toxic and waits for the writer.
-    exit: VecDeque<(What, u32)>,
-    /// What a toxic decided about the whole connection.
-    verdict: Option<Verdict>,
+    /// What passed the last toxic and waits for the writer: one thing, so that what leaves late was
+    /// not taken from its toxic early.
+    exit: Option<Item>,
+    /// What a toxic decided about the whole connection, and when.
+    closing: Option<(Verdict, Instant)>,
 }
 
 /// The end of the whole connection, decided by a toxic.
@@ -38,36 +45,117 @@ pub(super) enum Verdict {
 }
 
 struct Stage {
-    of: Arc<ActiveToxic>,
-    toxic: Box<dyn Toxic>,
+    /// None: the toxic is gone, and what it held is leaving.
+    toxic: Option<Running>,
     out: Outbox,
+}
+
+struct Running {
+    of: Arc<ActiveToxic>,
+    state: Box<dyn Toxic>,
 }
 
 impl fmt::Debug for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stage").field("toxic", &self.of.name).field("out", &self.out).finish()
+        let name = self.toxic.as_ref().map(|running| &running.of.name);
+        f.debug_struct("Stage").field("toxic", &name).field("out", &self.out).finish()
     }
+}
+
+/// What a stage does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Next {
+    /// The first thing that it holds leaves.
+    Leave,
+    /// Its toxic's deadline has come.
+    Deadline,
 }
 
 impl Chain {
     pub(super) const fn new(direction: Direction, place: Place) -> Self {
-        Self { direction, place, stages: Vec::new(), exit: VecDeque::new(), verdict: None }
+        Self { direction, place, stages: Vec::new(), exit: None, closing: None }
     }
 
     /// Whether bytes may go straight from socket to socket.
-    pub(super) fn is_bare(&self) -> bool {
-        self.stages.is_empty() && self.exit.is_empty() && self.verdict.is_none()
+    pub(super) const fn is_bare(&self) -> bool {
+        self.stages.is_empty() && self.exit.is_none() && self.closing.is_none()
     }
 
-    /// Whether more may be read.
+    /// Bytes held, with the cost of their pieces.
+    pub(super) fn held(&self) -> usize {
+        let exit = self.exit.as_ref().map_or(0, Item::cost);
+        self.stages.iter().map(|stage| stage.out.cost()).sum::<usize>() + exit
+    }
+
+    /// Whether something may enter.
     pub(super) fn has_room(&self) -> bool {
-        self.stages.first().is_none_or(Stage::has_room)
+        self.closing.is_none() && self.has_room_at(0)
     }
 
-    /// Whether something may enter in its turn: nothing waits for the writer, or the first toxic has
-    /// room.
-    pub(super) fn accepts(&self) -> bool {
-        self.stages.first().map_or(self.exit.is_empty(), Stage::has_room)
+    /// Whether something may enter the stage at `index`, or the exit behind the last.
+    fn has_room_at(&self, index: usize) -> bool {
+        self.stages.get(index).map_or_else(|| self.exit.is_none(), Stage::has_room)
+    }
+
+    /// What a toxic decided about the whole connection, and when.
+    pub(super) const fn closing(&self) -> Option<(Verdict, Instant)> {
+        self.closing
+    }
+
+    /// Whether nothing waits for the writer.
+    pub(super) const fn is_drained(&self) -> bool {
+        self.exit.is_none()
+    }
+
+    /// The next thing that the writer may write at `now`, and how many messages it completes.
+    pub(super) fn pop(&mut self, now: Instant) -> Option<(What, u32)> {
+        self.settle(now);
+        self.exit.take().map(|item| (item.what, item.messages))
+    }
+
+    /// When there is something to do that nothing on a socket announces.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        (0..self.stages.len()).filter_map(|index| self.due_of(index)).map(|(due, _)| due).min()
+    }
+
+    /// When the stage at `index` acts next, and how. One that has to wait for room behind it is woken
+    /// by that room, not by time.
+    fn due_of(&self, index: usize) -> Option<(Instant, Next)> {
+        let stage = &self.stages[index];
+        // A reset loses what is before it anyway.
+        let leaves = |item: &&Item| item.what == What::Reset || self.has_room_at(index + 1);
+        let head = stage.out.next().filter(leaves).and_then(|item| item.due.instant());
+        let deadline = stage.toxic.as_ref().and_then(|running| running.state.deadline());
+        let head = head.map(|due| (due, Next::Leave));
+        [head, deadline.map(|due| (due, Next::Deadline))].into_iter().flatten().min()
+    }
+
+    /// Does what was due by `now`, in order of time: all of it, or as much as one turn may take. What
+    /// is left is due at once.
+    pub(super) fn settle(&mut self, now: Instant) {
+        for _ in 0..MOVES_MAX {
+            let next = (0..self.stages.len())
+                .filter_map(|index| self.due_of(index).map(|(due, next)| (due, index, next)))
+                .min_by_key(|(due, index, _)| (*due, std::cmp::Reverse(*index)));
+            match next.filter(|(due, ..)| *due <= now) {
+                Some((due, index, Next::Leave)) => self.leave(index, due, now),
+                Some((due, index, Next::Deadline)) => self.stages[index].on_deadline(due),
+                None => return,
+            }
+        }
+    }
+
+    fn leave(&mut self, index: usize, due: Instant, now: Instant) {
+        let stage = &mut self.stages[index];
+        let Some(item) = stage.out.pop() else { return };
+        if let Some(running) = &mut stage.toxic {
+            running.state.on_left(due, now, &mut stage.out);
+        }
+        let has_gone = stage.is_leaving() && stage.out.len() == 0;
+        if has_gone {
+            self.stages.remove(index);
+        }
+        self.enter(if has_gone { index } else { index + 1 }, due, item.what, item.messages);
     }
 
     /// Something that the rules let go of at `at`.
@@ -85,156 +173,123 @@ impl Chain {
         self.enter(0, now, What::End, 0);
     }
 
-    /// What a toxic decided about the whole connection, once that is due.
-    pub(super) const fn verdict(&self) -> Option<Verdict> {
-        self.verdict
-    }
-
-    /// The next thing that the writer may write at `now`, and how many messages it completes.
-    pub(super) fn pop(&mut self, now: Instant) -> Option<(What, u32)> {
-        self.settle(now);
-        let next = self.exit.pop_front();
-        if self.exit.is_empty() {
-            // An idle connection must not keep the room that a burst needed.
-            self.exit = VecDeque::new();
-        }
-        next
-    }
-
-    /// When there is something to do that nothing on a socket announces.
-    pub(super) fn next_due(&self) -> Option<Instant> {
-        (0..self.stages.len()).filter_map(|index| self.due_of(index)).min()
-    }
-
-    /// When the stage at `index` acts next. One that has to wait for room behind it is woken by
-    /// that room, not by time.
-    fn due_of(&self, index: usize) -> Option<Instant> {
-        let stage = &self.stages[index];
-        let room = self.stages.get(index + 1).map_or(self.exit.is_empty(), Stage::has_room);
-        // A reset loses what is before it anyway.
-        let head = stage.out.next().filter(|item| room || item.what == What::Reset);
-        let head = head.and_then(|item| item.due.instant());
-        [head, stage.toxic.deadline()].into_iter().flatten().min()
-    }
-
-    /// Does everything that was due by `now`, in order of time. At most one thing waits for the
-    /// writer, so that what leaves late was not taken from its toxic early.
-    pub(super) fn settle(&mut self, now: Instant) {
-        while self.verdict.is_none() {
-            let next = (0..self.stages.len())
-                .filter_map(|index| self.due_of(index).map(|due| (due, index)))
-                .min_by_key(|(due, index)| (*due, std::cmp::Reverse(*index)));
-            let Some((due, index)) = next.filter(|(due, _)| *due <= now) else { return };
-            self.act(index, due, now);
-        }
-    }
-
-    fn act(&mut self, index: usize, due: Instant, now: Instant) {
-        let stage = &mut self.stages[index];
-        let is_head = stage.out.next().is_some_and(|item| item.due == Due::At(due));
-        if !is_head {
-            stage.on_deadline(due);
-            return;
-        }
-        // Not the deadline that may be due as well: what was decided first leaves first.
-        let Some(item) = stage.out.pop() else { return };
-        stage.toxic.on_left(due, now, &mut stage.out);
-        self.enter(index + 1, due, item.what, item.messages);
-    }
-
     /// Hands something to the stage at `index`, or to the writer behind the last.
     fn enter(&mut self, index: usize, at: Instant, what: What, messages: u32) {
         match (what, self.stages.get_mut(index)) {
-            (What::Reset, _) => self.decide(Verdict::Reset),
-            (What::Close, None) => self.decide(Verdict::Close),
+            // Nothing follows the end of the connection.
+            _ if self.closing.is_some() => {}
+            (What::Reset, _) => self.decide(Verdict::Reset, at),
+            (What::Close, None) => self.decide(Verdict::Close, at),
             (What::Close, Some(stage)) => stage.close(at),
             (what, Some(stage)) => stage.on_item(at, what, messages),
-            (what, None) => self.exit.push_back((what, messages)),
+            (what, None) => self.exit = Some(Item { due: Due::At(at), what, messages }),
         }
     }
 
-    const fn decide(&mut self, verdict: Verdict) {
-        if self.verdict.is_none() {
-            self.verdict = Some(verdict);
-        }
+    /// The connection ends: what has passed every toxic still leaves before a close, nothing else does.
+    fn decide(&mut self, verdict: Verdict, at: Instant) {
+        self.closing.get_or_insert((verdict, at));
+        self.stages = Vec::new();
     }
 
-    /// Makes the row the one that `table` describes. What a removed or changed toxic held goes on
-    /// at once; what its neighbours hold stays where it is.
+    /// Makes the row the one that `table` describes. What a removed or changed toxic held leaves as fast
+    /// as there is room for it; what its neighbours hold stays where it is.
     pub(super) fn reconcile(&mut self, now: Instant, table: &ToxicTable) {
         for index in (0..self.stages.len()).rev() {
             self.keep_or_drop(index, now, table);
+            if self.closing.is_some() {
+                return;
+            }
         }
         let mut place = 0;
         for toxic in table.iter() {
-            if self.stages.get(place).is_some_and(|stage| stage.of.id == toxic.id) {
+            while self.stages.get(place).is_some_and(Stage::is_leaving) {
                 place += 1;
-            } else if toxic.runs_on(self.direction, &self.place) {
+            }
+            if self.stages.get(place).is_some_and(|stage| stage.runs(toxic.id)) {
+                place += 1;
+            } else if self.closing.is_none() && toxic.runs_on(self.direction, &self.place) {
                 let state = toxic.start(now, self.direction, &self.place, None);
                 self.stages.insert(place, Stage::new(toxic, state, now));
                 place += 1;
             }
         }
+        self.merge_leaving();
         self.stages.shrink_to_fit();
     }
 
     fn keep_or_drop(&mut self, index: usize, now: Instant, table: &ToxicTable) {
         let stage = &mut self.stages[index];
-        let present = table.iter().find(|toxic| toxic.id == stage.of.id);
-        if present.is_some_and(|toxic| toxic.generation == stage.of.generation) {
+        let Some(running) = &stage.toxic else { return };
+        let present = table.iter().find(|toxic| toxic.id == running.of.id);
+        if present.is_some_and(|toxic| toxic.generation == running.of.generation) {
             return;
         }
-        let held = stage.out.drain();
         match present.filter(|toxic| toxic.runs_on(self.direction, &self.place)) {
             Some(toxic) => {
-                let carried = stage.toxic.carried();
+                let carried = running.state.carried();
                 let state = toxic.start(now, self.direction, &self.place, Some(carried));
-                *stage = Stage::new(toxic, state, now);
-                self.release(index + 1, now, held);
+                let before = std::mem::replace(stage, Stage::new(toxic, state, now));
+                self.let_leave(index + 1, before.out, now);
             }
-            None => {
-                let clear = self.stages.remove(index).toxic.clear();
-                match clear {
-                    Clear::Deliver => self.release(index, now, held),
-                    Clear::Close => self.decide(Verdict::Close),
-                    Clear::Reset => self.decide(Verdict::Reset),
+            None => match running.state.clear() {
+                Clear::Deliver => {
+                    let before = self.stages.remove(index);
+                    self.let_leave(index, before.out, now);
                 }
-            }
+                Clear::Close => self.decide(Verdict::Close, now),
+                Clear::Reset => self.decide(Verdict::Reset, now),
+            },
         }
     }
 
-    fn release(&mut self, index: usize, now: Instant, held: VecDeque<Item>) {
-        for item in held {
-            self.enter(index, now, item.what, item.messages);
+    /// Lets what a toxic held leave, from a stage of its own at `index`.
+    fn let_leave(&mut self, index: usize, mut out: Outbox, now: Instant) {
+        if out.len() > 0 {
+            out.hasten(Due::At(now));
+            self.stages.insert(index, Stage { toxic: None, out });
+        }
+    }
+
+    /// Makes one of neighbours that only leave, so that there are never many, however often toxics
+    /// come and go while a receiver takes nothing.
+    fn merge_leaving(&mut self) {
+        for index in (1..self.stages.len()).rev() {
+            if self.stages[index].is_leaving() && self.stages[index - 1].is_leaving() {
+                let later = self.stages.remove(index - 1).out;
+                self.stages[index - 1].out.append(later);
+            }
         }
     }
 }
 
 impl Stage {
-    fn new(of: &Arc<ActiveToxic>, toxic: Box<dyn Toxic>, now: Instant) -> Self {
-        Self { of: Arc::clone(of), toxic, out: Outbox::new(now) }
+    fn new(of: &Arc<ActiveToxic>, state: Box<dyn Toxic>, now: Instant) -> Self {
+        let toxic = Some(Running { of: Arc::clone(of), state });
+        Self { toxic, out: Outbox::new(now) }
+    }
+
+    const fn is_leaving(&self) -> bool {
+        self.toxic.is_none()
+    }
+
+    fn runs(&self, id: u64) -> bool {
+        self.toxic.as_ref().is_some_and(|running| running.of.id == id)
     }
 
     fn has_room(&self) -> bool {
-        self.out.cost() < self.toxic.capacity()
+        let capacity = self.toxic.as_ref().map(|running| running.state.capacity());
+        self.out.cost() < capacity.unwrap_or(HELD_BYTES_MAX)
     }
 
     fn on_item(&mut self, at: Instant, what: What, messages: u32) {
-        let before = self.out.len();
-        self.out.begin(at);
-        let operations = match what {
-            What::Data(data) => {
-                self.toxic.on_data(at, data, &mut self.out);
-                messages
-            }
-            _ => {
-                self.toxic.on_end(at, &mut self.out);
-                1
-            }
-        };
-        if self.out.finish(before, messages) {
-            self.of.touch(operations);
-        }
+        let operations = if matches!(what, What::Data(_)) { messages } else { 1 };
+        self.decide(at, messages, operations, |toxic, out| match (toxic, what) {
+            (Some(toxic), What::Data(data)) => toxic.on_data(at, data, out),
+            (Some(toxic), _) => toxic.on_end(at, out),
+            (None, What::Data(data)) => out.data(data),
+            (None, _) => out.end(),
+        });
     }
 
     /// A toxic before it closes the connection, once what it let pass has left here as well.
@@ -244,11 +299,27 @@ impl Stage {
     }
 
     fn on_deadline(&mut self, at: Instant) {
+        self.decide(at, 0, 1, |toxic, out| {
+            if let Some(toxic) = toxic {
+                toxic.on_deadline(at, out);
+            }
+        });
+    }
+
+    /// Lets the toxic decide, and counts the operations if it touched them.
+    fn decide(
+        &mut self,
+        at: Instant,
+        messages: u32,
+        operations: u32,
+        decision: impl FnOnce(Option<&mut (dyn Toxic + 'static)>, &mut Outbox),
+    ) {
         let before = self.out.len();
         self.out.begin(at);
-        self.toxic.on_deadline(at, &mut self.out);
-        if self.out.finish(before, 0) {
-            self.of.touch(1);
+        decision(self.toxic.as_mut().map(|running| &mut *running.state), &mut self.out);
+        let touched = self.out.finish(before, messages);
+        if let Some(running) = self.toxic.as_ref().filter(|_| touched) {
+            running.of.touch(operations);
         }
     }
 }

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::config::{Dial, Direction};
 use super::flight::Flight;
+use super::held::{AllHeld, Held};
 use super::instance::Proxy;
 use super::link::{Clock, Ended, Link};
 use super::meter::{Meter, Shared};
@@ -54,10 +55,16 @@ pub(super) struct Live {
     /// Wanted by nobody else while bytes flow, so that locking it costs next to nothing.
     meter: Mutex<Meter>,
     shared: Arc<Shared>,
+    all_held: Arc<AllHeld>,
 }
 
 impl Live {
-    pub(super) fn new(place: Place, client: SocketAddr, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(
+        place: Place,
+        client: SocketAddr,
+        shared: Arc<Shared>,
+        all_held: Arc<AllHeld>,
+    ) -> Self {
         Self {
             place,
             client,
@@ -67,11 +74,17 @@ impl Live {
             waker: Mutex::default(),
             meter: Mutex::new(shared.meter()),
             shared,
+            all_held,
         }
     }
 
     pub(super) const fn id(&self) -> u64 {
         self.place.connection
+    }
+
+    /// What one of its directions holds, among what all connections do.
+    pub(super) fn held(&self) -> Held {
+        Held::new(Arc::clone(&self.all_held))
     }
 
     /// Leaves a message and wakes the connection; never waits for it.

@@ -17,6 +17,7 @@ use super::config::{
 use super::connection::{Live, Membership, serve};
 use super::error::ProxyError;
 use super::flight::{CLOSED_MAX, Flight};
+use super::held::AllHeld;
 use super::link::Ended;
 use super::listener::{Listener, resolve};
 use super::meter::Shared;
@@ -59,6 +60,8 @@ pub(super) struct Surroundings {
     pub(super) events: Events,
     /// Where its listener's sockets are made.
     pub(super) sockets: Sockets,
+    /// What the connections of all proxies hold.
+    pub(super) all_held: Arc<AllHeld>,
 }
 
 /// A named proxy.
@@ -74,6 +77,7 @@ pub(super) struct Proxy {
     pub(super) sockets: Sockets,
     seed: Seed,
     shared: Arc<Shared>,
+    all_held: Arc<AllHeld>,
     /// One change at a time; held across the waits of a change, never by a connection.
     control: tokio::sync::Mutex<Control>,
     state: Mutex<State>,
@@ -101,7 +105,7 @@ struct State {
 impl Proxy {
     /// A proxy that does not listen yet.
     pub(super) fn new(config: &ProxyConfig, given: Surroundings) -> Result<Arc<Self>, ProxyError> {
-        let Surroundings { scope, lanes, seed, events, sockets } = given;
+        let Surroundings { scope, lanes, seed, events, sockets, all_held } = given;
         for (field, text) in [("name", &config.name), ("upstream", &config.upstream)] {
             if text.is_empty() {
                 return Err(ProxyError::MissingField(field));
@@ -117,6 +121,7 @@ impl Proxy {
             events,
             sockets,
             seed,
+            all_held,
             control: tokio::sync::Mutex::default(),
             state: Mutex::new(State {
                 listen: config.listen.clone(),
@@ -362,7 +367,8 @@ impl Proxy {
                 return Err(refused);
             }
             let place = Place { seed: self.seed.fork("conn").index(connection), connection };
-            let live = Arc::new(Live::new(place, client, Arc::clone(&self.shared)));
+            let (shared, all_held) = (Arc::clone(&self.shared), Arc::clone(&self.all_held));
+            let live = Arc::new(Live::new(place, client, shared, all_held));
             state.live.insert(connection, Arc::clone(&live));
             live
         };

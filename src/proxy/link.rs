@@ -11,6 +11,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::ReadBuf;
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 use super::chain::{Chain, Verdict};
 use super::config::Direction;
 use super::connection::Live;
+use super::held::Held;
 use super::outbox::What;
 use super::rule::{Exchange, Origin};
 use super::table::{Place, ToxicTable};
@@ -28,6 +30,13 @@ use crate::base::timer::Timer;
 
 /// What one read takes at most.
 const SCRATCH_BYTES: usize = 64 << 10;
+
+/// How often a poll looks at what is due before it lets the other connections of its thread go on.
+const TURNS_MAX: u32 = 16;
+
+/// How long a receiver may take nothing before a close that a toxic decided no longer waits for it:
+/// the bound that Toxiproxy sets to what is left when a toxic is removed.
+const CLOSE_WAIT_MAX: Duration = Duration::from_secs(5);
 
 thread_local! {
     /// Bytes on their way from one socket to another; holds nothing between two polls. One for each
@@ -85,6 +94,8 @@ impl<C: Peer, S: Peer> Link<C, S> {
             Pipe {
                 direction,
                 chain,
+                held: live.held(),
+                written: now,
                 pending: Bytes::new(),
                 messages: 0,
                 source: Source::Open,
@@ -123,7 +134,7 @@ impl<C: Peer, S: Peer> Link<C, S> {
             // The acknowledgement: whoever waits for it sees the last sender dropped.
             drop(mail.acknowledgements);
         }
-        loop {
+        for _ in 0..TURNS_MAX {
             let now = Instant::now();
             let Self { client, server, up, down, exchange, live, .. } = self;
             let mut turn = Turn { cx, now, live, exchange: exchange.as_deref_mut() };
@@ -149,6 +160,15 @@ impl<C: Peer, S: Peer> Link<C, S> {
                 return Poll::Pending;
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Bytes held in one direction.
+    #[cfg(test)]
+    fn holds(&self, direction: Direction) -> usize {
+        let pipe = if direction == Direction::Up { &self.up } else { &self.down };
+        pipe.holds()
     }
 
     /// Takes up the rules of a changed table; existing connections switch between two requests.
@@ -163,11 +183,15 @@ impl<C: Peer, S: Peer> Link<C, S> {
         }
     }
 
+    /// When something leaves that only waits for its time.
+    fn next_due(&mut self) -> Option<Instant> {
+        let Self { up, down, exchange, .. } = self;
+        [up, down].into_iter().filter_map(|pipe| pipe.next_due(exchange)).min()
+    }
+
     /// Ready when a due time has come; pending when only a socket or the mailbox can wake the link.
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { up, down, exchange, .. } = self;
-        let due = [up, down].into_iter().filter_map(|pipe| pipe.next_due(exchange)).min();
-        let Some(due) = due else {
+        let Some(due) = self.next_due() else {
             if self.up.chain.is_bare() && self.down.chain.is_bare() {
                 // A connection without toxics needs no timer of its own.
                 self.timer = None;
@@ -197,6 +221,10 @@ struct Turn<'a, 'b> {
 struct Pipe {
     direction: Direction,
     chain: Chain,
+    /// What the chain and `pending` hold, among all that is held.
+    held: Held,
+    /// When the receiver took something last.
+    written: Instant,
     /// What the receiver has not taken yet, and the messages that it completes.
     pending: Bytes,
     messages: u32,
@@ -241,14 +269,47 @@ impl Pipe {
         if self.done && self.source == Source::Unheard {
             return None;
         }
+        if self.chain.closing().is_some() {
+            return self.close_due();
+        }
         // What cannot go on now is woken by the room that it waits for.
-        let exchange = exchange.as_mut().filter(|_| self.chain.accepts());
+        let exchange = exchange.as_mut().filter(|_| self.has_room());
         let first = exchange.and_then(|exchange| exchange.next_due(self.direction));
         [first, self.chain.next_due()].into_iter().flatten().min()
     }
 
     fn is_broken(&self) -> bool {
         self.source == Source::Unheard
+    }
+
+    /// When a close that a toxic decided no longer waits for the receiver.
+    fn close_due(&self) -> Option<Instant> {
+        let (_, decided) = self.chain.closing()?;
+        Some(decided.max(self.written) + CLOSE_WAIT_MAX)
+    }
+
+    /// The end that a toxic decided, once it has come: a reset at once, a close when what has passed
+    /// every toxic was taken, or when the receiver has taken nothing for too long.
+    fn cut_off(&self, now: Instant) -> Option<Ended> {
+        let (verdict, _) = self.chain.closing()?;
+        let is_clear = self.pending.is_empty() && self.chain.is_drained();
+        match verdict {
+            Verdict::Reset => Some(fault(CloseManner::Reset)),
+            Verdict::Close if is_clear || self.close_due().is_some_and(|due| due <= now) => {
+                Some(fault(CloseManner::Fin))
+            }
+            Verdict::Close => None,
+        }
+    }
+
+    /// Bytes held, with the cost of their pieces.
+    fn holds(&self) -> usize {
+        self.pending.len() + self.chain.held()
+    }
+
+    /// Whether more may enter the row of toxics.
+    fn has_room(&self) -> bool {
+        self.chain.has_room() && self.held.has_room()
     }
 
     /// Moves what can be moved now.
@@ -259,21 +320,23 @@ impl Pipe {
         to: &mut T,
     ) -> Option<Ended> {
         loop {
-            if let Some(ended) = self.write(turn, to) {
-                return Some(ended);
-            }
-            let may_read = self.source == Source::Open
-                && self.chain.has_room()
-                && (self.pending.is_empty() || !self.chain.is_bare())
-                && self.rules_have_room(turn);
-            if !may_read {
-                return None;
+            let ended = self.write(turn, to);
+            self.held.set(self.holds());
+            if ended.is_some() || !self.may_read(turn) {
+                return ended;
             }
             match self.read(turn, from, to) {
                 Read::Some => {}
                 Read::Nothing => return None,
             }
         }
+    }
+
+    fn may_read(&self, turn: &mut Turn<'_, '_>) -> bool {
+        self.source == Source::Open
+            && self.has_room()
+            && (self.pending.is_empty() || !self.chain.is_bare())
+            && self.rules_have_room(turn)
     }
 
     fn rules_have_room(&self, turn: &mut Turn<'_, '_>) -> bool {
@@ -286,10 +349,11 @@ impl Pipe {
     /// Lets what the rules have let go of enter the row of toxics.
     fn advance(&mut self, turn: &mut Turn<'_, '_>) {
         let Some(exchange) = &mut turn.exchange else { return };
-        while self.chain.accepts()
+        while self.has_room()
             && let Some((at, what, messages)) = exchange.pop(self.direction, turn.now)
         {
             self.chain.take_in(at, what, messages);
+            self.held.set(self.holds());
         }
     }
 
@@ -298,16 +362,13 @@ impl Pipe {
         loop {
             self.advance(turn);
             self.chain.settle(turn.now);
-            match self.chain.verdict() {
-                Some(Verdict::Reset) => return Some(fault(CloseManner::Reset)),
-                Some(Verdict::Close) if self.pending.is_empty() => {
-                    return Some(fault(CloseManner::Fin));
-                }
-                _ => {}
+            if let Some(ended) = self.cut_off(turn.now) {
+                return Some(ended);
             }
             if !self.pending.is_empty() {
                 match Pin::new(&mut *to).poll_write(turn.cx, &self.pending) {
                     Poll::Pending => return None,
+                    Poll::Ready(Ok(0)) => self.abandon(&io::ErrorKind::WriteZero.into()),
                     Poll::Ready(Ok(written)) => self.wrote(written, turn),
                     Poll::Ready(Err(error)) => self.abandon(&error),
                 }
@@ -326,7 +387,8 @@ impl Pipe {
                 {
                     return self.finish(turn.cx, to);
                 }
-                None if self.chain.verdict().is_some() => {}
+                // A toxic may have ended the connection just now.
+                None if self.cut_off(turn.now).is_some() => {}
                 None => return None,
             }
         }
@@ -334,6 +396,7 @@ impl Pipe {
 
     fn wrote(&mut self, written: usize, turn: &Turn<'_, '_>) {
         self.pending.advance(written);
+        self.written = turn.now;
         let messages = if self.pending.is_empty() { self.messages } else { 0 };
         turn.live.delivered(self.direction, turn.now, written, messages);
         if self.pending.is_empty() {
@@ -426,6 +489,7 @@ impl Pipe {
     ) {
         while !data.is_empty() {
             match Pin::new(&mut *to).poll_write(turn.cx, data) {
+                Poll::Ready(Ok(0)) => return self.abandon(&io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(written)) => {
                     data = &data[written..];
                     let whole = if data.is_empty() { messages } else { 0 };
@@ -467,5 +531,7 @@ const fn fault(how: CloseManner) -> Ended {
     Ended { by: Closer::Fault, how }
 }
 
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,7 @@ mod config;
 mod connection;
 mod error;
 mod flight;
+mod held;
 mod instance;
 mod link;
 mod listener;

@@ -1,7 +1,8 @@
 //! What a toxic decided and the link has not done yet: bytes and endings, each with its due time.
 //!
 //! Time never runs backwards within an outbox: what is put in later is never due earlier. Nothing
-//! follows an ending. So no toxic can reorder or resurrect a stream, even by mistake.
+//! follows the end of a stream but that of the connection, and nothing that. So no toxic can reorder or
+//! resurrect a stream, even by mistake.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -73,7 +74,7 @@ impl Item {
         }
     }
 
-    fn cost(&self) -> usize {
+    pub(super) fn cost(&self) -> usize {
         match &self.what {
             What::Data(data) => data.len() + PIECE_COST,
             _ => 0,
@@ -99,15 +100,30 @@ pub struct Outbox {
     items: VecDeque<Item>,
     cost: usize,
     latest: Option<Due>,
-    ended: bool,
+    ending: Ending,
     touched: bool,
+}
+
+/// Which end was put in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Ending {
+    None,
+    Stream,
+    Connection,
 }
 
 impl Outbox {
     /// An empty outbox at `now`.
     #[must_use]
     pub const fn new(now: Instant) -> Self {
-        Self { now, items: VecDeque::new(), cost: 0, latest: None, ended: false, touched: false }
+        Self {
+            now,
+            items: VecDeque::new(),
+            cost: 0,
+            latest: None,
+            ending: Ending::None,
+            touched: false,
+        }
     }
 
     /// Passes `data` on at once (or right after what is still held before it).
@@ -137,7 +153,6 @@ impl Outbox {
     /// Ends this direction when its turn has come.
     pub fn wait_to_end(&mut self) {
         self.push(Due::Never, What::End);
-        self.ended = true;
     }
 
     /// What waits for its turn right behind the first `after` things: one thing, or several of `most`
@@ -187,13 +202,11 @@ impl Outbox {
     /// Ends this direction at `due`.
     pub fn end_at(&mut self, due: Due) {
         self.put(due, What::End);
-        self.ended = true;
     }
 
     /// Closes the whole connection after what is still held.
     pub fn close(&mut self) {
         self.put(Due::At(self.now), What::Close);
-        self.ended = true;
         self.touched = true;
     }
 
@@ -205,7 +218,6 @@ impl Outbox {
     /// Resets the whole connection at `due`.
     pub fn reset_at(&mut self, due: Due) {
         self.put(due, What::Reset);
-        self.ended = true;
         self.touched = true;
     }
 
@@ -224,22 +236,48 @@ impl Outbox {
     }
 
     fn put(&mut self, due: Due, what: What) {
-        if self.ended {
-            return;
-        }
         let due = self.latest.map_or(due, |latest| latest.max(due));
-        self.touched |= due > Due::At(self.now);
-        self.push(due, what);
+        if self.push(due, what) {
+            self.touched |= due > Due::At(self.now);
+        }
     }
 
-    fn push(&mut self, due: Due, what: What) {
-        if self.ended {
-            return;
+    /// Puts something behind the rest; `false`: an ending is there that nothing like it may follow.
+    fn push(&mut self, due: Due, what: What) -> bool {
+        let ending = match what {
+            What::Data(_) => Ending::None,
+            What::End => Ending::Stream,
+            What::Close | What::Reset => Ending::Connection,
+        };
+        if self.ending != Ending::None && ending <= self.ending {
+            return false;
         }
+        self.ending = ending;
         self.latest = Some(due);
         let item = Item { due, what, messages: 0 };
         self.cost += item.cost();
         self.items.push_back(item);
+        true
+    }
+
+    /// Cuts the first thing that waits for its turn behind the first `after` things, which are bytes, at
+    /// `length`: one thing becomes two. The messages that it completes stay with the second.
+    pub fn cut(&mut self, after: usize, length: usize) {
+        let Some(Item { what: What::Data(data), .. }) = self.items.get_mut(after) else { return };
+        if length == 0 || length >= data.len() {
+            return;
+        }
+        let first = What::Data(data.split_to(length));
+        self.items.insert(after, Item { due: Due::Never, what: first, messages: 0 });
+        self.cost += PIECE_COST;
+    }
+
+    /// Takes everything that `later` holds, behind what is here.
+    pub(super) fn append(&mut self, mut later: Self) {
+        self.cost += later.cost;
+        self.latest = later.latest.or(self.latest);
+        self.ending = later.ending.max(self.ending);
+        self.items.append(&mut later.items);
     }
 
     /// Starts a decision at `now`; says afterwards, through [`Outbox::finish`], what it came to.
@@ -279,13 +317,6 @@ impl Outbox {
         }
         Some(item)
     }
-
-    /// Everything that is held, in order; due times no longer matter.
-    pub(super) fn drain(&mut self) -> VecDeque<Item> {
-        self.cost = 0;
-        self.latest = None;
-        std::mem::take(&mut self.items)
-    }
 }
 
 #[cfg(test)]
@@ -308,15 +339,32 @@ mod tests {
         assert_eq!(out.pop().unwrap().due, due);
     }
 
-    /// Catches bytes that follow the end of their stream.
+    /// Catches bytes that follow the end of their stream, and a connection that can no longer be
+    /// closed because one of its streams has ended.
     #[test]
-    fn nothing_follows_an_ending() {
+    fn only_the_end_of_the_connection_follows_an_end() {
         let (_, mut out) = outbox();
         out.end();
         out.data(Bytes::from_static(b"late"));
+        out.end();
+        out.close();
         out.reset();
-        assert_eq!(out.pop().unwrap().what, What::End);
-        assert_eq!(out.pop(), None);
+        let left: Vec<What> = std::iter::from_fn(|| out.pop()).map(|item| item.what).collect();
+        assert_eq!(left, [What::End, What::Close]);
+    }
+
+    /// Catches a piece that is not counted, that takes the messages along, or that is out of order.
+    #[test]
+    fn what_waits_can_be_cut() {
+        let (_, mut out) = outbox();
+        out.begin(Instant::now());
+        out.wait(Bytes::from_static(b"abcd"));
+        out.finish(0, 3);
+        out.cut(0, 1);
+        assert_eq!(out.cost(), 4 + 2 * PIECE_COST);
+        let left: Vec<_> =
+            std::iter::from_fn(|| out.pop()).map(|item| (item.bytes(), item.messages)).collect();
+        assert_eq!((left, out.cost()), (vec![(1, 0), (3, 3)], 0));
     }
 
     /// Catches a hastened queue that is out of order or that makes early things later.

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::config::{ProxyConfig, ProxyUpdate, ProxyView, ToxicConfig, ToxicUpdate, ToxicView};
 use super::error::ProxyError;
+use super::held::AllHeld;
 use super::instance::{Proxy, Surroundings};
 use super::sockets::Sockets;
 use super::tap::{ConnectionView, TapSnapshot};
@@ -39,6 +40,7 @@ struct Inner {
     /// Where connections run; none where the system gives no thread: then they run where we do.
     lanes: Arc<[Lane]>,
     sockets: Sockets,
+    all_held: Arc<AllHeld>,
     /// One creation or deletion at a time, so that two of the same name cannot both bind.
     membership: tokio::sync::Mutex<()>,
     proxies: Mutex<BTreeMap<String, Arc<Proxy>>>,
@@ -76,6 +78,7 @@ impl ProxySet {
                 lanes,
                 scope,
                 sockets,
+                all_held: Arc::default(),
                 membership: tokio::sync::Mutex::default(),
                 proxies: Mutex::default(),
             }),
@@ -95,6 +98,7 @@ impl ProxySet {
             seed: inner.seed.fork("proxy").fork(&config.name),
             events: inner.events.clone(),
             sockets: inner.sockets.clone(),
+            all_held: Arc::clone(&inner.all_held),
         };
         let proxy = Proxy::new(&config, place)?;
         if inner.proxies.lock().contains_key(&config.name) {

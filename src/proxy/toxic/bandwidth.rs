@@ -6,14 +6,13 @@
 //! more waiting, and one whose receiver does not read takes nothing from the others.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::bucket::Bucket;
-use super::spec::size;
+use super::spec::{in_time, size};
 use super::{HELD_BYTES_MAX, Toxic, ToxicSpec};
 use crate::base::family::{Kind, Setting, Unit};
 use crate::base::seed::Stream;
@@ -27,10 +26,6 @@ const PIECE_MIN: u64 = 64;
 const PIECE_MAX: u64 = 64 << 10;
 /// What is read ahead of the rate: a tenth of a second of it, and at least this.
 const AHEAD_MIN: u64 = 64 << 10;
-/// A piece that leaves this much too late (the machine was busy) is made up for; beyond, the receiver
-/// did not take it, and the time is lost. So a stream that was blocked does not go on in a burst.
-const LATE_MAX: Duration = Duration::from_millis(100);
-
 pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
     name: "bandwidth",
     summary: "limit the rate; at 0 nothing passes until the toxic is changed or removed",
@@ -131,8 +126,7 @@ impl Toxic for Bandwidth {
     }
 
     fn on_left(&mut self, due: Instant, now: Instant, out: &mut Outbox) {
-        let forgiven = now.checked_sub(LATE_MAX).map_or(due, |earliest| due.max(earliest));
-        self.take_turn(forgiven, out);
+        self.take_turn(in_time(due, now), out);
     }
 
     fn capacity(&self) -> usize {
@@ -143,6 +137,8 @@ impl Toxic for Bandwidth {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::base::family::Settings;
     use crate::base::seed::Seed;

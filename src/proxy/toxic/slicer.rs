@@ -6,11 +6,14 @@ use bytes::Bytes;
 use rand::RngExt;
 use tokio::time::Instant;
 
-use super::spec::{size, time};
+use super::spec::{in_time, size, time};
 use super::{Toxic, ToxicSpec};
 use crate::base::family::{Kind, Setting, Unit};
 use crate::base::seed::Stream;
 use crate::proxy::outbox::{Due, Outbox};
+
+/// How many pieces are cut ahead when there is no pause between them.
+const PIECES_MAX: usize = 64;
 
 pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
     name: "slicer",
@@ -55,7 +58,7 @@ struct Spec {
 
 impl ToxicSpec for Spec {
     fn start(&self, now: Instant, draws: Stream) -> Box<dyn Toxic> {
-        Box::new(Slicer { spec: *self, draws, free: now })
+        Box::new(Slicer { spec: *self, draws, free: now, stretches: Vec::new() })
     }
 }
 
@@ -65,36 +68,75 @@ struct Slicer {
     draws: Stream,
     /// When the pause after the last piece is over.
     free: Instant,
+    /// The lengths that the bytes which wait were halved into so far, the next last; the rest of what
+    /// waits is not cut yet. So a stream in tiny pieces takes no more room than one in large ones.
+    stretches: Vec<usize>,
 }
 
 impl Slicer {
+    fn is_cut(&self, length: usize) -> bool {
+        let Spec { average, variation, .. } = self.spec;
+        length >= 2 && average > 0 && length.saturating_sub(average) > variation
+    }
+
     /// Where a stretch of `length` bytes is cut in two; `None`: it is small enough.
     fn cut(&mut self, length: usize) -> Option<usize> {
-        let Spec { average, variation, .. } = self.spec;
-        if length < 2 || average == 0 || length.saturating_sub(average) <= variation {
+        if !self.is_cut(length) {
             return None;
         }
+        let variation = self.spec.variation;
         let reach = variation.min(length / 2);
         let moved = if reach == 0 { 0 } else { self.draws.random_range(0..2 * reach) };
         Some((length / 2 + moved).saturating_sub(reach).clamp(1, length - 1))
+    }
+
+    /// The length of the next piece of bytes that wait: halved again and again, the left half first.
+    fn piece(&mut self, waiting: usize) -> usize {
+        let mut stretch = self.stretches.pop().unwrap_or(waiting);
+        while let Some(at) = self.cut(stretch) {
+            self.stretches.push(stretch - at);
+            stretch = at;
+        }
+        stretch
+    }
+
+    /// Lets the next piece go, unless one is on its way, and all that may leave at the same time.
+    fn take_turn(&mut self, since: Instant, out: &mut Outbox) {
+        self.free = self.free.max(since);
+        for gone in 0..PIECES_MAX {
+            let Some(waiting) = out.waiting(gone, 0) else { return };
+            if waiting.bytes == 0 {
+                // An end follows the last piece, without a pause.
+                return out.let_go(waiting, Due::At(since));
+            }
+            let piece = self.piece(waiting.bytes);
+            out.cut(gone, piece);
+            out.let_go(waiting, Due::At(self.free));
+            self.free += self.spec.delay;
+            if self.free > since {
+                return;
+            }
+        }
     }
 }
 
 impl Toxic for Slicer {
     fn on_data(&mut self, now: Instant, data: Bytes, out: &mut Outbox) {
-        self.free = self.free.max(now);
-        // Halved again and again, the left half first: the stack holds what lies to the right.
-        let mut waiting = vec![data];
-        while let Some(mut stretch) = waiting.pop() {
-            if let Some(at) = self.cut(stretch.len()) {
-                waiting.push(stretch.split_off(at));
-                waiting.push(stretch);
-                out.touch();
-            } else {
-                out.data_at(Due::At(self.free), stretch);
-                self.free += self.spec.delay;
-            }
+        let is_cut = self.is_cut(data.len());
+        out.wait(data);
+        self.take_turn(now, out);
+        if is_cut || out.latest().is_some_and(|latest| latest > Due::At(now)) {
+            out.touch();
         }
+    }
+
+    fn on_end(&mut self, now: Instant, out: &mut Outbox) {
+        out.wait_to_end();
+        self.take_turn(now, out);
+    }
+
+    fn on_left(&mut self, due: Instant, now: Instant, out: &mut Outbox) {
+        self.take_turn(in_time(due, now), out);
     }
 }
 

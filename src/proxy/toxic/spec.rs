@@ -13,8 +13,8 @@ use crate::base::seed::Stream;
 use crate::proxy::outbox::Outbox;
 use crate::proxy::rule::RuleSpec;
 
-/// How much one toxic holds on one direction of one connection before the link stops reading from
-/// the sender, whose own buffers then fill as they would before a slow network.
+/// How much is held on one direction of one connection, by all its toxics together, before the link
+/// stops reading from the sender, whose own buffers then fill as they would before a slow network.
 pub const HELD_BYTES_MAX: usize = 4 << 20;
 
 /// The longest time that a setting can mean: a year.
@@ -52,6 +52,16 @@ pub trait ToxicSpec: fmt::Debug + Send + Sync {
         let _ = age;
         true
     }
+}
+
+/// A piece that leaves this much too late (the machine was busy) is made up for; beyond, the receiver
+/// did not take it, and the time is lost.
+const LATE_MAX: Duration = Duration::from_millis(100);
+
+/// From when on the piece behind one may leave that was due at `due` and left at `now`: a stream that
+/// was blocked does not go on in a burst.
+pub(super) fn in_time(due: Instant, now: Instant) -> Instant {
+    now.checked_sub(LATE_MAX).map_or(due, |earliest| due.max(earliest))
 }
 
 /// How old a connection is, seen from a toxic.

@@ -1,0 +1,108 @@
+//! What all connections of a set of proxies hold together: bytes that toxics delay, and what receivers
+//! do not take.
+//!
+//! Each direction of a connection has a bound of its own. Thousands of them at that bound would take a
+//! machine down all the same, so there is one for all: beyond it, a connection that holds a little
+//! already reads no more until it has passed that on. So nobody stops, and nothing grows.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::toxic::HELD_BYTES_MAX;
+
+/// What all connections hold before each reads ahead only a little: enough for 64 connections at their
+/// own bound, and a share of memory that any machine has.
+const ALL_HELD_BYTES_MAX: usize = 256 << 20;
+
+/// What one direction of a connection may hold whatever the others do: one read.
+const HELD_BYTES_LEAST: usize = 64 << 10;
+
+/// The bytes that are held, with the cost of their pieces.
+#[derive(Debug)]
+pub(super) struct AllHeld {
+    bytes: AtomicUsize,
+    most: usize,
+    /// What each direction of a connection may hold.
+    each_most: usize,
+}
+
+impl Default for AllHeld {
+    fn default() -> Self {
+        Self::within(HELD_BYTES_MAX, ALL_HELD_BYTES_MAX)
+    }
+}
+
+impl AllHeld {
+    /// With these bounds: for one direction of one connection, and for all together.
+    pub(super) const fn within(each_most: usize, most: usize) -> Self {
+        Self { bytes: AtomicUsize::new(0), most, each_most }
+    }
+}
+
+/// What one direction of one connection holds, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Held {
+    all: Arc<AllHeld>,
+    bytes: usize,
+}
+
+impl Held {
+    pub(super) const fn new(all: Arc<AllHeld>) -> Self {
+        Self { all, bytes: 0 }
+    }
+
+    /// It holds this much now.
+    pub(super) fn set(&mut self, bytes: usize) {
+        if bytes > self.bytes {
+            self.all.bytes.fetch_add(bytes - self.bytes, Ordering::Relaxed);
+        } else if bytes < self.bytes {
+            self.all.bytes.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+        }
+        self.bytes = bytes;
+    }
+
+    /// Whether more may be read.
+    pub(super) fn has_room(&self) -> bool {
+        self.bytes < HELD_BYTES_LEAST
+            || self.bytes < self.all.each_most
+                && self.all.bytes.load(Ordering::Relaxed) < self.all.most
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Catches connections that hold more together than there is room for, one that may hold nothing
+    /// because of the others, and a share that is not given back.
+    #[test]
+    fn beyond_the_common_bound_each_has_a_little() {
+        let all = Arc::new(AllHeld::default());
+        let held = || Held::new(Arc::clone(&all));
+        let mut one = held();
+        one.set(HELD_BYTES_MAX - 1);
+        assert!(one.has_room());
+        one.set(HELD_BYTES_MAX);
+        assert!(!one.has_room());
+        let others: Vec<Held> = std::iter::repeat_with(held)
+            .take(ALL_HELD_BYTES_MAX / HELD_BYTES_MAX)
+            .map(|mut held| {
+                held.set(HELD_BYTES_MAX);
+                held
+            })
+            .collect();
+        one.set(HELD_BYTES_LEAST);
+        assert!(!one.has_room(), "the others hold everything");
+        one.set(HELD_BYTES_LEAST - 1);
+        assert!(one.has_room());
+        drop(others);
+        one.set(HELD_BYTES_LEAST);
+        assert!(one.has_room());
+    }
+}

@@ -4,13 +4,15 @@
 //! they are installed, haproxy and nutcracker, and loads each in turn, round after round, so that
 //! whatever else the machine does hits all of them. `HARNESS_BENCH_TOXIPROXY` is the path of a
 //! Toxiproxy server to measure as well, `HARNESS_BENCH_SECONDS` the length of one measurement,
-//! `HARNESS_BENCH_ROUNDS` their number. Arguments pick parts: `load`, `pace`, `idle`, `faults`, `rules`.
+//! `HARNESS_BENCH_ROUNDS` their number. Arguments pick parts: `load`, `pace`, `idle`, `faults`, `rules`,
+//! `readers` (`HARNESS_BENCH_READERS_SECONDS` long).
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot start ends where it stands")]
 #![expect(clippy::cast_precision_loss, reason = "figures are far below 2^53")]
 
 mod faults;
 mod peers;
+mod readers;
 mod rules;
 
 use std::future::poll_fn;
@@ -70,6 +72,9 @@ fn main() {
     }
     if wants("faults") {
         runtime.block_on(faults::measure(memcached.address));
+    }
+    if wants("readers") {
+        runtime.block_on(readers::measure(memcached.address));
     }
     if wants("rules") {
         rules::measure(&runtime, memcached.address);

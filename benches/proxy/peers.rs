@@ -181,9 +181,14 @@ impl Control {
         self.send("POST", &format!("/proxies/{proxy}/toxics"), &body.to_string());
     }
 
-    /// Removes it.
+    /// Removes the toxic called `t`.
     pub(crate) fn remove(self, proxy: &str) {
-        self.send("DELETE", &format!("/proxies/{proxy}/toxics/t"), "");
+        self.delete(proxy, "t");
+    }
+
+    /// Removes a toxic.
+    pub(crate) fn delete(self, proxy: &str, name: &str) {
+        self.send("DELETE", &format!("/proxies/{proxy}/toxics/{name}"), "");
     }
 
     fn send(self, method: &str, target: &str, body: &str) -> String {

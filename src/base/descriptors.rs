@@ -12,6 +12,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// quarter where that is less.
 const RESERVED: u64 = 64;
 
+/// What a control plane is given at least.
+const CONTROL_LEAST: usize = 4;
+
 /// Takes as many descriptors as the system allows, as servers do: the low default is for programs
 /// that use `select`.
 pub fn raise_limit() {
@@ -25,6 +28,18 @@ pub fn raise_limit() {
 pub fn is_reserved(descriptor: impl AsFd) -> bool {
     let number = u64::try_from(descriptor.as_fd().as_raw_fd()).unwrap_or(0);
     getrlimit(Resource::Nofile).current.is_some_and(|limit| number >= open_to_data(limit))
+}
+
+/// How many descriptors there may be but for those that are kept back.
+pub fn for_data() -> u64 {
+    getrlimit(Resource::Nofile).current.map_or(u64::MAX, open_to_data)
+}
+
+/// How many descriptors the connections of a control plane may have together: an eighth of all, so
+/// that who sits there and says nothing costs the data path little.
+pub fn control_share() -> usize {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(limit / 8).unwrap_or(usize::MAX).max(CONTROL_LEAST)
 }
 
 /// The first number that is not for the data path.

@@ -352,6 +352,22 @@ impl Unit {
         }
     }
 
+    /// What is wrong with a number of this unit, if it lies outside what the unit can mean.
+    #[must_use]
+    pub fn out_of_range(self, value: &Value) -> Option<&'static str> {
+        let number = match value {
+            #[expect(clippy::cast_precision_loss, reason = "only its sign and size count")]
+            Value::Integer(value) => *value as f64,
+            Value::Float(value) => *value,
+            Value::Text(_) | Value::Flag(_) => return None,
+        };
+        match self {
+            Self::Ratio => (!(0.0..=1.0).contains(&number)).then_some("outside 0 to 1"),
+            Self::Number | Self::Text | Self::Choice(_) | Self::Flag => None,
+            _ => (number < 0.0).then_some("below 0"),
+        }
+    }
+
     /// The text form of a value, as a file would write it: the inverse of [`Unit::parse`].
     #[must_use]
     pub fn format(self, value: &Value) -> String {
@@ -416,11 +432,18 @@ fn number(value: f64) -> Value {
     }
 }
 
+/// More characters than this are no misspelt name, and are not repeated in a message.
+const NAME_CHARS_MAX: usize = 64;
+
 /// The error for a name that is not among `names`: the nearest ones, else all.
 #[must_use]
 pub fn unknown(noun: &str, name: &str, names: &[&str]) -> String {
+    let start: String = name.chars().take(NAME_CHARS_MAX).collect();
+    let is_whole = start.len() == name.len();
+    let shown = if is_whole { start } else { format!("{start}...") };
     let mut near: Vec<(usize, &str)> = names
         .iter()
+        .filter(|_| is_whole)
         .map(|candidate| (distance(name, candidate), *candidate))
         .filter(|(distance, candidate)| {
             *distance <= 1 + candidate.len() / 4 || candidate.contains(name)
@@ -431,9 +454,9 @@ pub fn unknown(noun: &str, name: &str, names: &[&str]) -> String {
         near.iter().take(3).map(|(_, candidate)| format!("`{candidate}`")).collect();
     if near.is_empty() {
         let all: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-        format!("unknown {noun} `{name}`; there are {}", all.join(", "))
+        format!("unknown {noun} `{shown}`; there are {}", all.join(", "))
     } else {
-        format!("unknown {noun} `{name}`; did you mean {}?", near.join(" or "))
+        format!("unknown {noun} `{shown}`; did you mean {}?", near.join(" or "))
     }
 }
 
@@ -528,5 +551,7 @@ mod tests {
     fn suggestions_are_near() {
         assert_eq!(SAMPLES.unknown("latancy"), "unknown sample `latancy`; did you mean `latency`?");
         assert_eq!(SAMPLES.unknown("zebra"), "unknown sample `zebra`; there are `latency`");
+        let long = SAMPLES.unknown(&"latency".repeat(100_000));
+        assert!(long.len() < 200 && long.ends_with("...`; there are `latency`"), "{long}");
     }
 }

@@ -38,6 +38,10 @@ pub(super) struct Arguments {
     seed: Option<i64>,
     #[command(flatten)]
     metrics: MetricsFlags,
+    /// Another name under which the control API may be asked; addresses that it listens on, loopback
+    /// and names without a dot need none. May be repeated
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    allow_host: Vec<String>,
     /// Print the version of Toxiproxy whose contract this server keeps
     #[arg(long)]
     version: bool,
@@ -99,6 +103,8 @@ async fn serve(arguments: &Arguments) -> Result<Exit, (Exit, String)> {
         proxy_metrics: arguments.metrics.proxy_metrics,
         runtime_metrics: arguments.metrics.runtime_metrics,
         feed: Some(feed),
+        // Who was told to listen under a name is asked under it.
+        allow_hosts: arguments.allow_host.iter().chain([host]).cloned().collect(),
         meddling: None,
     };
     let address = api::serve(listener, set, options, &scope).map_err(not_bound)?;

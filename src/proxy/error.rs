@@ -1,5 +1,7 @@
 //! What can be wrong with a request to the proxies, with Toxiproxy's meanings and words.
 
+use super::set::PROXIES_MAX;
+use super::table::TOXICS_MAX;
 use crate::base::family::SettingError;
 
 /// Why a request about a proxy or a toxic failed. Nothing has changed then.
@@ -40,6 +42,12 @@ pub enum ProxyError {
         /// Whether the address itself is wrong, rather than taken.
         invalid: bool,
     },
+    /// The set is full.
+    #[error("there may be {PROXIES_MAX} proxies; delete some")]
+    TooManyProxies,
+    /// The proxy is full.
+    #[error("a proxy may have {TOXICS_MAX} toxics; remove some")]
+    TooManyToxics,
     /// The set of proxies was closed.
     #[error("the proxies were shut down")]
     Closed,

@@ -234,7 +234,10 @@ impl Proxy {
         if moves && enabled && control.listener.is_some() {
             // The new port first: a proxy that cannot move keeps what it has.
             self.relocate(&mut control, address).await?;
-        } else if let Some(listen) = update.listen.as_ref().filter(|_| moves) {
+        } else if let Some(listen) = update.listen.as_ref().filter(|_| moves || upstream.is_some())
+            && !(enabled && control.listener.is_some())
+        {
+            // In the words in which it was asked for, until it listens again.
             self.state.lock().listen.clone_from(listen);
         }
         if let Some(upstream) = upstream {

@@ -22,6 +22,7 @@ use super::error::ProxyError;
 use super::instance::Proxy;
 use super::sockets::Sockets;
 use super::toxic::Entrance;
+use crate::base::descriptors;
 use crate::event::EventKind;
 
 /// Connections that the kernel keeps for us until they are accepted.
@@ -58,6 +59,10 @@ impl Listener {
         let sockets = &proxy.sockets;
         let socket =
             listen(sockets, address).await.map_err(|error| listen_error(address, &error))?;
+        if descriptors::is_reserved(&socket) {
+            // As if there were none left: a list of many proxies may not take the control plane's own.
+            return Err(listen_error(address, &rustix::io::Errno::MFILE.into()));
+        }
         let bound = socket.local_addr().map_err(|error| listen_error(address, &error))?;
         let mut door = Door::Open(socket);
         if entrance != Entrance::Open {

@@ -38,6 +38,7 @@ pub use config::ToxicView;
 pub use config::{Dial, ProxyConfig, ProxyUpdate, ProxyView, Stream, ToxicConfig, ToxicUpdate};
 pub use error::ProxyError;
 pub use outbox::{Due, Outbox, Waiting};
-pub use set::{ProxySet, WeakProxySet};
+pub use set::{PROXIES_MAX, ProxySet, WeakProxySet};
 pub use sockets::Sockets;
+pub use table::TOXICS_MAX;
 pub use tap::{CloseManner, Closer, ConnectionView, LatencyView, TapSnapshot};

@@ -20,6 +20,10 @@ use crate::base::seed::Seed;
 use crate::event::{Events, WireTrace};
 use crate::wire::version::ServerVersion;
 
+/// How many proxies a set may have: a body of the longest allowed length would name a hundred times
+/// as many, and each costs a listener's descriptor.
+pub const PROXIES_MAX: usize = 4096;
+
 /// How long a deleted proxy waits for its connections to end; they were told and do so at once.
 const DELETE_GRACE: Duration = Duration::from_secs(2);
 
@@ -101,8 +105,14 @@ impl ProxySet {
             all_held: Arc::clone(&inner.all_held),
         };
         let proxy = Proxy::new(&config, place)?;
-        if inner.proxies.lock().contains_key(&config.name) {
-            return Err(ProxyError::ProxyExists);
+        {
+            let proxies = inner.proxies.lock();
+            if proxies.contains_key(&config.name) {
+                return Err(ProxyError::ProxyExists);
+            }
+            if proxies.len() >= PROXIES_MAX {
+                return Err(ProxyError::TooManyProxies);
+            }
         }
         if config.enabled {
             proxy.enable().await?;

@@ -15,6 +15,11 @@ use super::toxic::{Age, Entrance, TOXICS, Toxic, ToxicSpec};
 use crate::base::family::Settings;
 use crate::base::seed::{Seed, Stream as Draws};
 
+/// How many toxics a proxy may have. Each is a stage of every connection, and a change rebuilds the
+/// table: far more than a test needs, and few enough that a thousand proxies full of them are set up
+/// in a second.
+pub const TOXICS_MAX: usize = 256;
+
 /// One toxic of a proxy.
 #[derive(Debug)]
 pub(super) struct ActiveToxic {
@@ -192,6 +197,9 @@ impl ToxicTable {
         config: ToxicConfig,
         since_connection: u64,
     ) -> Result<(Self, ToxicView), ProxyError> {
+        if self.toxics.len() >= TOXICS_MAX {
+            return Err(ProxyError::TooManyToxics);
+        }
         let toxic = ActiveToxic::new(config, self.created, since_connection)?;
         if self.find(&toxic.name).is_ok() {
             return Err(ProxyError::ToxicExists);

@@ -37,6 +37,11 @@ impl Handler {
         }
     }
 
+    /// Whether such a request is meant to change something.
+    pub(super) fn changes(resource: &Resource, method: &Method) -> bool {
+        !matches!(resource, Resource::Metrics) && method != Method::GET
+    }
+
     /// Answers a request whose method the resource has.
     pub(super) async fn handle(&self, resource: Resource, method: &Method, body: &[u8]) -> Reply {
         let answer = match (&resource, method) {
@@ -126,8 +131,8 @@ impl Handler {
     async fn update_toxic(&self, proxy: &str, name: &str, body: &[u8]) -> Result<Reply, Refusal> {
         let view = self.set.get(proxy)?;
         let toxic = view.toxics.iter().find(|toxic| toxic.name == name);
-        let kind = &toxic.ok_or(ProxyError::ToxicNotFound)?.kind;
-        let (update, warnings) = input::change(body, kind)?;
+        let toxic = toxic.ok_or(ProxyError::ToxicNotFound)?;
+        let (update, warnings) = input::change(body, toxic)?;
         let view = self.set.update_toxic(proxy, name, update).await?;
         Ok(ok(output::toxic(&view)).warn(warnings))
     }
@@ -180,6 +185,7 @@ impl From<ProxyError> for Refusal {
             ProxyError::ProxyNotFound | ProxyError::ToxicNotFound => StatusCode::NOT_FOUND,
             ProxyError::ProxyExists | ProxyError::ToxicExists => StatusCode::CONFLICT,
             ProxyError::Listen { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            ProxyError::TooManyProxies | ProxyError::TooManyToxics => StatusCode::PAYLOAD_TOO_LARGE,
             ProxyError::Closed => StatusCode::SERVICE_UNAVAILABLE,
             ProxyError::Attribute(error) => return Self::bad_attribute(error),
             _ => StatusCode::BAD_REQUEST,

@@ -5,12 +5,14 @@
 
 use axum::http::StatusCode;
 
-use super::attributes::{self, Attributes};
+use super::attributes::{self, Attributes, Source};
 use super::json::{Decoder, Place, Value, first_value, key_is};
 use super::reply::Refusal;
 use crate::base::family::{self, Kind};
 use crate::proxy::toxic::{TOXICS, ToxicSpec};
-use crate::proxy::{Dial, ProxyError, Stream, ToxicConfig, ToxicUpdate};
+use crate::proxy::{
+    Dial, PROXIES_MAX, ProxyError, Stream, TOXICS_MAX, ToxicConfig, ToxicUpdate, ToxicView,
+};
 
 /// The Go type of one entry of a list of proxies, for its error texts.
 const ENTRY_TYPE: &str = r#"struct { toxiproxy.Proxy; Enabled *bool "json:\"enabled\"" }"#;
@@ -41,7 +43,7 @@ pub(super) struct ToxicHead<'a> {
     pub(super) stream: Stream,
     pub(super) toxicity: f32,
     /// In the order in which they count: later values win.
-    attributes: Vec<Value<'a>>,
+    attributes: Vec<(Source, Value<'a>)>,
 }
 
 /// A toxic as a body describes it.
@@ -81,6 +83,9 @@ pub(super) fn proxies(body: &[u8]) -> Result<Vec<ProxyInput>, Refusal> {
     let mut decoder = Decoder::default();
     let mut entries = Vec::new();
     for entry in decoder.elements(value, Place::Root, &format!("[]{ENTRY_TYPE}")) {
+        if entries.len() >= PROXIES_MAX {
+            return Err(ProxyError::TooManyProxies.into());
+        }
         entries.push(read_proxy(&mut decoder, entry, "", ENTRY_TYPE));
     }
     decoder.finish().map_err(|error| Refusal::bad_body(&error))?;
@@ -141,6 +146,9 @@ fn with_toxics(mut input: ProxyInput, toxics: Option<Value<'_>>) -> Result<Proxy
     let mut decoder = Decoder::default();
     let place = Place::Field("Proxy", "toxics");
     for (value, number) in decoder.elements(toxics, place, "[]toxics.Toxic").zip(1..) {
+        if number > TOXICS_MAX {
+            return Err(ProxyError::TooManyToxics.into());
+        }
         let toxic = ToxicHead::read(value).and_then(|head| {
             let is_taken = input.toxics.iter().any(|other: &ToxicInput| other.name == head.name);
             if is_taken { Err(toxic_exists()) } else { head.complete() }
@@ -181,9 +189,9 @@ impl<'a> ToxicHead<'a> {
                 toxicity = decoder.float32(value, at("toxicity")).unwrap_or(toxicity);
             } else if key_is(&key, "attributes") {
                 drop(decoder.members(value, at("attributes"), "toxics.NoopToxic"));
-                attributes.push(value);
+                attributes.push((Source::Attributes, value));
             } else if key_is(&key, "settings") {
-                attributes.push(value);
+                attributes.push((Source::Settings, value));
             }
         }
         decoder.finish().map_err(|error| Refusal::bad_body(&error))?;
@@ -204,10 +212,11 @@ impl<'a> ToxicHead<'a> {
     pub(super) fn complete(self) -> Result<ToxicInput, Refusal> {
         let mut decoder = Decoder::default();
         let mut attributes = Attributes::default();
-        for value in self.attributes {
-            attributes.read(&mut decoder, value, self.kind);
+        for (source, value) in self.attributes {
+            attributes.read(&mut decoder, value, self.kind, source);
         }
         decoder.finish().map_err(|error| Refusal::bad_body(&error))?;
+        attributes.settle(self.kind.name);
         attributes.warn_of_toxicity(self.toxicity);
         attributes::check(self.kind, &attributes.given)?;
         let Self { name, kind, stream, toxicity, .. } = self;
@@ -215,25 +224,32 @@ impl<'a> ToxicHead<'a> {
     }
 }
 
-/// Reads the body of a change to a toxic of this kind, with what was accepted only because
-/// Toxiproxy accepts it. Name, type and stream cannot change.
-pub(super) fn change(body: &[u8], kind: &str) -> Result<(ToxicUpdate, Vec<String>), Refusal> {
+/// Reads the body of a change to `toxic`, with what was accepted only because Toxiproxy accepts it.
+/// Name, type and stream cannot change.
+pub(super) fn change(
+    body: &[u8],
+    toxic: &ToxicView,
+) -> Result<(ToxicUpdate, Vec<String>), Refusal> {
     let value = Value::proven(first_value(body).map_err(|error| Refusal::bad_body(&error))?);
     let kind = TOXICS
-        .find(kind)
+        .find(&toxic.kind)
         .ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, "invalid toxic type"))?;
     let mut decoder = Decoder::default();
     let (mut toxicity, mut attributes) = (None, Attributes::default());
     for (key, value) in decoder.members(value, Place::Root, CHANGE_TYPE) {
         if key_is(&key, "toxicity") {
             toxicity = decoder.float32(value, Place::Field("", "toxicity")).or(toxicity);
-        } else if key_is(&key, "attributes") || key_is(&key, "settings") {
-            attributes.read(&mut decoder, value, kind);
+        } else if key_is(&key, "attributes") {
+            attributes.read(&mut decoder, value, kind, Source::Attributes);
+        } else if key_is(&key, "settings") {
+            attributes.read(&mut decoder, value, kind, Source::Settings);
         }
     }
     decoder.finish().map_err(|error| Refusal::bad_body(&error))?;
+    attributes.settle(kind.name);
     attributes.warn_of_toxicity(toxicity.unwrap_or(1.0));
-    Ok((ToxicUpdate { toxicity, attributes: attributes.given }, attributes.warnings))
+    let given = attributes::written_back(kind.name, &attributes.given, &toxic.attributes);
+    Ok((ToxicUpdate { toxicity, attributes: given }, attributes.warnings))
 }
 
 #[cfg(test)]
@@ -353,7 +369,14 @@ mod tests {
                 let _ = proxies(body).map(|all| all.len());
                 let _ = toxic(body).and_then(ToxicHead::complete).map(|input| input.config());
                 for kind in TOXICS.kinds {
-                    let _ = change(body, kind.name);
+                    let toxic = ToxicView {
+                        name: String::new(),
+                        kind: kind.name.to_owned(),
+                        stream: Stream::Upstream,
+                        toxicity: 1.0,
+                        attributes: family::Settings::default(),
+                    };
+                    let _ = change(body, &toxic);
                 }
             }
         }

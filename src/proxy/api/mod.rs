@@ -10,6 +10,7 @@
 mod attributes;
 mod feed;
 mod handle;
+mod hosts;
 mod input;
 mod json;
 mod metrics;
@@ -20,6 +21,7 @@ mod process;
 mod remote;
 mod reply;
 mod request_id;
+mod room;
 mod server;
 mod taps;
 

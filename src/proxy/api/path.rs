@@ -1,7 +1,8 @@
 //! Which resource a request's path means.
 //!
-//! Names are matched after percent-decoding, so an encoded slash splits a segment; a path that is
-//! not in its shortest form is answered with its shortest form; a trailing slash is another path.
+//! Names are matched after percent-decoding, and an encoded slash is part of its name. Clients that do
+//! not encode it mean the proxy all the same, when there is one of that name. A path that is not in its
+//! shortest form is answered with its shortest form; a trailing slash is another path.
 
 /// What a path stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,40 +32,67 @@ pub(super) enum Resource {
     Events,
 }
 
-/// Finds what `path` means, as it stood in the request line.
-pub(super) fn find(path: &str) -> Found {
-    let Some(decoded) = decode(path) else {
+/// Finds what `path` means, as it stood in the request line; `is_proxy` tells the names of proxies.
+pub(super) fn find(path: &str, is_proxy: impl Fn(&str) -> bool) -> Found {
+    let Some(decoded) = path.split('/').map(decode).collect::<Option<Vec<_>>>() else {
         return Found::Malformed;
     };
-    let shortest = shorten(&decoded);
-    if shortest != decoded {
-        return Found::Moved(encode(&shortest));
+    if let Some(shortest) = shorten(&decoded) {
+        return Found::Moved(shortest);
     }
     // Names are text, so bytes that are no UTF-8 match none; what replaces them only shows.
-    let text = String::from_utf8_lossy(&decoded);
-    let segments: Vec<&str> = text.split('/').skip(1).collect();
+    let segments: Vec<String> = decoded
+        .iter()
+        .skip(1)
+        .map(|segment| String::from_utf8_lossy(segment).into_owned())
+        .collect();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     if segments.iter().any(|segment| segment.is_empty()) {
         return Found::Nothing;
     }
     let resource = match *segments {
-        ["proxies"] => Resource::Proxies,
-        ["populate"] => Resource::Populate,
-        ["reset"] => Resource::Reset,
-        ["version"] => Resource::Version,
-        ["metrics"] => Resource::Metrics,
-        ["events"] => Resource::Events,
-        ["proxies", proxy] => Resource::Proxy(proxy.to_owned()),
-        ["proxies", proxy, "toxics"] => Resource::Toxics(proxy.to_owned()),
-        ["proxies", proxy, "connections"] => Resource::Connections(proxy.to_owned()),
-        ["proxies", proxy, "toxics", toxic] => Resource::Toxic(proxy.to_owned(), toxic.to_owned()),
-        _ => return Found::Nothing,
+        ["proxies"] => Some(Resource::Proxies),
+        ["populate"] => Some(Resource::Populate),
+        ["reset"] => Some(Resource::Reset),
+        ["version"] => Some(Resource::Version),
+        ["metrics"] => Some(Resource::Metrics),
+        ["events"] => Some(Resource::Events),
+        ["proxies", proxy, ref rest @ ..] => {
+            of_proxy(proxy, rest).or_else(|| of_split_name(&segments[1..], is_proxy))
+        }
+        _ => None,
     };
-    Found::Resource(resource)
+    resource.map_or(Found::Nothing, Found::Resource)
 }
 
-fn decode(path: &str) -> Option<Vec<u8>> {
-    let mut decoded = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
+fn of_proxy(proxy: &str, rest: &[&str]) -> Option<Resource> {
+    let proxy = proxy.to_owned();
+    match *rest {
+        [] => Some(Resource::Proxy(proxy)),
+        ["toxics"] => Some(Resource::Toxics(proxy)),
+        ["connections"] => Some(Resource::Connections(proxy)),
+        ["toxics", toxic] => Some(Resource::Toxic(proxy, toxic.to_owned())),
+        _ => None,
+    }
+}
+
+/// The same for names whose slashes were not encoded: of the longest proxy that there is.
+fn of_split_name(segments: &[&str], is_proxy: impl Fn(&str) -> bool) -> Option<Resource> {
+    (1..=segments.len()).rev().find_map(|length| {
+        let (name, rest) = segments.split_at(length);
+        let name = name.join("/");
+        let rest = match rest {
+            ["toxics", toxic @ ..] if toxic.len() > 1 => vec!["toxics".to_owned(), toxic.join("/")],
+            rest => rest.iter().map(|segment| (*segment).to_owned()).collect(),
+        };
+        let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+        of_proxy(&name, &rest).filter(|_| is_proxy(&name))
+    })
+}
+
+fn decode(segment: &str) -> Option<Vec<u8>> {
+    let mut decoded = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
     while let Some((byte, after)) = rest.split_first() {
         rest = after;
         if *byte == b'%' {
@@ -79,11 +107,11 @@ fn decode(path: &str) -> Option<Vec<u8>> {
     Some(decoded)
 }
 
-/// Without empty segments, `.` and `..`; a trailing slash stays.
-fn shorten(path: &[u8]) -> Vec<u8> {
+/// The path without empty segments, `.` and `..`, when it is another one; a trailing slash stays.
+fn shorten(segments: &[Vec<u8>]) -> Option<String> {
     let mut kept: Vec<&[u8]> = Vec::new();
-    for segment in path.split(|byte| *byte == b'/') {
-        match segment {
+    for segment in segments {
+        match segment.as_slice() {
             b"" | b"." => {}
             b".." => {
                 kept.pop();
@@ -91,12 +119,19 @@ fn shorten(path: &[u8]) -> Vec<u8> {
             name => kept.push(name),
         }
     }
-    let mut shortest = vec![b'/'];
-    shortest.extend(kept.join(&b'/'));
-    if path.ends_with(b"/") && !kept.is_empty() {
-        shortest.push(b'/');
+    let ends_open =
+        segments.len() > 1 && segments.last().is_some_and(Vec::is_empty) && !kept.is_empty();
+    let end: &[&[u8]] = if ends_open || kept.is_empty() { &[b""] } else { &[] };
+    let whole = std::iter::once(&b""[..]).chain(kept.iter().copied()).chain(end.iter().copied());
+    if whole.eq(segments.iter().map(Vec::as_slice)) {
+        return None;
     }
-    shortest
+    let mut shortest: String =
+        kept.iter().map(|name| format!("/{}", encode(name).replace('/', "%2F"))).collect();
+    if ends_open || shortest.is_empty() {
+        shortest.push('/');
+    }
+    Some(shortest)
 }
 
 /// Percent-encodes what a path must not hold as it is.
@@ -130,17 +165,19 @@ mod tests {
             ("/proxies/a%20b", Proxy(name("a b"))),
             ("/proxies/%70", Proxy(name("p"))),
             ("/proxies/Ünï", Proxy(name("Ünï"))),
+            ("/proxies/a%2Fb", Proxy(name("a/b"))),
+            ("/proxies/a%2F%2Fb/toxics/%2F", Toxic(name("a//b"), name("/"))),
             ("/proxies/p/toxics", Toxics(name("p"))),
             ("/proxies/p/connections", Connections(name("p"))),
             ("/proxies/toxics/toxics/toxics", Toxic(name("toxics"), name("toxics"))),
         ] {
-            assert_eq!(find(path), Found::Resource(resource), "{path}");
+            assert_eq!(find(path, |_| false), Found::Resource(resource), "{path}");
         }
-        for path in ["/", "/proxy", "/proxies/", "/proxies/a%2Fb", "/Proxies", "/proxies/p/toxic"] {
-            assert_eq!(find(path), Found::Nothing, "{path}");
+        for path in ["/", "/proxy", "/proxies/", "/proxies/a/b", "/Proxies", "/proxies/p/toxic"] {
+            assert_eq!(find(path, |_| false), Found::Nothing, "{path}");
         }
         for path in ["/proxies/%", "/proxies/%2", "/proxies/%zz", "/proxies/%+1"] {
-            assert_eq!(find(path), Found::Malformed, "{path}");
+            assert_eq!(find(path, |_| false), Found::Malformed, "{path}");
         }
     }
 
@@ -153,12 +190,31 @@ mod tests {
             ("/proxies/../version", "/version"),
             ("/../..", "/"),
             ("/proxies/./a b%3F", "/proxies/a%20b%3F"),
-            ("/proxies/a%2F%2Fb", "/proxies/a/b"),
+            ("/proxies//a%2Fb", "/proxies/a%2Fb"),
             ("", "/"),
             ("*", "/%2A"),
         ] {
-            assert_eq!(find(path), Found::Moved(name(location)), "{path}");
-            assert!(!matches!(find(location), Found::Moved(_)), "{location}");
+            assert_eq!(find(path, |_| false), Found::Moved(name(location)), "{path}");
+            assert!(!matches!(find(location, |_| false), Found::Moved(_)), "{location}");
+        }
+    }
+    /// Catches a proxy that a client creates and never reaches again, because it does not encode the
+    /// slash in its name; and a slash that hides a proxy of a shorter name.
+    #[test]
+    fn slashes_that_are_not_encoded_mean_a_proxy_that_there_is() {
+        use Resource::{Connections, Proxy, Toxic, Toxics};
+        let is_proxy = |name: &str| ["a/b", "a/b/toxics/c", "a"].contains(&name);
+        for (path, resource) in [
+            ("/proxies/a/b", Some(Proxy(name("a/b")))),
+            ("/proxies/a/b/toxics", Some(Toxics(name("a/b")))),
+            ("/proxies/a/b/connections", Some(Connections(name("a/b")))),
+            ("/proxies/a/b/toxics/x/y", Some(Toxic(name("a/b"), name("x/y")))),
+            ("/proxies/a/b/toxics/c", Some(Proxy(name("a/b/toxics/c")))),
+            ("/proxies/a/toxics/c", Some(Toxic(name("a"), name("c")))),
+            ("/proxies/b/c", None),
+        ] {
+            let expected = resource.map_or(Found::Nothing, Found::Resource);
+            assert_eq!(find(path, is_proxy), expected, "{path}");
         }
     }
 }

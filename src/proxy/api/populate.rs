@@ -2,16 +2,16 @@
 //!
 //! A list that was populated before drops nothing: what is there already stays untouched, with its
 //! connections, its toxics and its enabled state. Toxics in the list are added or brought up to
-//! date; none is removed.
+//! date; none is removed, and what answers cannot show in `attributes` stays unless it is given.
 
 use axum::http::StatusCode;
 
 use super::handle::{config, of_existing, warnings};
 use super::input::{self, ProxyInput};
-use super::output;
 use super::reply::{Refusal, Reply};
+use super::{attributes, output};
 use crate::proxy::listener::resolve;
-use crate::proxy::{ProxySet, ProxyUpdate, ProxyView, ToxicUpdate};
+use crate::proxy::{ProxySet, ProxyUpdate, ProxyView, ToxicUpdate, ToxicView};
 
 /// What a list came to: the proxies done so far, and what stopped it.
 #[derive(Debug, Default)]
@@ -75,8 +75,11 @@ async fn one(set: &ProxySet, entry: ProxyInput) -> Result<ProxyView, Refusal> {
     {
         replace(set, &existing, &entry).await?;
     }
+    // As they were before: names in the list are unique.
+    let before = set.get(&name)?.toxics;
     for toxic in &entry.toxics {
-        ensure(set, &name, toxic).await?;
+        let existing = before.iter().find(|existing| existing.name == toxic.name);
+        ensure(set, &name, toxic, existing).await?;
     }
     Ok(set.get(&name)?)
 }
@@ -107,9 +110,13 @@ async fn replace(set: &ProxySet, old: &ProxyView, entry: &ProxyInput) -> Result<
 }
 
 /// Adds the toxic, or brings the one of its name up to date when something differs.
-async fn ensure(set: &ProxySet, proxy: &str, toxic: &input::ToxicInput) -> Result<(), Refusal> {
-    let view = set.get(proxy)?;
-    let Some(existing) = view.toxics.iter().find(|existing| existing.name == toxic.name) else {
+async fn ensure(
+    set: &ProxySet,
+    proxy: &str,
+    toxic: &input::ToxicInput,
+    existing: Option<&ToxicView>,
+) -> Result<(), Refusal> {
+    let Some(existing) = existing else {
         set.add_toxic(proxy, toxic.config()).await?;
         return Ok(());
     };
@@ -118,8 +125,9 @@ async fn ensure(set: &ProxySet, proxy: &str, toxic: &input::ToxicInput) -> Resul
         set.add_toxic(proxy, toxic.config()).await?;
         return Ok(());
     }
-    let wanted = toxic.kind.complete(&toxic.attributes.given);
-    let wanted = wanted.map_err(|error| Refusal::bad_attribute(&error))?;
+    let given = &toxic.attributes.given;
+    let given = attributes::written_back(toxic.kind.name, given, &existing.attributes);
+    let wanted = toxic.kind.complete(&given).map_err(|error| Refusal::bad_attribute(&error))?;
     if existing.attributes != wanted || existing.toxicity.to_bits() != toxic.toxicity.to_bits() {
         let update = ToxicUpdate { toxicity: Some(toxic.toxicity), attributes: wanted };
         set.update_toxic(proxy, &toxic.name, update).await?;

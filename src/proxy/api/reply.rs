@@ -10,6 +10,9 @@ use crate::base::family::SettingError;
 /// Ours: what was accepted only because Toxiproxy accepts it.
 const WARNING: HeaderName = HeaderName::from_static("x-harness-warning");
 
+/// How many warnings an answer carries; many clients refuse an answer with too many headers.
+const WARNINGS_MAX: usize = 16;
+
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// An answer that is complete in memory.
@@ -104,7 +107,12 @@ impl Reply {
         Self::typed(status, "text/html; charset=utf-8", body.to_owned())
     }
 
-    pub(super) fn warn(mut self, warnings: Vec<String>) -> Self {
+    pub(super) fn warn(mut self, mut warnings: Vec<String>) -> Self {
+        let more = warnings.len().saturating_sub(WARNINGS_MAX);
+        if more > 0 {
+            warnings.truncate(WARNINGS_MAX);
+            warnings.push(format!("and {more} more"));
+        }
         self.warnings = warnings;
         self
     }

@@ -1,46 +1,59 @@
 //! The HTTP server: connections, time limits, routing; what a request does is in [`super::handle`].
 //!
 //! Everything is bounded: connections, the size of a body, the time to send a request, the time to
-//! handle one. A request is handled by a task of its own, so a client that leaves interrupts
+//! handle one. Who may ask is in [`super::hosts`], who may stay when there is no room in
+//! [`super::room`]. A request is handled by a task of its own, so a client that leaves interrupts
 //! nothing half done.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
-use axum::http::header::{CONTENT_TYPE, USER_AGENT};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
 use axum::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Body as _;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream, lookup_host};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::feed::Feed;
 use super::handle::Handler;
+use super::hosts::Hosts;
 use super::metrics::Metrics;
 use super::path::{self, Found, Resource};
 use super::reply::{Refusal, Reply};
 use super::request_id::RequestIds;
+use super::room::{Place, Room, Stage};
+use crate::base::descriptors;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::event::{EventKind, Events};
 use crate::proxy::ProxySet;
 
-/// More connections than this wait to be accepted.
+/// Connections at a time, and fewer where descriptors are few. With one more, whoever has waited
+/// longest is sent away.
 const CONNECTIONS_MAX: usize = 512;
+/// A longer head is refused.
+const HEAD_BYTES_MAX: usize = 64 << 10;
 /// A longer body is refused.
 const BODY_BYTES_MAX: usize = 8 << 20;
-/// A client may take this long for a body.
+/// A body up to this length is read at once; longer ones wait for their turn.
+const SHORT_BODY_BYTES: u64 = 64 << 10;
+/// How many longer bodies are in memory at a time.
+const LONG_BODIES_MAX: usize = 4;
+/// A client may take this long for a body, waiting for its turn included.
 const BODY_TIME_MAX: Duration = Duration::from_secs(15);
-/// A connection may be idle, or in the middle of its headers, for this long.
-const HEADER_TIME_MAX: Duration = Duration::from_secs(60);
+/// The first headers of a connection must be complete after this long.
+const HEADER_TIME_MAX: Duration = Duration::from_secs(10);
+/// A connection may be idle between two requests, or in the middle of its later headers, for this long.
+const IDLE_TIME_MAX: Duration = Duration::from_secs(60);
 /// A request that takes longer is answered with 503; what it does goes on.
 const HANDLER_TIME_MAX: Duration = Duration::from_secs(25);
 /// Requests under way may take this long to end when the server is shut down.
@@ -59,6 +72,8 @@ pub struct ApiOptions {
     pub runtime_metrics: bool,
     /// `/events` with what happens.
     pub feed: Option<Feed>,
+    /// Names under which the API may be asked, besides those that no stranger can have.
+    pub allow_hosts: Vec<String>,
     /// Who is told of every change that a client makes: during a run that is trouble, because its
     /// faults are no longer those of the plan.
     pub meddling: Option<Events>,
@@ -99,8 +114,10 @@ pub fn serve(
     let metrics = Metrics { proxies: options.proxy_metrics, runtime: options.runtime_metrics };
     let api = Arc::new(Api {
         handler: Handler { set, metrics },
+        hosts: Hosts::new(address, &options.allow_hosts),
         feed: options.feed,
         meddling: options.meddling,
+        long_bodies: Semaphore::new(LONG_BODIES_MAX),
         ids: RequestIds::new(Seed::from_system()),
         scope: scope.clone(),
     });
@@ -117,43 +134,53 @@ pub fn serve(
 #[derive(Debug)]
 struct Api {
     handler: Handler,
+    hosts: Hosts,
     feed: Option<Feed>,
     meddling: Option<Events>,
+    long_bodies: Semaphore,
     ids: RequestIds,
     scope: Scope,
 }
 
 async fn accept(listener: TcpListener, api: Arc<Api>) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let router = Router::new().fallback(respond).with_state(Arc::clone(&api));
+    let room = Room::new(descriptors::control_share().min(CONNECTIONS_MAX));
     loop {
-        // The semaphore is never closed.
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, client)) => {
+                let place = room.enter().await;
                 // A scope each: what goes wrong in one ends that one.
                 let scope = api.scope.child(format!("connection[{client}]"));
-                let connection = connection(stream, router.clone(), scope.clone(), permit);
-                scope.spawn("serve", connection);
+                scope.spawn("serve", connection(stream, Arc::clone(&api), scope.clone(), place));
             }
             Err(error) => {
-                warn!(%error, "the control API cannot accept");
+                // Whoever sits there and says nothing makes room.
+                if !room.send_away() {
+                    warn!(%error, "the control API cannot accept");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, scope: Scope, permit: OwnedSemaphorePermit) {
+async fn connection(stream: TcpStream, api: Arc<Api>, scope: Scope, place: Place) {
     // Without it small answers wait for the client's acknowledgement; nothing depends on it.
     let _ = stream.set_nodelay(true);
+    let place = &place;
+    let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+        let api = Arc::clone(&api);
+        async move { Ok::<_, Infallible>(respond(&api, request.map(Body::new), place).await) }
+    });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIME_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .header_read_timeout(IDLE_TIME_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service);
     let mut served = std::pin::pin!(served);
     let result = tokio::select! {
         result = &mut served => result,
+        () = place.lost() => Ok(()),
+        () = silence(place) => Ok(()),
         () = scope.cancelled() => {
             served.as_mut().graceful_shutdown();
             timeout(DRAIN_TIME_MAX, served).await.unwrap_or(Ok(()))
@@ -162,12 +189,24 @@ async fn connection(stream: TcpStream, router: Router, scope: Scope, permit: Own
     if let Err(error) = result {
         debug!(%error, "a connection to the control API ended early");
     }
-    drop(permit);
+}
+
+/// Returns when the first headers should be complete and are not.
+async fn silence(place: &Place) {
+    tokio::time::sleep(HEADER_TIME_MAX).await;
+    if !place.is_new() {
+        std::future::pending().await
+    }
 }
 
 /// Answers one request.
-async fn respond(State(api): State<Arc<Api>>, request: Request<Body>) -> Response<Body> {
-    let resource = match path::find(request.uri().path()) {
+async fn respond(api: &Arc<Api>, request: Request<Body>, place: &Place) -> Response<Body> {
+    place.turn(Stage::Resting);
+    if let Some(wrong) = api.hosts.refuse(request.uri(), request.headers()) {
+        return Reply::from(Refusal::new(StatusCode::FORBIDDEN, wrong)).into_response();
+    }
+    let is_proxy = |name: &str| api.handler.set.get(name).is_ok();
+    let resource = match path::find(request.uri().path(), is_proxy) {
         Found::Resource(resource) if api.serves(&resource) => resource,
         Found::Resource(_) | Found::Nothing => return Reply::not_found().into_response(),
         Found::Moved(location) => {
@@ -184,7 +223,7 @@ async fn respond(State(api): State<Arc<Api>>, request: Request<Body>) -> Respons
         return Reply::empty(StatusCode::METHOD_NOT_ALLOWED).into_response();
     }
     let id = api.ids.next();
-    let mut response = api.matched(resource, request, &id).await;
+    let mut response = api.matched(resource, request, &id, place).await;
     if let Ok(id) = HeaderValue::try_from(id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
@@ -206,24 +245,30 @@ impl Api {
         resource: Resource,
         request: Request<Body>,
         id: &str,
+        place: &Place,
     ) -> Response<Body> {
         if is_browser(&request) {
             return Reply::error(StatusCode::FORBIDDEN, "User agent not allowed").into_response();
         }
         if let (Resource::Events, Some(feed)) = (&resource, &self.feed) {
+            place.turn(Stage::Listening);
             let mut response = Response::new(feed.body(&self.scope));
             let kind = HeaderValue::from_static("text/event-stream");
             response.headers_mut().insert(CONTENT_TYPE, kind);
             return response;
         }
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let reply = match body(request).await {
-            Ok(body) => self.handled(resource, method.clone(), body).await,
+        let changes = Handler::changes(&resource, &method);
+        let reply = match self.body(request).await {
+            Ok(body) => {
+                let _busy = place.busy();
+                self.handled(resource, method.clone(), body).await
+            }
             Err(refusal) => refusal.into(),
         };
         let (status, size) = (reply.status.as_u16(), reply.body_length());
         debug!(request_id = id, %method, url = path, status, size, "request");
-        if method != Method::GET {
+        if changes {
             self.announce(method.as_str(), &path, reply.status);
         }
         reply.into_response()
@@ -238,6 +283,28 @@ impl Api {
             let detail =
                 format!("a client of the control API changed the proxies: {method} {path}");
             events.emit(EventKind::Trouble { detail });
+        }
+    }
+
+    /// The whole body, in its turn when it is long.
+    async fn body(&self, request: Request<Body>) -> Result<Bytes, Refusal> {
+        let length = request.headers().get(CONTENT_LENGTH).and_then(|text| text.to_str().ok());
+        let length: Option<u64> = length.and_then(|text| text.parse().ok());
+        let is_short = request.body().is_end_stream()
+            || length.is_some_and(|length| length <= SHORT_BODY_BYTES);
+        let collected = async {
+            // The semaphore is never closed.
+            let _turn = if is_short { None } else { self.long_bodies.acquire().await.ok() };
+            Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await
+        };
+        match timeout(BODY_TIME_MAX, collected).await {
+            Ok(Ok(collected)) => Ok(collected.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                let message = format!("the body is longer than {BODY_BYTES_MAX} bytes");
+                Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message))
+            }
+            Ok(Err(_)) => Err(Refusal::bad_body("unexpected EOF")),
+            Err(_) => Err(Refusal::bad_body("i/o timeout")),
         }
     }
 
@@ -268,19 +335,6 @@ async fn in_time(reply: oneshot::Receiver<Reply>) -> Reply {
 fn is_browser(request: &Request<Body>) -> bool {
     let agent = request.headers().get(USER_AGENT);
     agent.is_some_and(|agent| agent.as_bytes().starts_with(b"Mozilla/"))
-}
-
-async fn body(request: Request<Body>) -> Result<Bytes, Refusal> {
-    let collected = Limited::new(request.into_body(), BODY_BYTES_MAX).collect();
-    match timeout(BODY_TIME_MAX, collected).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let message = format!("the body is longer than {BODY_BYTES_MAX} bytes");
-            Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message))
-        }
-        Ok(Err(_)) => Err(Refusal::bad_body("unexpected EOF")),
-        Err(_) => Err(Refusal::bad_body("i/o timeout")),
-    }
 }
 
 #[cfg(test)]

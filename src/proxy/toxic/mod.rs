@@ -34,7 +34,8 @@ use super::rule::kinds;
 use crate::base::family::{Family, Settings};
 
 /// What toxics of Toxiproxy's can do here and not there, and is not asked for by default.
-const ADDED: &[(&str, &str)] = &[("bandwidth", "shared"), ("bandwidth", "burst")];
+const ADDED: &[(&str, &str)] =
+    &[("bandwidth", "shared"), ("bandwidth", "burst"), ("packet_loss", "rto")];
 
 /// Whether a toxic of Toxiproxy's name has this setting only here.
 pub fn is_added(kind: &str, setting: &str) -> bool {

@@ -6,11 +6,12 @@ use std::time::Duration;
 use harness::base::time::RunClock;
 use harness::event::Events;
 use harness::proxy::api::{ApiOptions, Feed};
+use harness::proxy::{PROXIES_MAX, TOXICS_MAX};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Api, connect, echo, within};
+use super::{Api, Request, connect, echo, within};
 
 /// Catches an equal update that drops connections, and an unequal one that keeps them.
 #[tokio::test]
@@ -328,7 +329,7 @@ async fn garbage_is_answered_or_dropped() {
     }
     for line in ["GET /proxies/% HTTP/9", "GET /proxies/%zz", "GET /proxies/%ff", "FOO /proxies"] {
         let mut stream = TcpStream::connect(api.address).await.unwrap();
-        let text = format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let text = format!("{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         stream.write_all(text.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         within(stream.read_to_end(&mut answer)).await.unwrap();
@@ -375,10 +376,14 @@ async fn figures_are_live_while_connections_are_open() {
 async fn a_run_is_told_of_changes_and_of_nothing_else() {
     let (sender, mut seen) = tokio::sync::mpsc::unbounded_channel();
     let meddling = Some(Events::to(move |kind| drop(sender.send(kind))));
-    let api = Api::with(ApiOptions { meddling, ..ApiOptions::default() }).await;
+    let api =
+        Api::with(ApiOptions { meddling, proxy_metrics: true, ..ApiOptions::default() }).await;
     api.json("GET", "/proxies", json!(null), 200).await;
     api.json("POST", "/proxies", json!({}), 400).await;
-    assert!(seen.try_recv().is_err());
+    for method in ["POST", "PUT", "DELETE"] {
+        assert_eq!(api.send(method, "/metrics", "").await.status, 200, "{method}");
+    }
+    assert!(seen.try_recv().is_err(), "figures were only looked at");
     assert_eq!(api.send("POST", "/reset", "").await.status, 204);
     let told = within(seen.recv()).await.unwrap();
     assert!(format!("{told:?}").contains("POST /reset"), "{told:?}");
@@ -391,7 +396,7 @@ async fn events_are_streamed_as_they_happen() {
     let api = Api::with(ApiOptions { feed: Some(feed), ..ApiOptions::default() }).await;
     let stream = TcpStream::connect(api.address).await.unwrap();
     let mut reader = BufReader::new(stream);
-    reader.get_mut().write_all(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    reader.get_mut().write_all(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         assert_ne!(within(reader.read_line(&mut head)).await.unwrap(), 0, "{head}");
@@ -406,4 +411,136 @@ async fn events_are_streamed_as_they_happen() {
     let mut rest = Vec::new();
     api.scope.cancel();
     within(reader.read_to_end(&mut rest)).await.unwrap();
+}
+
+/// Catches a page of a stranger that is answered because its name was made to point here, or that
+/// changes something behind the back of whoever looks at it.
+#[tokio::test]
+async fn strangers_names_are_refused() {
+    let api = Api::new().await;
+    let asked = |line: &str, header: &str| Request {
+        line: line.to_owned(),
+        headers: vec![header.to_owned()],
+        body: String::new(),
+    };
+    for header in ["Host: evil.example:8474", "Origin: http://evil.example", "Origin: null"] {
+        for line in ["GET /proxies", "POST /reset", "GET /nothing"] {
+            let answer = api.raw(&asked(line, header)).await;
+            assert_eq!(answer.status, 403, "{line} {header}");
+            assert!(answer.body.contains("-allow-host"), "{}", answer.body);
+        }
+    }
+    for header in ["Host: 127.0.0.1:1", "Host: [::1]", "Origin: http://localhost:3000"] {
+        assert_eq!(api.raw(&asked("POST /reset", header)).await.status, 204, "{header}");
+    }
+    let options = ApiOptions { allow_hosts: vec!["evil.example".into()], ..ApiOptions::default() };
+    let api = Api::with(options).await;
+    assert_eq!(api.raw(&asked("GET /proxies", "Host: evil.example")).await.status, 200);
+}
+
+/// Catches a loss that is gone once a client has read the proxies, changed one and written all back:
+/// with all that it read, and with Toxiproxy's members only.
+#[tokio::test]
+async fn a_loss_survives_being_read_changed_and_written_back() {
+    let api = Api::new().await;
+    let attributes = json!({ "loss_rate": 0.05, "correlation": 0.25, "rto": 300 });
+    let toxic = json!({ "type": "packet_loss", "attributes": attributes });
+    let proxy = json!({ "name": "p", "upstream": "u:1", "enabled": false, "toxics": [toxic] });
+    api.json("POST", "/proxies", proxy, 201).await;
+    for (members, upstream) in [(&["attributes", "settings"][..], "u:2"), (&["attributes"], "u:1")]
+    {
+        let mut proxy = api.json("GET", "/proxies/p", json!(null), 200).await;
+        let toxic = proxy["toxics"][0].as_object_mut().unwrap();
+        assert_eq!(toxic["attributes"], json!({ "loss_rate": 0.05, "correlation": 0.25 }));
+        assert_eq!(toxic["settings"], json!({ "rto": 300 }));
+        toxic.retain(|key, _| {
+            !["attributes", "settings"].contains(&key.as_str()) || members.contains(&key.as_str())
+        });
+        toxic["attributes"]["correlation"] = json!(0.25);
+        proxy["upstream"] = json!(upstream);
+        let before = proxy["toxics"][0]["attributes"].clone();
+        let written = api.json("POST", "/populate", json!([proxy]), 201).await;
+        assert_eq!(written["proxies"][0]["toxics"][0]["attributes"], before);
+    }
+    let changed = json!({ "attributes": { "loss_rate": 0.5, "correlation": 0.25 } });
+    let toxic = api.json("PATCH", "/proxies/p/toxics/packet_loss_downstream", changed, 200).await;
+    assert_eq!(toxic["attributes"]["loss_rate"], 0.5);
+}
+
+/// Catches a share out of range or a misspelt attribute that is accepted in silence.
+#[tokio::test]
+async fn numbers_out_of_range_and_misspelt_attributes_are_named() {
+    let api = Api::new().await;
+    let proxy = json!({ "name": "p", "upstream": "u:1", "enabled": false });
+    api.json("POST", "/proxies", proxy, 201).await;
+    let body = r#"{"type":"packet_loss","attributes":{"loss_rate":5}}"#;
+    let answer = api.send("POST", "/proxies/p/toxics", body).await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.headers["x-harness-warning"].contains("loss_rate"), "{:?}", answer.headers);
+    for (body, wrong) in [
+        (r#"{"type":"blackhole","attributes":{"afects":"all"}}"#, "did you mean `affects`?"),
+        (r#"{"type":"corrupt","attributes":{"probability":5}}"#, "outside 0 to 1"),
+    ] {
+        let answer = api.send("POST", "/proxies/p/toxics", body).await;
+        assert!(answer.status == 400 && answer.body.contains(wrong), "{}", answer.body);
+    }
+}
+
+/// Catches a proxy whose name has a slash and that nobody can look at, change or delete.
+#[tokio::test]
+async fn names_with_slashes_can_be_addressed() {
+    let api = Api::new().await;
+    for path in ["/proxies/a%2Fb", "/proxies/a/b"] {
+        let proxy = json!({ "name": "a/b", "upstream": "u:1", "enabled": false });
+        api.json("POST", "/proxies", proxy, 201).await;
+        let toxic = json!({ "name": "x/y", "type": "noop" });
+        api.json("POST", &format!("{path}/toxics"), toxic, 200).await;
+        let name = if path.contains('%') { "x%2Fy" } else { "x/y" };
+        api.json("GET", &format!("{path}/toxics/{name}"), json!(null), 200).await;
+        let answer = api.json("PATCH", path, json!({ "upstream": "u:2" }), 200).await;
+        assert_eq!((&answer["name"], &answer["upstream"]), (&json!("a/b"), &json!("u:2")));
+        assert_eq!(api.send("DELETE", path, "").await.status, 204);
+        assert_eq!(api.send("GET", path, "").await.status, 404);
+    }
+}
+
+/// Catches an answer to a change that shows another address than was asked for, while the proxy does
+/// not listen.
+#[tokio::test]
+async fn a_change_of_a_disabled_proxy_answers_the_address_as_asked() {
+    let api = Api::new().await;
+    let proxy =
+        json!({ "name": "p", "listen": "127.0.0.1:26379", "upstream": "u:1", "enabled": false });
+    api.json("POST", "/proxies", proxy, 201).await;
+    for (upstream, listen) in [("u:2", "localhost:26379"), ("u:2", "localhost:26380")] {
+        let body = json!({ "listen": listen, "upstream": upstream });
+        assert_eq!(api.json("PATCH", "/proxies/p", body, 200).await["listen"], listen);
+    }
+}
+
+/// Catches a body full of toxics or proxies that keeps the server busy for minutes, or that fills it
+/// beyond any bound one request at a time.
+#[tokio::test]
+async fn toxics_and_proxies_have_named_limits() {
+    let api = Api::new().await;
+    let toxics: Vec<serde_json::Value> =
+        (0..100_000).map(|n| json!({ "name": format!("t{n}"), "type": "noop" })).collect();
+    let proxy = |toxics: &[serde_json::Value]| json!([{ "name": "p", "upstream": "u:1", "enabled": false, "toxics": toxics }]);
+    let refused = api.json("POST", "/populate", proxy(&toxics), 413).await;
+    assert_eq!(refused["error"], format!("a proxy may have {TOXICS_MAX} toxics; remove some"));
+    assert!(api.set.list().is_empty());
+    let full = proxy(&toxics[..TOXICS_MAX]);
+    for _ in 0..2 {
+        api.json("POST", "/populate", full.clone(), 201).await;
+    }
+    api.json("POST", "/proxies/p/toxics", toxics[TOXICS_MAX].clone(), 413).await;
+    let names = (0..=PROXIES_MAX).map(|n| json!({ "name": n.to_string(), "upstream": "u" }));
+    let refused = api.json("POST", "/populate", names.collect(), 413).await;
+    assert!(refused["error"].as_str().unwrap().contains(&PROXIES_MAX.to_string()));
+    assert_eq!(api.set.list().len(), 1);
+    let misspelt: Vec<serde_json::Value> = (0..200)
+        .map(|n| json!({ "name": format!("t{n}"), "type": "noop", "attributes": { "x": 1 } }))
+        .collect();
+    let answer = api.send("POST", "/populate", &proxy(&misspelt).to_string()).await;
+    assert!(answer.status == 201 && answer.headers["x-harness-warning"] == "and 184 more");
 }

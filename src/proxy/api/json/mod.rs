@@ -13,4 +13,4 @@ mod write;
 pub(super) use decode::{Decoder, Place, key_is};
 pub(super) use scan::first_value;
 pub(super) use value::Value;
-pub(super) use write::{Float32, Quoted};
+pub(super) use write::{Float32, Float64, Quoted};

@@ -34,12 +34,32 @@ pub(crate) struct Float32(pub(crate) f32);
 
 impl fmt::Display for Float32 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let size = self.0.abs();
-        if size == 0.0 || (1e-6..1e21).contains(&size) {
-            write!(f, "{}", self.0)
-        } else {
-            f.write_str(&with_sign(&format!("{:e}", self.0)))
-        }
+        shortest(f, self.0, self.0.into())
+    }
+}
+
+/// A finite 64-bit number in its shortest form.
+#[derive(Debug)]
+pub(crate) struct Float64(pub(crate) f64);
+
+impl fmt::Display for Float64 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        shortest(f, self.0, self.0)
+    }
+}
+
+fn shortest(
+    f: &mut fmt::Formatter<'_>,
+    number: impl fmt::Display + fmt::LowerExp,
+    size: f64,
+) -> fmt::Result {
+    // Go compares a 32-bit number with 32-bit limits.
+    #[expect(clippy::cast_possible_truncation, reason = "the limits are the same in both sizes")]
+    let size = size.abs() as f32;
+    if size == 0.0 || (1e-6..1e21).contains(&size) {
+        write!(f, "{number}")
+    } else {
+        f.write_str(&with_sign(&format!("{number:e}")))
     }
 }
 
@@ -72,6 +92,9 @@ mod tests {
             (-2.5, "-2.5"),
         ] {
             assert_eq!(Float32(number).to_string(), text);
+        }
+        for (number, text) in [(0.1, "0.1"), (1.0, "1"), (1e-7, "1e-7"), (0.05, "0.05")] {
+            assert_eq!(Float64(number).to_string(), text);
         }
     }
 

@@ -75,6 +75,11 @@ const BANS: &[Ban] = &[
         instead: "only the command line talks to the outside; return a value",
     },
     Ban {
+        text: &["stdout().lock()", "io::stderr()"],
+        allowed: &["cli/output.rs", "cli/route.rs"],
+        instead: "what people see passes base::terminal: output::result, show, complain or remark",
+    },
+    Ban {
         text: &["SystemTime"],
         allowed: &["base/time.rs"],
         instead: "the wall clock is read once a run: base::time::Wall",

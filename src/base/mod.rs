@@ -1,15 +1,18 @@
-//! What knows nothing about caches or faults: time, units, seeds, names, task ownership.
+//! What knows nothing about caches or faults: time, units, seeds, names, task ownership, files that others
+//! name, text for terminals.
 //!
 //! Every other module may name this one; this one names none of them.
 
 pub mod deadline;
 pub mod descriptors;
 pub mod family;
+pub mod file;
 pub mod lane;
 pub mod name;
 pub mod processor;
 pub mod scope;
 pub mod seed;
+pub mod terminal;
 pub mod time;
 pub mod timer;
 pub mod units;

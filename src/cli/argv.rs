@@ -40,6 +40,24 @@ pub(super) fn normalise(
     walk.done
 }
 
+/// The words up to the first that is neither an option nor its value: Go's programs read no further.
+pub(super) fn options_only(command: &Command, words: &[OsString]) -> Vec<OsString> {
+    let mut kept = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let name = word.to_str().map(|text| text.trim_start_matches('-'));
+        let Some(name) = name.filter(|name| !name.is_empty() && Some(*name) != word.to_str())
+        else {
+            break;
+        };
+        kept.push(word.clone());
+        if find_long(command, name).is_some_and(takes_value) {
+            kept.extend(words.next().cloned());
+        }
+    }
+    kept
+}
+
 struct Walk<'a> {
     command: &'a Command,
     at_root: bool,

@@ -19,7 +19,7 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
     for file in &arguments.files {
         match check(&library, file) {
             Ok(noun) => {
-                let printed = output::result(&format!("{file}: {noun}, fine\n"));
+                let printed = output::result(format!("{file}: {noun}, fine\n"));
                 if printed != Exit::Pass {
                     return printed;
                 }

@@ -10,11 +10,12 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::arguments::Arguments as Root;
-use super::output;
+use super::{output, runtime};
+use crate::base::terminal::Text;
 use crate::proxy::api::{Remote, RemoteError, TOXIPROXY_VERSION};
 use show::Paint;
 pub(super) use words::Arguments;
-use words::{Change, Command, Target, Toxic, required, stream};
+use words::{Change, Command, Create, Target, Toxic, required, stream};
 
 /// Where the API is unless an option or `TOXIPROXY_URL` says otherwise.
 const DEFAULT_HOST: &str = "http://localhost:8474";
@@ -38,20 +39,54 @@ impl Failure {
     }
 }
 
+/// As what these commands were called.
+pub(super) struct Program {
+    /// What people write in front of a command.
+    pub(super) name: &'static str,
+    /// What servers are told.
+    pub(super) agent: String,
+    /// Its words, for the help.
+    pub(super) command: fn() -> clap::Command,
+}
+
+impl Program {
+    /// `harness ctl`.
+    pub(super) fn harness() -> Self {
+        Self {
+            name: "harness ctl",
+            agent: concat!("harness-ctl/", env!("CARGO_PKG_VERSION")).to_owned(),
+            command: || {
+                let mut root = Root::command_built();
+                root.find_subcommand_mut("ctl").map(std::mem::take).unwrap_or_default()
+            },
+        }
+    }
+
+    /// The help of the program or of a command below it.
+    fn help(&self, words: &[&str]) -> String {
+        let mut command = (self.command)();
+        let mut found = Some(&mut command);
+        for word in words {
+            found = found.and_then(|command| command.find_subcommand_mut(word));
+        }
+        found.map(|command| command.render_help().to_string()).unwrap_or_default()
+    }
+}
+
 /// Does one command.
-pub(super) fn main(arguments: &Arguments) -> ExitCode {
+pub(super) fn main(arguments: &Arguments, program: &Program) -> ExitCode {
     if arguments.version {
         let version = format!("toxiproxy-cli version {TOXIPROXY_VERSION}\n");
-        return output::result(&version).into();
+        return output::result(version).into();
     }
     let Some(command) = &arguments.command else {
-        return output::result(&help(&[])).into();
+        return output::result(program.help(&[])).into();
     };
-    match execute(arguments, command) {
-        Ok(text) => output::result(&text).into(),
+    match execute(arguments, command, program) {
+        Ok(text) => output::result(text).into(),
         Err(Failure { help: asked, message, exit }) => {
             if let Some(words) = asked {
-                output::result(&help(words));
+                output::result(program.help(words));
             }
             output::remark(&message);
             ExitCode::from(exit)
@@ -59,26 +94,12 @@ pub(super) fn main(arguments: &Arguments) -> ExitCode {
     }
 }
 
-/// The help of `harness ctl` or of a command below it.
-fn help(words: &[&str]) -> String {
-    let mut command = Root::command_built();
-    let mut found = Some(&mut command);
-    for word in ["ctl"].iter().chain(words) {
-        found = found.and_then(|command| command.find_subcommand_mut(word));
-    }
-    found.map(|command| command.render_help().to_string()).unwrap_or_default()
-}
-
-fn execute(arguments: &Arguments, command: &Command) -> Result<String, Failure> {
+fn execute(arguments: &Arguments, command: &Command, program: &Program) -> Result<Text, Failure> {
     let host = arguments.host.clone().or_else(|| std::env::var("TOXIPROXY_URL").ok());
-    let agent = concat!("harness-ctl/", env!("CARGO_PKG_VERSION"));
-    let remote = Remote::new(host.as_deref().unwrap_or(DEFAULT_HOST), agent)
+    let remote = Remote::new(host.as_deref().unwrap_or(DEFAULT_HOST), program.agent.as_str())
         .map_err(|error| Failure::new(error.to_string()))?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(error.to_string()))?;
-    let paint = Paint { on: std::io::stdout().is_terminal() };
+    let runtime = runtime::thread().map_err(Failure::new)?;
+    let paint = Paint { on: std::io::stdout().is_terminal(), program: program.name };
     runtime.block_on(Ctl { remote, paint }.run(command))
 }
 
@@ -88,16 +109,14 @@ struct Ctl {
 }
 
 impl Ctl {
-    async fn run(&self, command: &Command) -> Result<String, Failure> {
+    async fn run(&self, command: &Command) -> Result<Text, Failure> {
         match command {
             Command::List => self.list().await,
             Command::Inspect(name) => {
                 let proxy = self.proxy(name.given(&["inspect"])?).await?;
                 Ok(show::inspect(&proxy, self.paint))
             }
-            Command::Create { listen, upstream, name } => {
-                self.create(name.given(&["create"])?, listen, upstream).await
-            }
+            Command::Create(create) => self.create(create).await,
             Command::Toggle(name) => self.toggle(name.given(&["toggle"])?).await,
             Command::Delete(name) => self.delete(name.given(&["delete"])?).await,
             Command::Toxic(Toxic::Add { kind, upstream, downstream, change }) => {
@@ -113,7 +132,7 @@ impl Ctl {
         }
     }
 
-    async fn list(&self) -> Result<String, Failure> {
+    async fn list(&self) -> Result<Text, Failure> {
         let proxies = self
             .remote
             .send(Method::GET, &["proxies"], None)
@@ -127,22 +146,20 @@ impl Ctl {
         proxy.map_err(|error| Failure::new(format!("Failed to retrieve proxy {name}: {error}\n")))
     }
 
-    async fn create(
-        &self,
-        name: &str,
-        listen: &Option<String>,
-        upstream: &Option<String>,
-    ) -> Result<String, Failure> {
-        let listen = required(&["create"], "listen", listen.as_deref())?;
-        let upstream = required(&["create"], "upstream", upstream.as_deref())?;
-        let body = json!({ "name": name, "listen": listen, "upstream": upstream, "enabled": true });
+    async fn create(&self, create: &Create) -> Result<Text, Failure> {
+        let name = create.name.given(&["create"])?;
+        let listen = required(&["create"], "listen", create.listen.as_deref())?;
+        let upstream = required(&["create"], "upstream", create.upstream.as_deref())?;
+        let enabled = !create.disabled;
+        let body =
+            json!({ "name": name, "listen": listen, "upstream": upstream, "enabled": enabled });
         let created = self.remote.send(Method::POST, &["proxies"], Some(&body)).await;
         created
             .map_err(|error| Failure::new(format!("Failed to create proxy: create: {error}\n")))?;
-        Ok(format!("Created new proxy {name}\n"))
+        Ok(format!("Created new proxy {name}\n").into())
     }
 
-    async fn toggle(&self, name: &str) -> Result<String, Failure> {
+    async fn toggle(&self, name: &str) -> Result<Text, Failure> {
         let enabled = !show::is_enabled(&self.proxy(name).await?);
         let body = json!({ "enabled": enabled });
         let toggled = self.remote.send(Method::POST, &["proxies", name], Some(&body)).await;
@@ -151,12 +168,12 @@ impl Ctl {
         Ok(show::toggled(name, enabled, self.paint))
     }
 
-    async fn delete(&self, name: &str) -> Result<String, Failure> {
+    async fn delete(&self, name: &str) -> Result<Text, Failure> {
         self.proxy(name).await?;
         let deleted = self.remote.send(Method::DELETE, &["proxies", name], None).await;
         deleted
             .map_err(|error| Failure::new(format!("Failed to delete proxy: Delete: {error}\n")))?;
-        Ok(format!("Deleted proxy {name}\n"))
+        Ok(format!("Deleted proxy {name}\n").into())
     }
 
     async fn add(
@@ -164,7 +181,7 @@ impl Ctl {
         change: &Change,
         kind: Option<&str>,
         stream: Result<&str, Failure>,
-    ) -> Result<String, Failure> {
+    ) -> Result<Text, Failure> {
         let (proxy, toxic) = change.target.given(&["toxic", "add"])?;
         let kind = required(&["toxic", "add"], "type", kind)?;
         let mut body = change.body()?;
@@ -178,10 +195,10 @@ impl Ctl {
             failed(format!("failed to add toxic to proxy {proxy}: AddToxic: {error}"))
         })?;
         let [stream, kind, name] = ["stream", "type", "name"].map(|key| show::text(&added, key));
-        Ok(format!("Added {stream} {kind} toxic '{name}' on proxy '{proxy}'\n"))
+        Ok(format!("Added {stream} {kind} toxic '{name}' on proxy '{proxy}'\n").into())
     }
 
-    async fn update(&self, change: &Change) -> Result<String, Failure> {
+    async fn update(&self, change: &Change) -> Result<Text, Failure> {
         let (proxy, toxic) = change.target.given(&["toxic", "update"])?;
         let body = change.body()?;
         let failed = |error| Failure::new(format!("Failed to update toxic: {error}\n"));
@@ -191,10 +208,11 @@ impl Ctl {
             self.remote.send(Method::PATCH, &path, Some(&body)).await.map_err(|error| {
                 failed(format!("failed to update toxic '{toxic}' of proxy '{proxy}': {error}"))
             })?;
-        Ok(format!("Updated toxic '{}' on proxy '{proxy}'\n", show::text(&updated, "name")))
+        let name = show::text(&updated, "name");
+        Ok(format!("Updated toxic '{name}' on proxy '{proxy}'\n").into())
     }
 
-    async fn remove(&self, target: &Target) -> Result<String, Failure> {
+    async fn remove(&self, target: &Target) -> Result<Text, Failure> {
         let (proxy, toxic) = target.given(&["toxic", "remove"])?;
         let failed = |error| Failure::new(format!("Failed to remove toxic: {error}\n"));
         self.exists(proxy).await.map_err(failed)?;
@@ -202,7 +220,7 @@ impl Ctl {
         self.remote.send(Method::DELETE, &path, None).await.map_err(|error| {
             failed(format!("failed to remove toxic '{toxic}' from proxy '{proxy}': {error}"))
         })?;
-        Ok(format!("Removed toxic '{toxic}' on proxy '{proxy}'\n"))
+        Ok(format!("Removed toxic '{toxic}' on proxy '{proxy}'\n").into())
     }
 
     /// Toxiproxy's client asks for the proxy before it changes a toxic; so the error names it.
@@ -222,7 +240,7 @@ mod tests {
     #[test]
     fn every_help_is_there() {
         for words in [&[][..], &["create"], &["inspect"], &["toxic", "add"], &["toxic", "remove"]] {
-            assert!(help(words).contains("Usage:"), "{words:?}");
+            assert!(Program::harness().help(words).contains("Usage: harness ctl"), "{words:?}");
         }
     }
 }

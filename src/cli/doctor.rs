@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::exit::Exit;
-use super::output;
+use super::{output, runtime};
 use crate::run::{Check, RunError, calibrate};
 
 /// Measure what has a known answer - timers, an idle node, a planted stall, a planted loss - and say
@@ -13,11 +13,11 @@ pub(super) struct Arguments {}
 
 /// Prints one line for each check.
 pub(super) fn main(_: &Arguments) -> Exit {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime::threads(0) {
         Ok(runtime) => runtime,
-        Err(error) => {
-            output::complain(&format_args!("cannot start the runtime: {error}"));
-            return Exit::Internal;
+        Err(what) => {
+            output::complain(&what);
+            return Exit::LabDown;
         }
     };
     match runtime.block_on(calibrate()) {
@@ -33,7 +33,7 @@ pub(super) fn main(_: &Arguments) -> Exit {
 }
 
 fn show(checks: &[Check]) -> Exit {
-    let printed = output::result(&table(checks));
+    let printed = output::result(table(checks));
     if printed != Exit::Pass || checks.iter().all(|check| check.pass) {
         return printed;
     }

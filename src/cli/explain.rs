@@ -31,7 +31,7 @@ pub(super) struct Arguments {
 /// Explains what is called so: a scenario, a workload, or one after the other.
 pub(super) fn main(arguments: &Arguments) -> Exit {
     match explain(&Library::new("."), &arguments.name) {
-        Ok(text) => output::result(&text),
+        Ok(text) => output::result(text),
         Err(error) => {
             output::complain(&error);
             Exit::Usage

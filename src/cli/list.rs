@@ -43,7 +43,7 @@ fn print(wanted: impl Fn(&Section) -> bool, name: Option<&str>) -> Exit {
         output::complain(&unknown("list", name, &titles));
         return Exit::Usage;
     }
-    output::result(&texts.join("\n"))
+    output::result(texts.join("\n"))
 }
 
 fn text(section: &Section) -> String {

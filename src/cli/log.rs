@@ -13,6 +13,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::base::terminal::Text;
 use crate::base::time::Wall;
 
 /// Writes this program's log lines to stdout, as far as `level` (the value of `LOG_LEVEL`) lets
@@ -69,7 +70,7 @@ where
         }
         line.member("time", &Wall::now().rfc3339().into());
         event.record(&mut line);
-        writeln!(writer, "{}}}", line.0)
+        writeln!(writer, "{}}}", Text::from(line.0))
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod argv;
+mod called;
 mod check;
 mod ctl;
 mod doctor;
@@ -18,6 +19,7 @@ mod proxy;
 mod report;
 mod route;
 mod run;
+mod runtime;
 mod screen;
 mod session;
 mod up;
@@ -27,30 +29,44 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command};
+use ctl::Program;
 pub use exit::Exit;
 
 use crate::base::descriptors;
+use crate::base::terminal::Text;
 use crate::lab::backend::leash;
 
 /// Does what the command line of this process asks for.
 #[must_use]
 pub fn main() -> ExitCode {
-    let mut words = std::env::args_os().skip(1);
-    if words.next().is_some_and(|word| word == leash::VERB) {
-        return leash(words);
+    let mut words = std::env::args_os();
+    let name = words.next().unwrap_or_default();
+    let words: Vec<OsString> = words.collect();
+    if words.first().is_some_and(|word| word == leash::VERB) {
+        return leash(words.into_iter().skip(1));
     }
     descriptors::raise_limit();
-    let command = Arguments::command_built();
-    let words = argv::normalise(&command, arguments::DEFAULT, std::env::args_os().skip(1));
-    match Arguments::read(words) {
-        Ok(arguments) => dispatch(&arguments.command),
-        Err(error) => {
-            // Nobody is left to tell when the output is gone (`harness -help | head`).
-            let _ = error.print();
-            // Help and version are errors of clap's too: they go to stdout and end with 0.
-            if error.use_stderr() { Exit::Usage.into() } else { Exit::Pass.into() }
-        }
+    if let Some(exit) = called::other_program(&name, &words) {
+        return exit;
     }
+    let command = Arguments::command_built();
+    match Arguments::read(argv::normalise(&command, arguments::DEFAULT, words)) {
+        Ok(arguments) => dispatch(&arguments.command),
+        Err(error) => refused(&error).into(),
+    }
+}
+
+/// Says what clap says. Help and version are errors of its own too: they go to stdout and end with 0.
+fn refused(error: &clap::Error) -> Exit {
+    let plain = error.render().to_string();
+    // With its colours only when there is nothing else in it that a terminal would obey.
+    if Text::from(plain.as_str()).as_str() == plain {
+        // Nobody is left to tell when the output is gone (`harness -help | head`).
+        let _ = error.print();
+    } else {
+        output::remark(&plain);
+    }
+    if error.use_stderr() { Exit::Usage } else { Exit::Pass }
 }
 
 /// The harness as the child that becomes a node; not a command for people.
@@ -72,6 +88,6 @@ fn dispatch(command: &Command) -> ExitCode {
         Command::Doctor(arguments) => doctor::main(arguments).into(),
         Command::Route(arguments) => route::main(arguments).into(),
         Command::Proxy(arguments) => proxy::main(arguments).into(),
-        Command::Ctl(arguments) => ctl::main(arguments),
+        Command::Ctl(arguments) => ctl::main(arguments, &Program::harness()),
     }
 }

@@ -1,7 +1,7 @@
 //! `harness node`: the embedded node by itself, with memcached's own flags.
 
 use super::exit::Exit;
-use super::output;
+use super::{output, runtime};
 use crate::base::scope::Scope;
 use crate::node::config::NodeConfig;
 use crate::node::serve::Node;
@@ -55,11 +55,11 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
             return Exit::Usage;
         }
     };
-    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    match runtime::threads(0) {
         Ok(runtime) => runtime.block_on(serve(&config)),
-        Err(error) => {
-            output::complain(&format_args!("cannot start the runtime: {error}"));
-            Exit::Internal
+        Err(what) => {
+            output::complain(&what);
+            Exit::LabDown
         }
     }
 }
@@ -76,7 +76,7 @@ async fn serve(config: &NodeConfig) -> Exit {
             return Exit::LabDown;
         }
     };
-    let printed = output::result(&format!("listening on {}\n", node.address()));
+    let printed = output::result(format!("listening on {}\n", node.address()));
     if printed != Exit::Pass {
         return printed;
     }

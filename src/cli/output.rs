@@ -1,14 +1,14 @@
-//! Results to stdout, what went wrong to stderr.
+//! Results to stdout, what went wrong to stderr, and nothing on either that a terminal would obey.
 
 use std::fmt::Display;
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 
 use super::exit::Exit;
+use crate::base::terminal::Text;
 
 /// Prints a result. A reader that has seen enough (`harness -list | head`) is no error.
-pub(super) fn result(text: &str) -> Exit {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+pub(super) fn result(text: impl Into<Text>) -> Exit {
+    match show(&text.into()) {
         Ok(()) => Exit::Pass,
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Exit::Pass,
         Err(error) => {
@@ -18,13 +18,20 @@ pub(super) fn result(text: &str) -> Exit {
     }
 }
 
+/// Writes to stdout.
+pub(super) fn show(text: &Text) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_str().as_bytes())?;
+    stdout.flush()
+}
+
 /// Says what went wrong, in the form in which clap does.
 pub(super) fn complain(what: &dyn Display) {
-    // Nobody is left to tell when stderr is gone.
-    let _ = writeln!(std::io::stderr(), "error: {what}");
+    remark(&format!("error: {what}"));
 }
 
 /// Says something that people may want to know, where stdout is for programs.
 pub(super) fn remark(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    // Nobody is left to tell when stderr is gone.
+    let _ = writeln!(io::stderr(), "{}", Text::message(text));
 }

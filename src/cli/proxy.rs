@@ -9,13 +9,17 @@ use clap::builder::BoolishValueParser;
 use tracing::{error, info};
 
 use super::exit::Exit;
-use super::{log, output};
+use super::{log, output, runtime};
+use crate::base::file;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::base::time::RunClock;
 use crate::event::Events;
 use crate::proxy::ProxySet;
 use crate::proxy::api::{self, ApiOptions, Feed, TOXIPROXY_VERSION};
+
+/// How long the file of proxies may be: as long as the body of a request.
+const CONFIG_BYTES_MAX: u64 = 8 << 20;
 
 /// How long requests and connections may take to end after a signal.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
@@ -67,14 +71,14 @@ struct MetricsFlags {
 /// Serves until a signal.
 pub(super) fn main(arguments: &Arguments) -> Exit {
     if arguments.version {
-        return output::result(&format!("toxiproxy-server version {TOXIPROXY_VERSION}\n"));
+        return output::result(format!("toxiproxy-server version {TOXIPROXY_VERSION}\n"));
     }
     log::start(std::env::var("LOG_LEVEL").ok().as_deref());
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime::threads(0) {
         Ok(runtime) => runtime,
-        Err(error) => {
-            output::complain(&format_args!("cannot start threads: {error}"));
-            return Exit::Internal;
+        Err(what) => {
+            output::complain(&what);
+            return Exit::LabDown;
         }
     };
     runtime.block_on(serve(arguments)).unwrap_or_else(|(exit, what)| {
@@ -109,7 +113,8 @@ async fn serve(arguments: &Arguments) -> Result<Exit, (Exit, String)> {
     };
     let address = api::serve(listener, set, options, &scope).map_err(not_bound)?;
     let version = env!("CARGO_PKG_VERSION");
-    info!(%address, seed = seed.value(), version, "control API listens");
+    // Toxiproxy's words: scripts and modules for containers wait for them.
+    info!(%address, seed = seed.value(), version, "Starting Toxiproxy HTTP server");
     let signal = signal()
         .await
         .map_err(|error| (Exit::Internal, format!("cannot wait for signals: {error}")))?;
@@ -121,11 +126,20 @@ async fn serve(arguments: &Arguments) -> Result<Exit, (Exit, String)> {
     }
 }
 
+/// The file, which may be a pipe: shells make one of what a command prints.
+async fn read(path: &Path) -> io::Result<String> {
+    let path = path.to_owned();
+    let text = tokio::task::spawn_blocking(move || {
+        file::text(std::fs::File::open(path)?, CONFIG_BYTES_MAX)
+    });
+    text.await.map_err(io::Error::other)?
+}
+
 /// As Toxiproxy: a file that cannot be used is a line in the log, not the end.
 async fn populate(set: &ProxySet, path: &Path) {
     let config = path.display();
-    let populated = match tokio::fs::read(path).await {
-        Ok(body) => api::populate(set, &body).await,
+    let populated = match read(path).await {
+        Ok(body) => api::populate(set, body.as_bytes()).await,
         Err(error) => Err(error.to_string()),
     };
     match populated {

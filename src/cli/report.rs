@@ -39,7 +39,7 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
     for folder in &arguments.folders {
         match show(folder, arguments.format) {
             Ok(text) => {
-                let printed = output::result(&text);
+                let printed = output::result(text);
                 if printed != Exit::Pass {
                     return printed;
                 }

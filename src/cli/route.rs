@@ -1,12 +1,13 @@
 //! `harness route`: which node owns a key, so that anyone can hold it against their own fleet.
 
 use std::ffi::OsString;
-use std::io::{self, BufRead, BufWriter, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufWriter, ErrorKind, IsTerminal, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 
 use super::exit::Exit;
 use super::output;
 use crate::base::family::{Chosen, Settings, unknown};
+use crate::base::terminal::Text;
 use crate::client::selector::{KeyHash, SELECTORS, Selector};
 use crate::client::{AddressError, ClientConfig, Server, place};
 use crate::wire::key::KEY_BYTES_MAX;
@@ -70,7 +71,8 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
         output::remark(&format!("warning: {warning}"));
     }
     let out = BufWriter::new(io::stdout().lock());
-    let mut printer = Printer { servers, selector, out };
+    let is_shown = io::stdout().is_terminal();
+    let mut printer = Printer { servers, selector, out, is_shown };
     let done = if arguments.keys.is_empty() {
         printer.lines(io::stdin().lock())
     } else {
@@ -126,6 +128,8 @@ struct Printer<W: Write> {
     servers: Vec<Server>,
     selector: Box<dyn Selector>,
     out: BufWriter<W>,
+    /// Whether a terminal shows it.
+    is_shown: bool,
 }
 
 impl<W: Write> Printer<W> {
@@ -161,6 +165,9 @@ impl<W: Write> Printer<W> {
             ));
         }
         let address = &self.servers[self.selector.home(key).position()].address;
+        // A program gets the key's own bytes, a terminal none that it would obey.
+        let shown = self.is_shown.then(|| Text::from(&*String::from_utf8_lossy(key)));
+        let key = shown.as_ref().map_or(key, |text| text.as_str().as_bytes());
         let parts = [key, b"\t", address.as_bytes(), b"\n"];
         parts.into_iter().try_for_each(|part| self.out.write_all(part)).map_err(|e| unwritten(&e))
     }

@@ -64,8 +64,8 @@ pub(super) struct Arguments {
     /// The control API's address [default: 127.0.0.1:8474, or a free port]
     #[arg(long, value_name = "ADDRESS", value_parser = read_listen)]
     api: Option<SocketAddr>,
-    /// How often live figures are printed [default: 2s]
-    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    /// How often live figures are printed, 100ms at least [default: 2s]
+    #[arg(long, value_name = "TIME", value_parser = values::metrics_interval)]
     metrics_interval: Option<Duration>,
     /// Newline-delimited JSON on stdout, and nothing else there
     #[arg(long)]
@@ -153,7 +153,7 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
     };
     if arguments.dry_run {
         let texts: Vec<String> = plans.iter().map(Plan::to_toml).collect();
-        return output::result(&texts.join("\n"));
+        return output::result(texts.join("\n"));
     }
     Session { plans, continuous: arguments.duration.is_none(), json: arguments.json }.play()
 }

@@ -1,8 +1,9 @@
 //! What a session says while it goes: live lines and the report for people, or JSON for programs.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
 use super::output;
+use crate::base::terminal::Text;
 use crate::report::{Line, format, live};
 use crate::run::{Finished, Observer};
 
@@ -25,7 +26,8 @@ impl Screen {
     /// Shows the report and says where its files are.
     pub(super) fn finished(&mut self, finished: &Finished) {
         if !self.json {
-            self.say(&format!("\n{}", format::text::render(&finished.report, self.colour)));
+            self.say(&Text::default());
+            self.say(&format::text::render(&finished.report, self.colour));
         }
         self.note(&format!("files: {}\n", finished.folder.display()));
     }
@@ -38,10 +40,10 @@ impl Screen {
         }
     }
 
-    fn say(&mut self, text: &str) {
+    fn say(&mut self, text: &Text) {
         if !self.deaf {
-            let mut stdout = std::io::stdout().lock();
-            self.deaf = writeln!(stdout, "{text}").and_then(|()| stdout.flush()).is_err();
+            let mut line = text.clone();
+            self.deaf = output::show(line.own("\n")).is_err();
         }
     }
 }
@@ -49,11 +51,11 @@ impl Screen {
 impl Observer for Screen {
     fn line(&mut self, line: &Line) {
         if self.json {
-            self.say(&line.to_json());
+            self.say(&line.to_json().into());
             return;
         }
         if let Some(text) = live::show(line) {
-            self.say(&text);
+            self.say(&Text::message(&text));
         }
     }
 
@@ -61,7 +63,7 @@ impl Observer for Screen {
         if self.json {
             output::remark(text);
         } else {
-            self.say(text);
+            self.say(&Text::message(text));
         }
     }
 }

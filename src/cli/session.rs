@@ -8,8 +8,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
-use super::output;
 use super::screen::Screen;
+use super::{output, runtime};
 use crate::base::seed::Seed;
 use crate::judge::Verdict;
 use crate::plan::Plan;
@@ -30,11 +30,12 @@ pub(super) struct Session {
 impl Session {
     /// Runs everything.
     pub(super) fn play(self) -> Exit {
-        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        let descriptors = self.plans.iter().map(Plan::descriptors).max();
+        let runtime = match runtime::threads(descriptors.unwrap_or_default()) {
             Ok(runtime) => runtime,
-            Err(error) => {
-                output::complain(&format_args!("cannot start the runtime: {error}"));
-                return Exit::Internal;
+            Err(what) => {
+                output::complain(&what);
+                return Exit::LabDown;
             }
         };
         let exit = runtime.block_on(self.listen_and_play());

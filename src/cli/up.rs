@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::exit::Exit;
 use super::run::{Nodes as NodesFlag, backend};
 use super::session::{Signals, environment, exit_of};
-use super::{output, values};
+use super::{output, runtime, values};
 use crate::base::scope::Closed;
 use crate::base::seed::Seed;
 use crate::plan::{Addresses, Nodes, PlanError, read_address, read_listen};
@@ -59,11 +59,11 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
         }
     };
     let seed = arguments.seed.map_or_else(Seed::from_system, Seed::new);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime::threads(0) {
         Ok(runtime) => runtime,
-        Err(error) => {
-            output::complain(&format_args!("cannot start the runtime: {error}"));
-            return Exit::Internal;
+        Err(what) => {
+            output::complain(&what);
+            return Exit::LabDown;
         }
     };
     let exit = runtime.block_on(serve(&nodes, &addresses, seed));
@@ -139,5 +139,5 @@ fn announce(up: &Up, seed: Seed) -> Exit {
     let mut text = format!("MEMCACHED_SERVERS={}\n", servers.join(","));
     // Writing into a String cannot fail. The name is the one that `ctl` and toxiproxy-cli read.
     let _ = writeln!(text, "TOXIPROXY_URL=http://{}", up.api());
-    output::result(&text)
+    output::result(text)
 }

@@ -12,6 +12,11 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
     if time.is_zero() { Err("must be above zero".to_owned()) } else { Ok(time) }
 }
 
+/// The time between two live figures.
+pub(super) fn metrics_interval(text: &str) -> Result<Duration, String> {
+    crate::plan::metrics_interval(time(text)?)
+}
+
 /// `2000/s`, or `max` for a closed loop.
 pub(super) fn rate(text: &str) -> Result<RateWish, String> {
     if text == "max" {
@@ -44,6 +49,7 @@ mod tests {
             rate("2000").unwrap_err(),
             r#""2000" is no rate; write "2000/s" (events a second, above zero) or "max""#
         );
+        assert!(metrics_interval("100ms").is_ok() && metrics_interval("99ms").is_err());
         assert_eq!(seed("42").unwrap(), 42);
         assert!(seed("-1").is_err() && seed("9007199254740992").is_err());
     }

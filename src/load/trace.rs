@@ -8,12 +8,17 @@
 //! 1020
 //! ```
 
+use std::path::Path;
 use std::time::Duration;
 
+use crate::base::file;
 use crate::base::units::Rate;
 
 /// The most due times that one trace may have: at 8 bytes each, 80 MB. A longer file is an error.
 pub const TRACE_LENGTH_MAX: usize = 10_000_000;
+
+/// How long the file may be: as many times of twenty digits, and comments.
+const TRACE_BYTES_MAX: u64 = 256 << 20;
 
 /// The first line: the unit of all the others.
 const HEADER: &str = "due_us";
@@ -62,7 +67,7 @@ impl Trace {
     /// # Errors
     /// When it cannot be read or is no trace.
     pub fn read(path: &str) -> Result<Self, TraceError> {
-        let text = std::fs::read_to_string(path)
+        let text = file::read_text(Path::new(path), TRACE_BYTES_MAX)
             .map_err(|source| TraceError::Read { path: path.to_owned(), source })?;
         Self::parse(&text)
     }

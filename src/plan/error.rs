@@ -15,10 +15,15 @@ struct Mark {
     file: String,
     line: usize,
     column: usize,
+    /// Characters of the excerpt before the place.
+    indent: usize,
     excerpt: String,
     width: usize,
     what: String,
 }
+
+/// How much of a line is quoted.
+const EXCERPT_CHARS_MAX: usize = 120;
 
 impl FileError {
     /// An error at the bytes `span` of `text`. A span outside the text marks its end.
@@ -34,12 +39,18 @@ impl FileError {
         let rest = &text[line_start..];
         let excerpt = rest.split('\n').next().unwrap_or_default().trim_end_matches('\r');
         let end = floor_boundary(text, span.end.min(line_start + excerpt.len())).max(start);
+        let column = text[line_start..start].chars().count() + 1;
+        // Of a long line, what is around the place.
+        let skipped = column.saturating_sub(EXCERPT_CHARS_MAX / 2);
+        let excerpt: String = excerpt.chars().skip(skipped).take(EXCERPT_CHARS_MAX).collect();
+        let width = text[start..end].chars().count().clamp(1, EXCERPT_CHARS_MAX / 2);
         Self(Box::new(Mark {
             file: file.to_owned(),
             line: before.matches('\n').count() + 1,
-            column: text[line_start..start].chars().count() + 1,
-            excerpt: excerpt.to_owned(),
-            width: text[start..end].chars().count().max(1),
+            column,
+            indent: column - 1 - skipped,
+            excerpt,
+            width,
             what: what.into(),
         }))
     }
@@ -65,14 +76,14 @@ impl FileError {
 
 impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Mark { file, line, column, excerpt, width, what } = &*self.0;
+        let Mark { file, line, column, indent, excerpt, width, what } = &*self.0;
         writeln!(f, "{file}:{line}:{column}: {what}")?;
         let number = line.to_string();
         let gutter = number.len();
         writeln!(f, " {:gutter$} |", "")?;
         // A tab is as wide as the terminal says; a space is as wide as the mark below it.
         writeln!(f, " {number} | {}", excerpt.replace('\t', " "))?;
-        write!(f, " {:gutter$} | {:indent$}{:^<width$}", "", "", "", indent = column - 1)
+        write!(f, " {:gutter$} | {:indent$}{:^<width$}", "", "", "")
     }
 }
 
@@ -114,6 +125,19 @@ pub enum PlanError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Catches a long line that is quoted whole, and one of which everything but the place is quoted.
+    #[test]
+    fn of_a_long_line_the_place_is_quoted() {
+        let text = format!("a = \"{}\" oops = 1 {}", "x".repeat(5_000), "y".repeat(5_000));
+        let at = text.find("oops").unwrap();
+        let error = FileError::new("f.toml", &text, &(at..at + 4), "no");
+        let shown = error.to_string();
+        let lines: Vec<&str> = shown.lines().collect();
+        assert!(lines.iter().all(|line| line.len() < 150), "{shown}");
+        let mark = lines[3].find('^').unwrap();
+        assert_eq!(&lines[2][mark..mark + 4], "oops", "{shown}");
+    }
 
     /// Catches a mark that is off by a line, a column or a character.
     #[test]

@@ -5,12 +5,13 @@
 //! and any other file there is a new one. A path names a file anywhere.
 
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::error::PlanError;
 use super::source::Source;
 use crate::base::family::unknown;
+use crate::base::file;
 
 // `SCENARIOS`, `WORKLOADS` and `OBJECTIVES`: name and text of every file, written by build.rs.
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
@@ -159,13 +160,13 @@ pub(super) fn stem(path: &str) -> String {
 
 fn read(path: &Path, name: String) -> Result<Source, PlanError> {
     let failed = |source| PlanError::Read { file: name.clone(), source };
-    let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(failed)?;
-    file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
-    if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(PlanError::TooLong { file: name, limit: FILE_BYTES_MAX });
+    match file::read_text(path, FILE_BYTES_MAX) {
+        Ok(text) => Ok(Source::new(name, text)),
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+            Err(PlanError::TooLong { file: name, limit: FILE_BYTES_MAX })
+        }
+        Err(error) => Err(failed(error)),
     }
-    Ok(Source::new(name, text))
 }
 
 #[cfg(test)]

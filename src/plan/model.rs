@@ -50,7 +50,23 @@ pub struct Plan {
     pub network: NetworkMode,
 }
 
+/// Both ends of a connection of the client, and both of the proxy's to the node: what one costs at most.
+const DESCRIPTORS_PER_CONNECTION: u64 = 4;
+
+/// What a run has open besides: listeners, files, timers, its threads' own.
+const DESCRIPTORS_BESIDES: u64 = 64;
+
 impl Plan {
+    /// How many descriptors a run may need: as many connections to each node as its pool
+    /// and the workers allow. With fewer the client is refused by
+    /// this machine, and the run would say that of the client.
+    #[must_use]
+    pub fn descriptors(&self) -> u64 {
+        let each = (self.client.pool_size as u64).min(self.concurrency.into());
+        let connections = u64::from(self.nodes.count) * each;
+        DESCRIPTORS_BESIDES + connections * DESCRIPTORS_PER_CONNECTION
+    }
+
     /// Whether operations have intended starts. Without them there are no response times.
     #[must_use]
     pub fn is_open_loop(&self) -> bool {

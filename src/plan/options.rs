@@ -10,6 +10,22 @@ use crate::load::RateWish;
 /// The largest seed: JSON numbers above 2^53 are rounded by many readers.
 pub const SEED_MAX: u64 = (1 << 53) - 1;
 
+/// The shortest time between two live figures: they are made of pieces of this length.
+const METRICS_INTERVAL_MIN: Duration = Duration::from_millis(100);
+
+/// Checks how often live figures are asked for.
+///
+/// # Errors
+/// What to write instead.
+pub fn metrics_interval(interval: Duration) -> Result<Duration, String> {
+    if interval < METRICS_INTERVAL_MIN {
+        return Err(format!(
+            "live figures are at least {METRICS_INTERVAL_MIN:?} apart; write \"100ms\" or more"
+        ));
+    }
+    Ok(interval)
+}
+
 /// The options that change a plan; `None` and empty leave the scenario's own choice.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {

@@ -17,7 +17,6 @@ impl Plan {
         text.string("name", &self.scenario);
         text.string("summary", &self.summary);
         text.value("seed", &self.seed.to_string());
-        text.string("out", &self.out.to_string_lossy());
         text.duration("metrics_interval", self.metrics_interval);
         self.print_what_matters(&mut text);
         text.finish()

@@ -10,7 +10,7 @@ use super::error::{FileError, PlanError};
 use super::fault::{self, Frame};
 use super::files::{Folder, Library};
 use super::model::{Addresses, FaultPlan, Listen, NetworkMode, Nodes, Phases, Plan};
-use super::options::{Options, SEED_MAX, read_toxiproxy};
+use super::options::{Options, SEED_MAX, metrics_interval, read_toxiproxy};
 use super::scale::Scale;
 use super::source::{Node, Source, Table};
 use super::suite::{self, Suite};
@@ -201,23 +201,21 @@ impl Reader<'_> {
     }
 
     fn metrics_interval(&self) -> Result<Duration, PlanError> {
-        let written = match self.table.get("metrics_interval") {
-            Some(node) => match node.duration()? {
-                time if time.is_zero() => {
-                    return Err(node.error("`metrics_interval` must be above zero").into());
-                }
-                time => Some(time),
-            },
-            None => None,
-        };
-        Ok(self.options.metrics_interval.or(written).unwrap_or(DEFAULT_INTERVAL))
+        let read =
+            |node: Node<'_>| metrics_interval(node.duration()?).map_err(|what| node.error(what));
+        let written = self.table.get("metrics_interval").map(read).transpose()?;
+        let given = self.options.metrics_interval.map(metrics_interval).transpose();
+        let given =
+            given.map_err(|what| PlanError::Option(format!("-metrics-interval: {what}")))?;
+        Ok(given.or(written).unwrap_or(DEFAULT_INTERVAL))
     }
 
     fn out(&self) -> Result<PathBuf, FileError> {
-        let written =
-            self.table.get("out").map(|node| node.text().map(PathBuf::from)).transpose()?;
-        let given = self.options.out.clone().or(written);
-        Ok(given.unwrap_or_else(|| PathBuf::from(DEFAULT_OUT)))
+        // A file from somewhere else may not choose what is written over.
+        if let Some(node) = self.table.get("out") {
+            return Err(node.error("a file does not say where its results go; -out does"));
+        }
+        Ok(self.options.out.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_OUT)))
     }
 
     /// An external Toxiproxy, which must know every fault of the network.

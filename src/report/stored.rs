@@ -1,11 +1,11 @@
 //! A run as it lies in its folder: all that any format needs.
 
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::line::Line;
 use super::model::{Report, SCHEMA_VERSION};
+use crate::base::file;
 use crate::event::Event;
 use crate::record::Interval;
 use crate::record::journal::{EVENTS, INTERVALS};
@@ -16,6 +16,12 @@ pub(super) const REPORT: &str = "report.json";
 /// Lines of each file that are shown; the files have all of them. At one interval every two seconds
 /// this is more than two days.
 pub const LINES_MAX: u64 = 100_000;
+
+/// How long a report may be; that of a week's soak is shorter.
+const REPORT_BYTES_MAX: u64 = 256 << 20;
+
+/// How long a line of a run's files may be; one of a thousand nodes is shorter.
+const LINE_BYTES_MAX: u64 = 8 << 20;
 
 /// A run, ready to be shown.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,17 +106,18 @@ impl Stored {
 }
 
 fn read(path: &Path) -> Result<String, ReadError> {
-    fs::read_to_string(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })
+    file::read_text(path, REPORT_BYTES_MAX)
+        .map_err(|source| ReadError::Io { path: path.to_owned(), source })
 }
 
 /// Hands over the first [`LINES_MAX`] lines of a file, one at a time: the file may be large.
 fn each_line(path: &Path, mut take: impl FnMut(Line)) -> Result<(), ReadError> {
     let failed = |source| ReadError::Io { path: path.to_owned(), source };
-    let mut file = BufReader::new(File::open(path).map_err(failed)?);
+    let mut file = BufReader::new(file::open(path).map_err(failed)?);
     let mut text = String::new();
     for number in 1..=LINES_MAX {
         text.clear();
-        if file.read_line(&mut text).map_err(failed)? == 0 {
+        if (&mut file).take(LINE_BYTES_MAX).read_line(&mut text).map_err(failed)? == 0 {
             break;
         }
         match serde_json::from_str(&text) {

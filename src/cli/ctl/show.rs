@@ -1,8 +1,11 @@
 //! Proxies and toxics for people on a terminal, and for scripts everywhere else.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde_json::Value;
+
+use crate::base::terminal::Text;
 
 const RED: &str = "\x1b[31m";
 const GREEN: &str = "\x1b[32m";
@@ -14,10 +17,11 @@ const PLAIN: &str = "\x1b[0m";
 /// A column of the list ends at a multiple of this.
 const TAB: usize = 8;
 
-/// Whether a terminal is there to show colours, headings and hints.
+/// Whether a terminal is there to show colours, headings and hints, and what the program is called.
 #[derive(Clone, Copy)]
 pub(super) struct Paint {
     pub(super) on: bool,
+    pub(super) program: &'static str,
 }
 
 impl Paint {
@@ -25,14 +29,18 @@ impl Paint {
         if self.on { colour } else { "" }
     }
 
-    fn hint(self, text: &str) -> String {
-        if self.on { format!("\n{PLAIN}Hint: {text}\n") } else { String::new() }
+    fn hint(self, page: &mut Text, before: &str, words: &str) {
+        if self.on {
+            let hint = format!("Hint: {before} with `{} {words}`\n", self.program);
+            page.own("\n").own(PLAIN).add(&hint);
+        }
     }
 
     /// A column of a table `tabs` wide; elsewhere than on a terminal, a field and its separator.
-    fn column(self, colour: &'static str, text: &str, tabs: usize) -> String {
+    fn column(self, page: &mut Text, colour: &'static str, text: &str, tabs: usize) {
         let tabs = if self.on { tabs.saturating_sub(text.len() / TAB + 1) } else { 0 };
-        format!("{}{text}{}\t{}", self.of(colour), self.of(PLAIN), "\t".repeat(tabs))
+        page.own(self.of(colour)).add(text).own(self.of(PLAIN));
+        page.own("\t").add(&"\t".repeat(tabs));
     }
 }
 
@@ -54,20 +62,26 @@ fn toxics(proxy: &Value) -> &[Value] {
 }
 
 /// Every proxy on a line, by name.
-pub(super) fn list(proxies: &Value, paint: Paint) -> String {
+pub(super) fn list(proxies: &Value, paint: Paint) -> Text {
     let mut proxies: Vec<&Value> =
         proxies.as_object().map(|all| all.values().collect()).unwrap_or_default();
     proxies.sort_by_key(|proxy| text(proxy, "name"));
-    let mut page = String::new();
+    let mut page = Text::default();
     if paint.on {
-        page = format!(
-            "{GREEN}Name\t\t\t{BLUE}Listen\t\t{YELLOW}Upstream\t\t{PURPLE}Enabled\t\t{RED}Toxics\n\
-             {PLAIN}{PLAIN}{}\n",
-            "=".repeat(86)
-        );
+        for (colour, heading) in [
+            (GREEN, "Name\t\t\t"),
+            (BLUE, "Listen\t\t"),
+            (YELLOW, "Upstream\t\t"),
+            (PURPLE, "Enabled\t\t"),
+            (RED, "Toxics\n"),
+        ] {
+            page.own(colour).own(heading);
+        }
+        page.own(PLAIN).own(PLAIN).add(&"=".repeat(86)).own("\n");
         if proxies.is_empty() {
-            let hint = paint.hint("create a proxy with `harness ctl create`");
-            return format!("{page}{RED}no proxies\n{PLAIN}{hint}");
+            page.own(RED).own("no proxies\n").own(PLAIN);
+            paint.hint(&mut page, "create a proxy", "create");
+            return page;
         }
     }
     for proxy in proxies {
@@ -76,69 +90,75 @@ pub(super) fn list(proxies: &Value, paint: Paint) -> String {
             0 if paint.on => "None".to_owned(),
             count => count.to_string(),
         };
-        page += &paint.column(colour, text(proxy, "name"), 3);
-        page += &paint.column(BLUE, text(proxy, "listen"), 2);
-        page += &paint.column(YELLOW, text(proxy, "upstream"), 3);
-        page += &paint.column(PURPLE, enabled, 2);
-        page += &format!("{}{count}{}\n", paint.of(RED), paint.of(PLAIN));
+        paint.column(&mut page, colour, text(proxy, "name"), 3);
+        paint.column(&mut page, BLUE, text(proxy, "listen"), 2);
+        paint.column(&mut page, YELLOW, text(proxy, "upstream"), 3);
+        paint.column(&mut page, PURPLE, enabled, 2);
+        page.own(paint.of(RED)).add(&count).own(paint.of(PLAIN)).own("\n");
     }
-    page + &paint.hint("inspect toxics with `harness ctl inspect <proxyName>`")
+    paint.hint(&mut page, "inspect toxics", "inspect <proxyName>");
+    page
 }
 
 /// A proxy's toxics.
-pub(super) fn inspect(proxy: &Value, paint: Paint) -> String {
+pub(super) fn inspect(proxy: &Value, paint: Paint) -> Text {
     let all = toxics(proxy);
+    let mut page = Text::default();
     if !paint.on {
-        return all.iter().map(|each| toxic(each, paint)).collect();
+        all.iter().for_each(|each| toxic(&mut page, each, paint));
+        return page;
     }
-    let [name, listen, upstream] = ["name", "listen", "upstream"].map(|key| text(proxy, key));
-    let mut page = format!(
-        "{PURPLE}Name: {PLAIN}{name}\t{BLUE}Listen: {PLAIN}{listen}\t{YELLOW}Upstream: \
-         {PLAIN}{upstream}\n{PLAIN}{}\n",
-        "=".repeat(70)
-    );
+    for (colour, heading, key, end) in [
+        (PURPLE, "Name: ", "name", "\t"),
+        (BLUE, "Listen: ", "listen", "\t"),
+        (YELLOW, "Upstream: ", "upstream", "\n"),
+    ] {
+        page.own(colour).own(heading).own(PLAIN).add(text(proxy, key)).own(end);
+    }
+    page.own(PLAIN).add(&"=".repeat(70)).own("\n");
     if all.is_empty() {
-        page += &format!("{RED}Proxy has no toxics enabled.\n{PLAIN}");
+        page.own(RED).own("Proxy has no toxics enabled.\n").own(PLAIN);
     } else {
         let (up, down): (Vec<&Value>, Vec<&Value>) =
             all.iter().partition(|toxic| text(toxic, "stream") == "upstream");
-        page += &group("Upstream", &up, paint);
-        page += "\n";
-        page += &group("Downstream", &down, paint);
+        group(&mut page, "Upstream", &up, paint);
+        page.own("\n");
+        group(&mut page, "Downstream", &down, paint);
     }
-    page + &paint.hint("add a toxic with `harness ctl toxic add`")
+    paint.hint(&mut page, "add a toxic", "toxic add");
+    page
 }
 
-fn group(stream: &str, toxics: &[&Value], paint: Paint) -> String {
-    let heading = format!("{GREEN}{stream} toxics:\n{PLAIN}");
+fn group(page: &mut Text, stream: &'static str, toxics: &[&Value], paint: Paint) {
+    page.own(GREEN).own(stream).own(" toxics:\n").own(PLAIN);
     if toxics.is_empty() {
-        return format!("{heading}{RED}Proxy has no {stream} toxics enabled.\n{PLAIN}");
+        page.own(RED).own("Proxy has no ").own(stream).own(" toxics enabled.\n").own(PLAIN);
     }
-    toxics.iter().fold(heading, |page, each| page + &toxic(each, paint))
+    toxics.iter().for_each(|each| toxic(page, each, paint));
 }
 
-fn toxic(toxic: &Value, paint: Paint) -> String {
+fn toxic(page: &mut Text, toxic: &Value, paint: Paint) {
     let name = text(toxic, "name");
-    let name = if paint.on { format!("{BLUE}{name}:{PLAIN}") } else { name.to_owned() };
+    page.own(paint.of(BLUE)).add(name).own(paint.of(":")).own(paint.of(PLAIN));
     let toxicity = toxic.get("toxicity").and_then(Value::as_f64).unwrap_or_default();
     let mut line = format!(
-        "{name}\ttype={}\tstream={}\ttoxicity={toxicity:.2}\tattributes=[",
+        "\ttype={}\tstream={}\ttoxicity={toxicity:.2}\tattributes=[",
         text(toxic, "type"),
         text(toxic, "stream")
     );
-    // Where attributes cannot say everything, `settings` beside them does.
-    let settings = toxic.get("settings").or_else(|| toxic.get("attributes"));
-    let settings = settings.and_then(Value::as_object).into_iter().flatten();
-    let mut settings: Vec<(&String, &Value)> = settings.collect();
-    settings.sort_by_key(|(key, _)| *key);
+    // What attributes cannot say, `settings` beside them does.
+    let members = |key| toxic.get(key).and_then(Value::as_object).into_iter().flatten();
+    let settings: BTreeMap<&String, &Value> =
+        members("attributes").chain(members("settings")).collect();
     for (key, value) in settings {
         // Writing to a String cannot fail.
-        let _ = match value.as_f64() {
-            Some(number) => write!(line, "\t{key}={}", shortest(number)),
-            None => write!(line, "\t{key}={}", value.as_str().unwrap_or_default()),
+        let _ = match (value.as_f64(), value.as_bool()) {
+            (Some(number), _) => write!(line, "\t{key}={}", shortest(number)),
+            (_, Some(flag)) => write!(line, "\t{key}={flag}"),
+            _ => write!(line, "\t{key}={}", value.as_str().unwrap_or_default()),
         };
     }
-    line + "\t]\n"
+    page.add(&line).own("\t]\n");
 }
 
 /// A number as Go prints it: `100`, `1.5`, `1e+06`.
@@ -154,10 +174,13 @@ fn shortest(number: f64) -> String {
 }
 
 /// What a toggle came to.
-pub(super) fn toggled(name: &str, enabled: bool, paint: Paint) -> String {
+pub(super) fn toggled(name: &str, enabled: bool, paint: Paint) -> Text {
     let (colour, state) = state(enabled);
     let (colour, plain) = (paint.of(colour), paint.of(PLAIN));
-    format!("Proxy {colour}{name}{plain} is now {colour}{state}{plain}\n")
+    let mut page = Text::default();
+    page.own("Proxy ").own(colour).add(name).own(plain).own(" is now ");
+    page.own(colour).own(state).own(plain).own("\n");
+    page
 }
 
 #[cfg(test)]
@@ -180,28 +203,33 @@ mod tests {
     /// Catches a line that scripts written for toxiproxy-cli do not split as before.
     #[test]
     fn scripts_get_fields_between_tabs() {
-        let paint = Paint { on: false };
+        let paint = Paint { on: false, program: "harness ctl" };
         let expected = "a\t[::]:3\tu:4\tenabled\t1\nb\t127.0.0.1:1\tu:2\tdisabled\t0\n";
-        assert_eq!(list(&proxies(), paint), expected);
-        assert_eq!(list(&json!({}), paint), "");
+        assert_eq!(list(&proxies(), paint).as_str(), expected);
+        assert_eq!(list(&json!({}), paint).as_str(), "");
         let expected = "l\ttype=latency\tstream=downstream\ttoxicity=0.50\tattributes=[\tjitter=0\t\
                         latency=100\t]\n";
-        assert_eq!(inspect(&proxies()["a"], paint), expected);
-        assert_eq!(toggled("a", false, paint), "Proxy a is now disabled\n");
+        assert_eq!(inspect(&proxies()["a"], paint).as_str(), expected);
+        assert_eq!(toggled("a", false, paint).as_str(), "Proxy a is now disabled\n");
     }
 
     /// Catches a heading, a colour or a hint that is missing on a terminal.
     #[test]
     fn terminals_get_colours_headings_and_hints() {
-        let paint = Paint { on: true };
-        let page = list(&proxies(), paint);
+        let paint = Paint { on: true, program: "toxiproxy-cli" };
+        let page = list(&proxies(), paint).to_string();
         assert!(page.contains(&"=".repeat(86)) && page.contains("Hint: "), "{page}");
         assert!(page.contains("\x1b[32ma\x1b[0m\t\t\t\x1b[34m[::]:3\x1b[0m\t\t"), "{page}");
         assert!(page.contains("\x1b[31mNone\x1b[0m\n"), "{page}");
-        let page = inspect(&proxies()["a"], paint);
+        let page = inspect(&proxies()["a"], paint).to_string();
         assert!(page.contains("Proxy has no Upstream toxics enabled.\n"), "{page}");
         assert!(page.contains("\x1b[34ml:\x1b[0m\ttype=latency"), "{page}");
-        assert!(list(&json!({}), paint).contains("no proxies\n"));
+        assert!(list(&json!({}), paint).as_str().contains("no proxies\n"));
+        assert!(list(&json!({}), paint).as_str().contains("with `toxiproxy-cli create`"));
+        let hostile =
+            json!({ "n": { "name": "a\u{1b}[2Jb", "upstream": "\u{9b}2J", "toxics": [] } });
+        let page = list(&hostile, paint).to_string();
+        assert!(!page.contains("\u{1b}[2J") && !page.contains('\u{9b}'), "{page:?}");
     }
 
     /// Catches a number that is printed longer than by Go.

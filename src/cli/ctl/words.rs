@@ -33,16 +33,7 @@ pub(super) enum Command {
     Inspect(Name),
     /// Create a proxy
     #[command(visible_aliases = ["c", "new"])]
-    Create {
-        /// Where it listens
-        #[arg(long, short, value_name = "ADDRESS")]
-        listen: Option<String>,
-        /// Where it forwards to
-        #[arg(long, short, value_name = "ADDRESS")]
-        upstream: Option<String>,
-        #[command(flatten)]
-        name: Name,
-    },
+    Create(Create),
     /// Enable a disabled proxy, disable an enabled one
     #[command(visible_alias = "tog")]
     Toggle(Name),
@@ -79,6 +70,21 @@ pub(super) enum Toxic {
     /// Remove a toxic
     #[command(visible_aliases = ["r", "delete", "d"])]
     Remove(Target),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Create {
+    /// Where it listens
+    #[arg(long, short, value_name = "ADDRESS")]
+    pub(super) listen: Option<String>,
+    /// Where it forwards to
+    #[arg(long, short, value_name = "ADDRESS")]
+    pub(super) upstream: Option<String>,
+    /// It does not listen before it is enabled
+    #[arg(long)]
+    pub(super) disabled: bool,
+    #[command(flatten)]
+    pub(super) name: Name,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,4 +1,4 @@
-//! Text inside XML and HTML.
+//! Text inside XML, HTML and Markdown. It comes from files and from runs that somebody else has stored.
 
 /// Text as an attribute or as content; characters that XML cannot carry become a question mark.
 pub(super) fn escaped(text: &str) -> String {
@@ -11,11 +11,39 @@ pub(super) fn escaped(text: &str) -> String {
             '"' => safe.push_str("&quot;"),
             '\'' => safe.push_str("&#39;"),
             '\n' | '\t' => safe.push(' '),
-            c if c < ' ' || matches!(c, '\u{7f}' | '\u{fffe}' | '\u{ffff}') => safe.push('?'),
+            c if is_unfit(c) => safe.push('?'),
             c => safe.push(c),
         }
     }
     safe
+}
+
+/// Text in a table or a line of Markdown: no element, no link, no image and no further cell.
+pub(super) fn markdown(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '\\' | '|' | '[' | ']' | '`' => safe.extend(['\\', c]),
+            '\n' | '\t' => safe.push(' '),
+            c if is_unfit(c) => safe.push('?'),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+/// Text between two backticks, where nothing but a backtick has a meaning.
+pub(super) fn code(text: &str) -> String {
+    let fit = |c: char| if is_unfit(c) || c == '\n' { '?' } else { c };
+    text.chars().map(fit).map(|c| if c == '`' { '\'' } else { c }).collect()
+}
+
+/// What XML cannot carry, and what a terminal obeys that shows the file.
+fn is_unfit(c: char) -> bool {
+    (c.is_control() && c != '\n') || matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
 #[cfg(test)]
@@ -29,5 +57,15 @@ mod tests {
             escaped("<a b=\"c\" d='e'>&\u{1}\n"),
             "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;? "
         );
+    }
+    /// Catches an element, a link or a cell that a scenario's or a fault's name brings into a page.
+    #[test]
+    fn markdown_stays_text() {
+        let hostile = "<img src=x> [a](http://b) | `c` \\|\u{1b}[2J\u{9b}\nd & e_f";
+        assert_eq!(
+            markdown(hostile),
+            "&lt;img src=x&gt; \\[a\\](http://b) \\| \\`c\\` \\\\\\|?\\[2J? d &amp; e_f"
+        );
+        assert_eq!(code("a`<b>\u{1b}\n"), "a'<b>??");
     }
 }

@@ -58,7 +58,7 @@ fn render(run: &Stored) -> String {
     let _ = writeln!(
         page,
         "<h2>Figures</h2>\n<pre>{}</pre>\n</body></html>",
-        escaped_lines(&super::text::render(report, false))
+        escaped_lines(super::text::render(report, false).as_str())
     );
     page
 }

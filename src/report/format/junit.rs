@@ -46,6 +46,12 @@ fn render(report: &Report) -> String {
     for (name, problem) in &cases {
         case(&mut xml, &report.scenario, name, problem.as_ref());
     }
+    if !report.harness.limits.is_empty() {
+        // Such as changes that somebody made while it ran.
+        let limits: Vec<String> =
+            report.harness.limits.iter().map(|limit| escaped(limit)).collect();
+        let _ = writeln!(xml, "    <system-out>{}</system-out>", limits.join("\n"));
+    }
     xml.push_str("  </testsuite>\n</testsuites>\n");
     xml
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::escape::{code, markdown};
 use super::{Format, names};
 use crate::report::model::{Figures, Report};
 use crate::report::show;
@@ -16,21 +17,27 @@ pub(super) const FORMAT: Format = Format {
 // Writing into a String cannot fail, anywhere in this file.
 fn render(report: &Report) -> String {
     let mut page = String::new();
-    let _ = writeln!(page, "# {}: {}\n", cell(&report.scenario), report.verdict.name());
+    let _ = writeln!(page, "# {}: {}\n", markdown(&report.scenario), report.verdict.name());
     for reason in &report.reasons {
-        let _ = writeln!(page, "- {}", cell(reason));
+        let _ = writeln!(page, "- {}", markdown(reason));
     }
     let _ = writeln!(
         page,
         "\nWorkload `{}`, client `{}`, network `{}`, seed `{}`, {:.1} s from {}, harness {}.\n",
-        report.workload,
-        report.client_profile,
-        report.network,
+        code(&report.workload),
+        code(&report.client_profile),
+        code(&report.network),
         report.seed,
         report.duration_s,
-        report.started_at,
-        report.version
+        markdown(&report.started_at),
+        markdown(&report.version)
     );
+    for limit in &report.harness.limits {
+        let _ = writeln!(page, "- Limit: {}", markdown(limit));
+    }
+    if !report.harness.limits.is_empty() {
+        page.push('\n');
+    }
     phases(&mut page, report);
     objectives(&mut page, report);
     faults(&mut page, report);
@@ -75,9 +82,9 @@ fn objectives(page: &mut String, report: &Report) {
         let _ = writeln!(
             page,
             "| {} | {} | {} |",
-            cell(&objective.name),
+            markdown(&objective.name),
             objective.grade,
-            cell(why.unwrap_or(&objective.why))
+            markdown(why.unwrap_or(&objective.why))
         );
     }
 }
@@ -92,8 +99,8 @@ fn faults(page: &mut String, report: &Report) {
         let _ = writeln!(
             page,
             "| {} | {} | {} | {} | {} | {} |",
-            cell(&fault.name),
-            fault.kind,
+            markdown(&fault.name),
+            markdown(&fault.kind),
             names(&fault.nodes),
             show::moment(fault.applied_at_s),
             show::moment(fault.healed_at_s),
@@ -133,9 +140,4 @@ fn data(page: &mut String, report: &Report) {
          {counted} outcomes.",
         data.wrong, data.corrupt, data.stale, data.false_misses
     );
-}
-
-/// Text inside a table: a bar or a line end would break it.
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('\n', " ")
 }

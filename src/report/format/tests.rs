@@ -102,7 +102,7 @@ fn run() -> Stored {
 /// Catches any change of what people read; `INSTA_UPDATE=always` accepts one.
 #[test]
 fn text_and_markdown_read_well() {
-    insta::assert_snapshot!("text", text::render(&run().report, false));
+    insta::assert_snapshot!("text", text::render(&run().report, false).as_str());
     insta::assert_snapshot!("markdown", (markdown::FORMAT.render)(&run()));
     insta::assert_snapshot!("junit", (junit::FORMAT.render)(&run()));
     insta::assert_snapshot!("live", crate::report::live::line(&interval(12.0, Phase::Fault)));
@@ -112,9 +112,9 @@ fn text_and_markdown_read_well() {
 #[test]
 fn colour_only_when_asked() {
     let report = run().report;
-    assert!(!text::render(&report, false).contains('\x1b'));
-    assert!(text::render(&report, true).starts_with("\x1b[1;31mFAIL\x1b[0m"));
-    assert!(text::render(&report, false).lines().count() <= 40, "one screen");
+    assert!(!text::render(&report, false).as_str().contains('\x1b'));
+    assert!(text::render(&report, true).as_str().starts_with("\x1b[1;31mFAIL\x1b[0m"));
+    assert!(text::render(&report, false).as_str().lines().count() <= 40, "one screen");
 }
 
 /// Catches a closed loop that shows response times it cannot have, or does not say why.
@@ -123,7 +123,7 @@ fn a_closed_loop_says_why_it_has_no_response_times() {
     let run = run_of(&Story { open_loop: false, ..Story::default() }, usual);
     assert!(run.report.phases.iter().all(|phase| phase.all.figures.response_time_us.is_none()));
     assert!(run.report.histograms.keys().all(|name| !name.contains("response_time")));
-    assert!(text::render(&run.report, false).contains("no intended starts"));
+    assert!(text::render(&run.report, false).as_str().contains("no intended starts"));
 }
 
 /// Catches a field that is written but not read back, and a null that comes back as zero.
@@ -211,7 +211,29 @@ fn pages_say_who_did_the_faults_of_the_network() {
         let page = (markdown::FORMAT.render)(&run);
         assert!(page.contains(&format!("network `{network}`")), "{page}");
     }
-    assert!(text::render(&run.report, false).contains("the kernel's own"));
+    assert!(text::render(&run.report, false).as_str().contains("the kernel's own"));
+}
+
+/// Catches a run that somebody changed by hand and whose page in a pipeline does not say so; and a name
+/// from a file or a stored run that becomes an element, a link or a command to a terminal.
+#[test]
+fn names_are_text_and_limits_are_told_in_every_format() {
+    let mut run = run();
+    let hostile = "<b>x</b> [a](b) `c` \u{1b}[2J\u{9b}1m";
+    hostile.clone_into(&mut run.report.scenario);
+    hostile.clone_into(&mut run.report.workload);
+    hostile.clone_into(&mut run.report.reasons[0]);
+    hostile.clone_into(&mut run.report.faults[0].name);
+    run.report.harness.limits = vec![format!("changes made through the control API {hostile}")];
+    for name in ["text", "html", "markdown", "junit"] {
+        let page = (Format::find(name).unwrap().render)(&run);
+        assert!(page.contains("changes made through the control API"), "{name}: {page}");
+        assert!(!page.contains(['\u{1b}', '\u{9b}']), "{name}: {page:?}");
+        // Between backticks an element is none.
+        let outside = page.replace("`<b>x</b> [a](b) 'c' ?[2J?1m`", "");
+        assert!(name == "text" || !outside.contains("<b>x"), "{name}: {page}");
+        assert!(name != "markdown" || !outside.contains("[a](b)"), "{page}");
+    }
 }
 
 /// Catches a format that is not in the table under its own name, or two that share a file.

@@ -1,6 +1,7 @@
 //! One screen for people: the verdict first, then why, then the figures behind it.
 
 use super::{Format, largest_first, names};
+use crate::base::terminal::Text;
 use crate::event::Phase;
 use crate::judge::{Grade, Verdict};
 use crate::report::model::{DataReport, Figures, PhaseReport, Report};
@@ -10,7 +11,7 @@ pub(super) const FORMAT: Format = Format {
     name: "text",
     summary: "one screen for people",
     file: None,
-    render: |run| render(&run.report, false),
+    render: |run| render(&run.report, false).to_string(),
 };
 
 /// Lines of a list that a screen has room for.
@@ -22,8 +23,8 @@ const CHANGES_MAX: usize = 5;
 
 /// The report as text; with colour only when the caller knows that a terminal shows it.
 #[must_use]
-pub fn render(report: &Report, colour: bool) -> String {
-    let mut page = Page { text: String::new(), colour };
+pub fn render(report: &Report, colour: bool) -> Text {
+    let mut page = Page { text: Text::default(), colour };
     page.head(report);
     page.phases(report);
     page.faults(report);
@@ -37,30 +38,34 @@ pub fn render(report: &Report, colour: bool) -> String {
 
 #[derive(Debug)]
 struct Page {
-    text: String,
+    text: Text,
     colour: bool,
 }
 
 impl Page {
     fn line(&mut self, line: &str) {
-        self.text.push_str(line.trim_end());
-        self.text.push('\n');
+        self.text.add_cut(&format!("{}\n", line.trim_end()));
     }
 
     /// A line with its subject in a column of its own.
-    fn about(&mut self, subject: &str, line: &str) {
-        self.line(&format!("{subject:<11} {line}"));
+    fn about(&mut self, what: &str, line: &str) {
+        self.line(&format!("{}{line}", subject(what)));
     }
 
-    fn paint(&self, text: &str, code: u8) -> String {
-        if self.colour { format!("\x1b[1;{code}m{text}\x1b[0m") } else { text.to_owned() }
+    /// Adds the beginning of a line in colour, where there are colours.
+    fn paint(&mut self, colour: &'static str, text: &str) {
+        if self.colour {
+            self.text.own(colour).add(text).own(PLAIN);
+        } else {
+            self.text.add(text);
+        }
     }
 
     fn head(&mut self, report: &Report) {
         let word = report.verdict.name().to_uppercase();
-        let word = self.paint(&word, colour_of(report.verdict));
+        self.paint(colour_of(report.verdict), &word);
         self.line(&format!(
-            "{word}  {}, {} workload, {} client, {:.1} s, seed {}",
+            "  {}, {} workload, {} client, {:.1} s, seed {}",
             report.scenario, report.workload, report.client_profile, report.duration_s, report.seed
         ));
         if report.network != "user" {
@@ -184,8 +189,13 @@ impl Page {
     fn data(&mut self, report: &Report) {
         let data = &report.data;
         let gates = format!("{} wrong, {} corrupt", data.wrong, data.corrupt);
-        let gates = if data.wrong + data.corrupt > 0 { self.paint(&gates, 31) } else { gates };
-        self.about("data", &format!("{gates}{}", lesser(data)));
+        if data.wrong + data.corrupt > 0 {
+            self.text.add(&subject("data"));
+            self.paint(RED, &gates);
+            self.line(&lesser(data));
+        } else {
+            self.about("data", &format!("{gates}{}", lesser(data)));
+        }
         let telling = data.examples.iter().filter(|example| example.kind.is_shown_at_once());
         for example in telling.take(3) {
             let at = show::moment(Some(example.at_s));
@@ -265,6 +275,10 @@ impl Page {
     }
 }
 
+fn subject(what: &str) -> String {
+    format!("{what:<11} ")
+}
+
 /// The lesser violations, as far as somebody looked for them.
 fn lesser(data: &DataReport) -> String {
     [
@@ -302,11 +316,14 @@ fn outcomes(report: &Report) -> String {
     largest_first(&all)
 }
 
-const fn colour_of(verdict: Verdict) -> u8 {
+const PLAIN: &str = "\x1b[0m";
+const RED: &str = "\x1b[1;31m";
+
+const fn colour_of(verdict: Verdict) -> &'static str {
     match verdict {
-        Verdict::Pass => 32,
-        Verdict::Degraded => 33,
-        Verdict::Fail => 31,
-        Verdict::Invalid | Verdict::Vacuous => 35,
+        Verdict::Pass => "\x1b[1;32m",
+        Verdict::Degraded => "\x1b[1;33m",
+        Verdict::Fail => RED,
+        Verdict::Invalid | Verdict::Vacuous => "\x1b[1;35m",
     }
 }

@@ -20,7 +20,11 @@ struct Outcome {
 }
 
 async fn harness(words: &[&str]) -> Outcome {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+    program(env!("CARGO_BIN_EXE_harness"), words).await
+}
+
+async fn program(path: &str, words: &[&str]) -> Outcome {
+    let mut command = Command::new(path);
     command.args(words).stdin(Stdio::null()).env_remove("TOXIPROXY_URL").kill_on_drop(true);
     let output = within(command.output()).await.unwrap();
     Outcome {
@@ -249,6 +253,182 @@ async fn clients_that_take_every_descriptor_leave_the_api_its_own() {
     }
     drop(served);
     within(async { while served_at(listen).await.is_none() {} }).await;
+}
+
+/// Catches a server whose readiness nobody notices: scripts and modules for containers in many languages
+/// wait for this line.
+#[tokio::test]
+async fn the_server_says_when_it_is_ready() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+    command.args(["proxy", "-port=0"]).env_remove("LOG_LEVEL");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let line = within(lines.next_line()).await.unwrap().unwrap();
+    assert!(line.contains(r#""message":"Starting Toxiproxy HTTP server""#), "{line}");
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["level"], "info");
+    TcpStream::connect(line["address"].as_str().unwrap()).await.unwrap();
+}
+
+/// Catches a link with a name of Toxiproxy's that is not that program: its options, its output, its
+/// exit codes, and words that Go's programs never read.
+#[cfg(unix)]
+#[tokio::test]
+async fn links_with_toxiproxys_names_are_its_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let [server, client] = ["toxiproxy-server", "toxiproxy-cli"].map(|name| {
+        let link = folder.path().join(name);
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_harness"), &link).unwrap();
+        link.to_str().unwrap().to_owned()
+    });
+    let version = program(&server, &["-version"]).await;
+    assert_eq!(version, fine("toxiproxy-server version 2.12.0\n"));
+    assert_eq!(program(&client, &["-v"]).await, fine("toxiproxy-cli version 2.12.0\n"));
+    let unknown = program(&server, &["-bogus"]).await;
+    assert!(unknown.exit == 2 && unknown.stderr.contains("-bogus"), "{unknown:?}");
+    let help = program(&server, &["-h"]).await;
+    assert!(help.exit == 0 && help.stdout.contains("Usage: toxiproxy-server"), "{help:?}");
+    let help = program(&client, &["create", "--help"]).await;
+    assert!(help.exit == 0 && help.stdout.contains("Usage: toxiproxy-cli create"), "{help:?}");
+
+    let mut command = Command::new(&server);
+    command.args(["-host=localhost", "-port", "0", "-proxy-metrics", "run", "-bogus"]);
+    let (_child, address) = started(command).await;
+    let url = format!("http://{address}");
+    let at = |words: &[&str]| {
+        let words: Vec<String> =
+            ["-h", &url].iter().chain(words).map(|word| (*word).to_owned()).collect();
+        let client = client.clone();
+        async move { program(&client, &words.iter().map(String::as_str).collect::<Vec<_>>()).await }
+    };
+    let create = ["create", "-disabled", "-l", "localhost:0", "-u", "u:1", "a/b"];
+    assert_eq!(at(&create).await, fine("Created new proxy a/b\n"));
+    assert_eq!(at(&["list"]).await, fine("a/b\tlocalhost:0\tu:1\tdisabled\t0\n"));
+    let add = ["toxic", "add", "-t", "latency", "-a", "latency=5", "a/b"];
+    let added = "Added downstream latency toxic 'latency_downstream' on proxy 'a/b'\n";
+    assert_eq!(at(&add).await, fine(added));
+    assert_eq!(at(&["delete", "a/b"]).await, fine("Deleted proxy a/b\n"));
+    assert_eq!(at(&["nonsense"]).await.exit, 3);
+    let missing = at(&["inspect"]).await;
+    assert!(missing.stdout.contains("Usage: toxiproxy-cli inspect"), "{missing:?}");
+}
+
+/// Catches clients that connect, say nothing or half of something, and keep everybody else out until
+/// their time is up.
+#[tokio::test]
+async fn those_who_sit_and_say_nothing_keep_nobody_out() {
+    let (_child, address) = server(&[]).await;
+    let mut silent = Vec::new();
+    for number in 0..700 {
+        let mut client = within(TcpStream::connect(&address)).await.unwrap();
+        let half: &[u8] = match number % 3 {
+            0 => b"",
+            1 => b"GET /version HTTP/1.1\r\nHost: local",
+            _ => b"POST /populate HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000\r\n\r\n[",
+        };
+        client.write_all(half).await.unwrap();
+        silent.push(client);
+    }
+    let url = format!("http://{address}");
+    for _ in 0..5 {
+        assert_eq!(harness(&["ctl", "-host", &url, "list"]).await, fine(""));
+    }
+    // The answer came while the others sat there, not because their time was up.
+    let last = silent.last().unwrap();
+    let waits = last.try_read(&mut [0]);
+    assert!(waits.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock));
+}
+
+/// Catches a list of proxies that takes the descriptors that were kept for the control plane.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_long_list_of_proxies_leaves_the_api_its_descriptors() {
+    let mut command = Command::new("sh");
+    let script = r#"ulimit -n 128; exec "$0" proxy -port=0"#;
+    command.args(["-c", script, env!("CARGO_BIN_EXE_harness")]);
+    let (_child, address) = started(command).await;
+    let url = format!("http://{address}");
+    let list: Vec<serde_json::Value> = (0..200)
+        .map(|n| json!({ "name": format!("p{n}"), "listen": "127.0.0.1:0", "upstream": "u:1" }))
+        .collect();
+    let body = json!(list).to_string();
+    let mut client = TcpStream::connect(&address).await.unwrap();
+    let head = format!(
+        "POST /populate HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    client.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    within(client.read_to_string(&mut answer)).await.unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 500 ") && answer.contains("Too many open files"),
+        "{answer}"
+    );
+    let mut others = Vec::new();
+    for _ in 0..8 {
+        others.push(TcpStream::connect(&address).await.unwrap());
+        let listed = harness(&["ctl", "-host", &url, "list"]).await;
+        assert!(listed.exit == 0 && listed.stdout.lines().count() > 10, "{listed:?}");
+    }
+}
+
+/// Catches a name, an answer or a file that moves the cursor of whoever looks at it.
+#[tokio::test]
+async fn nothing_that_a_terminal_obeys_is_printed() {
+    let api = Api::new().await;
+    let hostile = "a\u{1b}[2J\u{9b}31m\rb";
+    let proxy = json!({ "name": hostile, "upstream": hostile, "enabled": false });
+    api.json("POST", "/proxies", proxy, 201).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("s.toml");
+    std::fs::write(&file, format!("summary = \"{hostile}\n{}", "x".repeat(100_000))).unwrap();
+    let pipe = folder.path().join("pipe.toml");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, mode).unwrap();
+    let (file, pipe) = (file.to_str().unwrap(), pipe.to_str().unwrap());
+    for outcome in [
+        ctl(&api, &["list"]).await,
+        ctl(&api, &["inspect", "no\u{1b}[2Jne"]).await,
+        harness(&["check", file]).await,
+        harness(&["check", "no\u{1b}[2Jne"]).await,
+        harness(&["-scenario", "no\u{1b}[2Jne"]).await,
+        harness(&["-duration", "no\u{1b}[2Jne"]).await,
+        harness(&["-no\u{1b}[2Jne"]).await,
+        harness(&["check", pipe]).await,
+    ] {
+        let printed = format!("{}{}", outcome.stdout, outcome.stderr);
+        assert!(!printed.contains(['\u{1b}', '\u{9b}', '\r']), "{printed:?}");
+        assert!((1..3_000).contains(&printed.len()), "{printed:?}");
+    }
+    let refused = harness(&["check", pipe]).await;
+    assert!(refused.exit == 2 && refused.stderr.contains("name a regular file"), "{refused:?}");
+}
+
+/// Catches a limit of the system that ends a command in a panic, in its allocator, or in words that do
+/// not say which limit it was; and a run whose client is blamed for descriptors that this machine
+/// does not have.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn limits_that_are_too_low_are_named() {
+    let run = "-scenario baseline-steady -duration 4s -nodes embedded";
+    for (limit, words, named) in [
+        ("-n 6", "proxy -port 0", "ulimit -n"),
+        ("-n 20", "node -p 0", "ulimit -n"),
+        ("-n 20", "up", "ulimit -n"),
+        ("-n 6", "ctl list", "ulimit -n"),
+        ("-n 20", run, "ulimit -n"),
+        ("-n 100", run, "ulimit -n"),
+        ("-v 60000", run, "ulimit -v"),
+        ("-v 200000", "up", "ulimit -v"),
+        ("-v 200000", "proxy -port 0", "ulimit -v"),
+    ] {
+        let script = format!(r#"ulimit {limit}; exec "$0" {words}"#);
+        let ended = program("sh", &["-c", &script, env!("CARGO_BIN_EXE_harness")]).await;
+        assert!(ended.stderr.contains(named), "{limit} {words}: {ended:?}");
+        assert!(!ended.stderr.contains("panicked"), "{limit} {words}: {ended:?}");
+        assert!([1, 3].contains(&ended.exit), "{limit} {words}: {ended:?}");
+    }
 }
 
 /// A client of the proxy at `address`, if it is served.

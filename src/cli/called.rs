@@ -1,0 +1,81 @@
+//! Under which name this program was called. A link called `toxiproxy-server` or `toxiproxy-cli` is that
+//! program, with its options, its words and its exit codes, so that scripts, packages and images need not
+//! know of ours.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser};
+
+use super::ctl::{self, Program};
+use super::{argv, proxy, refused};
+use crate::proxy::api::TOXIPROXY_VERSION;
+
+/// The words of `toxiproxy-server`.
+#[derive(Debug, Parser)]
+#[command(name = "toxiproxy-server", max_term_width = 100)]
+struct Server {
+    #[command(flatten)]
+    arguments: proxy::Arguments,
+}
+
+/// The words of `toxiproxy-cli`.
+#[derive(Debug, Parser)]
+#[command(name = "toxiproxy-cli", max_term_width = 100)]
+struct Client {
+    #[command(flatten)]
+    arguments: ctl::Arguments,
+}
+
+/// Does what the program called `path` would do with `words`; `None`: it is no other program.
+pub(super) fn other_program(path: &OsStr, words: &[OsString]) -> Option<ExitCode> {
+    match Path::new(path).file_name()?.to_str()? {
+        "toxiproxy-server" => Some(server(words)),
+        "toxiproxy-cli" => Some(client(words)),
+        _ => None,
+    }
+}
+
+fn server(words: &[OsString]) -> ExitCode {
+    let command = built::<Server>();
+    let words = argv::options_only(&command, words);
+    match read::<Server>(&command, words) {
+        Ok(Server { arguments }) => proxy::main(&arguments).into(),
+        Err(error) => refused(&error).into(),
+    }
+}
+
+fn client(words: &[OsString]) -> ExitCode {
+    let program = Program {
+        name: "toxiproxy-cli",
+        agent: format!(
+            "toxiproxy-cli/{TOXIPROXY_VERSION} ({}/{})",
+            std::env::consts::OS,
+            std::env::consts::ARCH
+        ),
+        command: built::<Client>,
+    };
+    match read::<Client>(&built::<Client>(), words.to_vec()) {
+        Ok(Client { arguments }) => ctl::main(&arguments, &program),
+        Err(error) => refused(&error).into(),
+    }
+}
+
+fn built<P: CommandFactory>() -> clap::Command {
+    let mut command = P::command();
+    command.build();
+    command
+}
+
+fn read<P: CommandFactory + FromArgMatches>(
+    command: &clap::Command,
+    words: Vec<OsString>,
+) -> Result<P, clap::Error> {
+    // There is no command that is meant when none is named.
+    let words = argv::normalise(command, "", words);
+    let name = OsString::from(command.get_name());
+    let mut fresh = P::command();
+    let matches = fresh.try_get_matches_from_mut(std::iter::once(name).chain(words))?;
+    P::from_arg_matches(&matches).map_err(|error| error.format(&mut fresh))
+}

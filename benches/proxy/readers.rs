@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use harness::base::seed::{Seed, Stream};
+use harness::base::timer::block_until;
 use rand::RngExt;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -66,14 +67,15 @@ pub(crate) async fn measure(memcached: SocketAddr) {
     for number in 0..READERS {
         readers.spawn(reader(server.address, number, until));
     }
-    let probe = tokio::spawn(probe(neighbour, until));
+    let mut probes = JoinSet::new();
+    probes.spawn(probe(neighbour, until));
     let toggles = spawn_blocking(move || toggle(control, until));
     let mut most = before;
     while Instant::now() < until {
         sleep(Duration::from_millis(500)).await;
         most = server.resident_kib().max(most);
     }
-    let (taken, failed) = probe.await.unwrap();
+    let (taken, failed) = probes.join_all().await.remove(0);
     let changes = toggles.await.unwrap();
     readers.shutdown().await;
     sleep(GIVE_BACK).await;
@@ -163,7 +165,7 @@ fn toggle(control: Control, until: Instant) -> u32 {
     let mut draws: Stream = Seed::new(1).stream();
     let (mut names, mut changes) = (Vec::<String>::new(), 0);
     while Instant::now() < until {
-        let began = Instant::now();
+        let next = Instant::now() + TOGGLE_PERIOD;
         changes += 1;
         if names.len() > 4 || (!names.is_empty() && draws.random_bool(0.4)) {
             let name = names.swap_remove(draws.random_range(0..names.len()));
@@ -178,7 +180,7 @@ fn toggle(control: Control, until: Instant) -> u32 {
             control.install("p", &name, kind, &attributes);
             names.push(name);
         }
-        std::thread::sleep(TOGGLE_PERIOD.saturating_sub(began.elapsed()));
+        block_until(next);
     }
     changes
 }

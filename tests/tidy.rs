@@ -107,7 +107,8 @@ const PURE: &[&str] = &[
     "lab/timeline.rs",
 ];
 /// Files in their midst that hand over the time of a caller, or exist for tests only.
-const DRIVERS: &[&str] = &["client/breaker/permit.rs", "proxy/toxic/testing.rs"];
+const DRIVERS: &[&str] =
+    &["client/breaker/permit.rs", "proxy/toxic/testing.rs", "proxy/rule/exchange/tests.rs"];
 const IMPURE_CALLS: &[&str] =
     &["Instant::now", "sleep(", "sleep_until(", ".await", "rand::rng", "thread_rng", "tokio::net"];
 

@@ -158,4 +158,18 @@ pub struct ToxicView {
     pub toxicity: f32,
     /// Every setting, those that were not given with their defaults.
     pub attributes: Settings,
+    /// What a message fault came to so far; other toxics have none.
+    pub counts: Option<FaultCounts>,
+}
+
+/// What a message fault came to so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FaultCounts {
+    /// How often it was done.
+    pub fired: u64,
+    /// Requests and replies that it meant and that were passed on, because nobody could be certain of
+    /// their place in the pipeline.
+    pub passed_as_uncertain: u64,
+    /// Requests and replies that it meant and that had nothing it could be done to.
+    pub could_not_fire: u64,
 }

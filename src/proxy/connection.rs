@@ -178,6 +178,7 @@ impl Live {
             bytes_to_client: snapshot.bytes_to_clients,
             requests: snapshot.requests(),
             outstanding: snapshot.outstanding,
+            opaque: self.opaque().map(Opaque::name),
         }
     }
 }

@@ -138,6 +138,8 @@ impl<C: Peer, S: Peer> Link<C, S> {
             let now = Instant::now();
             let Self { client, server, up, down, exchange, live, .. } = self;
             let mut turn = Turn { cx, now, live, exchange: exchange.as_deref_mut() };
+            // Answers of ours that the client does not read keep its requests waiting.
+            let waited = !up.rules_have_room(&mut turn);
             if let Some(ended) = up.pump(&mut turn, client, server) {
                 return Poll::Ready(ended);
             }
@@ -146,6 +148,7 @@ impl<C: Peer, S: Peer> Link<C, S> {
                 return Poll::Ready(ended);
             }
             up.source_was_reset |= down.receiver_was_reset;
+            let goes_on = waited && up.rules_have_room(&mut turn);
             if up.source.is_closed() && down.is_broken() {
                 return Poll::Ready(Ended { by: Closer::Client, how: CloseManner::Reset });
             }
@@ -156,7 +159,7 @@ impl<C: Peer, S: Peer> Link<C, S> {
             if exchange.as_ref().is_some_and(|exchange| exchange.is_over()) {
                 self.exchange = None;
             }
-            if self.wait(cx).is_pending() {
+            if !goes_on && self.wait(cx).is_pending() {
                 return Poll::Pending;
             }
         }
@@ -348,9 +351,11 @@ impl Pipe {
 
     /// Lets what the rules have let go of enter the row of toxics.
     fn advance(&mut self, turn: &mut Turn<'_, '_>) {
-        let Some(exchange) = &mut turn.exchange else { return };
+        let Turn { now, live, exchange, .. } = turn;
+        let Some(exchange) = exchange else { return };
+        exchange.on_time(self.direction, *now, live.reporter(), &mut truth(live, *now));
         while self.has_room()
-            && let Some((at, what, messages)) = exchange.pop(self.direction, turn.now)
+            && let Some((at, what, messages)) = exchange.pop(self.direction, *now)
         {
             self.chain.take_in(at, what, messages);
             self.held.set(self.holds());
@@ -511,7 +516,8 @@ impl Pipe {
         match (&mut turn.exchange, self.direction) {
             (Some(exchange), Direction::Up) => exchange.on_client_end(now),
             (Some(exchange), Direction::Down) => {
-                exchange.on_server_end(now, &mut truth(turn.live, now));
+                let reporter = turn.live.reporter();
+                exchange.on_server_end(now, reporter, &mut truth(turn.live, now));
             }
             (None, _) if !self.chain.is_bare() => self.chain.end(now),
             (None, _) => {}

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::base::family::unknown;
+use crate::wire::binary;
 use crate::wire::command::{Command, Dialect};
 use crate::wire::meta;
 use crate::wire::request::Framing;
@@ -70,8 +71,37 @@ impl Matcher {
         Ok(Self { commands, key })
     }
 
+    /// Whether a request may match whose head, not finished yet, begins so: as far as the command tells.
+    pub(super) fn may_match(&self, beginning: &[u8]) -> bool {
+        if beginning.first() == Some(&binary::REQUEST_MAGIC) {
+            let Some(opcode) = beginning.get(1) else { return true };
+            let command = binary::operation(*opcode).command;
+            // A store with a cas is a `cas`.
+            return self.means(command) || command.is_storage() && self.means(Command::Cas);
+        }
+        let spaces = beginning.iter().take_while(|byte| **byte == b' ').count();
+        let line = &beginning[spaces..];
+        let said = |command| match command {
+            Command::Metadump | Command::Mgdump => Command::LruCrawler.name(),
+            command => command.name(),
+        };
+        let (word, ended) = match line.iter().position(|byte| *byte == b' ') {
+            Some(end) => (&line[..end], true),
+            None => (line, false),
+        };
+        // A server may take any beginning of some names for the whole.
+        answered().filter(|command| self.means(*command)).any(|command| {
+            let name = said(command).as_bytes();
+            name == word || name.starts_with(word) && (!ended || command.is_admin())
+        })
+    }
+
+    const fn means(&self, command: Command) -> bool {
+        self.commands & bit(command) != 0
+    }
+
     pub(super) fn matches(&self, request: &RequestView<'_>) -> bool {
-        self.commands & bit(request.framing.command) != 0
+        self.means(request.framing.command)
             && self.key.as_ref().is_none_or(|glob| request.any_key(|key| glob.matches(key)))
     }
 }
@@ -186,6 +216,21 @@ mod tests {
         assert!(matches("mg", "foo", "mg Zm9v b v"));
         assert!(!matches("mg", "Zm9v", "mg Zm9v b v"));
         assert!(matches("mg", "Zm9v", "mg Zm9v v"));
+    }
+
+    /// Catches a head that is kept back although no rule can mean it, and one that is let go too early.
+    #[test]
+    fn the_beginning_of_a_head_may_be_enough() {
+        let may = |command: &str, head: &[u8]| Matcher::new(command, "*").unwrap().may_match(head);
+        for head in [&b"g"[..], b"get", b"get so", b"  ge", b"\x80", b"\x80\x00", b"\x80\x09\x00"] {
+            assert!(may("get", head), "{}", head.escape_ascii());
+        }
+        for head in [&b"s"[..], b"gets k", b"GET / HT", b"\x16\x03\x01", b"*3", b"\x80\x01", b"gat"]
+        {
+            assert!(!may("get", head), "{}", head.escape_ascii());
+        }
+        assert!(may("cas", b"\x80\x01") && may("flush_all", b"flush_a") && may("*", b""));
+        assert!(!may("*", b"\x16\x03") && !may("*", b"nonsense"));
     }
 
     /// Catches a command that is compared with case, a list that is not one, and a key glob that

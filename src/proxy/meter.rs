@@ -336,6 +336,28 @@ mod tests {
         }
     }
 
+    /// Catches requests and latencies of another protocol that are counted as memcached's.
+    #[test]
+    fn another_protocol_has_no_requests() {
+        for (sent, said) in [
+            (&b"*1\r\n$4\r\nPING\r\n"[..], &b"+PONG\r\n"[..]),
+            (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"),
+            (b"\x16\x03\x01\x02\n\n", b"\x16\x03\x03\n"),
+        ] {
+            let shared = Shared::default();
+            let mut meter = shared.meter();
+            let now = Instant::now();
+            for _ in 0..3 {
+                meter.arrived(Direction::Up, now, sent, true, &shared);
+                meter.arrived(Direction::Down, now, said, true, &shared);
+            }
+            let snapshot = snapshot(&mut meter, &shared);
+            assert_eq!((snapshot.requests(), snapshot.replies(), snapshot.opaque), (0, 0, 1));
+            assert_eq!((snapshot.outstanding, shared.latency().count()), (0, 0));
+            assert_eq!(meter.opaque(), Some(Opaque::NotMemcached));
+        }
+    }
+
     /// Catches a connection that is no memcached and counts as none of anything.
     #[test]
     fn what_is_not_understood_is_said_once() {

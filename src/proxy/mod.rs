@@ -34,8 +34,10 @@ mod tap;
 pub mod toxic;
 mod upstream;
 
-pub use config::ToxicView;
-pub use config::{Dial, ProxyConfig, ProxyUpdate, ProxyView, Stream, ToxicConfig, ToxicUpdate};
+pub use config::{
+    Dial, FaultCounts, ProxyConfig, ProxyUpdate, ProxyView, Stream, ToxicConfig, ToxicUpdate,
+    ToxicView,
+};
 pub use error::ProxyError;
 pub use outbox::{Due, Outbox, Waiting};
 pub use set::{PROXIES_MAX, ProxySet, WeakProxySet};

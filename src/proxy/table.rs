@@ -8,7 +8,7 @@ use std::time::Duration;
 use rand::RngExt;
 use tokio::time::Instant;
 
-use super::config::{Direction, Stream, ToxicConfig, ToxicUpdate, ToxicView};
+use super::config::{Direction, FaultCounts, Stream, ToxicConfig, ToxicUpdate, ToxicView};
 use super::error::ProxyError;
 use super::rule::RuleSpec;
 use super::toxic::{Age, Entrance, TOXICS, Toxic, ToxicSpec};
@@ -38,6 +38,17 @@ pub(super) struct ActiveToxic {
     since_connection: u64,
     /// Operations and connections that it touched; survives updates.
     pub(super) touched: Arc<AtomicU64>,
+    /// What a message fault meant and passed on; survives updates.
+    pub(super) passed: Arc<Passed>,
+}
+
+/// What a message fault meant and passed on.
+#[derive(Debug, Default)]
+pub(super) struct Passed {
+    /// Nobody could be certain of its place.
+    pub(super) uncertain: AtomicU64,
+    /// It had nothing that could be done to it.
+    pub(super) could_not_fire: AtomicU64,
 }
 
 impl ActiveToxic {
@@ -57,6 +68,7 @@ impl ActiveToxic {
             attributes,
             since_connection,
             touched: Arc::default(),
+            passed: Arc::default(),
         })
     }
 
@@ -73,8 +85,12 @@ impl ActiveToxic {
             attributes,
         };
         let fresh = Self::new(config, self.id, self.since_connection)?;
-        let touched = Arc::clone(&self.touched);
-        Ok(Self { generation: self.generation + 1, touched, ..fresh })
+        Ok(Self {
+            generation: self.generation + 1,
+            touched: Arc::clone(&self.touched),
+            passed: Arc::clone(&self.passed),
+            ..fresh
+        })
     }
 
     pub(super) fn view(&self) -> ToxicView {
@@ -84,7 +100,15 @@ impl ActiveToxic {
             stream: self.stream,
             toxicity: self.toxicity,
             attributes: self.attributes.clone(),
+            counts: self.rule().map(|_| self.counts()),
         }
+    }
+
+    fn counts(&self) -> FaultCounts {
+        let Passed { uncertain, could_not_fire } = &*self.passed;
+        let [fired, passed_as_uncertain, could_not_fire] =
+            [&*self.touched, uncertain, could_not_fire].map(|count| count.load(Ordering::Relaxed));
+        FaultCounts { fired, passed_as_uncertain, could_not_fire }
     }
 
     /// Whether it runs on this direction of this connection. The draw depends on nothing but the

@@ -94,8 +94,8 @@ pub struct TapSnapshot {
     /// Requests, replies and connections that each toxic delayed, changed, lost or ended, by the
     /// toxic's name.
     pub touched: BTreeMap<String, u64>,
-    /// Requests that a message fault meant and that were passed on, because nobody could be certain
-    /// which earlier requests the server still answers.
+    /// Requests and replies that a message fault meant and that were passed on, because nobody could be
+    /// certain of their place in the pipeline.
     pub skipped_uncertain: u64,
     /// Requests and replies that a message fault meant and that had nothing it could be done to: a
     /// miss has no value that could be wrong.
@@ -175,4 +175,6 @@ pub struct ConnectionView {
     pub requests: u64,
     /// Requests that wait for a reply.
     pub outstanding: u64,
+    /// Why it is only passed on and no message fault acts on it, if that is so.
+    pub opaque: Option<&'static str>,
 }

@@ -11,6 +11,8 @@ pub const HEADER_BYTES: usize = 24;
 pub const REQUEST_MAGIC: u8 = 0x80;
 /// The first byte of a reply packet.
 pub const REPLY_MAGIC: u8 = 0x81;
+/// The opcode of a no-op: answered after everything before it.
+pub const NOOP: u8 = 0x0a;
 /// The longest extras of any request.
 const EXTRAS_BYTES_MAX: usize = 20;
 /// The longest head of a well-formed request: header, extras and key.

@@ -20,6 +20,7 @@ pub mod key;
 pub mod meta;
 pub mod number;
 pub mod observe;
+mod owners;
 mod pipeline;
 mod replies;
 pub mod reply;

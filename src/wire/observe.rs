@@ -9,15 +9,17 @@
 //! client ──► on_request ──► Requests ──► Pipeline ◄── Replies ◄── on_reply ◄── server
 //! ```
 
+use super::binary::{self, Header};
 use super::command::{Command, Dialect};
-use super::pipeline::{Entry, Pipeline};
+use super::pipeline::{Entry, Pipeline, Tag};
 use super::replies::Replies;
 use super::request::{Block, Due, Framing, Keys};
 use super::requests::{Head, Requests};
 use super::response::{Code, Status};
 use super::version::ServerVersion;
 
-pub use super::pipeline::{OUTSTANDING_MAX, Paired, Unanswered};
+pub use super::owners::{LOOKED_AT_MAX, Owner, refine};
+pub use super::pipeline::{OUTSTANDING_MAX, Paired, Standing, Unanswered};
 pub use super::replies::REPLY_LINE_BYTES_MAX;
 pub use super::requests::LINE_BYTES_MAX;
 
@@ -49,6 +51,8 @@ pub enum Opaque {
     /// A malformed request whose end depends on the server's version, which is not known; or a
     /// packet after which the server itself loses its place.
     NextRequestUnknown,
+    /// It does not begin as memcached does: TLS, RESP, HTTP or something else.
+    NotMemcached,
     /// A line that is longer than memcached reads.
     LineTooLong,
     /// A packet that does not begin as one.
@@ -69,6 +73,7 @@ impl Opaque {
     pub const fn name(self) -> &'static str {
         match self {
             Self::NextRequestUnknown => "next_request_unknown",
+            Self::NotMemcached => "not_memcached",
             Self::LineTooLong => "line_too_long",
             Self::BadMagic => "bad_magic",
             Self::Disagreement => "disagreement",
@@ -161,6 +166,9 @@ pub struct Part<'a, T> {
     pub last: bool,
     /// The line without its line end (at most [`REPLY_LINE_BYTES_MAX`] bytes), or the header.
     pub head: &'a [u8],
+    /// The requests that it may belong to, `request` first. One: it is certainly that one's. None:
+    /// nobody knows, or nobody asked for them with [`Observer::follow_owners`].
+    pub owners: &'a [Owner],
 }
 
 /// The last byte of a reply has passed.
@@ -205,6 +213,39 @@ pub enum ReplyEvent<'a, T> {
     Opaque(Opaque),
 }
 
+/// What becomes of a request whose sender may be kept from the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passage {
+    /// It is sent.
+    Sent,
+    /// It is not.
+    Kept,
+    /// A no-op ([`barrier`]) is sent in its place: the reply to that has the sequence of the request.
+    Replaced,
+    /// It is sent and behind it a no-op, which has the next sequence.
+    Followed,
+}
+
+/// The no-op that is sent in the place of a request or behind it: it is certainly answered, so its
+/// reply tells what is.
+#[must_use]
+pub fn barrier<T>(request: &Request<'_, T>) -> Vec<u8> {
+    match Header::read(request.head).filter(|_| request.framing.dialect == Dialect::Binary) {
+        Some(header) => Header {
+            opcode: binary::NOOP,
+            key_bytes: 0,
+            extras_bytes: 0,
+            status: 0,
+            body_bytes: 0,
+            cas: 0,
+            ..header
+        }
+        .bytes()
+        .to_vec(),
+        None => b"mn\r\n".to_vec(),
+    }
+}
+
 /// Both directions of one connection. `T` is what the caller gives with each chunk of requests and
 /// gets back with each reply: a time, or nothing.
 #[derive(Clone, Debug)]
@@ -240,18 +281,18 @@ impl<T: Copy> Observer<T> {
     ) {
         self.on_request_if(bytes, stamp, &mut |event, _| {
             seen(event);
-            true
+            Passage::Sent
         });
     }
 
     /// The same for a caller who may keep a request from the server: `goes_on` says whether it is
-    /// sent, and so whether a reply is awaited. It is told whether all that is outstanding before
-    /// the request is certain to be answered.
+    /// sent, and so whether a reply is awaited. It may ask how the place of another reply can be
+    /// found.
     pub fn on_request_if(
         &mut self,
         bytes: &[u8],
         stamp: T,
-        goes_on: &mut impl FnMut(RequestEvent<'_, T>, bool) -> bool,
+        goes_on: &mut impl FnMut(RequestEvent<'_, T>, &dyn Fn() -> Standing) -> Passage,
     ) {
         if self.state != State::Framed {
             self.requests.skip(bytes.len());
@@ -265,7 +306,7 @@ impl<T: Copy> Observer<T> {
             let rest = end - self.requests.position();
             self.requests.skip(usize::try_from(rest).unwrap_or_default());
             self.give_up(why);
-            goes_on(RequestEvent::Opaque(why), false);
+            goes_on(RequestEvent::Opaque(why), &|| Standing::Unknown);
         }
     }
 
@@ -351,6 +392,17 @@ impl<T: Copy> Observer<T> {
         self.state == State::Framed && self.replies.is_at_boundary()
     }
 
+    /// From now on follows which requests a reply may belong to: [`Part::owners`].
+    pub fn follow_owners(&mut self) {
+        self.pipeline.follow_owners();
+    }
+
+    /// Whether a reply has begun and not ended.
+    #[must_use]
+    pub fn is_reply_under_way(&self) -> bool {
+        self.replies.under_way().is_some()
+    }
+
     /// Whether it is known of every outstanding request that it will be answered: then counting
     /// replies is enough to find the place of one of our own.
     #[must_use]
@@ -364,12 +416,18 @@ fn admit<T: Copy>(
     head: &Head<'_, T>,
     pipeline: &mut Pipeline<T>,
     sequence: &mut u64,
-    goes_on: &mut impl FnMut(RequestEvent<'_, T>, bool) -> bool,
+    goes_on: &mut impl FnMut(RequestEvent<'_, T>, &dyn Fn() -> Standing) -> Passage,
 ) -> Result<(), Opaque> {
     let framing = head.framing;
     let entry = match framing.dialect {
-        Dialect::Binary => Entry::packet(&framing, head.tag, *sequence, head.stamp),
-        Dialect::Text | Dialect::Meta => Entry::text(&framing, head.bytes, *sequence, head.stamp),
+        Dialect::Binary => {
+            let key = framing.keys(head.bytes).next().filter(|_| head.repeats_key);
+            Entry::packet(&framing, Tag::packet(head.tag, key), *sequence, head.stamp)
+        }
+        Dialect::Text | Dialect::Meta => {
+            let tagged = pipeline.follows_owners();
+            Entry::text(&framing, head.bytes, *sequence, head.stamp, tagged)
+        }
     };
     *sequence += 1;
     let request = Request {
@@ -381,9 +439,21 @@ fn admit<T: Copy>(
         truncated: head.truncated,
         framing,
     };
-    let sent = goes_on(RequestEvent::Request(request), pipeline.is_certain());
-    if sent && framing.due != Due::Never && !pipeline.push(entry) {
-        return Err(Opaque::TooManyOutstanding);
+    let passage = goes_on(RequestEvent::Request(request), &|| pipeline.standing(&entry));
+    let sent = matches!(passage, Passage::Sent | Passage::Followed) && framing.due != Due::Never;
+    let barrier = match passage {
+        Passage::Sent | Passage::Kept => None,
+        Passage::Replaced => Some(entry.barrier(entry.paired.sequence)),
+        Passage::Followed => {
+            *sequence += 1;
+            Some(entry.barrier(entry.paired.sequence + 1))
+        }
+    };
+    let entries = sent.then_some(entry).into_iter().chain(barrier);
+    for entry in entries {
+        if !pipeline.push(entry) {
+            return Err(Opaque::TooManyOutstanding);
+        }
     }
     match framing.block {
         Block::Unknown => Err(Opaque::NextRequestUnknown),

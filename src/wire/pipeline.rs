@@ -10,8 +10,10 @@ use std::collections::VecDeque;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use super::binary;
 use super::command::{Command, Dialect};
 use super::meta::{self, Flag};
+use super::owners::{LOOKED_AT_MAX, Owner, Owners};
 use super::request::{Due, Framing, Shape};
 use super::response::{Code, Codes};
 
@@ -51,7 +53,20 @@ pub enum Unanswered {
     Mistaken,
 }
 
-/// What tells two quiet requests apart.
+/// How the place of a reply of our own can be found among those that the server still owes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It comes right behind a reply that certainly comes, or nothing is outstanding.
+    Next,
+    /// Quiet requests before it may have a reply first, which can be told from those behind it.
+    Told,
+    /// Only a request that is certainly answered, in its place, would tell.
+    NeedsBarrier,
+    /// Not at all: what is outstanding may be answered in ways that nobody can tell.
+    Unknown,
+}
+
+/// What tells two requests apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tag {
     /// Nothing.
@@ -60,9 +75,44 @@ pub(super) enum Tag {
     Opaque(u64),
     /// The hash of a key that the reply repeats.
     Key(u64),
-    /// Opcode and opaque of a packet.
-    Packet(u64),
+    /// Opcode and opaque of a packet, and the hash of the key that its reply repeats, or 0.
+    Packet(u64, u64),
+    /// Nobody looked.
+    Unread,
 }
+
+impl Tag {
+    /// That of a packet, with the key that a reply repeats.
+    pub(super) fn packet(tag: u64, key: Option<&[u8]>) -> Self {
+        Self::Packet(tag, key.map_or(0, hash))
+    }
+
+    /// Whether a reply with this tag may belong to a request with this one.
+    fn fits(self, reply: Self) -> bool {
+        match (self, reply) {
+            (Self::Packet(tag, key), Self::Packet(other, named)) => {
+                tag == other && (key == 0 || named == 0 || key == named)
+            }
+            (Self::Unread, _) => true,
+            _ => self == reply,
+        }
+    }
+
+    /// Whether its reply can be told from that of a request behind it, which has this tag.
+    const fn is_told_from(self, other: Self) -> bool {
+        match (self, other) {
+            // Who does not give each packet an opaque of its own gives all of them the same.
+            (Self::Packet(tag, key), Self::Packet(other, _)) => {
+                tag & OPAQUE != other & OPAQUE || key != 0
+            }
+            (Self::Opaque(_) | Self::Key(_), _) => true,
+            _ => false,
+        }
+    }
+}
+
+/// The bits of a packet's tag that the client chose.
+const OPAQUE: u64 = 0xffff_ffff;
 
 /// A request that may still be answered.
 #[derive(Clone, Copy, Debug)]
@@ -75,21 +125,42 @@ pub(super) struct Entry<T> {
 }
 
 impl<T: Copy> Entry<T> {
-    pub(super) fn text(framing: &Framing, line: &[u8], sequence: u64, stamp: T) -> Self {
-        let quiet_meta = framing.due == Due::Maybe && framing.dialect == Dialect::Meta;
-        Self::new(
-            framing,
-            sequence,
-            stamp,
-            match quiet_meta {
-                true => request_tag(framing, line),
-                false => Tag::None,
-            },
-        )
+    /// `tagged`: what tells a request that is not quiet from others is wanted, too.
+    pub(super) fn text(
+        framing: &Framing,
+        line: &[u8],
+        sequence: u64,
+        stamp: T,
+        tagged: bool,
+    ) -> Self {
+        let tag = match (framing.dialect, framing.due) {
+            (Dialect::Meta, Due::Maybe) => request_tag(framing, line),
+            (Dialect::Meta, _) if tagged => request_tag(framing, line),
+            (Dialect::Meta, _) => Tag::Unread,
+            _ => Tag::None,
+        };
+        Self::new(framing, sequence, stamp, tag)
     }
 
-    pub(super) const fn packet(framing: &Framing, tag: u64, sequence: u64, stamp: T) -> Self {
-        Self::new(framing, sequence, stamp, Tag::Packet(tag))
+    pub(super) const fn packet(framing: &Framing, tag: Tag, sequence: u64, stamp: T) -> Self {
+        Self::new(framing, sequence, stamp, tag)
+    }
+
+    /// A no-op that is sent in the place of this request, or behind it.
+    pub(super) const fn barrier(&self, sequence: u64) -> Self {
+        let stamp = self.paired.stamp;
+        match self.tag {
+            Tag::Packet(tag, _) => {
+                let framing = Framing {
+                    dialect: Dialect::Binary,
+                    shape: Shape::Packet,
+                    ..Framing::line(Command::Noop)
+                };
+                let tag = Tag::Packet((binary::NOOP as u64) << 32 | tag & OPAQUE, 0);
+                Self::new(&framing, sequence, stamp, tag)
+            }
+            _ => Self::new(&Framing::line(Command::MetaNoop), sequence, stamp, Tag::None),
+        }
     }
 
     const fn new(framing: &Framing, sequence: u64, stamp: T, tag: Tag) -> Self {
@@ -104,7 +175,29 @@ impl<T: Copy> Entry<T> {
     }
 
     fn is_certain(&self) -> bool {
-        self.paired.due == Due::Always && self.regular && !self.wipes_earlier
+        self.paired.due == Due::Always && self.is_plain()
+    }
+
+    const fn is_plain(&self) -> bool {
+        self.regular && !self.wipes_earlier
+    }
+
+    /// Whether a reply may be its own; unlike [`Entry::takes`] this is about requests that are not quiet
+    /// as well: what a reply repeats of another request it does not have from this one.
+    pub(super) fn may_own(&self, reply: &Reply<'_>) -> bool {
+        let repeats = self.paired.dialect == Dialect::Meta
+            && reply.code.is_some()
+            && !reply.is_error()
+            && reply.tag != Tag::None;
+        self.takes(reply, true) && (!repeats || self.tag.fits(reply.tag))
+    }
+
+    /// Whether its reply is no other request's, quiet ones before it included.
+    const fn is_told(&self) -> bool {
+        let named = matches!(self.tag, Tag::Opaque(_) | Tag::Key(_));
+        !matches!(self.paired.dialect, Dialect::Meta)
+            || named
+            || matches!(self.paired.command, Command::MetaNoop)
     }
 
     /// Whether its own error may read like that of an over-long key.
@@ -115,7 +208,7 @@ impl<T: Copy> Entry<T> {
     fn takes(&self, reply: &Reply<'_>, strict: bool) -> bool {
         let quiet = self.paired.due == Due::Maybe;
         let codes = match reply.code {
-            None => return self.tag == reply.tag,
+            None => return self.tag.fits(reply.tag),
             Some(Code::Empty) => return self.wipes_earlier,
             Some(code) => {
                 let hushed =
@@ -137,8 +230,8 @@ pub(super) struct Reply<'a> {
 }
 
 impl<'a> Reply<'a> {
-    pub(super) const fn packet(tag: u64) -> Self {
-        Self { line: &[], code: None, tag: Tag::Packet(tag) }
+    pub(super) const fn packet(tag: Tag) -> Self {
+        Self { line: &[], code: None, tag }
     }
 
     pub(super) const fn line(line: &'a [u8], code: Code) -> Self {
@@ -161,15 +254,64 @@ pub(super) struct Pipeline<T> {
     queue: VecDeque<Entry<T>>,
     /// How many in the queue are not certain to be answered as their command is.
     uncertain: usize,
+    /// How many of those are more than quiet.
+    irregular: usize,
     /// How many in the queue may wipe out earlier replies.
     wiping: usize,
     /// A reply was given to a request that may not have been its own.
     doubt: bool,
+    owners: Owners,
 }
 
 impl<T: Copy> Pipeline<T> {
     pub(super) const fn new() -> Self {
-        Self { queue: VecDeque::new(), uncertain: 0, wiping: 0, doubt: false }
+        Self {
+            queue: VecDeque::new(),
+            uncertain: 0,
+            irregular: 0,
+            wiping: 0,
+            doubt: false,
+            owners: Owners::new(),
+        }
+    }
+
+    /// From now on follows which requests a reply may belong to.
+    pub(super) fn follow_owners(&mut self) {
+        self.owners.follow(self.is_certain());
+    }
+
+    pub(super) const fn follows_owners(&self) -> bool {
+        self.owners.are_followed()
+    }
+
+    /// Which requests the last reply may belong to; none when nobody knows.
+    pub(super) fn owners(&self) -> &[Owner] {
+        self.owners.possible()
+    }
+
+    /// How the place of a reply of our own to `request`, which is not sent, can be found.
+    pub(super) fn standing(&self, request: &Entry<T>) -> Standing {
+        if self.is_certain() {
+            return Standing::Next;
+        }
+        if !self.owners.are_followed() || self.owners.are_lost() || self.irregular > 0 {
+            return Standing::Unknown;
+        }
+        for (quiet, entry) in self.queue.iter().rev().take(LOOKED_AT_MAX).enumerate() {
+            match entry.paired.due {
+                Due::Maybe if !entry.tag.is_told_from(request.tag) => {
+                    return Standing::NeedsBarrier;
+                }
+                Due::Maybe => {}
+                _ if !entry.is_told() => return Standing::NeedsBarrier,
+                _ if quiet > 0 => return Standing::Told,
+                _ => return Standing::Next,
+            }
+        }
+        match self.owners.are_certain() && self.queue.len() <= LOOKED_AT_MAX {
+            true => Standing::Told,
+            false => Standing::NeedsBarrier,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -195,11 +337,15 @@ impl<T: Copy> Pipeline<T> {
     pub(super) fn push(&mut self, entry: Entry<T>) -> bool {
         if self.queue.len() >= OUTSTANDING_MAX {
             match self.pop() {
-                Some(oldest) if oldest.paired.due == Due::Maybe => self.doubt = true,
+                Some(oldest) if oldest.paired.due == Due::Maybe => {
+                    self.doubt = true;
+                    self.owners.lose();
+                }
                 _ => return false,
             }
         }
         self.uncertain += usize::from(!entry.is_certain());
+        self.irregular += usize::from(!entry.is_plain());
         self.wiping += usize::from(entry.wipes_earlier);
         self.queue.push_back(entry);
         true
@@ -212,11 +358,33 @@ impl<T: Copy> Pipeline<T> {
         passed: &mut impl FnMut(Paired<T>, Unanswered),
     ) -> Option<Entry<T>> {
         let head = self.queue.front()?;
+        let certain = self.is_certain();
         // In doubt, a quiet request may become the head below.
         let may_be_quiet = head.paired.due == Due::Maybe || self.doubt;
-        if may_be_quiet && !reply.is_error() && reply.code.is_some() {
+        let follows = self.owners.are_followed() && !certain;
+        if (may_be_quiet || follows) && !reply.is_error() && reply.code.is_some() {
             reply.tag = reply_tag(reply.line);
         }
+        if self.wiping > 0 {
+            self.owners.lose();
+        } else if !certain {
+            self.owners.next(&self.queue, &reply);
+        }
+        let entry = self.pair(reply, passed)?;
+        if certain || self.queue.is_empty() && self.owners.are_lost() {
+            self.owners.settle(entry.paired.sequence);
+        } else {
+            self.owners.check(entry.paired.sequence);
+        }
+        Some(entry)
+    }
+
+    fn pair(
+        &mut self,
+        reply: Reply<'_>,
+        passed: &mut impl FnMut(Paired<T>, Unanswered),
+    ) -> Option<Entry<T>> {
+        let head = self.queue.front()?;
         if reply.may_wipe() && self.wiping > 0 && !head.wipes_earlier {
             // The next request may have the same error of its own. Once in doubt, what follows is
             // found again by what only it can be answered with.
@@ -299,6 +467,7 @@ impl<T: Copy> Pipeline<T> {
     fn pop(&mut self) -> Option<Entry<T>> {
         let entry = self.queue.pop_front()?;
         self.uncertain -= usize::from(!entry.is_certain());
+        self.irregular -= usize::from(!entry.is_plain());
         self.wiping -= usize::from(entry.wipes_earlier);
         if self.queue.is_empty() && self.queue.capacity() > KEPT_MAX {
             self.queue = VecDeque::new();

@@ -4,9 +4,11 @@
 //! like is known from its request, so every new reply is first looked up in the pipeline.
 
 use super::binary::{self, Header};
+use super::command::Dialect;
 use super::number;
 use super::observe::{Done, Opaque, Part, ReplyEvent};
-use super::pipeline::{Entry, Pipeline, Reply};
+use super::owners::Owner;
+use super::pipeline::{Entry, Pipeline, Reply, Tag};
 use super::request::Shape;
 use super::response::{Code, Status};
 use super::text;
@@ -111,8 +113,7 @@ impl<T: Copy> Replies<T> {
             let taken = if self.block > 0 {
                 self.take_block(bytes, seen)
             } else {
-                let bound = if binary { binary::HEADER_BYTES } else { REPLY_LINE_BYTES_MAX };
-                self.take_head(bytes, binary, bound, pipeline, seen)?
+                self.take_head(bytes, binary, pipeline, seen)?
             };
             bytes = &bytes[taken..];
         }
@@ -133,18 +134,17 @@ impl<T: Copy> Replies<T> {
         &mut self,
         bytes: &[u8],
         binary: bool,
-        bound: usize,
         pipeline: &mut Pipeline<T>,
         seen: &mut impl FnMut(ReplyEvent<'_, T>),
     ) -> Result<usize, Opaque> {
-        let (taken, complete) = match binary {
+        let (taken, complete, bound) = match binary {
             true => {
-                let left = binary::HEADER_BYTES - self.kept.len();
-                (left.min(bytes.len()), bytes.len() >= left)
+                let left = self.packet_head(bytes) - self.kept.len();
+                (left.min(bytes.len()), bytes.len() >= left, binary::HEAD_BYTES_MAX)
             }
             false => match memchr::memchr(b'\n', bytes) {
-                Some(end) => (end + 1, true),
-                None => (bytes.len(), false),
+                Some(end) => (end + 1, true, REPLY_LINE_BYTES_MAX),
+                None => (bytes.len(), false, REPLY_LINE_BYTES_MAX),
             },
         };
         self.skip(taken);
@@ -163,6 +163,22 @@ impl<T: Copy> Replies<T> {
             }
         }
         Ok(taken)
+    }
+
+    /// How long the head of the packet under way is, as far as it is known with these bytes: its header
+    /// and, where that tells whose it is, its key.
+    fn packet_head(&self, bytes: &[u8]) -> usize {
+        let mut start = [0; binary::HEADER_BYTES];
+        let known = self.kept.len().min(binary::HEADER_BYTES);
+        start[..known].copy_from_slice(&self.kept[..known]);
+        let Some(rest) = bytes.get(..binary::HEADER_BYTES - known) else {
+            return binary::HEADER_BYTES;
+        };
+        start[known..].copy_from_slice(rest);
+        Header::read(&start)
+            .filter(|header| header.magic == binary::REPLY_MAGIC)
+            .filter(|header| binary::operation(header.opcode).with_key)
+            .map_or(binary::HEADER_BYTES, |header| header.head_bytes())
     }
 
     fn take_whole(
@@ -212,7 +228,7 @@ impl<T: Copy> Replies<T> {
         let refused = line == UNAUTHENTICATED
             && (pipeline.len() > 0 || current.entry.paired.command.is_storage());
         self.stray_line = current.entry.wipes_earlier && code == Code::ClientError;
-        self.advance(current, step, status, start, line, seen)?;
+        self.advance(current, step, status, start, (line, pipeline.owners()), seen)?;
         if refused { Err(Opaque::Unauthenticated) } else { Ok(()) }
     }
 
@@ -232,19 +248,24 @@ impl<T: Copy> Replies<T> {
             Some(current) => current,
             None => {
                 let tag = header.tag();
-                self.begin(Reply::packet(tag), start, tag, pipeline, seen)?
+                let key = head.get(binary::HEADER_BYTES + usize::from(header.extras_bytes)..);
+                let tagged = Tag::packet(tag, key.filter(|key| !key.is_empty()));
+                self.begin(Reply::packet(tagged), start, tag, pipeline, seen)?
             }
         };
         let more = current.entry.shape == Shape::Stats
             && header.status == 0
             && (header.key_bytes > 0 || header.body_bytes > 0);
-        let step = match (more, u64::from(header.body_bytes)) {
+        let body = header.body_bytes as usize - (head.len() - binary::HEADER_BYTES);
+        let head = &head[..binary::HEADER_BYTES];
+        let step = match (more, body as u64) {
             (true, 0) => Step::More,
             (true, body) => Step::Block(body),
             (false, 0) => Step::Last,
             (false, body) => Step::LastBlock(body),
         };
-        self.advance(current, step, binary::status(&header), start, head, seen)
+        let owners = pipeline.owners();
+        self.advance(current, step, binary::status(&header), start, (head, owners), seen)
     }
 
     // === both ===
@@ -269,7 +290,7 @@ impl<T: Copy> Replies<T> {
         step: Step,
         status: Status,
         start: u64,
-        head: &[u8],
+        (head, owners): (&[u8], &[Owner]),
         seen: &mut impl FnMut(ReplyEvent<'_, T>),
     ) -> Result<(), Opaque> {
         let (block, last) = match step {
@@ -287,10 +308,15 @@ impl<T: Copy> Replies<T> {
             request: current.entry.paired,
             status,
             start,
-            head_end: self.position,
+            head_end: match current.entry.paired.dialect {
+                // A key may have been read with it.
+                Dialect::Binary => start + binary::HEADER_BYTES as u64,
+                Dialect::Text | Dialect::Meta => self.position,
+            },
             end: self.position + block,
             last,
             head,
+            owners,
         }));
         self.block = block;
         self.last = last;

@@ -25,6 +25,8 @@ pub(super) struct Head<'a, T> {
     pub(super) head_end: u64,
     /// Opcode and opaque of a packet.
     pub(super) tag: u64,
+    /// Whether the reply repeats the key of a packet.
+    pub(super) repeats_key: bool,
     pub(super) stamp: T,
 }
 
@@ -32,6 +34,8 @@ pub(super) struct Head<'a, T> {
 enum State {
     /// Nothing has come yet that would tell text from binary.
     Undecided,
+    /// In the first text line, which tells memcached from other protocols.
+    FirstLine,
     /// In or before a text line.
     Line,
     /// In or before the head of a packet.
@@ -102,13 +106,15 @@ impl<T: Copy> Requests<T> {
         while let Some(first) = bytes.first() {
             let taken = match self.state {
                 State::Undecided => {
-                    let binary = *first == binary::REQUEST_MAGIC;
-                    self.state = if binary { State::Packet } else { State::Line };
-                    self.next = self.state;
+                    (self.state, self.next) = match *first {
+                        binary::REQUEST_MAGIC => (State::Packet, State::Packet),
+                        first if may_begin(first) => (State::FirstLine, State::Line),
+                        _ => return Err(Opaque::NotMemcached),
+                    };
                     0
                 }
                 State::Block(left) => self.take_block(bytes, left),
-                State::Line => self.take_line(bytes, stamp, &version, seen)?,
+                State::FirstLine | State::Line => self.take_line(bytes, stamp, &version, seen)?,
                 State::Packet => self.take_packet(bytes, stamp, seen)?,
                 State::Closed => {
                     self.skip(bytes.len());
@@ -142,7 +148,11 @@ impl<T: Copy> Requests<T> {
         let mut whole = |requests: &mut Self, line: &[u8]| {
             let framing = text::frame_request(line, version());
             let line = text::without_line_end(line);
-            requests.finish(framing, line, truncated, 0, stamp, seen)
+            if requests.state == State::FirstLine && is_http(line) {
+                return Err(Opaque::NotMemcached);
+            }
+            requests.state = State::Line;
+            requests.finish(framing, line, truncated, (0, false), stamp, seen)
         };
         let in_chunk = self.kept.is_empty() && end.is_some();
         if !in_chunk {
@@ -176,7 +186,8 @@ impl<T: Copy> Requests<T> {
         let fitting = self.count(&bytes[..taken], binary::HEAD_BYTES_MAX, stamp);
         let mut whole = |requests: &mut Self, header: &Header, head: &[u8]| {
             let framing = binary::frame_request(header, head);
-            requests.finish(framing, head, false, header.tag(), stamp, seen)
+            let tag = (header.tag(), binary::operation(header.opcode).with_key);
+            requests.finish(framing, head, false, tag, stamp, seen)
         };
         match header {
             Some(header) if taken == wanted && have == 0 => whole(self, &header, fitting)?,
@@ -226,7 +237,7 @@ impl<T: Copy> Requests<T> {
         framing: Framing,
         bytes: &[u8],
         truncated: bool,
-        tag: u64,
+        (tag, repeats_key): (u64, bool),
         stamp: T,
         seen: &mut impl FnMut(Head<'_, T>) -> Result<(), Opaque>,
     ) -> Result<(), Opaque> {
@@ -240,8 +251,23 @@ impl<T: Copy> Requests<T> {
             Block::Bytes(length) => self.state = State::Block(length),
             Block::None | Block::Unknown => {}
         }
-        seen(Head { framing, bytes, truncated, start, head_end: self.position, tag, stamp })
+        let head_end = self.position;
+        seen(Head { framing, bytes, truncated, start, head_end, tag, repeats_key, stamp })
     }
+}
+
+/// Whether a connection that begins with this byte may be a text connection. A command is a word;
+/// white space and a wrong word are the server's to refuse. TLS, RESP and most others begin otherwise.
+const fn may_begin(first: u8) -> bool {
+    first.is_ascii_alphanumeric() || matches!(first, b' ' | b'\t' | b'\r' | b'\n' | b'_')
+}
+
+/// Whether a first line is a request of HTTP. memcached itself closes at most of them; its own `get`
+/// is in small letters.
+fn is_http(line: &[u8]) -> bool {
+    let method = text::tokens(line).next().unwrap_or_default();
+    let version = text::tokens(line).last().unwrap_or_default();
+    version.starts_with(b"HTTP/") && method.iter().all(u8::is_ascii_uppercase)
 }
 
 /// Whether memcached reads a line without bound.

@@ -13,10 +13,11 @@ use harness::node::config::NodeConfig;
 use harness::node::serve::Node;
 use harness::proxy::{Dial, ProxyConfig, ProxySet, Stream, ToxicConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
 mod packets;
+mod pipelines;
 
 use crate::memcached::Memcached;
 use packets::{request, spell};
@@ -457,6 +458,22 @@ const BROKEN_ELSEWHERE: &[Dialogue] = &[
         "get a\r\nget b\r\nget c\r\n",
         "VALUE a 0 1\r\nA\r\nEND\r\nSERVER_ERROR injected fault\r\nEND\r\n",
     ),
+    // A request behind quiet ones, which may be answered or not.
+    (
+        "memcached_error",
+        &[("key", "b")],
+        "mg a v q k\r\nmg b v q k\r\nmg k v q k\r\nmn\r\n",
+        "VA 1 ka\r\nA\r\nSERVER_ERROR injected fault\r\nVA 8 kk\r\nabcdefgh\r\nMN\r\n",
+    ),
+    (
+        "memcached_error",
+        &[("key", "b")],
+        "mg a v q\r\nmg b v q\r\nmg y v q\r\nmg b v\r\nmg k v q\r\nmn\r\n",
+        "VA 1\r\nA\r\nSERVER_ERROR injected fault\r\nSERVER_ERROR injected fault\r\n\
+         VA 8\r\nabcdefgh\r\nMN\r\n",
+    ),
+    // A fault of a key that is not there meets the next.
+    ("memcached_corrupt", &[("key", "b")], "mg b v q\r\nmg a v\r\nmn\r\n", "VA 1\r\nA\r\nMN\r\n"),
     // Who says goodbye is not answered.
     ("memcached_error", &[], "get a\r\nquit\r\nget a\r\n", "SERVER_ERROR injected fault\r\n"),
     // What is unknown or malformed is the server's to refuse.
@@ -555,15 +572,62 @@ async fn skip_every_count_and_per() {
     }
 }
 
-/// Catches a fault behind a quiet request: nobody can know whether that one is still answered.
+/// Catches a fault behind a request that is malformed: nobody can know how it is answered.
 #[tokio::test]
 async fn what_is_uncertain_passes_and_is_counted() {
     let world = World::new().await;
     world.reset().await;
     world.rule("memcached_response", &[("key", text("k"))]).await;
-    let seen = talk(world.rules, b"mg nothing v q\r\nmg k v\r\nmg k v\r\n").await;
-    assert_eq!(String::from_utf8_lossy(&seen), "VA 8\r\nabcdefgh\r\nVA 8\r\nabcdefgh\r\n");
+    let seen = talk(world.rules, b"nonsense\r\nmg k v\r\nmg k v\r\n").await;
+    assert_eq!(String::from_utf8_lossy(&seen), "ERROR\r\nVA 8\r\nabcdefgh\r\nVA 8\r\nabcdefgh\r\n");
     assert_eq!(world.proxies.tap("rules").unwrap().skipped_uncertain, 2);
+    let counts = world.proxies.get("rules").unwrap().toxics[0].counts.unwrap();
+    assert_eq!((counts.fired, counts.passed_as_uncertain, counts.could_not_fire), (0, 2, 0));
+}
+
+/// Catches a quiet request that is dropped and hangs, or did not run, or behind which something ran.
+#[tokio::test]
+async fn a_quiet_request_has_run_when_its_connection_is_dropped() {
+    let world = World::new().await;
+    for when in ["after", "mid_reply"] {
+        for request in ["ms k 3 q\r\nnew\r\n", "set k 0 0 3 noreply\r\nnew\r\n"] {
+            world.reset().await;
+            world.rule("memcached_drop", &[("key", text("k")), ("when", text(when))]).await;
+            for address in [world.rules, world.cut] {
+                let mut client = TcpStream::connect(address).await.unwrap();
+                let sent = format!("get a\r\n{request}set later 0 0 1\r\n1\r\n");
+                client.write_all(sent.as_bytes()).await.unwrap();
+                let mut seen = Vec::new();
+                let ended = client.read_to_end(&mut seen);
+                tokio::time::timeout(HANG, ended).await.unwrap().unwrap();
+                assert_eq!(seen, b"VALUE a 0 1\r\nA\r\nEND\r\n", "{when} {request:?}");
+            }
+            let state = world.server(b"get k\r\nget later\r\n").await;
+            assert_eq!(state, b"VALUE k 0 3\r\nnew\r\nEND\r\nEND\r\n", "{when} {request:?}");
+            world.clear().await;
+        }
+    }
+}
+
+/// Catches a rule that keeps another protocol waiting, and one that is off in silence.
+#[tokio::test]
+async fn another_protocol_passes_and_is_said() {
+    let scope = Scope::current("test");
+    let echo = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let world = World::before(echo.local_addr().unwrap(), scope).await;
+    world.rule("memcached_error", &[]).await;
+    for hello in [&b"\x16\x03\x01\x02"[..], b"*1\r\n$4\r\nPI", b"GET / HTTP/1.1\r\n"] {
+        let mut client = TcpStream::connect(world.rules).await.unwrap();
+        let (mut server, _) = echo.accept().await.unwrap();
+        client.write_all(hello).await.unwrap();
+        let mut seen = vec![0; hello.len()];
+        let read = server.read_exact(&mut seen);
+        tokio::time::timeout(HANG, read).await.unwrap().unwrap();
+        assert_eq!(seen, hello);
+        let open = world.proxies.connections("rules").unwrap();
+        let last = open.last().unwrap();
+        assert_eq!((last.opaque, last.requests), (Some("not_memcached"), 0));
+    }
 }
 
 /// Catches a wrong value that waits for each connection to have seen two keys, and a fault that had

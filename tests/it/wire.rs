@@ -175,7 +175,6 @@ fn dumps_and_closes_are_understood() {
         &b"lru_crawler metadump all\r\n"[..],
         b"lru_crawler metadump x\r\n",
         b"version\r\nquit now\r\nversion\r\n",
-        b"GET / HTTP/1.1\r\nversion\r\n",
         b"mn\r\nquit\r\nset a 0 0 5\r\n",
     ] {
         check(&server, version, requests);

@@ -158,7 +158,19 @@ fn toxic(page: &mut Text, toxic: &Value, paint: Paint) {
             _ => write!(line, "\t{key}={}", value.as_str().unwrap_or_default()),
         };
     }
-    page.add(&line).own("\t]\n");
+    page.add(&line).own("\t]").add(&counts(toxic)).own("\n");
+}
+
+/// What a message fault came to; nothing for other toxics.
+fn counts(toxic: &Value) -> String {
+    let Some(counts) = toxic.get("counts") else { return String::new() };
+    let count = |key: &str| counts.get(key).and_then(Value::as_u64).unwrap_or_default();
+    format!(
+        "\tfired={}\tpassed_as_uncertain={}\tcould_not_fire={}",
+        count("fired"),
+        count("passed_as_uncertain"),
+        count("could_not_fire")
+    )
 }
 
 /// A number as Go prints it: `100`, `1.5`, `1e+06`.
@@ -210,6 +222,12 @@ mod tests {
         let expected = "l\ttype=latency\tstream=downstream\ttoxicity=0.50\tattributes=[\tjitter=0\t\
                         latency=100\t]\n";
         assert_eq!(inspect(&proxies()["a"], paint).as_str(), expected);
+        let fault = json!({ "toxics": [{ "name": "e", "type": "memcached_error", "stream": "downstream",
+            "toxicity": 1, "attributes": {}, "counts": { "fired": 3, "passed_as_uncertain": 0,
+            "could_not_fire": 1 } }] });
+        let expected = "e\ttype=memcached_error\tstream=downstream\ttoxicity=1.00\tattributes=[\t]\t\
+                        fired=3\tpassed_as_uncertain=0\tcould_not_fire=1\n";
+        assert_eq!(inspect(&fault, paint).as_str(), expected);
         assert_eq!(toggled("a", false, paint).as_str(), "Proxy a is now disabled\n");
     }
 

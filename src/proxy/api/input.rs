@@ -375,6 +375,7 @@ mod tests {
                         stream: Stream::Upstream,
                         toxicity: 1.0,
                         attributes: family::Settings::default(),
+                        counts: None,
                     };
                     let _ = change(body, &toxic);
                 }

@@ -35,17 +35,25 @@ pub(super) fn toxics(views: &[ToxicView]) -> String {
     list(views.iter().map(toxic))
 }
 
-/// A toxic. `settings` is ours and only there when `attributes` cannot say everything.
+/// A toxic. `settings` is ours and only there when `attributes` cannot say everything; so is `counts`,
+/// which message faults have.
 pub(super) fn toxic(view: &ToxicView) -> String {
     let (attributes, settings) = attributes::encode(&view.kind, &view.attributes);
     let settings = settings.map(|settings| format!(r#","settings":{settings}"#));
+    let counts = view.counts.map(|counts| {
+        format!(
+            r#","counts":{{"fired":{},"passed_as_uncertain":{},"could_not_fire":{}}}"#,
+            counts.fired, counts.passed_as_uncertain, counts.could_not_fire
+        )
+    });
     format!(
-        r#"{{"attributes":{attributes},"name":{},"type":{},"stream":"{}","toxicity":{}{}}}"#,
+        r#"{{"attributes":{attributes},"name":{},"type":{},"stream":"{}","toxicity":{}{}{}}}"#,
         Quoted(&view.name),
         Quoted(&view.kind),
         view.stream,
         Float32(view.toxicity),
-        settings.unwrap_or_default()
+        settings.unwrap_or_default(),
+        counts.unwrap_or_default()
     )
 }
 
@@ -66,7 +74,7 @@ pub(super) fn joined(items: impl Iterator<Item = String>) -> String {
 mod tests {
     use super::*;
     use crate::base::family::{Settings, Value};
-    use crate::proxy::Stream;
+    use crate::proxy::{FaultCounts, Stream};
 
     fn view(name: &str, toxics: Vec<ToxicView>) -> ProxyView {
         ProxyView {
@@ -91,13 +99,18 @@ mod tests {
             stream: Stream::Upstream,
             toxicity: 1.0,
             attributes,
+            counts: None,
         };
         let expected = concat!(
             r#"{"name":"p\u0026q","listen":"127.0.0.1:1","upstream":"\u003cu\u003e:2","#,
             r#""enabled":true,"Logger":{},"toxics":[{"attributes":{"latency":100,"jitter":0},"#,
             r#""name":"slow","type":"latency","stream":"upstream","toxicity":1}]}"#
         );
-        assert_eq!(proxy(&view("p&q", vec![toxic])), expected);
+        assert_eq!(proxy(&view("p&q", vec![toxic.clone()])), expected);
+        let counts = FaultCounts { fired: 3, passed_as_uncertain: 2, could_not_fire: 1 };
+        let fault = super::toxic(&ToxicView { counts: Some(counts), ..toxic });
+        let counts = r#","counts":{"fired":3,"passed_as_uncertain":2,"could_not_fire":1}}"#;
+        assert!(fault.ends_with(counts), "{fault}");
     }
 
     /// Catches an order that depends on creation, and an empty list that is not `null`.

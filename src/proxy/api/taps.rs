@@ -60,7 +60,7 @@ fn connection(view: &ConnectionView) -> String {
     format!(
         concat!(
             r#"{{"id":{},"client":"{}","age_s":{:.3},"received_bytes":{},"sent_bytes":{},"#,
-            r#""requests":{},"outstanding":{}}}"#
+            r#""requests":{},"outstanding":{},"opaque":{}}}"#
         ),
         view.id,
         view.client,
@@ -68,7 +68,8 @@ fn connection(view: &ConnectionView) -> String {
         view.bytes_from_client,
         view.bytes_to_client,
         view.requests,
-        view.outstanding
+        view.outstanding,
+        view.opaque.map_or_else(|| "null".to_owned(), |why| format!(r#""{why}""#))
     )
 }
 
@@ -89,11 +90,13 @@ mod tests {
             bytes_to_client: 2,
             requests: 3,
             outstanding: 4,
+            opaque: Some("not_memcached"),
         };
         let json: serde_json::Value =
             serde_json::from_str(&connections(&tap, &[view])).expect("JSON");
         assert_eq!(json["touched"]["a\"b"], 3);
         assert_eq!(json["connections"][0]["age_s"], 1.5);
+        assert_eq!(json["connections"][0]["opaque"], "not_memcached");
         assert_eq!(json["wire_latency_us"], serde_json::json!({ "count": 0 }));
     }
 }

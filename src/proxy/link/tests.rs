@@ -566,3 +566,28 @@ async fn transfer(toxics: &[ToxicConfig], added: ToxicConfig, sizes: &[usize], s
     read.unwrap();
     assert!(received == expected, "{} bytes sent, {} received", expected.len(), received.len());
 }
+
+/// Catches answers of ours that pile up for a client that does not read them, and a client that is not
+/// read again once it does.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reads_no_answers_is_not_read() {
+    const REQUESTS: usize = 50_000;
+    let message = format!("SERVER_ERROR {}", "x".repeat(1000));
+    let mut rule = toxic("rule", "memcached_error", Stream::Downstream, &[]);
+    rule.attributes.insert("message", Value::Text(message.clone()));
+    let Story { client, live, link: _link, server: _server, .. } = Story::new(&[rule]);
+    let (mut read, mut write) = tokio::io::split(client);
+    let ask = async {
+        write.write_all("get b\r\n".repeat(REQUESTS).as_bytes()).await.unwrap();
+    };
+    let look = async {
+        // The clock stands until nothing moves any more.
+        tokio::time::sleep(ms(1)).await;
+        let taken = live.view().bytes_from_client;
+        assert!(taken < 100_000, "{taken} bytes of requests have answers that nobody reads");
+        let mut answers = vec![0; REQUESTS * (message.len() + 2)];
+        read.read_exact(&mut answers).await.unwrap();
+        assert!(answers.ends_with(b"x\r\n"));
+    };
+    tokio::join!(ask, look);
+}

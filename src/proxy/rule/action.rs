@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::proxy::tap::CloseManner;
 
 /// What happens to a request or to its reply.
@@ -40,8 +42,13 @@ pub(super) enum Reply {
     Exists,
     /// Done, although nothing was.
     Done,
-    /// An error line, and the status that a packet has instead (0: the one that says the same).
-    Error(Box<[u8]>, u16),
+    /// An error.
+    Error {
+        /// The line, with its line end.
+        line: Bytes,
+        /// The status that a packet has instead (0: the one that says the same).
+        status: u16,
+    },
 }
 
 /// When a connection is dropped.
@@ -74,6 +81,13 @@ pub(super) enum Change {
     Duplicate,
     /// This line comes before it.
     Unsolicited(Box<[u8]>),
+}
+
+impl Change {
+    /// Whether the reply may get longer by more than a few bytes.
+    pub(super) const fn may_grow(&self) -> bool {
+        matches!(self, Self::WrongValue | Self::Duplicate | Self::Unsolicited(_))
+    }
 }
 
 /// What follows half a reply.

@@ -13,19 +13,24 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::action::Change;
-use super::down::{Collected, Deed, Down, Mark, Ours, Piece, Plan, Stand};
-use super::judge::{Cut, Judge, Last};
+use super::batch::Kept;
+use super::down::{Down, Mark, Piece};
+use super::judge::{Cut, Judge, Sequel};
+use super::plan::{Deed, Plan, Stand};
 use super::report::Reporter;
 use super::state::Rule;
 use super::tamper::{Tampered, Whole};
-use super::up::{Fate, Up};
+use super::up::{Chunk, Up};
 use crate::proxy::config::Direction;
+use crate::proxy::matcher::RequestView;
 use crate::proxy::outbox::{Due, Outbox, What};
 use crate::proxy::table::{Place, ToxicTable};
 use crate::proxy::tap::CloseManner;
 use crate::proxy::toxic::HELD_BYTES_MAX;
-use crate::wire::observe::{Observer, ReplyEvent, RequestEvent, State};
-use crate::wire::request::Due as ReplyDue;
+use crate::wire::observe::{Observer, Passage, ReplyEvent, Request, RequestEvent, State};
+
+/// Room that lists of the messages in a chunk keep for the next.
+const LISTED_KEPT: usize = 64;
 
 /// Where a reply that the meter is told of comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,14 +49,14 @@ pub(in crate::proxy) struct Exchange {
     down: Down,
     /// The last request that the server has to answer.
     owed: Option<u64>,
-    /// What the request that is swallowed now will be answered with.
-    swallowed: Option<Ours>,
-    /// What follows the request under way, if the connection is dropped behind it.
-    last: Option<Last>,
+    /// What follows the request under way.
+    sequel: Sequel,
     /// Nothing that the client sends reaches the server any more.
     deaf: bool,
-    /// How the connection is closed once the last request has been sent.
-    parting: Option<CloseManner>,
+    /// Nothing that the server sends reaches the client any more.
+    mute: bool,
+    /// The request under way could not be waited for.
+    overdue: bool,
     cuts: Vec<Cut>,
     marks: Vec<Mark>,
     pieces: Vec<Piece>,
@@ -69,21 +74,23 @@ impl Exchange {
         if rules.is_empty() {
             return None;
         }
-        let observer = observer();
+        let mut observer = observer();
         if observer.state() != State::Framed {
             return None;
         }
+        observer.follow_owners();
         let at_boundary = observer.is_at_request_boundary();
+        let begun = observer.is_reply_under_way();
         let mut exchange = Self {
             rules: Vec::new(),
             place,
             up: Up::new(now, observer.request_position(), at_boundary),
-            down: Down::new(now, observer.reply_position()),
+            down: Down::new(now, observer.reply_position(), begun),
             owed: None,
-            swallowed: None,
-            last: None,
+            sequel: Sequel::default(),
             deaf: false,
-            parting: None,
+            mute: false,
+            overdue: false,
             cuts: Vec::new(),
             marks: Vec::new(),
             pieces: Vec::new(),
@@ -105,7 +112,11 @@ impl Exchange {
             });
         }
         if !before.is_empty() {
-            self.down.forget(|id| before.iter().any(|rule| rule.of.id == id));
+            self.down.plans.forget(|id| before.iter().any(|rule| rule.of.id == id));
+            self.down.hasten(now);
+            if !may_match(&self.rules, self.up.kept()) {
+                self.up.pass_kept(now);
+            }
             for out in [&mut self.up.out, &mut self.down.out] {
                 out.hasten(Due::At(now));
             }
@@ -118,8 +129,7 @@ impl Exchange {
             && !self.deaf
             && self.up.is_idle()
             && self.down.is_idle()
-            && self.swallowed.is_none()
-            && self.last.is_none()
+            && self.sequel.is_nothing()
     }
 
     // === what the link asks ===
@@ -142,13 +152,41 @@ impl Exchange {
         out.pop().map(|item| (due, item.what, item.messages))
     }
 
-    /// When something leaves.
+    /// When something leaves, or is not waited for any longer.
     pub(in crate::proxy) fn next_due(&mut self, direction: Direction) -> Option<Instant> {
-        self.out(direction).next()?.due.instant()
+        let deadline = match direction {
+            Direction::Up => self.up.deadline(),
+            Direction::Down => self.down.deadline(),
+        };
+        let next = self.out(direction).next().and_then(|item| item.due.instant());
+        [next, deadline].into_iter().flatten().min()
     }
 
-    /// Whether more may be read: what waits for its time is bounded, and nothing waits for the
-    /// receiver.
+    /// Stops waiting for what did not come in its time.
+    pub(in crate::proxy) fn on_time(
+        &mut self,
+        direction: Direction,
+        now: Instant,
+        reporter: &Reporter,
+        truth: &mut impl FnMut(&[u8], Origin) -> u32,
+    ) {
+        let is_due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
+        match direction {
+            Direction::Up if is_due(self.up.deadline()) => {
+                self.up.pass_kept(now);
+                self.overdue = true;
+            }
+            Direction::Down if is_due(self.down.deadline()) => {
+                let mut pieces = std::mem::take(&mut self.pieces);
+                self.down.on_deadline(&mut pieces);
+                self.put_out(now, pieces, reporter, truth);
+            }
+            Direction::Up | Direction::Down => {}
+        }
+    }
+
+    /// Whether more may be read: what waits for its time or for the client is bounded, answers of ours
+    /// included, and nothing waits for the receiver.
     pub(in crate::proxy) fn has_room(&mut self, direction: Direction, now: Instant) -> bool {
         let ours = direction == Direction::Down || self.down.has_room_for_ours();
         let out = self.out(direction);
@@ -178,16 +216,15 @@ impl Exchange {
         }
         let mut cuts = std::mem::take(&mut self.cuts);
         let opaque = self.decide(now, data, reporter, &mut cuts);
-        let untouched = !opaque
-            && self.swallowed.is_none()
-            && self.last.is_none()
-            && cuts.iter().all(Cut::passes);
+        let untouched = !opaque && self.sequel.is_nothing() && cuts.iter().all(Cut::passes);
         let straight = untouched && self.up.lets_by(data.len(), cuts.last().map(|cut| cut.end));
         if !straight {
-            self.take_in(now, data, messages, &mut cuts, opaque, truth);
+            self.take_in(now, data, messages, &mut cuts, truth);
+            if opaque {
+                self.give_up(now, reporter, truth);
+            }
         }
-        cuts.clear();
-        self.cuts = cuts;
+        self.cuts = emptied(cuts);
         straight.then_some(messages)
     }
 
@@ -197,57 +234,53 @@ impl Exchange {
         data: &[u8],
         messages: u32,
         cuts: &mut Vec<Cut>,
-        opaque: bool,
         truth: &mut impl FnMut(&[u8], Origin) -> u32,
     ) {
         let before = self.up.out.len();
         self.up.out.begin(now);
         let mut chunk = self.up.begin(data, cuts.first().map(|cut| cut.start));
         // The request under way may end with the first bytes of this chunk.
-        self.settle(now, truth);
+        self.settle(now, &mut chunk, truth);
         for cut in cuts.drain(..) {
             self.up.next(&mut chunk, cut.fate, cut.end);
-            (self.swallowed, self.last) = (cut.ours, cut.last);
-            self.settle(now, truth);
+            self.sequel = cut.sequel;
+            self.settle(now, &mut chunk, truth);
             if cut.closes {
                 self.up.open();
             }
         }
-        if opaque {
-            self.give_up(now, truth);
+        let lost = self.observer.state() != State::Framed;
+        if lost {
+            self.up.open();
         }
-        if self.deaf {
+        if self.deaf || lost && self.is_owing() {
             // What was sent behind the last request must not run.
-            self.up.stop(chunk, self.parting.take());
+            self.up.stop(chunk);
         } else {
-            self.up.finish(chunk);
+            let rules = &self.rules;
+            self.up.finish(now, chunk, |head| may_match(rules, head));
         }
         self.up.out.finish(before, messages);
     }
 
     /// Does what was to be done once the request under way has come to its end.
-    fn settle(&mut self, now: Instant, truth: &mut impl FnMut(&[u8], Origin) -> u32) {
+    fn settle(
+        &mut self,
+        now: Instant,
+        chunk: &mut Chunk,
+        truth: &mut impl FnMut(&[u8], Origin) -> u32,
+    ) {
         if self.up.is_under_way() {
             return;
         }
-        if let Some(last) = self.last.take() {
-            self.deaf = true;
-            self.parting = match last {
-                Last::Reply => None,
-                Last::Close(how) => Some(how),
-            };
+        let Sequel { ours, barrier, is_last } = std::mem::take(&mut self.sequel);
+        if let Some(barrier) = barrier {
+            self.up.insert(chunk, barrier);
         }
-        let Some(ours) = self.swallowed.take() else { return };
-        self.deaf |= matches!(ours.what, Stand::Close(_));
-        if let Some(stand) = self.down.queue(ours) {
+        self.deaf |= is_last;
+        if let Some(stand) = ours.and_then(|ours| self.down.queue(ours)) {
             self.stand(now, stand, truth);
         }
-    }
-
-    /// Whether the request under way is the last that the server sees, or would have seen.
-    const fn is_ending(&self) -> bool {
-        let closes = matches!(&self.swallowed, Some(Ours { what: Stand::Close(_), .. }));
-        self.last.is_some() || closes
     }
 
     /// Asks the rules about every request that begins in these bytes. Returns whether the connection
@@ -259,29 +292,29 @@ impl Exchange {
         reporter: &Reporter,
         cuts: &mut Vec<Cut>,
     ) -> bool {
-        let (mut opaque, mut over) = (false, self.is_ending());
-        let Self { rules, observer, up, down, owed, place, .. } = self;
+        let (mut opaque, mut over) = (false, self.sequel.is_last);
+        let Self { rules, observer, up, down, owed, place, overdue, .. } = self;
         let floor = up.at();
-        observer.on_request_if(data, now, &mut |event, certain| match event {
+        observer.on_request_if(data, now, &mut |event, standing| match event {
             RequestEvent::Opaque(_) => {
                 opaque = true;
-                true
+                Passage::Kept
             }
-            RequestEvent::Request(_) if over => false,
+            RequestEvent::Request(_) if over => Passage::Kept,
             RequestEvent::Request(request) => {
-                // The beginning of an earlier one is with the server already.
                 let mut cut = Cut::passing(&request);
                 if request.start >= floor {
                     let mut judge = Judge { now, rules, down, owed, place, reporter };
-                    judge.ask(&request, certain, &mut cut);
+                    judge.ask(&request, standing, &mut cut);
+                } else if std::mem::take(overdue) {
+                    // Its beginning is with the server already.
+                    count_missed(rules, &request, reporter);
                 }
-                over = cut.is_last();
-                let goes_on = cut.fate != Fate::Swallow;
-                if goes_on && request.paired.due != ReplyDue::Never {
-                    *owed = Some(request.paired.sequence);
-                }
+                over = cut.sequel.is_last;
+                let passage = cut.passage;
+                *owed = cut.owed(&request).or(*owed);
                 cuts.push(cut);
-                goes_on
+                passage
             }
         });
         opaque
@@ -305,6 +338,7 @@ impl Exchange {
     ) -> Option<u32> {
         let watching = self.down.is_watching();
         let Self { observer, down, marks, .. } = self;
+        let mut first = down.is_between_replies();
         let mut opaque = false;
         marks.clear();
         observer.on_reply(data, &mut |event| match event {
@@ -313,16 +347,21 @@ impl Exchange {
                 if watching {
                     let (start, head_end, end) = (part.start, part.head_end, part.end);
                     let sequence = part.request.sequence;
-                    marks.push(Mark::Part { sequence, start, head_end, end });
+                    let owners = if first { part.owners.into() } else { Box::default() };
+                    marks.push(Mark::Part { sequence, owners, start, head_end, end });
+                } else {
+                    down.part_passes(part.owners);
                 }
+                first = false;
             }
             ReplyEvent::Done(done) => {
                 let (sequence, end) = (done.request.sequence, done.end);
                 down.know(end);
                 match watching {
                     true => marks.push(Mark::Done { sequence, end }),
-                    false => down.answered(sequence),
+                    false => down.reply_passes(sequence),
                 }
+                first = true;
             }
             ReplyEvent::Unsolicited { end, .. } => down.know(end),
             ReplyEvent::Unanswered { .. } => {}
@@ -339,19 +378,13 @@ impl Exchange {
             self.pass(now, Bytes::copy_from_slice(data), truth);
             return None;
         }
-        let (marks, mut pieces) =
+        let (mut marks, mut pieces) =
             (std::mem::take(&mut self.marks), std::mem::take(&mut self.pieces));
-        self.down.cut(now, data, &marks, &mut pieces);
-        for piece in pieces.drain(..) {
-            match piece {
-                Piece::Pass(bytes) => self.pass(now, bytes, truth),
-                Piece::Ours(stand) => self.stand(now, stand, truth),
-                Piece::Reply(reply) => self.deliver(now, reply, reporter, truth),
-            }
-        }
-        (self.marks, self.pieces) = (marks, pieces);
+        self.down.cut(now, data, &mut marks, &mut pieces);
+        self.marks = emptied(marks);
+        self.put_out(now, pieces, reporter, truth);
         if opaque {
-            self.give_up(now, truth);
+            self.give_up(now, reporter, truth);
         }
         None
     }
@@ -360,12 +393,60 @@ impl Exchange {
     pub(in crate::proxy) fn on_server_end(
         &mut self,
         now: Instant,
+        reporter: &Reporter,
         truth: &mut impl FnMut(&[u8], Origin) -> u32,
     ) {
-        let rest = self.down.release();
-        self.pass(now, rest.into(), truth);
+        self.release(now, reporter, truth);
         self.down.out.begin(now);
         self.down.out.end();
+    }
+
+    /// Lets go of everything that is kept back from the client; what was planned is given up.
+    fn release(
+        &mut self,
+        now: Instant,
+        reporter: &Reporter,
+        truth: &mut impl FnMut(&[u8], Origin) -> u32,
+    ) {
+        let mut pieces = std::mem::take(&mut self.pieces);
+        self.down.release(&mut pieces);
+        self.put_out(now, pieces, reporter, truth);
+    }
+
+    /// Does with each piece what is due to it.
+    fn put_out(
+        &mut self,
+        now: Instant,
+        mut pieces: Vec<Piece>,
+        reporter: &Reporter,
+        truth: &mut impl FnMut(&[u8], Origin) -> u32,
+    ) {
+        for piece in pieces.drain(..) {
+            match piece {
+                _ if self.mute => {}
+                Piece::Pass(bytes) => self.pass(now, bytes, truth),
+                Piece::Ours(stand) => self.stand(now, stand, truth),
+                Piece::Reply(plan, reply) => self.deliver(now, plan, reply, reporter, truth),
+                // It is done behind the request instead.
+                Piece::InVain(plan) | Piece::Uncertain(plan) if plan.is_bound() => {}
+                Piece::InVain(plan) => {
+                    self.spare(&plan);
+                    reporter.in_vain(&plan.rule);
+                }
+                Piece::Uncertain(plan) => {
+                    self.spare(&plan);
+                    reporter.uncertain(&plan.rule);
+                }
+            }
+        }
+        self.pieces = emptied(pieces);
+    }
+
+    /// What was planned came to nothing: that is none of those that were asked for.
+    fn spare(&self, plan: &Plan) {
+        if let Some(rule) = self.rules.iter().find(|rule| rule.of.id == plan.rule.id) {
+            rule.was_in_vain();
+        }
     }
 
     fn pass(&mut self, now: Instant, bytes: Bytes, truth: &mut impl FnMut(&[u8], Origin) -> u32) {
@@ -377,11 +458,12 @@ impl Exchange {
         match stand {
             Stand::Reply(bytes) => {
                 let messages = truth(&bytes, Origin::Ours);
-                put(&mut self.down.out, now, messages, |out| out.data(bytes.into()));
+                put(&mut self.down.out, now, messages, |out| out.data(bytes));
             }
             Stand::Close(how) => {
                 self.down.out.begin(now);
                 self.down.close(how);
+                self.mute = true;
             }
         }
     }
@@ -390,56 +472,107 @@ impl Exchange {
     fn deliver(
         &mut self,
         now: Instant,
-        reply: Collected,
+        plan: Plan,
+        reply: Kept,
         reporter: &Reporter,
         truth: &mut impl FnMut(&[u8], Origin) -> u32,
     ) {
-        let messages = truth(&reply.bytes, Origin::Server);
-        let Collected { plan, began, bytes, parts, .. } = reply;
-        let Some(rule) = self.rules.iter_mut().find(|rule| rule.of.id == plan.rule) else {
-            return put(&mut self.down.out, now, messages, |out| out.data(bytes.into()));
-        };
+        let Kept { began, bytes, parts, .. } = reply;
+        let fired = || reporter.fired(now, self.place.connection, plan.command, &plan.rule);
         let whole = Whole { dialect: plan.dialect, bytes: &bytes, parts: &parts };
-        let (due, tampered) = match &plan.deed {
-            Deed::Hold => (Due::Never, None),
-            Deed::Delay(delay, jitter) => (rule.due(began, *delay, *jitter), None),
-            Deed::DropAll(_) => (Due::At(now), Some(Tampered { bytes: Vec::new(), then: None })),
-            Deed::DropHalf(_) => {
-                (Due::At(now), Some(Tampered { bytes: whole.half().to_vec(), then: None }))
+        let how = match plan.deed {
+            Deed::Instead(stand) => return self.stand(now, stand, truth),
+            Deed::Ran(how) => {
+                fired();
+                return self.stand(now, Stand::Close(how), truth);
             }
-            Deed::Change(change) => (Due::At(now), tamper(rule, &plan, change, &whole)),
+            Deed::DropAll(how) => {
+                fired();
+                truth(&bytes, Origin::Server);
+                return self.stand(now, Stand::Close(how), truth);
+            }
+            Deed::DropHalf(how) => Some(how),
+            _ => None,
         };
-        let fires = tampered.is_some() || !matches!(plan.deed, Deed::Change(_));
+        let messages = truth(&bytes, Origin::Server);
+        if let Some(how) = how {
+            fired();
+            let half = Bytes::copy_from_slice(whole.half());
+            put(&mut self.down.out, now, messages, |out| out.data(half));
+            return self.stand(now, Stand::Close(how), truth);
+        }
+        let rule = self.rules.iter_mut().find(|rule| rule.of.id == plan.rule.id);
+        // What cannot wait for the client is not made longer.
+        let room = self.down.out.cost() < HELD_BYTES_MAX;
+        let (due, tampered) = match (&plan.deed, rule) {
+            (Deed::Hold, Some(_)) => (Due::Never, None),
+            (Deed::Delay(delay, jitter), Some(rule)) => (rule.due(began, *delay, *jitter), None),
+            (Deed::Change(change), Some(rule)) => {
+                let fits = room || !change.may_grow();
+                let tampered = fits.then(|| tamper(rule, &plan, change, &whole)).flatten();
+                if tampered.is_none() {
+                    rule.was_in_vain();
+                    reporter.in_vain(&plan.rule);
+                    return put(&mut self.down.out, now, messages, |out| out.data(bytes.into()));
+                }
+                (Due::At(now), tampered)
+            }
+            // The rule is gone.
+            _ => return put(&mut self.down.out, now, messages, |out| out.data(bytes.into())),
+        };
+        fired();
         let (bytes, then) = match tampered {
             Some(Tampered { bytes, then }) => (bytes, then),
             None => (bytes, None),
         };
-        if fires {
-            reporter.fired(now, self.place.connection, plan.command, &rule.of);
-        } else {
-            rule.was_in_vain();
-            reporter.in_vain();
-        }
         put(&mut self.down.out, now, messages, |out| out.data_at(due, bytes.into()));
-        match (then, plan.deed) {
-            (Some(then), _) => self.down.follow(then),
-            (None, Deed::DropAll(how) | Deed::DropHalf(how)) => self.down.close(how),
-            _ => {}
+        if let Some(then) = then {
+            self.down.follow(then);
+            (self.deaf, self.mute) = (true, true);
         }
-        self.deaf |= then.is_some();
+    }
+
+    /// Whether the client is not sent what the server sends.
+    fn is_owing(&self) -> bool {
+        self.down.owes() || !self.sequel.is_nothing()
     }
 
     /// The connection is not understood any more: from now on bytes only pass. One that is owed a
     /// reply of ours can never be put in step again and is closed.
-    fn give_up(&mut self, now: Instant, truth: &mut impl FnMut(&[u8], Origin) -> u32) {
-        let owes = self.down.owes() || self.swallowed.take().is_some();
-        let rest = self.down.release();
-        self.pass(now, rest.into(), truth);
+    fn give_up(
+        &mut self,
+        now: Instant,
+        reporter: &Reporter,
+        truth: &mut impl FnMut(&[u8], Origin) -> u32,
+    ) {
+        let owes = self.is_owing();
+        self.sequel = Sequel::default();
+        self.release(now, reporter, truth);
         self.up.open();
         if owes {
             self.deaf = true;
             self.down.close(CloseManner::Reset);
         }
+    }
+}
+
+/// A list for the next chunk: an idle connection must not keep the room that a burst needed.
+fn emptied<T>(mut list: Vec<T>) -> Vec<T> {
+    list.clear();
+    list.shrink_to(LISTED_KEPT);
+    list
+}
+
+/// Whether a rule may mean the request whose head, not finished yet, begins so.
+fn may_match(rules: &[Rule], head: &[u8]) -> bool {
+    !head.is_empty() && rules.iter().any(|rule| rule.may_match(head))
+}
+
+/// A request has passed because its head could not be waited for.
+fn count_missed<T: Copy>(rules: &[Rule], request: &Request<'_, T>, reporter: &Reporter) {
+    let view = RequestView { framing: &request.framing, head: request.head };
+    for rule in rules.iter().filter(|rule| rule.matches(&view)) {
+        reporter.uncertain(&rule.of);
     }
 }
 
@@ -460,3 +593,6 @@ fn tamper(rule: &mut Rule, plan: &Plan, change: &Change, whole: &Whole<'_>) -> O
     // Two keys may well have the same value.
     changed.filter(|changed| changed.bytes != whole.bytes)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,13 @@
 //! Asks the rules of a connection about one request, and plans what they want done with it.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::action::{Action, Change, Reply, When};
-use super::down::{Deed, Down, Ours, Plan, Stand};
+use super::down::{Down, Ours};
+use super::plan::{Deed, Plan, Stand};
 use super::report::Reporter;
 use super::state::Rule;
 use super::up::Fate;
@@ -13,9 +17,10 @@ use crate::proxy::outbox::Due;
 use crate::proxy::table::Place;
 use crate::proxy::tap::CloseManner;
 use crate::wire::command::Dialect;
-use crate::wire::observe::Request;
+use crate::wire::observe::{Passage, Request, Standing, barrier};
 use crate::wire::reply::{Answer, Rendered, render};
-use crate::wire::request::{Framing, Shape};
+use crate::wire::request::{Due as ReplyDue, Framing, Shape};
+use crate::wire::text;
 
 /// What was decided about one request.
 #[derive(Debug)]
@@ -23,19 +28,27 @@ pub(super) struct Cut {
     pub(super) start: u64,
     pub(super) end: u64,
     pub(super) fate: Fate,
-    pub(super) ours: Option<Ours>,
-    /// The connection is dropped at its end.
-    pub(super) last: Option<Last>,
+    /// What the server gets of it.
+    pub(super) passage: Passage,
+    pub(super) sequel: Sequel,
     pub(super) closes: bool,
 }
 
-/// What follows the last request of a connection that is dropped.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Last {
-    /// Its reply is owed first.
-    Reply,
-    /// It has none.
-    Close(CloseManner),
+/// What follows once the last byte of a request has come.
+#[derive(Debug, Default)]
+pub(super) struct Sequel {
+    /// What it is answered with.
+    pub(super) ours: Option<Ours>,
+    /// What the server is sent in its place or behind it.
+    pub(super) barrier: Option<Vec<u8>>,
+    /// No later request reaches the server.
+    pub(super) is_last: bool,
+}
+
+impl Sequel {
+    pub(super) const fn is_nothing(&self) -> bool {
+        self.ours.is_none() && self.barrier.is_none() && !self.is_last
+    }
 }
 
 impl Cut {
@@ -46,20 +59,26 @@ impl Cut {
             // Where nobody knows the end, the connection turns opaque right behind the head.
             end: request.end.unwrap_or(request.head_end),
             fate: Fate::Pass,
-            ours: None,
-            last: None,
+            passage: Passage::Sent,
+            sequel: Sequel::default(),
             closes: request.framing.shape == Shape::Close,
         }
     }
 
     /// Whether nothing is done to it, and nothing changes behind it.
     pub(super) fn passes(&self) -> bool {
-        self.fate == Fate::Pass && self.ours.is_none() && self.last.is_none() && !self.closes
+        self.fate == Fate::Pass && self.sequel.is_nothing() && !self.closes
     }
 
-    /// Whether no later request reaches the server.
-    pub(super) const fn is_last(&self) -> bool {
-        self.last.is_some() || matches!(&self.ours, Some(Ours { what: Stand::Close(_), .. }))
+    /// The last request that the server owes a reply once this one has gone on.
+    pub(super) fn owed<T>(&self, request: &Request<'_, T>) -> Option<u64> {
+        let sequence = request.paired.sequence;
+        match self.passage {
+            Passage::Sent => (!request.is_noreply()).then_some(sequence),
+            Passage::Kept => None,
+            Passage::Replaced => Some(sequence),
+            Passage::Followed => Some(sequence + 1),
+        }
     }
 }
 
@@ -75,25 +94,34 @@ pub(super) struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    pub(super) fn ask<T: Copy>(&mut self, request: &Request<'_, T>, certain: bool, cut: &mut Cut) {
+    /// `standing` says how the place of a reply of ours can be found.
+    pub(super) fn ask<T: Copy>(
+        &mut self,
+        request: &Request<'_, T>,
+        standing: &dyn Fn() -> Standing,
+        cut: &mut Cut,
+    ) {
         let view = RequestView { framing: &request.framing, head: request.head };
         // A malformed request is the server's to refuse, and one without an end nobody's.
         if !request.framing.regular || request.end.is_none() || request.truncated {
             return;
         }
-        if !certain {
-            if self.rules.iter().any(|rule| rule.matches(&view)) {
-                self.reporter.skipped();
-            }
-            return;
-        }
+        let mut known = None;
         for index in 0..self.rules.len() {
-            let Some(action) = self.rules[index].on_request(&view).cloned() else { continue };
-            if self.act(index, request, action, cut) {
+            if !self.rules[index].matches(&view) {
+                continue;
+            }
+            let standing = *known.get_or_insert_with(standing);
+            if standing == Standing::Unknown {
+                self.reporter.uncertain(&self.rules[index].of);
+                continue;
+            }
+            let Some(action) = self.rules[index].on_match().cloned() else { continue };
+            if self.act(index, request, action, standing, cut) {
                 return;
             }
             self.rules[index].was_in_vain();
-            self.reporter.in_vain();
+            self.reporter.in_vain(&self.rules[index].of);
         }
     }
 
@@ -103,6 +131,7 @@ impl Judge<'_> {
         index: usize,
         request: &Request<'_, T>,
         action: Action,
+        standing: Standing,
         cut: &mut Cut,
     ) -> bool {
         let noreply = request.is_noreply();
@@ -112,19 +141,32 @@ impl Judge<'_> {
                 let Some(what) = answered(&request.framing, request.head, &reply) else {
                     return false;
                 };
+                let stands = what.is_none_or(|bytes| {
+                    let told = standing == Standing::Next
+                        || standing == Standing::Told && !self.down.wants_barrier();
+                    self.stand(index, request, Stand::Reply(bytes), told, cut)
+                });
+                if !stands {
+                    return false;
+                }
                 cut.fate = Fate::Swallow;
-                cut.ours = what.map(|bytes| self.ours(Stand::Reply(bytes)));
+                if cut.passage == Passage::Sent {
+                    cut.passage = Passage::Kept;
+                }
             }
             Action::Drop { when: When::Before, how } => {
+                // Nothing follows that could tell whether a quiet request was silent.
+                let told = standing == Standing::Next;
+                if !self.stand(index, request, Stand::Close(how), told, cut) {
+                    return false;
+                }
                 cut.fate = Fate::Swallow;
-                cut.ours = Some(self.ours(Stand::Close(how)));
+                cut.sequel.is_last = true;
             }
-            Action::Drop { how, .. } if noreply => cut.last = Some(Last::Close(how)),
             Action::Drop { when, how } => {
                 let deed =
                     if when == When::After { Deed::DropAll(how) } else { Deed::DropHalf(how) };
-                cut.last = Some(Last::Reply);
-                return self.plan(index, request, deed);
+                return self.drop_behind(index, request, (deed, how), standing, cut);
             }
             Action::Delay { delay, jitter } => {
                 if rule.covers(Direction::Up) {
@@ -147,7 +189,7 @@ impl Judge<'_> {
                 return self.plan(index, request, Deed::Change(change));
             }
         }
-        if cut.fate == Fate::Pass && cut.last.is_none() {
+        if cut.fate == Fate::Pass {
             return false;
         }
         let command = request.framing.command;
@@ -155,42 +197,106 @@ impl Judge<'_> {
         true
     }
 
-    const fn ours(&self, what: Stand) -> Ours {
-        Ours { after: *self.owed, what }
+    /// Puts something of ours in the place of a reply: behind what is owed or, where that does not
+    /// tell the place, in the place of the reply to a no-op. `false`: there is no room for one more.
+    fn stand<T: Copy>(
+        &mut self,
+        index: usize,
+        request: &Request<'_, T>,
+        what: Stand,
+        told: bool,
+        cut: &mut Cut,
+    ) -> bool {
+        if told {
+            cut.passage = Passage::Kept;
+            cut.sequel.ours = Some(Ours { after: *self.owed, what });
+            return true;
+        }
+        let planned = self.plan(index, request, Deed::Instead(what));
+        if planned {
+            cut.passage = Passage::Replaced;
+            cut.sequel.barrier = Some(barrier(request));
+        }
+        planned
+    }
+
+    /// Plans that the connection ends behind a request that the server runs. Where no reply tells
+    /// when it has, one to a no-op does.
+    fn drop_behind<T: Copy>(
+        &mut self,
+        index: usize,
+        request: &Request<'_, T>,
+        (deed, how): (Deed, CloseManner),
+        standing: Standing,
+        cut: &mut Cut,
+    ) -> bool {
+        if !self.down.plans.have_room() {
+            return false;
+        }
+        if !request.is_noreply() {
+            self.plan(index, request, deed);
+        }
+        if request.paired.due != ReplyDue::Always || standing != Standing::Next {
+            self.plan_at(index, request, request.paired.sequence + 1, Deed::Ran(how));
+            cut.passage = Passage::Followed;
+            cut.sequel.barrier = Some(barrier(request));
+        }
+        cut.sequel.is_last = true;
+        true
     }
 
     fn plan<T: Copy>(&mut self, index: usize, request: &Request<'_, T>, deed: Deed) -> bool {
-        self.down.plan(Plan {
-            sequence: request.paired.sequence,
-            dialect: request.framing.dialect,
-            command: request.framing.command,
-            rule: self.rules[index].of.id,
-            deed,
-            key: request.keys().next().unwrap_or_default().to_vec(),
-        });
-        true
+        self.plan_at(index, request, request.paired.sequence, deed)
+    }
+
+    fn plan_at<T: Copy>(
+        &mut self,
+        index: usize,
+        request: &Request<'_, T>,
+        sequence: u64,
+        deed: Deed,
+    ) -> bool {
+        let has_room = self.down.plans.have_room();
+        if has_room {
+            let swaps = matches!(deed, Deed::Change(Change::WrongValue));
+            let key = request.keys().next().filter(|_| swaps).unwrap_or_default();
+            self.down.plans.push(Plan {
+                sequence,
+                dialect: request.framing.dialect,
+                command: request.framing.command,
+                rule: Arc::clone(&self.rules[index].of),
+                deed,
+                key: key.into(),
+            });
+        }
+        has_room
     }
 }
 
 /// The reply of ours; `None` inside: silence. `None`: the command is never answered so.
-fn answered(framing: &Framing, head: &[u8], reply: &Reply) -> Option<Option<Vec<u8>>> {
+fn answered(framing: &Framing, head: &[u8], reply: &Reply) -> Option<Option<Bytes>> {
     let answer = match reply {
         Reply::Miss => Answer::Miss,
         Reply::NotStored => Answer::NotStored,
         Reply::Exists => Answer::Exists,
         Reply::Done => Answer::Done,
-        Reply::Error(line, _) => Answer::Error(line),
+        Reply::Error { line, .. } => Answer::Error(text::without_line_end(line)),
     };
     let mut bytes = match render(framing, head, answer).ok()? {
         Rendered::Silence => return Some(None),
         Rendered::Reply(bytes) => bytes,
     };
-    if let Reply::Error(_, status @ 1..) = reply
-        && framing.dialect == Dialect::Binary
-    {
-        bytes[6..8].copy_from_slice(&status.to_be_bytes());
+    match reply {
+        // One line for all of them: they may wait by the thousand.
+        Reply::Error { line, .. } if framing.dialect != Dialect::Binary => {
+            return Some(Some(line.clone()));
+        }
+        Reply::Error { status: status @ 1.., .. } => {
+            bytes[6..8].copy_from_slice(&status.to_be_bytes());
+        }
+        _ => {}
     }
-    Some(Some(bytes))
+    Some(Some(bytes.into()))
 }
 
 /// The change in the words of the request's dialect: a line that nobody asked for is a packet on a

@@ -304,7 +304,8 @@ fn error(settings: &Settings) -> Result<Box<dyn ToxicSpec>, SettingError> {
         let what = "`message` must be an error line: SERVER_ERROR, CLIENT_ERROR or ERROR first";
         return Err(SettingError::at("message", what));
     }
-    rule(settings, Action::Answer(Reply::Error(line, status)))
+    let line = [&line[..], b"\r\n"].concat().into();
+    rule(settings, Action::Answer(Reply::Error { line, status }))
 }
 
 /// The line that a rule says: one, printable, and not too long for a client to read.

@@ -10,10 +10,12 @@
 //! rules has no exchange.
 
 mod action;
+mod batch;
 mod down;
 mod exchange;
 mod judge;
 pub(super) mod kinds;
+mod plan;
 mod report;
 mod seen;
 mod spec;

@@ -22,8 +22,8 @@ const WINDOW: Duration = Duration::from_secs(1);
 pub(in crate::proxy) struct Reporter {
     listener: Option<(Events, NodeIndex)>,
     window: Mutex<Option<(Instant, u32)>>,
-    /// Requests that a rule matched and that were passed on, because nobody can be certain what is
-    /// outstanding before them.
+    /// Requests and replies that a rule meant and that were passed on, because nobody can be certain of
+    /// their place.
     skipped_uncertain: AtomicU64,
     /// Requests and replies that a rule meant and in which nothing could be changed.
     in_vain: AtomicU64,
@@ -56,19 +56,20 @@ impl Reporter {
         });
     }
 
-    /// A matching request was passed on, because nobody can be certain what is outstanding before
-    /// it.
-    pub(super) fn skipped(&self) {
+    /// A request or reply that a rule meant was passed on, because nobody can be certain of its place.
+    pub(super) fn uncertain(&self, toxic: &ActiveToxic) {
+        toxic.passed.uncertain.fetch_add(1, Ordering::Relaxed);
         self.skipped_uncertain.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many requests were.
+    /// How many were.
     pub(in crate::proxy) fn skipped_uncertain(&self) -> u64 {
         self.skipped_uncertain.load(Ordering::Relaxed)
     }
 
     /// A rule fired at something that has nothing it could be done to.
-    pub(super) fn in_vain(&self) {
+    pub(super) fn in_vain(&self, toxic: &ActiveToxic) {
+        toxic.passed.could_not_fire.fetch_add(1, Ordering::Relaxed);
         self.in_vain.fetch_add(1, Ordering::Relaxed);
     }
 

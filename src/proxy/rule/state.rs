@@ -34,10 +34,11 @@ impl Rule {
         }
     }
 
-    /// What it wants done with a request, if it fires. A request is only ever asked about once.
-    pub(super) fn on_request(&mut self, request: &RequestView<'_>) -> Option<&Action> {
+    /// What it wants done with a request that it matches, if it fires. A request is only ever asked
+    /// about once.
+    pub(super) fn on_match(&mut self) -> Option<&Action> {
         let Self { spec, tally, draws, .. } = self;
-        let fires = spec.matcher.matches(request) && spec.is_due(tally, || draws.random::<f64>());
+        let fires = spec.is_due(tally, || draws.random::<f64>());
         fires.then_some(&self.spec.action)
     }
 
@@ -55,6 +56,11 @@ impl Rule {
     /// Whether it would look at the request at all.
     pub(super) fn matches(&self, request: &RequestView<'_>) -> bool {
         self.spec.matcher.matches(request)
+    }
+
+    /// Whether it might look at a request whose head begins so.
+    pub(super) fn may_match(&self, beginning: &[u8]) -> bool {
+        self.spec.matcher.may_match(beginning)
     }
 
     pub(super) fn is_same(&self, other: &ActiveToxic) -> bool {

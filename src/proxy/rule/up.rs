@@ -1,11 +1,16 @@
 //! The request side of an exchange: what becomes of the bytes of each request.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::proxy::outbox::{Due, Outbox};
-use crate::proxy::tap::CloseManner;
 use crate::wire::observe::LINE_BYTES_MAX;
+
+/// How long an unfinished head is kept for a rule that may mean it. Requests come whole but for the
+/// loss of a packet; what does not is perhaps no request.
+pub(super) const HEAD_WAIT: Duration = Duration::from_millis(100);
 
 /// What becomes of the bytes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +30,8 @@ pub(super) struct Up {
     pub(super) out: Outbox,
     /// The bytes of an unfinished head.
     tail: Vec<u8>,
+    /// Since when they are kept.
+    since: Option<Instant>,
     /// The offset of the first byte that is still here.
     at: u64,
     fate: Fate,
@@ -44,7 +51,7 @@ impl Up {
     /// From offset `at` on; what is under way there has already passed in part.
     pub(super) const fn new(now: Instant, at: u64, at_boundary: bool) -> Self {
         let until = if at_boundary { at } else { u64::MAX };
-        Self { out: Outbox::new(now), tail: Vec::new(), at, fate: Fate::Pass, until }
+        Self { out: Outbox::new(now), tail: Vec::new(), since: None, at, fate: Fate::Pass, until }
     }
 
     /// The offset of the first byte whose fate can still be chosen.
@@ -123,29 +130,62 @@ impl Up {
         chunk.run = (to, to);
     }
 
-    /// Keeps the unfinished head that a chunk ends with.
-    pub(super) fn finish(&mut self, mut chunk: Chunk) {
+    /// Sends something of ours behind what may go on.
+    pub(super) fn insert(&mut self, chunk: &mut Chunk, bytes: Vec<u8>) {
+        self.flush(chunk);
+        self.out.data(bytes.into());
+    }
+
+    /// Keeps the unfinished head that a chunk ends with, if `may_match` says that somebody might be
+    /// interested in a request that begins so.
+    pub(super) fn finish(
+        &mut self,
+        now: Instant,
+        mut chunk: Chunk,
+        may_match: impl FnOnce(&[u8]) -> bool,
+    ) {
         let from = chunk.run.1;
-        if self.until == u64::MAX {
-            self.walk(&mut chunk, from);
-        } else if chunk.bytes.len() - from > LINE_BYTES_MAX {
-            self.fate = Fate::Pass;
-            self.until = self.at + (chunk.bytes.len() - from) as u64;
+        let tail = &chunk.bytes[from..];
+        let passes = self.until == u64::MAX;
+        if passes || tail.len() > LINE_BYTES_MAX || !tail.is_empty() && !may_match(tail) {
+            (self.fate, self.until, self.since) = (Fate::Pass, u64::MAX, None);
             self.walk(&mut chunk, from);
         } else {
-            self.tail = chunk.bytes[chunk.run.1..].to_vec();
+            self.since = match tail.is_empty() {
+                true => None,
+                false if from == 0 => self.since.or(Some(now)),
+                false => Some(now),
+            };
+            self.tail = tail.to_vec();
         }
         self.flush(&mut chunk);
     }
 
-    /// Nothing of a chunk goes on but what already may, and nothing ever will.
-    pub(super) fn stop(&mut self, mut chunk: Chunk, parting: Option<CloseManner>) {
-        self.flush(&mut chunk);
-        match parting {
-            None => {}
-            Some(CloseManner::Fin) => self.out.close(),
-            Some(CloseManner::Reset) => self.out.reset(),
+    /// When an unfinished head is kept no longer.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.since.map(|since| since + HEAD_WAIT)
+    }
+
+    /// The bytes of the unfinished head that is kept.
+    pub(super) fn kept(&self) -> &[u8] {
+        &self.tail
+    }
+
+    /// Lets an unfinished head go on; the request has then passed in part.
+    pub(super) fn pass_kept(&mut self, now: Instant) {
+        self.since = None;
+        if !self.tail.is_empty() {
+            let tail = std::mem::take(&mut self.tail);
+            self.at += tail.len() as u64;
+            (self.fate, self.until) = (Fate::Pass, u64::MAX);
+            self.out.begin(now);
+            self.out.data(tail.into());
         }
+    }
+
+    /// Nothing of a chunk goes on but what already may, and nothing ever will.
+    pub(super) fn stop(&mut self, mut chunk: Chunk) {
+        self.flush(&mut chunk);
     }
 
     /// Whatever still comes passes: the server closes, or nobody can tell requests apart.
@@ -156,6 +196,7 @@ impl Up {
     /// The client has ended its stream: the server gets the unfinished rest, and drops it itself.
     pub(super) fn end(&mut self) {
         let rest = std::mem::take(&mut self.tail);
+        self.since = None;
         self.out.data(rest.into());
         self.out.end();
     }

@@ -369,6 +369,18 @@ fn what_cannot_be_understood_is_said_once() {
             &["0 client_error", "unauthenticated"],
         ),
     ]);
+    for hello in [
+        &b"\x16\x03\x01\x02\0\x01"[..],
+        b"*1\r\n$4\r\nPING\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\0\0\0\x08\x04\xd2\x16\x2f",
+    ] {
+        for piece in [usize::MAX, 1] {
+            assert_eq!(watch(OLD, &[(hello, b"+PONG\r\n")], piece), ["? not_memcached"]);
+        }
+    }
+    // What is only wrong is the server's to refuse.
+    check(&[("wrong", OLD, b"GET a\r\n get a\r\n", b"ERROR\r\nEND\r\n", &["0 error", "1 miss"])]);
     let long = vec![b'x'; LINE_BYTES_MAX + 1];
     assert_eq!(watch(OLD, &[(&long, b"")], usize::MAX), ["? line_too_long"]);
     assert_eq!(watch(OLD, &[(&long, b"")], 1), ["? line_too_long"]);

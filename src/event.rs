@@ -212,11 +212,20 @@ pub enum ViolationKind {
     FalseMiss,
     /// An acknowledged write that was never executed.
     AcknowledgedButLost,
-    /// A counter above what was acknowledged and indeterminate together.
+    /// A record that is there more often than it was asked for.
     DoubleApplied,
     /// Older than the last acknowledged write, because a write whose reply was lost was executed
     /// after it.
     LateWrite,
+    /// A value that another run left behind: nothing that this run wrote.
+    Foreign,
+    /// An answer that cannot be, by what the same node has answered before.
+    Contradiction,
+    /// A counter below what was acknowledged and indeterminate together: an increment was lost, or a
+    /// decrement was applied twice.
+    CounterBehind,
+    /// A counter above it: a decrement was lost, or an increment was applied twice.
+    CounterAhead,
 }
 
 impl ViolationKind {

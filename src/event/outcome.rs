@@ -182,6 +182,10 @@ pub enum Outcome {
     Corrupt,
     /// A value older than the last acknowledged write before the read began.
     Stale,
+    /// A value that another run left behind.
+    Foreign,
+    /// An answer that cannot be, by what the same node has answered before.
+    Contradiction,
     /// Did not end within three times its deadline.
     Hung,
     /// Was due but never issued, because no worker was free in time.
@@ -189,7 +193,7 @@ pub enum Outcome {
 }
 
 /// How many outcomes there are: the length of a table indexed by [`Outcome::position`].
-pub const OUTCOMES: usize = 17 + ErrorClass::ALL.len();
+pub const OUTCOMES: usize = 19 + ErrorClass::ALL.len();
 
 impl Outcome {
     /// The place in a table of counts. All indeterminate outcomes share one.
@@ -211,9 +215,11 @@ impl Outcome {
             Self::Wrong => 12,
             Self::Corrupt => 13,
             Self::Stale => 14,
-            Self::Hung => 15,
-            Self::LostSlot => 16,
-            Self::Error(class) => 17 + class.position(),
+            Self::Foreign => 15,
+            Self::Contradiction => 16,
+            Self::Hung => 17,
+            Self::LostSlot => 18,
+            Self::Error(class) => 19 + class.position(),
         }
     }
 
@@ -235,6 +241,8 @@ impl Outcome {
             Self::Wrong,
             Self::Corrupt,
             Self::Stale,
+            Self::Foreign,
+            Self::Contradiction,
             Self::Hung,
             Self::LostSlot,
         ]
@@ -261,6 +269,8 @@ impl Outcome {
             Self::Wrong => "wrong",
             Self::Corrupt => "corrupt",
             Self::Stale => "stale",
+            Self::Foreign => "foreign",
+            Self::Contradiction => "contradiction",
             Self::Hung => "hung",
             Self::LostSlot => "lost_slot",
             Self::Error(class) => match class {

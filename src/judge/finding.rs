@@ -50,8 +50,8 @@ pub(super) fn gates(summary: &Summary, objectives: &[Objective]) -> Vec<String> 
     reasons
 }
 
-/// Data that no run may hand out: the measure, the words, how often.
-fn bad_data(summary: &Summary) -> [(&'static str, &'static str, u64); 2] {
+/// What no run may show of its data: the measure, the words, how often.
+fn bad_data(summary: &Summary) -> [(&'static str, &'static str, u64); 6] {
     let data = &summary.inputs.data;
     let count = |outcome, told: u64| summary.total(outcome).max(told);
     [
@@ -64,6 +64,26 @@ fn bad_data(summary: &Summary) -> [(&'static str, &'static str, u64); 2] {
             "corrupt_data",
             "corrupt values, with a length or checksum not their own",
             count(Outcome::Corrupt, data.corrupt),
+        ),
+        (
+            "double_applied",
+            "records that were added twice",
+            data.double_applied.unwrap_or_default(),
+        ),
+        (
+            "counter_behind",
+            "counters behind what was acknowledged",
+            data.counter_behind.unwrap_or_default(),
+        ),
+        (
+            "counter_ahead",
+            "counters ahead of what was asked for",
+            data.counter_ahead.unwrap_or_default(),
+        ),
+        (
+            "contradictions",
+            "answers that contradict earlier ones",
+            count(Outcome::Contradiction, data.contradictions.unwrap_or_default()),
         ),
     ]
 }
@@ -222,8 +242,8 @@ pub(super) fn vacuous(summary: &Summary, analysis: &Analysis) -> Vec<String> {
     reasons
 }
 
-/// What a healthy client would have avoided although no objective forbids it: stale reads, lost or
-/// doubled writes, a connection reused while a reply was owed, errors on nodes without a fault, a
+/// What a healthy client would have avoided although no objective forbids it: stale reads, lost
+/// writes, values of another run, a connection reused while a reply was owed, errors on nodes without a fault, a
 /// breaker that opened without a fault, and getting bad again after having recovered. Errors on a
 /// faulty node's keys while it is faulty are unavoidable and are no blemish.
 pub(super) fn blemishes(summary: &Summary, analysis: &Analysis) -> Vec<String> {
@@ -231,7 +251,7 @@ pub(super) fn blemishes(summary: &Summary, analysis: &Analysis) -> Vec<String> {
     let mut reasons: Vec<String> = [
         ("stale_data", "stale reads"),
         ("acknowledged_but_lost", "acknowledged writes that were lost"),
-        ("double_applied", "increments that were applied twice"),
+        ("foreign_data", "values that another run left behind"),
         ("dirty_reuse", "requests on a connection that still owed a reply"),
         ("false_opens", "breaker openings without a fault on the node"),
         ("relapses", "times that it got bad again after it had been good"),

@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn each_rule_decides() {
         type Edit = fn(&mut Summary);
-        let rules: [(Edit, Verdict, &str); 11] = [
+        let rules: [(Edit, Verdict, &str); 15] = [
             (|s| s.inputs.data.wrong = 1, Verdict::Fail, "never written: 1"),
             (|s| s.inputs.data.corrupt = 2, Verdict::Fail, "not their own: 2"),
             (|s| s.inputs.load.tickets_issued += 1, Verdict::Fail, "not accounted for"),
@@ -252,7 +252,23 @@ mod tests {
             ),
             (|s| s.inputs.faults[0].healed = None, Verdict::Invalid, "`down` was never healed"),
             (|s| s.inputs.wire[0].dirty_reuse = 1, Verdict::Degraded, "owed a reply"),
-            (|s| s.inputs.data.double_applied = Some(4), Verdict::Degraded, "applied twice: 4"),
+            (|s| s.inputs.data.double_applied = Some(4), Verdict::Fail, "added twice: 4"),
+            (
+                |s| s.inputs.data.counter_behind = Some(2),
+                Verdict::Fail,
+                "behind what was acknowledged: 2",
+            ),
+            (
+                |s| s.inputs.data.counter_ahead = Some(3),
+                Verdict::Fail,
+                "ahead of what was asked for: 3",
+            ),
+            (
+                |s| s.inputs.data.contradictions = Some(1),
+                Verdict::Fail,
+                "contradict earlier ones: 1",
+            ),
+            (|s| s.inputs.data.foreign = Some(7), Verdict::Degraded, "another run left behind: 7"),
         ];
         let summary = Story::default().tell(usual);
         for (edit, expected, reason) in rules {

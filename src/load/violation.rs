@@ -22,7 +22,7 @@ pub const EXAMPLES_MAX: u64 = 20;
 pub const LATE_WRITES_MAX: usize = 256;
 
 /// Every kind, in the order of its counter.
-const KINDS: [ViolationKind; 8] = [
+const KINDS: [ViolationKind; 12] = [
     ViolationKind::Wrong,
     ViolationKind::Corrupt,
     ViolationKind::Stale,
@@ -31,6 +31,10 @@ const KINDS: [ViolationKind; 8] = [
     ViolationKind::AcknowledgedButLost,
     ViolationKind::DoubleApplied,
     ViolationKind::LateWrite,
+    ViolationKind::Foreign,
+    ViolationKind::Contradiction,
+    ViolationKind::CounterBehind,
+    ViolationKind::CounterAhead,
 ];
 
 /// One violation with its evidence.
@@ -80,10 +84,18 @@ pub struct DataTotals {
     pub stale_unacknowledged: u64,
     /// Misses on keys that their home node held.
     pub false_misses: u64,
-    /// Acknowledged writes that were not executed.
+    /// Acknowledged writes whose effect is gone or was never there.
     pub acknowledged_but_lost: u64,
-    /// Changes that were executed more often than they were asked for.
+    /// Records that are there more often than they were asked for.
     pub double_applied: u64,
+    /// Values that another run left behind.
+    pub foreign: u64,
+    /// Answers that cannot be.
+    pub contradictions: u64,
+    /// Counters below what was acknowledged and in doubt together.
+    pub counter_behind: u64,
+    /// Counters above it.
+    pub counter_ahead: u64,
     /// The late writes behind them, the first [`LATE_WRITES_MAX`] of them.
     pub late_writes: Vec<LateWrite>,
     /// The first ones of each kind, in the order in which they were seen.
@@ -172,6 +184,10 @@ impl Violations {
             false_misses: count(ViolationKind::FalseMiss),
             acknowledged_but_lost: count(ViolationKind::AcknowledgedButLost),
             double_applied: count(ViolationKind::DoubleApplied),
+            foreign: count(ViolationKind::Foreign),
+            contradictions: count(ViolationKind::Contradiction),
+            counter_behind: count(ViolationKind::CounterBehind),
+            counter_ahead: count(ViolationKind::CounterAhead),
             late_writes: self.late_writes.lock().values().copied().collect(),
             examples: self.examples.lock().clone(),
         }
@@ -234,7 +250,9 @@ mod tests {
         assert_eq!(totals.stale_by_late_write, 71);
         assert_eq!((totals.stale_unacknowledged, totals.false_misses), (31, 41));
         assert_eq!((totals.acknowledged_but_lost, totals.double_applied), (51, 61));
-        assert_eq!(totals.examples.len() as u64, 1 + 11 + 6 * EXAMPLES_MAX);
+        assert_eq!((totals.foreign, totals.contradictions), (81, 91));
+        assert_eq!((totals.counter_behind, totals.counter_ahead), (101, 111));
+        assert_eq!(totals.examples.len() as u64, 1 + 11 + 10 * EXAMPLES_MAX);
         assert_eq!(seen.load(Ordering::Relaxed), totals.examples.len() as u64);
         assert_eq!(
             totals.examples[0].sentence(),

@@ -106,8 +106,8 @@ impl Counts {
     }
 }
 
-/// Whether the caller got nothing. Wrong, corrupt, stale and falsely missing answers are answers:
-/// they cost availability and have their own counts, but they are no errors.
+/// Whether the caller got nothing. Wrong, corrupt, stale, foreign, contradicting and falsely missing
+/// answers are answers: they cost availability and have their own counts, but they are no errors.
 pub(crate) const fn is_error(outcome: Outcome) -> bool {
     matches!(
         outcome,
@@ -138,7 +138,9 @@ mod tests {
             counts.add(outcome);
         }
         let doubtful =
-            counts.bad_data() + counts.of(Outcome::Stale) + counts.of(Outcome::FalseMiss);
+            [Outcome::Stale, Outcome::FalseMiss, Outcome::Foreign, Outcome::Contradiction];
+        let doubtful =
+            counts.bad_data() + doubtful.map(|outcome| counts.of(outcome)).iter().sum::<u64>();
         assert_eq!(counts.good() + counts.errors() + doubtful, counts.offered());
         assert_eq!(counts.operations(), counts.offered() - 1);
     }

@@ -119,10 +119,18 @@ pub struct DataTotals {
     pub late_writes: Vec<LateWrite>,
     /// Reads older than the last attempted write, which was not acknowledged.
     pub stale_unacknowledged: Option<u64>,
-    /// Acknowledged writes that were never executed.
+    /// Acknowledged writes whose effect is gone or was never there.
     pub acknowledged_but_lost: Option<u64>,
-    /// Increments beyond what was acknowledged and indeterminate.
+    /// Records that are there more often than they were asked for.
     pub double_applied: Option<u64>,
+    /// Values that another run left behind.
+    pub foreign: Option<u64>,
+    /// Answers that cannot be, by what the same node has answered before.
+    pub contradictions: Option<u64>,
+    /// Counters below what was acknowledged and indeterminate together.
+    pub counter_behind: Option<u64>,
+    /// Counters above it.
+    pub counter_ahead: Option<u64>,
 }
 
 /// A write whose reply was lost, that was executed after a later one, and whose value was read.

@@ -259,6 +259,10 @@ fn data(summary: &Summary) -> DataReport {
         false_misses: summary.total(Outcome::FalseMiss),
         acknowledged_but_lost: told.acknowledged_but_lost,
         double_applied: told.double_applied,
+        counter_behind: told.counter_behind,
+        counter_ahead: told.counter_ahead,
+        contradictions: told.contradictions,
+        foreign: told.foreign,
         dirty_reuse: (!wire.is_empty()).then(|| wire.iter().map(|wire| wire.dirty_reuse).sum()),
         examples,
     }

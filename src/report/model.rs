@@ -286,10 +286,22 @@ pub struct DataReport {
     pub stale_unacknowledged: Option<u64>,
     /// Misses although the key's own node holds the value.
     pub false_misses: u64,
-    /// Acknowledged writes that were never executed.
+    /// Acknowledged writes whose effect is gone or was never there.
     pub acknowledged_but_lost: Option<u64>,
-    /// Increments beyond what was acknowledged or indeterminate.
+    /// Records that are there more often than they were asked for.
     pub double_applied: Option<u64>,
+    /// Counters below what was acknowledged: an increment was lost, or a decrement applied twice.
+    #[serde(default)]
+    pub counter_behind: Option<u64>,
+    /// Counters above what was asked for: a decrement was lost, or an increment applied twice.
+    #[serde(default)]
+    pub counter_ahead: Option<u64>,
+    /// Answers that cannot be, by what the same node has answered before.
+    #[serde(default)]
+    pub contradictions: Option<u64>,
+    /// Values that another run left behind.
+    #[serde(default)]
+    pub foreign: Option<u64>,
     /// Requests on a connection that still owed an earlier reply.
     pub dirty_reuse: Option<u64>,
     /// The first violations.

@@ -91,6 +91,10 @@ pub(super) fn data(totals: &load::LoadTotals) -> DataTotals {
         stale_unacknowledged: Some(totals.data.stale_unacknowledged),
         acknowledged_but_lost: Some(totals.data.acknowledged_but_lost),
         double_applied: Some(totals.data.double_applied),
+        foreign: Some(totals.data.foreign),
+        contradictions: Some(totals.data.contradictions),
+        counter_behind: Some(totals.data.counter_behind),
+        counter_ahead: Some(totals.data.counter_ahead),
     }
 }
 

@@ -406,9 +406,11 @@ async fn planted_damage_is_seen() {
     assert_eq!(keys_of(Kind::Wrong), ["k:1", "k:4", "k:5"]);
     assert_eq!(keys_of(Kind::Corrupt), ["k:2", "k:3"]);
     assert_eq!(keys_of(Kind::FalseMiss), ["k:6"]);
-    assert_eq!(keys_of(Kind::DoubleApplied), ["c:0"]);
-    assert_eq!(keys_of(Kind::AcknowledgedButLost), ["c:1", "c:2"]);
-    assert_eq!((data.double_applied, data.acknowledged_but_lost), (1, 2), "each told once");
+    assert_eq!(keys_of(Kind::CounterAhead), ["c:0"]);
+    assert_eq!(keys_of(Kind::CounterBehind), ["c:1"]);
+    assert_eq!(keys_of(Kind::AcknowledgedButLost), ["c:2"]);
+    let told = (data.counter_ahead, data.counter_behind, data.acknowledged_but_lost);
+    assert_eq!(told, (1, 1, 1), "each told once");
     assert_eq!(data.wrong, totals.outcomes[Outcome::Wrong.position()]);
     assert_eq!(data.corrupt, totals.outcomes[Outcome::Corrupt.position()]);
 }
@@ -462,7 +464,8 @@ async fn what_does_not_end_in_time_is_hung() {
     let (totals, samples) = story.run(500).await;
     assert!(totals.count(Outcome::Hung) > 0);
     assert!(samples.iter().all(|sample| !sample.outcome.is_bad_data()));
-    assert_eq!((totals.data.double_applied, totals.data.acknowledged_but_lost), (0, 0));
+    let DataTotals { counter_ahead, counter_behind, acknowledged_but_lost, .. } = totals.data;
+    assert_eq!((counter_ahead, counter_behind, acknowledged_but_lost), (0, 0, 0));
 }
 
 /// Catches a load that never began and cannot be ended.

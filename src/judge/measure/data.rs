@@ -47,7 +47,7 @@ pub(super) const FALSE_MISSES: Measure = Measure {
 
 pub(super) const ACKNOWLEDGED_BUT_LOST: Measure = Measure {
     name: "acknowledged_but_lost",
-    summary: "acknowledged writes that were never executed",
+    summary: "acknowledged writes whose effect is gone or was never there",
     unit: Unit::Count,
     counts_breaches: true,
     read: |facts| told(facts, facts.summary.inputs.data.acknowledged_but_lost),
@@ -55,10 +55,42 @@ pub(super) const ACKNOWLEDGED_BUT_LOST: Measure = Measure {
 
 pub(super) const DOUBLE_APPLIED: Measure = Measure {
     name: "double_applied",
-    summary: "increments beyond what was acknowledged or indeterminate",
+    summary: "records that are there more often than they were asked for",
     unit: Unit::Count,
     counts_breaches: true,
     read: |facts| told(facts, facts.summary.inputs.data.double_applied),
+};
+
+pub(super) const FOREIGN: Measure = Measure {
+    name: "foreign_data",
+    summary: "values that another run left behind",
+    unit: Unit::Count,
+    counts_breaches: true,
+    read: |facts| told(facts, facts.summary.inputs.data.foreign),
+};
+
+pub(super) const CONTRADICTIONS: Measure = Measure {
+    name: "contradictions",
+    summary: "answers that cannot be, by what the same node has answered before",
+    unit: Unit::Count,
+    counts_breaches: true,
+    read: |facts| told(facts, facts.summary.inputs.data.contradictions),
+};
+
+pub(super) const COUNTER_BEHIND: Measure = Measure {
+    name: "counter_behind",
+    summary: "counters below what was acknowledged: an increment lost, or a decrement applied twice",
+    unit: Unit::Count,
+    counts_breaches: true,
+    read: |facts| told(facts, facts.summary.inputs.data.counter_behind),
+};
+
+pub(super) const COUNTER_AHEAD: Measure = Measure {
+    name: "counter_ahead",
+    summary: "counters above what was asked for: a decrement lost, or an increment applied twice",
+    unit: Unit::Count,
+    counts_breaches: true,
+    read: |facts| told(facts, facts.summary.inputs.data.counter_ahead),
 };
 
 /// Operations that came to `outcome`; over the whole run at least what the oracle counted, which

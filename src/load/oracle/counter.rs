@@ -9,6 +9,9 @@
 //! What is in doubt stays so for ever, because it may be executed late. Each counter starts at a
 //! number of its own, so that another counter's value is told apart. What another node counted
 //! while the home was given up is left out: it is not in the home's copy.
+//!
+//! A counter that is behind has lost an increment or applied a decrement twice, one that is ahead the
+//! reverse. Which of the two nobody can know from the sum, so it is named by what is known.
 
 use super::{Oracle, Source, finding};
 use crate::base::time::Offset;
@@ -140,10 +143,10 @@ impl Oracle {
         } else if seen > most {
             let detail = "counted more than was acknowledged and in doubt together";
             tally.sum += narrow(seen - most);
-            (ViolationKind::DoubleApplied, most, detail)
+            (ViolationKind::CounterAhead, most, detail)
         } else if seen < least {
             tally.sum -= narrow(least - seen);
-            (ViolationKind::AcknowledgedButLost, least, "counted less than was acknowledged")
+            (ViolationKind::CounterBehind, least, "counted less than was acknowledged")
         } else {
             return None;
         };

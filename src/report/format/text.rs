@@ -288,6 +288,10 @@ fn lesser(data: &DataReport) -> String {
         (Some(data.false_misses), "false misses"),
         (data.acknowledged_but_lost, "writes lost"),
         (data.double_applied, "applied twice"),
+        (data.counter_behind.filter(|count| *count > 0), "counters behind"),
+        (data.counter_ahead.filter(|count| *count > 0), "counters ahead"),
+        (data.contradictions.filter(|count| *count > 0), "contradictions"),
+        (data.foreign.filter(|count| *count > 0), "of another run"),
         (data.dirty_reuse, "dirty reuse"),
     ]
     .into_iter()

@@ -8,6 +8,7 @@ use crate::event::CloseCause;
 /// Counted without a lock; read as a whole now and then.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
+    dialled: AtomicU64,
     opened: AtomicU64,
     open: AtomicU64,
     in_use: AtomicU64,
@@ -16,6 +17,11 @@ pub(super) struct Counts {
 }
 
 impl Counts {
+    /// One more attempt to connect, whatever comes of it.
+    pub(super) fn dialled(&self) {
+        self.dialled.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// One more; its number, from 1.
     pub(super) fn opened(&self) -> u64 {
         let open = self.open.fetch_add(1, Ordering::Relaxed) + 1;
@@ -57,6 +63,7 @@ impl Counts {
             idle: idle as u64,
             in_use: read(&self.in_use),
             high_water: read(&self.high_water),
+            dialled: read(&self.dialled),
             opened: read(&self.opened),
             closed,
             poisoned,

@@ -167,6 +167,8 @@ impl Pool {
 
     async fn dial(&self) -> Result<Box<Connection>, ErrorClass> {
         let generation = self.generation.load(Ordering::Acquire);
+        // Before it is known what comes of it: an attempt that nobody takes is one all the same.
+        self.counts.dialled();
         let link = self.endpoint.dial(self.limits.connect).await?;
         let id = self.counts.opened();
         let now = Instant::now();

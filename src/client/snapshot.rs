@@ -38,6 +38,8 @@ pub struct ConnectionCounts {
     pub in_use: u64,
     /// The most that were open at a time.
     pub high_water: u64,
+    /// Attempts to connect in all, whether anybody took them or not.
+    pub dialled: u64,
     /// Opened in all.
     pub opened: u64,
     /// Closed in all, by cause, in the order of [`CloseCause::ALL`].

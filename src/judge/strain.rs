@@ -74,10 +74,10 @@ pub(crate) fn amplification(summary: &Summary, phase: Option<Phase>) -> Option<f
 
 /// Connection attempts over operations, in one phase.
 pub(crate) fn connects_per_operation(summary: &Summary, phase: Option<Phase>) -> Option<f64> {
-    let mut wire = summary.wire(phase).peekable();
-    wire.peek()?;
-    let connects: u64 = wire.map(|wire| wire.connects).sum();
-    crate::record::ratio(connects, summary.tally(phase, NodeGroup::All).counts.operations())
+    crate::record::ratio(
+        summary.dials(phase)?,
+        summary.tally(phase, NodeGroup::All).counts.operations(),
+    )
 }
 
 /// What operations on healthy nodes' keys suffered: one less the share that was good and on time.
@@ -130,9 +130,20 @@ mod tests {
         }
         assert_eq!(amplification(&summary, Some(Phase::Steady)), Some(1.2));
         assert_eq!(amplification(&summary, Some(Phase::Fault)), None);
-        assert_eq!(connects_per_operation(&summary, Some(Phase::Steady)), Some(0.008));
         summary.inputs.wire.clear();
         assert_eq!(amplification(&summary, None), None);
+    }
+
+    /// Catches attempts to connect that are taken from the proxies, which never see the refused ones,
+    /// and a 0 where nobody counted.
+    #[test]
+    fn attempts_to_connect_are_those_of_the_client() {
+        let mut summary = Story::default().tell(usual);
+        summary.inputs.wire.clear();
+        assert_eq!(connects_per_operation(&summary, Some(Phase::Steady)), Some(0.008));
+        assert_eq!(connects_per_operation(&summary, Some(Phase::Fault)), None);
+        summary.inputs.dials.clear();
+        assert_eq!(connects_per_operation(&summary, None), None);
     }
 
     /// Catches a throughput that counts the victim's keys or answers that are no good, and one of 1

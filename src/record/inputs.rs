@@ -38,6 +38,9 @@ pub struct Connections {
     pub in_use: u64,
     /// The most that were ever open.
     pub high_water: u64,
+    /// Attempts to connect since the start, whether anybody took them or not.
+    #[serde(default)]
+    pub dialled: u64,
     /// Opened since the start.
     pub opened: u64,
     /// Closed since the start.
@@ -155,12 +158,22 @@ pub struct WireCounts {
     pub requests: u64,
     /// Those of them that belong to operations.
     pub operation_requests: u64,
-    /// Connection attempts, accepted and refused.
-    pub connects: u64,
     /// The most connection attempts within any one second, where that was watched.
     pub connect_peak: Option<u64>,
     /// Requests sent on a connection that still owed an earlier reply.
     pub dirty_reuse: u64,
+}
+
+/// How often the client tried to connect to one node during one phase: a refused attempt, and one that
+/// nobody answers, never reach a proxy, so only whoever dials can count them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dials {
+    /// The phase.
+    pub phase: Phase,
+    /// The node.
+    pub node: NodeIndex,
+    /// How often.
+    pub attempts: u64,
 }
 
 /// What is known about one node at the end.
@@ -246,6 +259,8 @@ pub struct Inputs {
     pub data: DataTotals,
     /// From the proxies, each node once a phase.
     pub wire: Vec<WireCounts>,
+    /// From the client, each node once a phase; empty: nobody counted.
+    pub dials: Vec<Dials>,
     /// From the client, in the order of the nodes.
     pub nodes: Vec<NodeInput>,
     /// From the harness.

@@ -36,8 +36,8 @@ pub use counts::Counts;
 pub(crate) use counts::ratio;
 pub use histogram::{Latency, LatencyUs};
 pub use inputs::{
-    CalibrationCheck, Config, Connections, DataTotals, DelayUs, FaultInput, HarnessTotals, Inputs,
-    LateWrite, LoadTotals, NodeInput, NodeLive, Partial, TaskEnd, WireCounts,
+    CalibrationCheck, Config, Connections, DataTotals, DelayUs, Dials, FaultInput, HarnessTotals,
+    Inputs, LateWrite, LoadTotals, NodeInput, NodeLive, Partial, TaskEnd, WireCounts,
 };
 pub use interval::{Interval, IntervalNode};
 pub use phase::{PhaseClock, Span};

@@ -69,7 +69,7 @@ struct Log {
 #[derive(Debug, Default)]
 struct Ticks {
     last: Offset,
-    opened: Option<u64>,
+    dialled: Option<u64>,
     connects: ConnectRates,
 }
 
@@ -258,16 +258,16 @@ fn merged(warmup: &[NodePhase], spans: &[Span]) -> Tally {
 }
 
 impl Ticks {
-    /// Connections opened a second, from the counters that the client keeps.
+    /// Attempts to connect a second, from the counters that the client keeps.
     fn watch_connects(&mut self, phase: Phase, length: Duration, live: &[NodeLive]) {
-        let opened: u64 = live.iter().map(|node| node.connections.opened).sum();
+        let dialled: u64 = live.iter().map(|node| node.connections.dialled).sum();
         let open: u64 = live.iter().map(|node| node.connections.open).sum();
         if phase == Phase::Steady {
             self.connects.steady_open = Some(open);
         }
-        if let (Some(before), true) = (self.opened, length > Duration::ZERO) {
+        if let (Some(before), true) = (self.dialled, length > Duration::ZERO) {
             #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-            let rate = opened.saturating_sub(before) as f64 / length.as_secs_f64().max(1.0);
+            let rate = dialled.saturating_sub(before) as f64 / length.as_secs_f64().max(1.0);
             match phase {
                 Phase::Warmup => {}
                 Phase::Recovery => {
@@ -277,7 +277,7 @@ impl Ticks {
                 _ => raise(&mut self.connects.peak_per_s, rate),
             }
         }
-        self.opened = Some(opened);
+        self.dialled = Some(dialled);
     }
 }
 
@@ -330,8 +330,8 @@ mod tests {
         }
     }
 
-    fn live(opened: u64) -> NodeLive {
-        let connections = Connections { open: 2, opened, ..Connections::default() };
+    fn live(dialled: u64) -> NodeLive {
+        let connections = Connections { open: 2, dialled, ..Connections::default() };
         NodeLive { connections, breaker: BreakerState::Closed, active_faults: Vec::new() }
     }
 

@@ -80,7 +80,7 @@ pub struct Transition {
     pub cause: String,
 }
 
-/// How fast the client opened connections, after the warm-up, seen once an interval.
+/// How fast the client tried to connect, after the warm-up, seen once an interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ConnectRates {
     /// The fastest interval.
@@ -206,6 +206,17 @@ impl Summary {
             Some(phase) => wire.phase == phase,
             None => wire.phase != Phase::Warmup,
         })
+    }
+
+    /// How often the client tried to connect in one phase, or in every phase after the warm-up; `None`:
+    /// nobody counted.
+    #[must_use]
+    pub fn dials(&self, phase: Option<Phase>) -> Option<u64> {
+        let counted = self.inputs.dials.iter().filter(|dials| match phase {
+            Some(phase) => dials.phase == phase,
+            None => dials.phase != Phase::Warmup,
+        });
+        counted.map(|dials| dials.attempts).reduce(|all, more| all + more)
     }
 
     /// When the first fault was applied.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    Config, FaultInput, Inputs, LoadTotals, NodeInput, PhaseClock, Recorder, Summary, WireCounts,
+    Config, Dials, FaultInput, Inputs, LoadTotals, NodeInput, PhaseClock, Recorder, Summary,
+    WireCounts,
 };
 use crate::base::name::NodeIndex;
 use crate::base::time::{Offset, RunClock};
@@ -118,10 +119,10 @@ impl Story {
             node: NodeIndex(node),
             requests,
             operation_requests: requests,
-            connects: 8,
             connect_peak: None,
             dirty_reuse: 0,
         };
+        let dials = |node| Dials { phase: Phase::Steady, node: NodeIndex(node), attempts: 8 };
         let node = NodeInput {
             backend: "embedded".to_owned(),
             opened: 8,
@@ -137,6 +138,7 @@ impl Story {
                 ..LoadTotals::default()
             },
             wire: (0..3).map(wire).collect(),
+            dials: (0..3).map(dials).collect(),
             nodes: vec![node; 3],
             faults: if self.faulty { vec![fault] } else { Vec::new() },
             ..Inputs::default()

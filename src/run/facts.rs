@@ -32,6 +32,7 @@ fn connections(counts: &ConnectionCounts) -> Connections {
         idle: counts.idle,
         in_use: counts.in_use,
         high_water: counts.high_water,
+        dialled: counts.dialled,
         opened: counts.opened,
         closed: counts.closed_in_all(),
         poisoned: counts.poisoned,

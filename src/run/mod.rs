@@ -3,6 +3,7 @@
 
 mod calibration;
 mod control;
+mod dials;
 mod facts;
 mod noise;
 mod scenario;

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
 
 use super::control::Control;
+use super::dials::DialWatch;
 use super::noise::NoiseWatch;
 use super::sink::Sink;
 use super::wire::WireWatch;
@@ -114,6 +115,7 @@ struct Stage {
     drain_grace: Duration,
     noise: Mutex<NoiseWatch>,
     wire: Mutex<WireWatch>,
+    dials: Mutex<DialWatch>,
     calibration: Mutex<Vec<CalibrationCheck>>,
     scope: Scope,
 }
@@ -204,6 +206,7 @@ impl Stage {
             drain_grace: deadline * 3 + DRAIN_SLACK,
             noise: Mutex::new(noise),
             wire: Mutex::default(),
+            dials: Mutex::default(),
             calibration: Mutex::default(),
             scope: scope.clone(),
         };
@@ -213,6 +216,7 @@ impl Stage {
     /// `phase` begins now.
     fn begin(&self, phase: Phase) {
         self.wire.lock().begin(phase, &self.lab);
+        self.dials.lock().begin(phase, &self.client.snapshot());
         self.recorder.phases().begin(phase, self.clock.now());
         self.events.emit(EventKind::PhaseStarted);
     }
@@ -280,6 +284,7 @@ impl Stage {
         let last = self.recorder.interval(self.clock.now(), &facts::live(&snapshots, &desk.sink));
         let told = told.and_then(|()| desk.add_interval(last));
         let wire = self.wire.into_inner().finish(&self.lab);
+        let dials = self.dials.into_inner().finish(&snapshots);
         let nodes = facts::nodes(self.lab.info(), &snapshots);
         self.client.close().await;
         let lab_closed = self.lab.close().await;
@@ -302,6 +307,7 @@ impl Stage {
             load: totals.as_ref().map(facts::load).unwrap_or_default(),
             data: totals.as_ref().map(facts::data).unwrap_or_default(),
             wire,
+            dials,
             nodes,
             harness: facts::harness(noise, self.calibration.into_inner(), limits, &closed),
             faults: facts::faults(records),

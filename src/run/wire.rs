@@ -13,7 +13,6 @@ const PINGS: [&str; 1] = ["version"];
 struct Mark {
     requests: u64,
     pings: u64,
-    connects: u64,
     dirty_reuse: u64,
 }
 
@@ -51,7 +50,6 @@ impl WireWatch {
                 node: NodeIndex(u16::try_from(position).unwrap_or(u16::MAX)),
                 requests,
                 operation_requests: requests.saturating_sub(pings),
-                connects: now.connects.saturating_sub(before.connects),
                 connect_peak: None,
                 dirty_reuse: now.dirty_reuse.saturating_sub(before.dirty_reuse),
             });
@@ -67,7 +65,7 @@ fn marks(lab: &Lab) -> Vec<Mark> {
         // A proxy that somebody deleted through the API counts nothing any more.
         let Ok(tap) = lab.proxies().tap(&name) else { return Mark::default() };
         let pings = PINGS.iter().filter_map(|ping| tap.requests_by_command.get(ping)).sum();
-        Mark { requests: tap.requests(), pings, connects: tap.opened, dirty_reuse: tap.dirty_reuse }
+        Mark { requests: tap.requests(), pings, dirty_reuse: tap.dirty_reuse }
     };
     lab.info().iter().map(|info| mark(info.node.to_string())).collect()
 }

@@ -7,6 +7,9 @@ use crate::judge::strain;
 /// Why a wire measure has no value.
 const NOT_WATCHED: &str = "no proxy counted it";
 
+/// Why nothing is known about attempts to connect.
+const NOT_DIALLED: &str = "nobody counted the attempts to connect";
+
 pub(super) const REQUEST_AMPLIFICATION: Measure = Measure {
     name: "request_amplification",
     summary: "requests on the wire over requests that the operations needed",
@@ -24,12 +27,12 @@ pub(super) const REQUEST_AMPLIFICATION: Measure = Measure {
 
 pub(super) const CONNECTS_PER_OPERATION: Measure = Measure {
     name: "connects_per_operation",
-    summary: "connection attempts over operations",
+    summary: "attempts to connect, whether anybody took them or not, over operations",
     unit: Unit::Number,
     counts_breaches: false,
     read: |facts| {
         let value = strain::connects_per_operation(facts.summary, facts.phase);
-        Reading::known(value, facts.offered(), NOT_WATCHED)
+        Reading::known(value, facts.offered(), NOT_DIALLED)
     },
 };
 
@@ -39,7 +42,7 @@ pub(super) const CONNECT_PEAK: Measure = Measure {
     unit: Unit::PerSecond,
     counts_breaches: false,
     read: |facts| {
-        Reading::known(facts.analysis.strain.connect_peak_per_s, facts.offered(), NOT_WATCHED)
+        Reading::known(facts.analysis.strain.connect_peak_per_s, facts.offered(), NOT_DIALLED)
     },
 };
 
@@ -48,7 +51,7 @@ pub(super) const STORM_FACTOR: Measure = Measure {
     summary: "the most connection attempts in a second after the heal, over the steady pool",
     unit: Unit::Number,
     counts_breaches: false,
-    read: |facts| Reading::known(facts.analysis.strain.storm_factor, facts.offered(), NOT_WATCHED),
+    read: |facts| Reading::known(facts.analysis.strain.storm_factor, facts.offered(), NOT_DIALLED),
 };
 
 pub(super) const WIRE_COUNT_DIFFERENCE: Measure = Measure {

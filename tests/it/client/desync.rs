@@ -220,6 +220,19 @@ async fn a_connection_that_ends_early_is_an_error() {
     assert_eq!((connections.opened, connections.open), (2, 0));
 }
 
+/// Catches attempts to connect that are not counted because nobody took them: they are what a client
+/// without a breaker burdens a dead node with.
+#[tokio::test]
+async fn an_attempt_to_connect_counts_whoever_takes_it() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let client = client(&nobody.to_string(), unguarded(SHORT));
+    for _ in 0..3 {
+        assert_eq!(client.get(&key("a")).await.result, Err(Failure::Error(ErrorClass::Refused)));
+    }
+    let connections = client.snapshot().remove(0).connections;
+    assert_eq!((connections.dialled, connections.opened), (3, 0));
+}
+
 /// Catches a refused connection that counts as sent, and a write to nobody that is in doubt.
 #[tokio::test]
 async fn nothing_is_in_doubt_when_nobody_listens() {

@@ -243,6 +243,13 @@ impl ViolationKind {
 pub enum EventKind {
     /// A phase began; its name is the event's phase.
     PhaseStarted,
+    /// Every key was stored once, or as many as could be.
+    Preloaded {
+        /// Keys that are stored.
+        stored: u64,
+        /// Keys that could not be stored.
+        failed: u64,
+    },
     /// A fault was acknowledged by everything that it targets.
     FaultApplied {
         /// The fault's name in the plan.

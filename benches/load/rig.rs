@@ -178,6 +178,7 @@ impl Rig {
             rate,
             seed: Seed::new(2),
             clock,
+            run: 1,
             nodes: self.nodes,
             deadline,
             checks: self.oracle,

@@ -18,7 +18,7 @@ const TIME_MIN: Duration = Duration::from_millis(1);
 const TIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The longest key prefix: a key needs room beside it.
-const KEY_PREFIX_BYTES_MAX: usize = 128;
+const KEY_PREFIX_BYTES_MAX: usize = 140;
 
 /// The settings of a client. [`ClientConfig::default`] is the profile `default`.
 #[derive(Clone, Debug, PartialEq)]

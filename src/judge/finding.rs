@@ -9,7 +9,9 @@ use super::window::after_fault;
 use super::{Analysis, Reading};
 use crate::base::time::Offset;
 use crate::event::{Outcome, Phase};
-use crate::record::{Counts, DelayUs, FaultInput, NodeGroup, Partial, Summary, TaskEnd};
+use crate::record::{
+    Counts, DelayUs, FaultInput, LoadTotals, NodeGroup, Partial, Summary, TaskEnd,
+};
 
 /// Faults that touched fewer operations together prove nothing.
 const TOUCHED_MIN: u64 = 30;
@@ -141,6 +143,13 @@ pub(super) fn doubts(summary: &Summary, analysis: &Analysis) -> Vec<String> {
         if fault.applied.is_some() && fault.healed.is_none() {
             reasons.push(format!("the fault `{}` was never healed", fault.name));
         }
+    }
+    if let load @ LoadTotals { not_preloaded: 1.., .. } = &summary.inputs.load {
+        reasons.push(format!(
+            "{} of {} keys could not be stored before the run, so nothing was measured",
+            load.not_preloaded,
+            load.preloaded + load.not_preloaded
+        ));
     }
     if summary.inputs.partial == Some(Partial::Error) {
         reasons.push("the run ended early because the harness failed".to_owned());

@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn each_rule_decides() {
         type Edit = fn(&mut Summary);
-        let rules: [(Edit, Verdict, &str); 15] = [
+        let rules: [(Edit, Verdict, &str); 16] = [
             (|s| s.inputs.data.wrong = 1, Verdict::Fail, "never written: 1"),
             (|s| s.inputs.data.corrupt = 2, Verdict::Fail, "not their own: 2"),
             (|s| s.inputs.load.tickets_issued += 1, Verdict::Fail, "not accounted for"),
@@ -267,6 +267,11 @@ mod tests {
                 |s| s.inputs.data.contradictions = Some(1),
                 Verdict::Fail,
                 "contradict earlier ones: 1",
+            ),
+            (
+                |s| (s.inputs.load.preloaded, s.inputs.load.not_preloaded) = (90, 10),
+                Verdict::Invalid,
+                "10 of 100 keys could not be stored before the run",
             ),
             (|s| s.inputs.data.foreign = Some(7), Verdict::Degraded, "another run left behind: 7"),
         ];

@@ -21,6 +21,16 @@ pub enum LabError {
         /// What it did instead, and after how long.
         what: String,
     },
+    /// A node that answered when the lab came up, and then took none of the keys that it was to hold.
+    #[error("{node} stored none of its {keys} keys although it answered before: {address}")]
+    Silent {
+        /// The node.
+        node: NodeIndex,
+        /// How many keys it was to hold.
+        keys: u64,
+        /// Where it listens.
+        address: String,
+    },
     /// An address that was asked for is taken or cannot be bound.
     #[error("cannot listen on {address}: {what}; choose another with {flag}")]
     Listen {

@@ -60,6 +60,8 @@ pub struct LoadConfig {
     pub seed: Seed,
     /// The clock of the run.
     pub clock: RunClock,
+    /// What values carry, as [`run_number`] finds it.
+    pub run: u32,
     /// How many nodes there are.
     pub nodes: usize,
     /// The longest that one call of the client may take by its own settings, as
@@ -70,6 +72,16 @@ pub struct LoadConfig {
     /// Whether nodes may evict, or others may write to them: a miss then proves nothing, so that
     /// no false miss and no lost write is reported.
     pub evictions: bool,
+}
+
+/// A number that tells this run from every other, those that repeat its seed included: what another
+/// run left on a server, or writes late, must not be taken for this one's.
+#[must_use]
+pub fn run_number(seed: Seed, clock: &RunClock) -> u32 {
+    let started = clock.started_at().unix_seconds();
+    #[expect(clippy::cast_possible_truncation, reason = "any 32 bits tell runs apart")]
+    let run = seed.fork("run").index(started).value() as u32;
+    run
 }
 
 /// The longest that one call may take by the settings of its client: a connection, the exchange,
@@ -108,7 +120,7 @@ pub(super) struct Shared {
     pub(super) halt: Halt,
     pub(super) fills: AtomicU64,
     pub(super) fills_failed: AtomicU64,
-    pub(super) preloaded: AtomicU64,
+    pub(super) preloaded: Arc<AtomicU64>,
 }
 
 /// A load, started. It issues nothing before [`Load::begin`].
@@ -201,11 +213,7 @@ impl Load {
             .map_err(|source| LoadError::Workload { name: config.workload.name.clone(), source })?;
         let parts = Arc::new(parts);
         let keyspace = Keyspace::new(parts.counts(workers), |key| client.home(key));
-        // The time tells runs apart that repeat a seed: a late write of the one before is foreign.
-        let started = config.clock.started_at().unix_seconds();
-        #[expect(clippy::cast_possible_truncation, reason = "any 32 bits tell runs apart")]
-        let run = config.seed.fork("run").index(started).value() as u32;
-        let LoadConfig { checks, nodes, evictions, .. } = config;
+        let LoadConfig { run, checks, nodes, evictions, .. } = config;
         let settings = OracleConfig { run, checks, nodes, evictions };
         let oracle = Arc::new(Oracle::new(keyspace, settings, events));
         let spare = drafter(&parts, &oracle, workers, 0, config.seed.fork("lost"));
@@ -224,7 +232,7 @@ impl Load {
             halt: Halt::default(),
             fills: AtomicU64::new(0),
             fills_failed: AtomicU64::new(0),
-            preloaded: AtomicU64::new(0),
+            preloaded: Arc::default(),
         });
         let (alive, workers_ended) = mpsc::channel(1);
         let load = Self {
@@ -281,7 +289,8 @@ impl Load {
         }
     }
 
-    /// Stores every key once, before anything is measured. [`Load::progress`] shows how far it is.
+    /// Stores every key once, before anything is measured, and tries again what a node did not take, as
+    /// long as any key is stored at all. [`Load::progress`] shows how far it is.
     pub async fn preload(&self) -> Preloaded {
         preload::run(self, &self.shared, &self.scope, self.config.concurrency).await
     }

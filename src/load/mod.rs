@@ -27,7 +27,7 @@ mod work;
 mod workload;
 
 pub use audit::Audit;
-pub use generator::{Load, LoadConfig, LoadError, LoadTotals, Progress, longest_call};
+pub use generator::{Load, LoadConfig, LoadError, LoadTotals, Progress, longest_call, run_number};
 pub use keyspace::{AUDITED_KEYS_MAX, Keyspace, Slot, Space};
 pub use mix::{Mix, MixError, WEIGHT_MAX};
 pub use oracle::{

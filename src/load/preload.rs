@@ -1,23 +1,32 @@
 //! Stores every key once before anything is measured, so that a miss later means something.
 //!
-//! It runs before the workers do, so it can write their keys for them; each under a lease.
+//! It runs before the workers do, so it can write their keys for them; each under a lease. It is
+//! patient: what a node did not take is tried again, round after round, as long as anything is stored
+//! at all. What is not there in the end is said: nothing may be measured then.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::generator::{Load, Shared};
-use super::keyspace::Space;
+use super::keyspace::{Keyspace, Space};
 use super::work::{Fill, Filled, Hands};
+use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 
 /// How many keys are stored at a time, so that preloading is no load test of its own.
 const CONCURRENCY_MAX: u32 = 32;
 
-/// How often a key is tried before it is given up.
-const ATTEMPTS_MAX: u32 = 3;
+/// The pause before what was not stored is tried again.
+const ROUND_PAUSE: Duration = Duration::from_millis(200);
+
+/// How long no key at all may be stored before the rest is given up: far longer than a client needs
+/// to come back to a node that stood still.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long an attempt that got no reply may still be on its way. A busy machine makes the first
 /// writes late, when all connections are made at once; one that is executed behind its repetition
@@ -25,12 +34,14 @@ const ATTEMPTS_MAX: u32 = 3;
 const DOUBT_SETTLES: Duration = Duration::from_secs(1);
 
 /// What preloading came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Preloaded {
     /// Keys that are stored.
     pub stored: u64,
-    /// Keys that could not be stored: reads of them will miss until they are written.
+    /// Keys that could not be stored.
     pub failed: u64,
+    /// The nodes that stored none of their keys, with how many those are.
+    pub silent: Vec<(NodeIndex, u64)>,
 }
 
 pub(super) async fn run(
@@ -39,71 +50,115 @@ pub(super) async fn run(
     scope: &Scope,
     workers: u32,
 ) -> Preloaded {
-    let fills: Arc<Vec<Fill>> = Arc::new(
-        Space::ALL
-            .into_iter()
-            .flat_map(|space| {
-                let slots = shared.oracle.keyspace().slots(space);
-                slots.filter_map(move |slot| Fill::of(space, slot))
-            })
-            .collect(),
-    );
+    let keyspace = shared.oracle.keyspace();
+    let all: Vec<Fill> = Space::ALL
+        .into_iter()
+        .flat_map(|space| keyspace.slots(space).filter_map(move |slot| Fill::of(space, slot)))
+        .collect();
+    let mut hands: Vec<Hands> =
+        (0..CONCURRENCY_MAX.min(workers)).map(|task| load.hands(task, "preload")).collect();
+    let (mut pending, mut repeated) = (all.clone(), Vec::new());
+    let mut last_stored = Instant::now();
+    loop {
+        let stored = round(&mut hands, &pending, &shared.preloaded, shared.hung_after, scope).await;
+        if !stored.is_empty() {
+            last_stored = Instant::now();
+        }
+        if pending.len() < all.len() {
+            repeated.extend(stored.iter().copied());
+        }
+        pending.retain(|fill| stored.binary_search(fill).is_err());
+        if pending.is_empty() || scope.is_cancelled() || last_stored.elapsed() >= PATIENCE {
+            break;
+        }
+        sleep(ROUND_PAUSE).await;
+    }
+    settle(&mut hands, &repeated, shared, scope).await;
+    outcome(keyspace, &all, &pending)
+}
+
+/// Stores once more what needed several attempts, when the lost ones can no longer come. It is there
+/// already, whatever becomes of this one.
+async fn settle(hands: &mut Vec<Hands>, repeated: &[Fill], shared: &Arc<Shared>, scope: &Scope) {
+    if !repeated.is_empty() && !scope.is_cancelled() {
+        sleep(DOUBT_SETTLES).await;
+        let shown_already = Arc::default();
+        round(hands, repeated, &shown_already, shared.hung_after, scope).await;
+    }
+}
+
+/// Tries to store each of `fills` once, several at a time; returns in their order those that are
+/// stored now.
+async fn round(
+    hands: &mut Vec<Hands>,
+    fills: &[Fill],
+    count: &Arc<AtomicU64>,
+    hung_after: Duration,
+    scope: &Scope,
+) -> Vec<Fill> {
+    let fills: Arc<[Fill]> = fills.into();
     let next = Arc::new(AtomicUsize::new(0));
     let (report, mut reports) = mpsc::unbounded_channel();
-    for task in 0..CONCURRENCY_MAX.min(workers) {
-        let mut hands = load.hands(task, "preload");
-        let (fills, next) = (Arc::clone(&fills), Arc::clone(&next));
-        let (shared, report, over) = (Arc::clone(shared), report.clone(), scope.clone());
+    for (task, mut own) in hands.drain(..).enumerate() {
+        let (fills, next, report) = (Arc::clone(&fills), Arc::clone(&next), report.clone());
+        let (over, counter) = (scope.clone(), Arc::clone(count));
         scope.spawn(format!("preload[{task}]"), async move {
-            let mut failed = 0_u64;
-            let mut doubtful = Vec::new();
-            while let Some(fill) = fills.get(next.fetch_add(1, Ordering::Relaxed)) {
-                match store(&mut hands, *fill, &over).await {
-                    Stored::At(attempt) => {
-                        shared.preloaded.fetch_add(1, Ordering::Relaxed);
-                        if attempt > 1 {
-                            doubtful.push(*fill);
-                        }
-                    }
-                    Stored::Never => failed += 1,
+            let mut stored = Vec::new();
+            while let Some(fill) = fills.get(next.fetch_add(1, Ordering::Relaxed))
+                && !over.is_cancelled()
+            {
+                let filled = timeout(hung_after, own.fill(*fill, true)).await;
+                if filled.is_ok_and(|filled| filled != Filled::No) {
+                    counter.fetch_add(1, Ordering::Relaxed);
+                    stored.push(*fill);
                 }
             }
-            if !doubtful.is_empty() && !over.is_cancelled() {
-                tokio::time::sleep(DOUBT_SETTLES).await;
-            }
-            for fill in doubtful {
-                // It is there already, whatever becomes of this one.
-                store(&mut hands, fill, &over).await;
-            }
             // Nobody listens any more when the run was given up.
-            let _ = report.send(failed);
+            let _ = report.send((own, stored));
         });
     }
     drop(report);
-    let mut failed = 0;
-    while let Some(more) = reports.recv().await {
-        failed += more;
+    let mut all = Vec::new();
+    while let Some((own, stored)) = reports.recv().await {
+        hands.push(own);
+        all.extend(stored);
     }
-    Preloaded { stored: fills.len() as u64 - failed, failed }
+    all.sort_unstable();
+    all
 }
 
-/// What storing one key came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stored {
-    /// This attempt did it; those before it may still be executed.
-    At(u32),
-    /// None did.
-    Never,
+/// `missing` of `all` could not be stored.
+fn outcome(keyspace: &Keyspace, all: &[Fill], missing: &[Fill]) -> Preloaded {
+    let by_node = |fills: &[Fill]| {
+        let mut count = BTreeMap::<NodeIndex, u64>::new();
+        for fill in fills {
+            *count.entry(keyspace.home(fill.slot())).or_default() += 1;
+        }
+        count
+    };
+    let held = by_node(all);
+    let silent = by_node(missing).into_iter().filter(|(node, count)| held.get(node) == Some(count));
+    Preloaded {
+        stored: (all.len() - missing.len()) as u64,
+        failed: missing.len() as u64,
+        silent: silent.collect(),
+    }
 }
 
-async fn store(hands: &mut Hands, fill: Fill, over: &Scope) -> Stored {
-    for attempt in 1..=ATTEMPTS_MAX {
-        if over.is_cancelled() {
-            break;
-        }
-        if hands.fill(fill, true).await != Filled::No {
-            return Stored::At(attempt);
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Catches a node that took nothing and is not named, and one that is although it took some.
+    #[test]
+    fn a_node_that_took_nothing_is_named() {
+        let keyspace =
+            Keyspace::new([6, 0, 0, 0], |key| NodeIndex(u16::from(key.as_bytes().ends_with(b"5"))));
+        let fills: Vec<Fill> = keyspace.slots(Space::Values).map(Fill::Value).collect();
+        let of = |missing: &[Fill]| outcome(&keyspace, &fills, missing);
+        assert_eq!(of(&[]), Preloaded { stored: 6, failed: 0, silent: Vec::new() });
+        assert_eq!(of(&fills[..2]), Preloaded { stored: 4, failed: 2, silent: Vec::new() });
+        let silent = vec![(NodeIndex(1), 1)];
+        assert_eq!(of(&fills[4..]), Preloaded { stored: 4, failed: 2, silent });
     }
-    Stored::Never
 }

@@ -68,6 +68,8 @@ pub enum Partial {
     Interrupted,
     /// Something in the harness broke.
     Error,
+    /// Not every key could be stored beforehand, so that nothing was measured.
+    NotPreloaded,
 }
 
 /// What became of the tasks of the run.
@@ -98,6 +100,10 @@ pub struct DelayUs {
 /// What the load generator counted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LoadTotals {
+    /// Keys stored before anything was measured.
+    pub preloaded: u64,
+    /// Keys that could not be stored then.
+    pub not_preloaded: u64,
     /// Tickets issued: every intended operation.
     pub tickets_issued: u64,
     /// Tickets closed.

@@ -44,6 +44,10 @@ fn nodes(start: &Start) -> String {
 /// `  12.0s fault      n1: breaker closed -> open (5 of 5 failed within 1s)`
 fn event(event: &Event) -> Option<String> {
     let text = match &event.kind {
+        EventKind::Preloaded { stored, failed: 0 } => format!("{stored} keys stored"),
+        EventKind::Preloaded { stored, failed } => {
+            format!("{stored} keys stored, {failed} could not be")
+        }
         EventKind::FaultApplied { fault, nodes, .. } => {
             format!("{fault} applied to {}", names(nodes))
         }

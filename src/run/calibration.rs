@@ -25,7 +25,7 @@ use crate::event::{Events, Operation, Outcome, Sample};
 use crate::lab::nemesis::Nemesis;
 use crate::lab::timeline::{Direction, FaultSpec};
 use crate::lab::{Lab, LabConfig, Listen, Nodes};
-use crate::load::{Load, LoadConfig, LoadTotals, RateWish, Sampler, Workload, longest_call};
+use crate::load::{self, Load, LoadConfig, LoadTotals, RateWish, Sampler, Workload, longest_call};
 
 /// How long tasks may take to end, and operations to finish.
 const GRACE: Duration = Duration::from_secs(5);
@@ -277,6 +277,7 @@ async fn measure(
         rate: Rate::per_second(per_second).map(RateWish::PerSecond),
         seed: Seed::new(1),
         clock,
+        run: load::run_number(Seed::new(1), &clock),
         nodes: 1,
         deadline,
         checks: true,

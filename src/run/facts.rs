@@ -68,9 +68,11 @@ fn closed(counts: &ConnectionCounts) -> BTreeMap<String, u64> {
 }
 
 /// What the load generator counted.
-pub(super) fn load(totals: &load::LoadTotals) -> LoadTotals {
+pub(super) fn load(totals: &load::LoadTotals, preloaded: &load::Preloaded) -> LoadTotals {
     let delay = totals.issue_delay;
     LoadTotals {
+        preloaded: preloaded.stored,
+        not_preloaded: preloaded.failed,
         tickets_issued: totals.issued,
         tickets_closed: totals.closed(),
         shed_tickets: totals.lost_slots(),

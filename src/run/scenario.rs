@@ -19,6 +19,7 @@ use crate::client::Client;
 use crate::event::{Event, EventKind, Events, Phase, ProcessChange};
 use crate::judge::judge;
 use crate::lab::Lab;
+use crate::lab::error::LabError;
 use crate::lab::nemesis::{FaultRecord, Nemesis};
 use crate::load::{self, Load, LoadConfig};
 use crate::plan::Plan;
@@ -99,7 +100,21 @@ async fn in_scope(
 enum End {
     Complete,
     Interrupted,
+    /// Not every key could be stored.
+    Short,
     Broken(String),
+}
+
+/// Why the phases stopped before their end.
+enum Stopped {
+    Short,
+    Broken(RunError),
+}
+
+impl<E: Into<RunError>> From<E> for Stopped {
+    fn from(error: E) -> Self {
+        Self::Broken(error.into())
+    }
 }
 
 /// Everything that runs, put together.
@@ -117,6 +132,7 @@ struct Stage {
     wire: Mutex<WireWatch>,
     dials: Mutex<DialWatch>,
     calibration: Mutex<Vec<CalibrationCheck>>,
+    preloaded: Mutex<load::Preloaded>,
     scope: Scope,
 }
 
@@ -154,7 +170,8 @@ impl Stage {
             scope,
         )
         .await?;
-        sink.watch(lab.proxies(), clock, &plan.client.key_prefix);
+        let (run, client_config) = setup::of_this_run(plan, &clock);
+        sink.watch(lab.proxies(), clock, &client_config.key_prefix);
         // Before anything is begun or written: what cannot be broken is refused here.
         for fault in setup::faults(plan) {
             lab.can(&fault)?;
@@ -166,13 +183,8 @@ impl Stage {
         };
         let servers = setup::servers(lab.info());
         let seed = plan.seed.fork("client");
-        let client = Client::start(
-            &servers,
-            plan.client.clone(),
-            seed,
-            events.clone(),
-            &scope.child("client"),
-        )?;
+        let client =
+            Client::start(&servers, client_config, seed, events.clone(), &scope.child("client"))?;
         let deadline = load::longest_call(&plan.client);
         let config = LoadConfig {
             workload: plan.workload.clone(),
@@ -180,6 +192,7 @@ impl Stage {
             rate: plan.rate,
             seed: plan.seed.fork("load"),
             clock,
+            run,
             nodes: usize::from(plan.nodes.count),
             deadline,
             checks: true,
@@ -208,6 +221,7 @@ impl Stage {
             wire: Mutex::default(),
             dials: Mutex::default(),
             calibration: Mutex::default(),
+            preloaded: Mutex::default(),
             scope: scope.clone(),
         };
         Ok((stage, sink))
@@ -222,13 +236,13 @@ impl Stage {
     }
 
     /// Walks through the phases. Every wait in here may be cut short.
-    async fn phases(&self, plan: &Plan, nemesis: &mut Nemesis<'_>) -> Result<(), RunError> {
+    async fn phases(&self, plan: &Plan, nemesis: &mut Nemesis<'_>) -> Result<(), Stopped> {
         let phases = plan.phases;
         let settled = self.clock.started() + phases.warmup;
         self.begin(Phase::Warmup);
         // While the machine has nothing else to do.
         *self.calibration.lock() = facts::calibration(calibration::glance(&self.scope).await);
-        self.load.preload().await;
+        self.preload().await?;
         self.load.begin();
         tokio::join!(sleep_until(settled), sleep(SETTLE));
         self.noise.lock().restart();
@@ -246,6 +260,19 @@ impl Stage {
             sleep(phases.recovery).await;
         }
         Ok(())
+    }
+
+    /// Stores every key. What is measured later would mean nothing were one missing.
+    async fn preload(&self) -> Result<(), Stopped> {
+        let preloaded = self.load.preload().await;
+        let load::Preloaded { stored, failed, .. } = preloaded;
+        self.events.emit(EventKind::Preloaded { stored, failed });
+        if let Some((node, keys)) = preloaded.silent.first() {
+            let address = self.lab.info()[node.position()].address.to_string();
+            return Err(LabError::Silent { node: *node, keys: *keys, address }.into());
+        }
+        *self.preloaded.lock() = preloaded;
+        if failed > 0 { Err(Stopped::Short) } else { Ok(()) }
     }
 
     /// Takes everything down, upstream first, and gathers the facts. Fails, when what was said
@@ -284,6 +311,7 @@ impl Stage {
         let last = self.recorder.interval(self.clock.now(), &facts::live(&snapshots, &desk.sink));
         let told = told.and_then(|()| desk.add_interval(last));
         let wire = self.wire.into_inner().finish(&self.lab);
+        let preloaded = self.preloaded.into_inner();
         let dials = self.dials.into_inner().finish(&snapshots);
         let nodes = facts::nodes(self.lab.info(), &snapshots);
         self.client.close().await;
@@ -293,6 +321,7 @@ impl Stage {
         let partial = match &end {
             End::Complete => None,
             End::Interrupted => Some(Partial::Interrupted),
+            End::Short => Some(Partial::NotPreloaded),
             End::Broken(_) => Some(Partial::Error),
         };
         let mut limits = desk.limits();
@@ -304,7 +333,7 @@ impl Stage {
         let inputs = Inputs {
             ended,
             partial,
-            load: totals.as_ref().map(facts::load).unwrap_or_default(),
+            load: totals.as_ref().map(|totals| facts::load(totals, &preloaded)).unwrap_or_default(),
             data: totals.as_ref().map(facts::data).unwrap_or_default(),
             wire,
             dials,
@@ -331,7 +360,10 @@ async fn perform(
         () = stage.scope.cancelled() => End::Broken("a task of the harness panicked".into()),
         ended = stage.phases(plan, &mut nemesis) => match ended {
             Ok(()) => End::Complete,
-            Err(error) => End::Broken(error.to_string()),
+            Err(Stopped::Short) => End::Short,
+            // Nothing was begun yet: the lab is not what it was taken for.
+            Err(Stopped::Broken(error @ RunError::Lab(LabError::Silent { .. }))) => return Err(error),
+            Err(Stopped::Broken(error)) => End::Broken(error.to_string()),
         },
         broken = desk.follow(stage, plan.metrics_interval) => End::Broken(broken),
     };
@@ -341,7 +373,9 @@ async fn perform(
     }
     // Whatever ended the performance, no fault outlives it.
     let end = match (nemesis.heal_all().await, end) {
-        (Err(error), End::Complete | End::Interrupted) => End::Broken(error.to_string()),
+        (Err(error), End::Complete | End::Interrupted | End::Short) => {
+            End::Broken(error.to_string())
+        }
         (_, end) => end,
     };
     let steady = stage.recorder.phases().start_of(Phase::Steady);

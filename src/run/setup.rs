@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 
 use super::{Environment, RunError, facts};
-use crate::client::Server;
+use crate::base::time::RunClock;
+use crate::client::{ClientConfig, Server};
 use crate::lab::backend::NodeInfo;
 use crate::lab::backend::process::find_program;
 use crate::lab::error::LabError;
 use crate::lab::timeline::FaultSpec;
 use crate::lab::{LabConfig, Listen, Network, Nodes};
+use crate::load;
 use crate::plan::{Addresses, Backend, NetworkMode, Nodes as PlannedNodes, Plan};
 use crate::report::{Header, Start, StartNode};
 
@@ -116,6 +118,14 @@ pub(super) fn network(mode: NetworkMode, environment: &Environment) -> Result<Ne
 /// What the client is given: the proxies, as if they were the nodes.
 pub(super) fn servers(nodes: &[NodeInfo]) -> Vec<Server> {
     nodes.iter().map(|info| Server { address: info.proxy_address.to_string(), weight: 1 }).collect()
+}
+
+/// The number of this run, and the client with keys that carry it: what another run left on a server
+/// has other names. The prefix has no say in where a key lives.
+pub(super) fn of_this_run(plan: &Plan, clock: &RunClock) -> (u32, ClientConfig) {
+    let run = load::run_number(plan.seed.fork("load"), clock);
+    let key_prefix = format!("{}{run:08x}:", plan.client.key_prefix);
+    (run, ClientConfig { key_prefix, ..plan.client.clone() })
 }
 
 /// The timeline.

@@ -2,8 +2,10 @@
 //!
 //! | the read returned | and | it is |
 //! |---|---|---|
-//! | bytes that are no whole value of ours | | corrupt |
-//! | a value of another key or another run | | wrong |
+//! | a whole value of another run | | foreign |
+//! | bytes that are no whole value of ours | this run never wrote the key | foreign |
+//! | bytes that are no whole value of ours | otherwise | corrupt |
+//! | a value of another key | | wrong |
 //! | a sequence that was never handed out | | wrong |
 //! | a sequence before the last acknowledged write when the read began | that write was in doubt | stale by a late write |
 //! | a sequence before the last acknowledged write when the read began | otherwise | stale |
@@ -11,6 +13,9 @@
 //! | any other | | a hit |
 //! | nothing | the home surely held the key all the while | a false miss |
 //! | nothing | otherwise | a miss |
+//!
+//! Keys carry the run as well, so nothing foreign is met unless a node, or what lies before it, hands
+//! out a value of another key: but what it is of is known, and it is not called wrong.
 //!
 //! A write that failed or is in doubt makes no read wrong: its sequence was handed out. Deletes
 //! have sequences too, so a value that comes back after an acknowledged delete is stale.
@@ -52,6 +57,8 @@ pub enum Verdict {
     Stale,
     /// Damaged.
     Corrupt,
+    /// Of another run.
+    Foreign,
     /// Of another key, or never written.
     Wrong,
 }
@@ -61,11 +68,14 @@ pub enum Verdict {
 pub fn classify(reading: &Reading, before: &Record, after: &Record) -> Verdict {
     let stamp = match reading.value {
         None => return absent(reading, before, after),
+        Some(Err(_)) if after.attempted() == 0 => return Verdict::Foreign,
         Some(Err(_)) => return Verdict::Corrupt,
         Some(Ok(stamp)) => stamp,
     };
-    let ours = stamp.run == reading.run && stamp.key == reading.key;
-    if !ours || stamp.sequence == 0 || stamp.sequence > after.attempted() {
+    if stamp.run != reading.run {
+        Verdict::Foreign
+    } else if stamp.key != reading.key || stamp.sequence == 0 || stamp.sequence > after.attempted()
+    {
         Verdict::Wrong
     } else if stamp.sequence < before.acknowledged() {
         let late = after.in_doubt_since(stamp.sequence).is_some();
@@ -94,6 +104,7 @@ impl Verdict {
             Self::Wrong => {
                 Some((ViolationKind::Wrong, "a value of another key, or one never written"))
             }
+            Self::Foreign => Some((ViolationKind::Foreign, "a value that another run left behind")),
             Self::Corrupt => {
                 Some((ViolationKind::Corrupt, "a value that is damaged, cut short or not ours"))
             }
@@ -144,7 +155,7 @@ mod tests {
     #[test]
     fn each_reading_has_its_class() {
         let record = record(&[ACKNOWLEDGED; 3]);
-        let foreign = Stamp { run: 1, key: KEY + 1, writer: 0, sequence: 3 };
+        let other_key = Stamp { run: 1, key: KEY + 1, writer: 0, sequence: 3 };
         let other_run = Stamp { run: 2, key: KEY, writer: 0, sequence: 3 };
         let table = [
             (value(3), Verdict::Hit),
@@ -152,8 +163,8 @@ mod tests {
             (value(1), Verdict::Stale),
             (value(0), Verdict::Wrong),
             (value(4), Verdict::Wrong),
-            (Some(Ok(foreign)), Verdict::Wrong),
-            (Some(Ok(other_run)), Verdict::Wrong),
+            (Some(Ok(other_key)), Verdict::Wrong),
+            (Some(Ok(other_run)), Verdict::Foreign),
             (Some(Err(Damage::Short)), Verdict::Corrupt),
             (Some(Err(Damage::Checksum)), Verdict::Corrupt),
             (Some(Err(Damage::Length { stated: 50 })), Verdict::Corrupt),
@@ -162,6 +173,17 @@ mod tests {
         for (value, verdict) in table {
             assert_eq!(classify(&reading(value), &record, &record), verdict, "{value:?}");
         }
+    }
+
+    /// Catches a judgement on a key that this run never stored: whatever lies there is another run's.
+    #[test]
+    fn what_was_never_stored_is_not_judged() {
+        let never = record(&[]);
+        let left_behind = Stamp { run: 2, key: KEY, writer: 0, sequence: 900 };
+        for value in [Some(Ok(left_behind)), Some(Err(Damage::Foreign)), Some(Err(Damage::Short))] {
+            assert_eq!(classify(&reading(value), &never, &never), Verdict::Foreign, "{value:?}");
+        }
+        assert_eq!(classify(&reading(None), &never, &never), Verdict::Miss);
     }
 
     /// Catches a write that was not acknowledged and yet makes a read stale or wrong.

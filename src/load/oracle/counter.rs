@@ -16,8 +16,19 @@
 use super::{Oracle, Source, finding};
 use crate::base::time::Offset;
 use crate::event::ViolationKind;
-use crate::load::keyspace::{Slot, Space};
+use crate::load::keyspace::{AUDITED_KEYS_MAX, Slot, Space};
 use crate::load::violation::Finding;
+use crate::load::workload::WORKERS_MAX;
+
+/// The bits of a counter's value: a one, the run, the counter's place, and what is counted.
+const COUNT_BITS: u32 = 32;
+const PLACE_BITS: u32 = 14;
+const TOP_BIT: u32 = 30;
+const PLACE_MASK: u64 = (1 << PLACE_BITS) - 1;
+const RUN_MASK: u64 = (1 << (TOP_BIT - PLACE_BITS)) - 1;
+
+/// There are never more counters than this.
+const _: () = assert!(AUDITED_KEYS_MAX <= PLACE_MASK && (WORKERS_MAX as u64) <= PLACE_MASK);
 
 /// What was done to one counter since it was stored at its start.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,10 +55,20 @@ impl Tally {
 }
 
 impl Oracle {
-    /// Where a counter starts: far from zero, and far from every other counter.
+    /// Where a counter starts: far from zero, and far from every other counter of this run and of most
+    /// others. Its digits stay as many whatever is counted.
     #[must_use]
     pub fn counter_start(&self, slot: Slot) -> u64 {
-        ((self.within(Space::Counters, slot) as u64 + 1) << 32) + (1 << 31)
+        let place = self.within(Space::Counters, slot) as u64 & PLACE_MASK;
+        let run = u64::from(self.run) & RUN_MASK;
+        (((1 << TOP_BIT) | (run << PLACE_BITS) | place) << COUNT_BITS) + (1 << (COUNT_BITS - 1))
+    }
+
+    /// Whether a value is of the same counter in another run.
+    fn is_foreign(&self, slot: Slot, value: u64) -> bool {
+        let (start, seen) = (self.counter_start(slot) >> COUNT_BITS, value >> COUNT_BITS);
+        let same_but_for_the_run = (start ^ seen) & !(RUN_MASK << PLACE_BITS) == 0;
+        same_but_for_the_run && start != seen
     }
 
     /// The counter was stored at its start, by a write that began at `begun`.
@@ -138,7 +159,9 @@ impl Oracle {
         tally.since?;
         let least = start + i128::from(tally.sum - tally.removed_in_doubt);
         let most = start + i128::from(tally.sum + tally.added_in_doubt);
-        let (kind, expected, detail) = if (seen >> 32) != (start >> 32) {
+        let (kind, expected, detail) = if self.is_foreign(slot, value) {
+            (ViolationKind::Foreign, least, "a counter that another run left behind")
+        } else if (seen >> COUNT_BITS) != (start >> COUNT_BITS) {
             (ViolationKind::Wrong, least, "the value of another counter, or of no counter")
         } else if seen > most {
             let detail = "counted more than was acknowledged and in doubt together";

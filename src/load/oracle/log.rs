@@ -147,8 +147,11 @@ impl Oracle {
                 return;
             };
             rest = behind;
-            let ours = stamp.run == self.run && stamp.key == slot.number();
-            if !ours || !(1..=journal.attempted).contains(&stamp.sequence) {
+            if stamp.run != self.run {
+                report(ViolationKind::Foreign, None, "a record that another run left behind");
+            } else if stamp.key != slot.number()
+                || !(1..=journal.attempted).contains(&stamp.sequence)
+            {
                 report(ViolationKind::Wrong, Some(stamp.sequence), "a record of another log");
             } else if !seen.insert(stamp.sequence) {
                 let detail = "a record that was added twice";

@@ -36,6 +36,8 @@ pub enum Register {
     Stale,
     /// It is damaged.
     Corrupt,
+    /// Another run has left it behind.
+    Foreign,
     /// It is not this register, or has a sequence that was never written.
     Wrong,
 }
@@ -113,9 +115,10 @@ impl Oracle {
         let (register, seen) = match Stamp::read(value) {
             Err(_) => (Register::Corrupt, None),
             Ok(stamp) => {
-                let ours = stamp.run == self.run && stamp.key == slot.number();
+                let ours = stamp.key == slot.number();
                 let known = (1..=self.swaps(slot).attempted).contains(&stamp.sequence);
                 let register = match stamp.sequence {
+                    _ if stamp.run != self.run => Register::Foreign,
                     _ if !ours || !known => Register::Wrong,
                     sequence if sequence < floor => Register::Stale,
                     sequence => Register::At(sequence),
@@ -127,6 +130,9 @@ impl Oracle {
             Register::At(_) => return register,
             Register::Stale => (ViolationKind::Stale, "older than the last acknowledged swap"),
             Register::Corrupt => (ViolationKind::Corrupt, "a register that is damaged"),
+            Register::Foreign => {
+                (ViolationKind::Foreign, "a register that another run left behind")
+            }
             Register::Wrong => (ViolationKind::Wrong, "another register, or one never written"),
         };
         if self.checks {

@@ -9,8 +9,12 @@ const HOME: Source = Source { served_by: Some(NodeIndex(0)), connection: Some(9)
 const ELSEWHERE: Source = Source { served_by: Some(NodeIndex(1)), connection: Some(9) };
 
 fn oracle() -> Oracle {
+    oracle_of(3)
+}
+
+fn oracle_of(run: u32) -> Oracle {
     let keyspace = Keyspace::new([2, 2, 2, 2], |_| NodeIndex(0));
-    let config = OracleConfig { run: 3, checks: true, nodes: 2, evictions: false };
+    let config = OracleConfig { run, checks: true, nodes: 2, evictions: false };
     Oracle::new(keyspace, config, Events::ignore())
 }
 
@@ -53,7 +57,10 @@ fn a_counter_stays_within_its_doubts() {
     assert_eq!(count(1, start + 5), Some(ViolationKind::CounterAhead));
     assert_eq!(count(1, start + 6), None, "told once");
     assert_eq!(count(1, start + 2), Some(ViolationKind::CounterBehind));
-    let other = oracle.counter_start(oracle.keyspace().any(Space::Counters, 1));
+    let mut elsewhere = oracle_of(4);
+    assert_eq!(count(1, elsewhere.counter_start(counter)), Some(ViolationKind::Foreign));
+    elsewhere = oracle_of(3);
+    let other = elsewhere.counter_start(elsewhere.keyspace().any(Space::Counters, 1));
     assert_eq!(count(1, other), Some(ViolationKind::Wrong));
     assert_eq!((found(&oracle), counters(&oracle)), ([1, 0, 0, 0, 0], [1, 1]));
     assert_eq!(oracle.totals().examples[0].connection, Some(9));

@@ -33,6 +33,7 @@ impl Hands {
         let outcome = match call.result {
             Ok(Some(value)) => match self.oracle.counted(slot, change, value, from, now) {
                 Some(ViolationKind::Wrong) => Outcome::Wrong,
+                Some(ViolationKind::Foreign) => Outcome::Foreign,
                 _ => Outcome::Counted,
             },
             Ok(None) => {
@@ -76,6 +77,7 @@ impl Hands {
             Register::At(sequence) => sequence + 1,
             Register::Stale => return Step::End(Outcome::Stale),
             Register::Corrupt => return Step::End(Outcome::Corrupt),
+            Register::Foreign => return Step::End(Outcome::Foreign),
             Register::Wrong => return Step::End(Outcome::Wrong),
         };
         self.oracle.swap_attempted(slot, sequence);

@@ -10,7 +10,7 @@ use crate::load::keyspace::{Slot, Space};
 use crate::load::oracle::{Effect, Source};
 
 /// What is to be stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::load) enum Fill {
     /// A value that a read did not find.
     Value(Slot),
@@ -102,6 +102,13 @@ impl Hands {
 }
 
 impl Fill {
+    /// The key.
+    pub(in crate::load) const fn slot(self) -> Slot {
+        match self {
+            Self::Value(slot) | Self::Counter(slot) | Self::Register(slot) => slot,
+        }
+    }
+
     /// What stores a key before the run; a log is started by its first record.
     pub(in crate::load) const fn of(space: Space, slot: Slot) -> Option<Self> {
         match space {

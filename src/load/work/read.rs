@@ -67,17 +67,20 @@ impl Hands {
             Err(failure) => return read_failed(*failure),
             Ok(item) => item.as_ref(),
         };
-        if item.is_none() && self.fill_after_miss {
+        let value = item.map(|item| item.value.as_slice());
+        let verdict = self.oracle.judge(slot, before, value, from, now);
+        // What another run has left there is of no more use than nothing.
+        if (item.is_none() || verdict == Verdict::Foreign) && self.fill_after_miss {
             self.absent.push(Fill::Value(slot));
         }
-        let value = item.map(|item| item.value.as_slice());
-        match self.oracle.judge(slot, before, value, from, now) {
+        match verdict {
             // Counted by the oracle; the caller got a value that it may get.
             Verdict::Hit | Verdict::StaleUnacknowledged => Outcome::Hit,
             Verdict::Miss => Outcome::Miss,
             Verdict::FalseMiss => Outcome::FalseMiss,
             Verdict::Stale | Verdict::StaleByLateWrite => Outcome::Stale,
             Verdict::Corrupt => Outcome::Corrupt,
+            Verdict::Foreign => Outcome::Foreign,
             Verdict::Wrong => Outcome::Wrong,
         }
     }
@@ -86,9 +89,11 @@ impl Hands {
 /// How bad an outcome of one key is for a multi-get as a whole.
 const fn badness(outcome: Outcome) -> u8 {
     match outcome {
-        Outcome::Wrong => 7,
-        Outcome::Corrupt => 6,
-        Outcome::Stale => 5,
+        Outcome::Wrong => 9,
+        Outcome::Corrupt => 8,
+        Outcome::Contradiction => 7,
+        Outcome::Stale => 6,
+        Outcome::Foreign => 5,
         Outcome::Error(_) => 4,
         Outcome::Shed => 3,
         Outcome::FalseMiss => 2,

@@ -75,6 +75,7 @@ impl Page {
             let why = match partial {
                 crate::record::Partial::Interrupted => "it was interrupted",
                 crate::record::Partial::Error => "the harness failed",
+                crate::record::Partial::NotPreloaded => "not every key could be stored beforehand",
             };
             self.line(&format!("  cut short: {why}"));
         }

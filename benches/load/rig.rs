@@ -182,7 +182,6 @@ impl Rig {
             nodes: self.nodes,
             deadline,
             checks: self.oracle,
-            evictions: false,
         };
         let load = Load::start(config, client, sampler, Events::ignore(), &scope).expect("a load");
         load.preload().await;

@@ -15,6 +15,7 @@ pub mod nemesis;
 #[cfg(target_os = "linux")]
 pub mod network;
 pub mod probe;
+pub mod statistics;
 pub mod timeline;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -13,6 +13,9 @@ const ATTEMPT_PAUSE: Duration = Duration::from_millis(5);
 /// The longest answer to `version` that is read.
 const ANSWER_BYTES_MAX: usize = 256;
 
+/// The longest answer to `stats` that is read: ten times that of memcached 1.6.
+const STATISTICS_BYTES_MAX: usize = 32 << 10;
+
 /// Waits until the node at `address` answers `version`, as long as `alive` says that waiting makes
 /// sense, and at most `limit`. Returns the version text.
 ///
@@ -62,15 +65,33 @@ pub async fn flush_all(address: SocketAddr) -> Result<(), String> {
     }
 }
 
+/// Asks for the statistics, as the node writes them: lines of `STAT name value`.
+///
+/// # Errors
+/// A sentence that says what the node did instead.
+pub async fn statistics(address: SocketAddr) -> Result<String, String> {
+    exchange(address, b"stats\r\n", STATISTICS_BYTES_MAX, b"END\r\n").await
+}
+
 /// Sends one command and reads one line.
 async fn ask(address: SocketAddr, command: &[u8]) -> Result<String, String> {
+    exchange(address, command, ANSWER_BYTES_MAX, b"\n").await
+}
+
+/// Sends one command and reads until `end`, or until the answer is as long as any can be.
+async fn exchange(
+    address: SocketAddr,
+    command: &[u8],
+    bytes_max: usize,
+    end: &[u8],
+) -> Result<String, String> {
     let mut stream = TcpStream::connect(address)
         .await
         .map_err(|error| format!("cannot connect to {address}: {error}"))?;
     let broken = |error: std::io::Error| format!("{address} broke off: {error}");
     stream.write_all(command).await.map_err(broken)?;
     let mut answer = Vec::with_capacity(64);
-    while !answer.ends_with(b"\n") && answer.len() < ANSWER_BYTES_MAX {
+    while !answer.ends_with(end) && answer.len() < bytes_max {
         let read = stream.read_buf(&mut answer).await.map_err(broken)?;
         if read == 0 {
             return Err(format!("{address} closed the connection without an answer"));

@@ -17,6 +17,7 @@ use super::arrival::{Arrival, Pace};
 use super::audit::{self, Audit};
 use super::draft::Drafter;
 use super::halt::Halt;
+use super::keeping::Gone;
 use super::keys::Seat;
 use super::keyspace::Keyspace;
 use super::metronome;
@@ -69,9 +70,6 @@ pub struct LoadConfig {
     pub deadline: Duration,
     /// Whether values are checked. Without it wrong data is not seen.
     pub checks: bool,
-    /// Whether nodes may evict, or others may write to them: a miss then proves nothing, so that
-    /// no false miss and no lost write is reported.
-    pub evictions: bool,
 }
 
 /// A number that tells this run from every other, those that repeat its seed included: what another
@@ -167,8 +165,10 @@ pub struct LoadTotals {
     pub fills_failed: u64,
     /// What was asked of the modelled origin, when the workload has one.
     pub origin: Option<OriginTotals>,
-    /// What the data came to.
+    /// What the data came to, but for what the nodes did with it.
     pub data: DataTotals,
+    /// What was found gone on each node, to be settled with what the nodes did.
+    pub gone: Vec<Gone>,
     /// How much was checked at the end.
     pub audit: Audit,
 }
@@ -213,8 +213,8 @@ impl Load {
             .map_err(|source| LoadError::Workload { name: config.workload.name.clone(), source })?;
         let parts = Arc::new(parts);
         let keyspace = Keyspace::new(parts.counts(workers), |key| client.home(key));
-        let LoadConfig { run, checks, nodes, evictions, .. } = config;
-        let settings = OracleConfig { run, checks, nodes, evictions };
+        let LoadConfig { run, checks, nodes, .. } = config;
+        let settings = OracleConfig { run, checks, nodes };
         let oracle = Arc::new(Oracle::new(keyspace, settings, events));
         let spare = drafter(&parts, &oracle, workers, 0, config.seed.fork("lost"));
         let (schedule, closed_loop) =
@@ -333,6 +333,11 @@ impl Load {
         self.shared.oracle.forget(node, self.config.clock.now());
     }
 
+    /// A node drops items to make room: what is found gone there proves nothing by itself.
+    pub fn drops_items(&self, node: NodeIndex) {
+        self.shared.oracle.drops_items(node);
+    }
+
     /// What the load has come to so far.
     #[must_use]
     pub fn progress(&self) -> Progress {
@@ -386,6 +391,7 @@ impl Load {
             fills_failed: shared.fills_failed.load(Ordering::Relaxed),
             origin: shared.origin.as_ref().map(|origin| origin.lock().totals()),
             data: shared.oracle.totals(),
+            gone: shared.oracle.gone(),
             audit,
         }
     }

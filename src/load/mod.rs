@@ -9,6 +9,7 @@ mod audit;
 mod draft;
 mod generator;
 mod halt;
+mod keeping;
 pub mod keys;
 mod keyspace;
 mod metronome;
@@ -28,6 +29,7 @@ mod workload;
 
 pub use audit::Audit;
 pub use generator::{Load, LoadConfig, LoadError, LoadTotals, Progress, longest_call, run_number};
+pub use keeping::{Gone, Kept, Settled, settle};
 pub use keyspace::{AUDITED_KEYS_MAX, Keyspace, Slot, Space};
 pub use mix::{Mix, MixError, WEIGHT_MAX};
 pub use oracle::{

@@ -128,6 +128,8 @@ pub struct DataTotals {
     pub late_writes: Vec<LateWrite>,
     /// Reads older than the last attempted write, which was not acknowledged.
     pub stale_unacknowledged: Option<u64>,
+    /// Misses although the key's own node must have held the value.
+    pub false_misses: Option<u64>,
     /// Acknowledged writes whose effect is gone or was never there.
     pub acknowledged_but_lost: Option<u64>,
     /// Records that are there more often than they were asked for.
@@ -140,6 +142,17 @@ pub struct DataTotals {
     pub counter_behind: Option<u64>,
     /// Counters above it.
     pub counter_ahead: Option<u64>,
+    /// Why a figure above is `None`.
+    pub not_judged: Vec<NotJudged>,
+}
+
+/// Something that was not judged, which is not the same as none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct NotJudged {
+    /// The measure.
+    pub measure: String,
+    /// Why not.
+    pub reason: String,
 }
 
 /// A write whose reply was lost, that was executed after a later one, and whose value was read.

@@ -37,7 +37,7 @@ pub(crate) use counts::ratio;
 pub use histogram::{Latency, LatencyUs};
 pub use inputs::{
     CalibrationCheck, Config, Connections, DataTotals, DelayUs, Dials, FaultInput, HarnessTotals,
-    Inputs, LateWrite, LoadTotals, NodeInput, NodeLive, Partial, TaskEnd, WireCounts,
+    Inputs, LateWrite, LoadTotals, NodeInput, NodeLive, NotJudged, Partial, TaskEnd, WireCounts,
 };
 pub use interval::{Interval, IntervalNode};
 pub use phase::{PhaseClock, Span};

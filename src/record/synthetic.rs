@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    Config, Dials, FaultInput, Inputs, LoadTotals, NodeInput, PhaseClock, Recorder, Summary,
+    Config, DataTotals, Dials, FaultInput, Inputs, LoadTotals, NodeInput, PhaseClock, Recorder, Summary,
     WireCounts,
 };
 use crate::base::name::NodeIndex;
@@ -140,6 +140,7 @@ impl Story {
             wire: (0..3).map(wire).collect(),
             dials: (0..3).map(dials).collect(),
             nodes: vec![node; 3],
+            data: DataTotals { false_misses: Some(0), ..DataTotals::default() },
             faults: if self.faulty { vec![fault] } else { Vec::new() },
             ..Inputs::default()
         }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::name::NodeIndex;
 use crate::event::{BreakerState, Phase, ViolationKind, WireTrace};
 use crate::judge::{Grade, Verdict};
-use crate::record::{CalibrationCheck, LatencyUs, Partial};
+use crate::record::{CalibrationCheck, LatencyUs, NotJudged, Partial};
 
 /// The version of the output contract.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -284,8 +284,8 @@ pub struct DataReport {
     pub stale_by_late_write: Option<u64>,
     /// Reads older than the last attempted write, which was not acknowledged.
     pub stale_unacknowledged: Option<u64>,
-    /// Misses although the key's own node holds the value.
-    pub false_misses: u64,
+    /// Misses although the key's own node must have held the value; `null`: not judged.
+    pub false_misses: Option<u64>,
     /// Acknowledged writes whose effect is gone or was never there.
     pub acknowledged_but_lost: Option<u64>,
     /// Records that are there more often than they were asked for.
@@ -304,6 +304,9 @@ pub struct DataReport {
     pub foreign: Option<u64>,
     /// Requests on a connection that still owed an earlier reply.
     pub dirty_reuse: Option<u64>,
+    /// Why a figure above is `null`.
+    #[serde(default)]
+    pub not_judged: Vec<NotJudged>,
     /// The first violations.
     pub examples: Vec<Example>,
 }

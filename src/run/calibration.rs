@@ -281,7 +281,6 @@ async fn measure(
         nodes: 1,
         deadline,
         checks: true,
-        evictions: false,
     };
     let sampler = || {
         let responses = Arc::clone(&responses);

@@ -7,13 +7,13 @@ use super::sink::Sink;
 use super::{Check, RunError};
 use crate::base::scope::Closed;
 use crate::client::{ConnectionCounts, NodeSnapshot};
-use crate::event::CloseCause;
+use crate::event::{CloseCause, ViolationKind};
 use crate::lab::backend::NodeInfo;
 use crate::lab::nemesis::FaultRecord;
 use crate::load;
 use crate::record::{
     CalibrationCheck, Connections, DataTotals, DelayUs, FaultInput, HarnessTotals, LateWrite,
-    LoadTotals, NodeInput, NodeLive, TaskEnd,
+    LoadTotals, NodeInput, NodeLive, NotJudged, TaskEnd,
 };
 
 /// Every node as it is now.
@@ -84,21 +84,55 @@ pub(super) fn load(totals: &load::LoadTotals, preloaded: &load::Preloaded) -> Lo
     }
 }
 
-/// What the oracle counted.
-pub(super) fn data(totals: &load::LoadTotals) -> DataTotals {
+/// What the oracle counted, settled with what the nodes did with their data.
+pub(super) fn data(totals: &load::LoadTotals, settled: &load::Settled) -> DataTotals {
+    let gone = |count: fn(&load::Gone) -> u64| totals.gone.iter().map(count).sum::<u64>();
+    let certain = totals.data.acknowledged_but_lost - gone(|gone| gone.lost);
+    let contradictions = totals.data.contradictions - gone(|gone| gone.contradictions);
+    let not_judged = settled.not_judged.iter().map(|(kind, reason)| NotJudged {
+        measure: measure(*kind).to_owned(),
+        reason: reason.clone(),
+    });
     DataTotals {
         wrong: totals.data.wrong,
         corrupt: totals.data.corrupt,
         stale_by_late_write: Some(totals.data.stale_by_late_write),
         late_writes: totals.data.late_writes.iter().map(late_write).collect(),
         stale_unacknowledged: Some(totals.data.stale_unacknowledged),
-        acknowledged_but_lost: Some(totals.data.acknowledged_but_lost),
+        false_misses: settled.false_misses,
+        acknowledged_but_lost: beside(certain, settled.lost),
         double_applied: Some(totals.data.double_applied),
         foreign: Some(totals.data.foreign),
-        contradictions: Some(totals.data.contradictions),
+        contradictions: beside(contradictions, settled.contradictions),
         counter_behind: Some(totals.data.counter_behind),
         counter_ahead: Some(totals.data.counter_ahead),
+        not_judged: not_judged.collect(),
     }
+}
+
+/// What is certain beside what depends on the nodes: what is proven counts whatever is unknown.
+const fn beside(certain: u64, settled: Option<u64>) -> Option<u64> {
+    match settled {
+        Some(more) => Some(certain + more),
+        None if certain > 0 => Some(certain),
+        None => None,
+    }
+}
+
+/// The measure that counts violations of this kind, among those that depend on what nodes did.
+const fn measure(kind: ViolationKind) -> &'static str {
+    match kind {
+        ViolationKind::FalseMiss => "false_misses",
+        ViolationKind::Contradiction => "contradictions",
+        _ => "acknowledged_but_lost",
+    }
+}
+
+/// What was not judged because of what the nodes did with their data, one sentence each.
+pub(super) fn not_judged(settled: &load::Settled) -> Vec<String> {
+    let unknown = settled.not_judged.iter();
+    let unknown = unknown.map(|(kind, why)| format!("{} not judged: {why}", measure(*kind)));
+    settled.notes.iter().cloned().chain(unknown).collect()
 }
 
 const fn late_write(write: &load::LateWrite) -> LateWrite {

@@ -5,6 +5,7 @@ mod calibration;
 mod control;
 mod dials;
 mod facts;
+mod keeping;
 mod noise;
 mod scenario;
 mod setup;

@@ -9,6 +9,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
 
 use super::control::Control;
 use super::dials::DialWatch;
+use super::keeping::KeepingWatch;
 use super::noise::NoiseWatch;
 use super::sink::Sink;
 use super::wire::WireWatch;
@@ -128,6 +129,7 @@ struct Stage {
     client: Client,
     load: Arc<Load>,
     drain_grace: Duration,
+    keeping: KeepingWatch,
     noise: Mutex<NoiseWatch>,
     wire: Mutex<WireWatch>,
     dials: Mutex<DialWatch>,
@@ -196,7 +198,6 @@ impl Stage {
             nodes: usize::from(plan.nodes.count),
             deadline,
             checks: true,
-            evictions: setup::may_evict(plan),
         };
         let sampler = || {
             let shard = recorder.shard();
@@ -205,6 +206,7 @@ impl Stage {
         let load = Arc::new(Load::start(config, client.clone(), sampler, events.clone(), scope)?);
         // Set once, right here: the lab loses data only when the nemesis acts.
         let _ = loaded.set(Arc::downgrade(&load));
+        let keeping = KeepingWatch::start(&lab, &load, &scope.child("keeping")).await;
         let noise = NoiseWatch::start(clock, &events, scope).map_err(|error| {
             RunError::Internal(format!("no thread for the noise watch: {error}"))
         })?;
@@ -217,6 +219,7 @@ impl Stage {
             client,
             load,
             drain_grace: deadline * 3 + DRAIN_SLACK,
+            keeping,
             noise: Mutex::new(noise),
             wire: Mutex::default(),
             dials: Mutex::default(),
@@ -315,6 +318,9 @@ impl Stage {
         let dials = self.dials.into_inner().finish(&snapshots);
         let nodes = facts::nodes(self.lab.info(), &snapshots);
         self.client.close().await;
+        let kept = self.keeping.finish(records).await;
+        let settled = totals.as_ref().map(|totals| load::settle(&totals.gone, &kept));
+        let settled = settled.unwrap_or_default();
         let lab_closed = self.lab.close().await;
         let scope_closed = self.scope.close(CLOSE_GRACE).await;
         let closed = if lab_closed == Closed::Clean { scope_closed } else { lab_closed };
@@ -327,6 +333,7 @@ impl Stage {
         let mut limits = desk.limits();
         // First, because not every format shows all of them.
         limits.splice(0..0, control.as_ref().and_then(Control::meddling));
+        limits.splice(0..0, facts::not_judged(&settled));
         if let End::Broken(what) = end {
             limits.insert(0, what);
         }
@@ -334,7 +341,7 @@ impl Stage {
             ended,
             partial,
             load: totals.as_ref().map(|totals| facts::load(totals, &preloaded)).unwrap_or_default(),
-            data: totals.as_ref().map(facts::data).unwrap_or_default(),
+            data: totals.as_ref().map(|totals| facts::data(totals, &settled)).unwrap_or_default(),
             wire,
             dials,
             nodes,

@@ -132,9 +132,3 @@ pub(super) fn of_this_run(plan: &Plan, clock: &RunClock) -> (u32, ClientConfig) 
 pub(super) fn faults(plan: &Plan) -> Vec<FaultSpec> {
     plan.faults.iter().map(|fault| fault.spec.clone()).collect()
 }
-
-/// Whether a node may drop items by itself, so that a miss proves nothing: others may write to a
-/// server that already runs, and we do not know its memory.
-pub(super) const fn may_evict(plan: &Plan) -> bool {
-    matches!(plan.nodes.backend, Backend::Servers(_))
-}

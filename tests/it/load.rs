@@ -153,7 +153,6 @@ impl Story {
             nodes: nodes.len(),
             deadline,
             checks: true,
-            evictions: false,
         };
         let load = Load::start(config, client, sampler, Events::ignore(), &scope).unwrap();
         Self { nodes, load, scope, samples }

@@ -42,7 +42,11 @@ pub(super) const FALSE_MISSES: Measure = Measure {
     summary: "misses although the key's own node holds the value",
     unit: Unit::Count,
     counts_breaches: true,
-    read: |facts| seen(facts, Outcome::FalseMiss, 0),
+    read: |facts| match facts.summary.inputs.data.false_misses {
+        // What the nodes dropped explains nothing in a part of the run by itself.
+        Some(1..) if !is_whole(facts) => seen(facts, Outcome::FalseMiss, 0),
+        count => told(facts, "false_misses", count),
+    },
 };
 
 pub(super) const ACKNOWLEDGED_BUT_LOST: Measure = Measure {
@@ -50,7 +54,9 @@ pub(super) const ACKNOWLEDGED_BUT_LOST: Measure = Measure {
     summary: "acknowledged writes whose effect is gone or was never there",
     unit: Unit::Count,
     counts_breaches: true,
-    read: |facts| told(facts, facts.summary.inputs.data.acknowledged_but_lost),
+    read: |facts| {
+        told(facts, "acknowledged_but_lost", facts.summary.inputs.data.acknowledged_but_lost)
+    },
 };
 
 pub(super) const DOUBLE_APPLIED: Measure = Measure {
@@ -58,7 +64,7 @@ pub(super) const DOUBLE_APPLIED: Measure = Measure {
     summary: "records that are there more often than they were asked for",
     unit: Unit::Count,
     counts_breaches: true,
-    read: |facts| told(facts, facts.summary.inputs.data.double_applied),
+    read: |facts| told(facts, "double_applied", facts.summary.inputs.data.double_applied),
 };
 
 pub(super) const FOREIGN: Measure = Measure {
@@ -66,7 +72,7 @@ pub(super) const FOREIGN: Measure = Measure {
     summary: "values that another run left behind",
     unit: Unit::Count,
     counts_breaches: true,
-    read: |facts| told(facts, facts.summary.inputs.data.foreign),
+    read: |facts| told(facts, "foreign_data", facts.summary.inputs.data.foreign),
 };
 
 pub(super) const CONTRADICTIONS: Measure = Measure {
@@ -74,7 +80,7 @@ pub(super) const CONTRADICTIONS: Measure = Measure {
     summary: "answers that cannot be, by what the same node has answered before",
     unit: Unit::Count,
     counts_breaches: true,
-    read: |facts| told(facts, facts.summary.inputs.data.contradictions),
+    read: |facts| told(facts, "contradictions", facts.summary.inputs.data.contradictions),
 };
 
 pub(super) const COUNTER_BEHIND: Measure = Measure {
@@ -82,7 +88,7 @@ pub(super) const COUNTER_BEHIND: Measure = Measure {
     summary: "counters below what was acknowledged: an increment lost, or a decrement applied twice",
     unit: Unit::Count,
     counts_breaches: true,
-    read: |facts| told(facts, facts.summary.inputs.data.counter_behind),
+    read: |facts| told(facts, "counter_behind", facts.summary.inputs.data.counter_behind),
 };
 
 pub(super) const COUNTER_AHEAD: Measure = Measure {
@@ -90,7 +96,7 @@ pub(super) const COUNTER_AHEAD: Measure = Measure {
     summary: "counters above what was asked for: a decrement lost, or an increment applied twice",
     unit: Unit::Count,
     counts_breaches: true,
-    read: |facts| told(facts, facts.summary.inputs.data.counter_ahead),
+    read: |facts| told(facts, "counter_ahead", facts.summary.inputs.data.counter_ahead),
 };
 
 /// Operations that came to `outcome`; over the whole run at least what the oracle counted, which
@@ -107,9 +113,19 @@ fn is_whole(facts: &Facts<'_>) -> bool {
     facts.phase.is_none() && facts.nodes == NodeGroup::All
 }
 
-fn told(facts: &Facts<'_>, count: Option<u64>) -> Reading {
+fn told(facts: &Facts<'_>, measure: &str, count: Option<u64>) -> Reading {
+    let why_not = || {
+        let known = facts.summary.inputs.data.not_judged.iter();
+        let reasons: Vec<&str> =
+            known.filter(|not| not.measure == measure).map(|not| not.reason.as_str()).collect();
+        if reasons.is_empty() {
+            "the oracle did not look for it".into()
+        } else {
+            reasons.join("; ")
+        }
+    };
     count.map_or_else(
-        || Reading::Unknown("the oracle did not look for it".to_owned()),
+        || Reading::Unknown(why_not()),
         |count| Reading::count(count, facts.tally().counts.operations()),
     )
 }

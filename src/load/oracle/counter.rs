@@ -124,7 +124,7 @@ impl Oracle {
         let since = self.counters[self.within(Space::Counters, slot)].lock().since.take();
         if self.checks && since.is_some_and(|since| self.keeps(slot, since)) {
             let detail = "a counter that is gone";
-            self.report(now, finding(ViolationKind::AcknowledgedButLost, slot, source, detail));
+            self.found_gone(now, finding(ViolationKind::AcknowledgedButLost, slot, source, detail));
         }
     }
 

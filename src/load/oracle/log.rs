@@ -128,7 +128,7 @@ impl Oracle {
         };
         if self.checks && exact && since.is_some_and(|since| self.keeps(slot, since)) {
             let detail = "a log that is gone";
-            self.report(now, finding(ViolationKind::AcknowledgedButLost, slot, source, detail));
+            self.found_gone(now, finding(ViolationKind::AcknowledgedButLost, slot, source, detail));
         }
     }
 
@@ -158,8 +158,8 @@ impl Oracle {
                 report(ViolationKind::DoubleApplied, Some(stamp.sequence), detail);
             }
         }
-        let kept = journal.since.is_some_and(|since| self.keeps(slot, since));
-        if kept && journal.is_exact() {
+        // The log is there, so its node has not dropped it: what is missing in its midst was lost.
+        if journal.since.is_some() && journal.is_exact() {
             let lost = journal.acknowledged.iter().filter(|record| !seen.contains(record));
             for _ in lost {
                 let detail = "an acknowledged record that is missing";

@@ -12,7 +12,7 @@ mod log;
 mod record;
 mod register;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -24,6 +24,7 @@ pub use register::Register;
 use self::counter::Tally;
 use self::log::Journal;
 use self::register::Swaps;
+use super::keeping::Gone;
 use super::keyspace::{Keyspace, Slot, Space};
 use super::payload::{HEADER_BYTES, Stamp};
 use super::violation::{DataTotals, Finding, LateWrite, Violations};
@@ -48,6 +49,8 @@ pub struct Oracle {
     journals: Vec<Mutex<Journal>>,
     /// When each node last lost its data, as nanoseconds since the start plus one; 0: never.
     lost: Vec<AtomicU64>,
+    /// What was found gone, by home.
+    gone: Vec<NodeGone>,
     violations: Violations,
 }
 
@@ -60,8 +63,6 @@ pub struct OracleConfig {
     pub checks: bool,
     /// How many nodes there are.
     pub nodes: usize,
-    /// Whether nodes may evict: a miss then proves nothing, and no false miss is reported.
-    pub evictions: bool,
 }
 
 /// Where a reading came from.
@@ -109,7 +110,6 @@ impl Oracle {
     #[must_use]
     pub fn new(keyspace: Keyspace, config: OracleConfig, events: Events) -> Self {
         let count = |space| keyspace.slots(space).count();
-        let never_lost = u64::from(config.evictions) * u64::MAX;
         Self {
             run: config.run,
             checks: config.checks,
@@ -117,7 +117,8 @@ impl Oracle {
             counters: (0..count(Space::Counters)).map(|_| Mutex::default()).collect(),
             registers: (0..count(Space::Registers)).map(|_| Mutex::default()).collect(),
             journals: (0..count(Space::Logs)).map(|_| Mutex::default()).collect(),
-            lost: (0..config.nodes).map(|_| AtomicU64::new(never_lost)).collect(),
+            lost: (0..config.nodes).map(|_| AtomicU64::default()).collect(),
+            gone: (0..config.nodes).map(|_| NodeGone::default()).collect(),
             violations: Violations::new(events),
             keyspace,
         }
@@ -136,6 +137,50 @@ impl Oracle {
         if let Some(lost) = self.lost.get(node.position()) {
             lost.fetch_max(at.0.saturating_add(1), Ordering::Relaxed);
         }
+    }
+
+    /// A node drops items to make room: what is found gone there from now on proves nothing by itself.
+    pub fn drops_items(&self, node: NodeIndex) {
+        if let Some(gone) = self.gone.get(node.position()) {
+            gone.drops_items.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// What was found gone on each node.
+    #[must_use]
+    pub fn gone(&self) -> Vec<Gone> {
+        self.gone.iter().map(NodeGone::read).collect()
+    }
+
+    /// Something that the home was to hold is gone. Reported, unless the node is known to drop items:
+    /// then it is only counted.
+    fn found_gone(&self, now: Offset, finding: Finding) {
+        let gone = &self.gone[self.keyspace.home(finding.slot).position()];
+        if gone.drops_items.load(Ordering::Relaxed) {
+            gone.excused.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let count = match finding.kind {
+            ViolationKind::Contradiction => &gone.contradictions,
+            _ => &gone.lost,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        self.report(now, finding);
+    }
+
+    /// A read missed a value that the home was to hold; `false` when the node may have dropped it.
+    fn found_missing(&self, slot: Slot, before: &Record) -> bool {
+        let gone = &self.gone[self.keyspace.home(slot).position()];
+        let first = self.records[slot.position()].lock().missed(before);
+        let excused = gone.drops_items.load(Ordering::Relaxed);
+        if !excused {
+            gone.false_misses.fetch_add(1, Ordering::Relaxed);
+        }
+        if first {
+            let count = if excused { &gone.excused } else { &gone.values };
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        !excused
     }
 
     /// Whether the home of a key still has what was stored there by a write that began at `since`.
@@ -184,7 +229,10 @@ impl Oracle {
             kept: before.since().is_some_and(|since| self.keeps(slot, since)),
             now,
         };
-        let verdict = classify(&reading, before, &after);
+        let mut verdict = classify(&reading, before, &after);
+        if verdict == Verdict::FalseMiss && !self.found_missing(slot, before) {
+            verdict = Verdict::Miss;
+        }
         if let Some((kind, detail)) = verdict.violation() {
             let seen = reading.value.and_then(Result::ok).map(|stamp| stamp.sequence);
             let expected = Some(match verdict {
@@ -238,6 +286,30 @@ impl Oracle {
     #[must_use]
     pub fn totals(&self) -> DataTotals {
         self.violations.totals()
+    }
+}
+
+/// What was found gone on one node, counted while the load runs.
+#[derive(Debug, Default)]
+struct NodeGone {
+    drops_items: AtomicBool,
+    false_misses: AtomicU64,
+    values: AtomicU64,
+    lost: AtomicU64,
+    contradictions: AtomicU64,
+    excused: AtomicU64,
+}
+
+impl NodeGone {
+    fn read(&self) -> Gone {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Gone {
+            false_misses: read(&self.false_misses),
+            values: read(&self.values),
+            lost: read(&self.lost),
+            contradictions: read(&self.contradictions),
+            excused: read(&self.excused),
+        }
     }
 }
 

@@ -55,6 +55,8 @@ struct Held {
     since: Offset,
     /// From when on it may have expired.
     expires: Offset,
+    /// Whether a read has missed it.
+    missed: bool,
 }
 
 impl Record {
@@ -93,6 +95,16 @@ impl Record {
     #[must_use]
     pub fn may_have_expired(&self, now: Offset) -> bool {
         self.held.is_none_or(|held| now >= held.expires)
+    }
+
+    /// A read that began at `before` missed what the home holds; whether it is the first to miss it.
+    pub(super) fn missed(&mut self, before: &Self) -> bool {
+        match &mut self.held {
+            Some(held) if before.held.is_some_and(|known| known.since == held.since) => {
+                !std::mem::replace(&mut held.missed, true)
+            }
+            _ => false,
+        }
     }
 
     /// Begins the next write; `None` while one is under way.
@@ -138,7 +150,7 @@ impl Held {
     fn new(begun: Offset, ttl: Option<Duration>) -> Self {
         let lives = ttl.map(|ttl| ttl.saturating_sub(EXPIRY_SLACK));
         let expires = lives.map_or(Offset(u64::MAX), |lives| begun.plus(lives));
-        Self { since: begun, expires }
+        Self { since: begun, expires, missed: false }
     }
 }
 

@@ -99,7 +99,7 @@ impl Oracle {
         let since = self.swaps(slot).since.take();
         if self.checks && since.is_some_and(|since| self.keeps(slot, since)) {
             let detail = "a register that is gone";
-            self.report(now, finding(ViolationKind::AcknowledgedButLost, slot, source, detail));
+            self.found_gone(now, finding(ViolationKind::AcknowledgedButLost, slot, source, detail));
         }
     }
 

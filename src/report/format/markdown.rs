@@ -138,6 +138,9 @@ fn data(page: &mut String, report: &Report) {
         page,
         "\nData: {} wrong, {} corrupt, {} stale, {} false misses. Operations: {offered} offered, \
          {counted} outcomes.",
-        data.wrong, data.corrupt, data.stale, data.false_misses
+        data.wrong,
+        data.corrupt,
+        data.stale,
+        show::count(data.false_misses)
     );
 }

@@ -286,7 +286,7 @@ fn lesser(data: &DataReport) -> String {
         (Some(data.stale), "stale"),
         (data.stale_by_late_write.filter(|count| *count > 0), "of them by late writes"),
         (data.stale_unacknowledged, "stale after a lost write"),
-        (Some(data.false_misses), "false misses"),
+        (data.false_misses, "false misses"),
         (data.acknowledged_but_lost, "writes lost"),
         (data.double_applied, "applied twice"),
         (data.counter_behind.filter(|count| *count > 0), "counters behind"),
@@ -297,6 +297,7 @@ fn lesser(data: &DataReport) -> String {
     ]
     .into_iter()
     .filter_map(|(count, what)| Some(format!(", {} {what}", count?)))
+    .chain(data.not_judged.iter().map(|not| format!(", {} not judged", not.measure)))
     .collect()
 }
 

@@ -1,7 +1,11 @@
 //! Servers that already run: ours to ask, not ours to kill.
 
-use std::io::Write as _;
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+
+use harness::event::{EventKind, Phase};
+use harness::judge::{Grade, Verdict};
+use harness::report::Line;
 
 use super::{Place, assert_sound};
 use crate::memcached::Memcached;
@@ -57,10 +61,105 @@ fn a_node_that_stores_nothing_ends_the_run_before_it_begins() {
         "objectives = [\"no-wrong-data\"]\n[phases]\nwarmup = \"500ms\"\nsteady = \"1s\"\n",
     );
     let server = only_says_its_version();
-    let ended = place.play(&format!("-scenario plain.toml -servers {server} -out o"));
+    let ended =
+        place.play(&format!("-scenario plain.toml -duration 1500ms -servers {server} -out o"));
     assert_eq!(ended.code, 3, "{}", ended.stderr);
     assert!(ended.stderr.contains("n1 stored none of its 400 keys"), "{}", ended.stderr);
     assert!(ended.stderr.contains(&server), "{}", ended.stderr);
+}
+
+/// One exchange with a server, behind the run's back.
+fn tell(server: &Memcached, request: &str) -> String {
+    let mut stream = TcpStream::connect(server.upstream()).unwrap();
+    stream.write_all(format!("{request}\r\nquit\r\n").as_bytes()).unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    reply
+}
+
+const COUNTING: &str = "objectives = [\"no-wrong-data\", \"no-lost-writes\"]\n[phases]\n\
+                        warmup = \"500ms\"\nsteady = \"3s\"\n";
+
+/// Catches a loss that is not looked for and reported as none: somebody else empties the servers.
+#[test]
+#[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
+fn what_others_empty_is_not_judged_and_never_a_pass() {
+    let servers = servers();
+    let place = Place::new();
+    place.scenario("counting", COUNTING);
+    let mut running = place.start(&format!(
+        "-scenario counting.toml -duration 3500ms -servers {} -out o",
+        list(&servers)
+    ));
+    running.until(|line| {
+        matches!(line, Line::Event(event) if event.phase == Phase::Steady
+            && event.kind == EventKind::PhaseStarted)
+    });
+    assert!(servers.iter().all(|server| tell(server, "flush_all") == "OK\r\n"));
+    let (lines, code) = running.rest();
+    let Some(Line::Report(report)) = lines.last() else { panic!("no report") };
+    assert_sound(report);
+    assert_eq!(code, 4, "{:?}", report.reasons);
+    assert_eq!(report.data.acknowledged_but_lost, None);
+    let lost = report.objectives.iter().find(|graded| graded.name == "no-lost-writes").unwrap();
+    assert_eq!((lost.grade, lost.measured), (Grade::Inconclusive, None), "{}", lost.why);
+    assert!(lost.why.contains("somebody else emptied it"), "{}", lost.why);
+    let told = |limit: &String| limit.contains("acknowledged_but_lost not judged in full");
+    assert!(report.harness.limits.iter().any(told), "{:?}", report.harness.limits);
+}
+
+/// Catches a server that keeps everything and is excused all the same because others started it: here
+/// one key after the other is removed behind the run's back.
+#[test]
+#[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
+fn what_a_server_loses_counts_although_others_started_it() {
+    let servers = servers();
+    let place = Place::new();
+    place.scenario("counting", COUNTING);
+    let mut running = place.start(&format!(
+        "-scenario counting.toml -duration 3500ms -servers {} -out o",
+        list(&servers)
+    ));
+    running.until(|line| {
+        matches!(line, Line::Event(event) if event.phase == Phase::Steady
+            && event.kind == EventKind::PhaseStarted)
+    });
+    let slabs = (1..8).map(|slab| tell(&servers[0], &format!("stats cachedump {slab} 0")));
+    let listed: String = slabs.collect();
+    let keys = listed.lines().filter_map(|line| line.strip_prefix("ITEM ")?.split(' ').next());
+    let counters = keys.filter(|key| key.contains(":c:"));
+    let deleted =
+        counters.filter(|key| tell(&servers[0], &format!("delete {key}")) == "DELETED\r\n");
+    assert!(deleted.count() > 20);
+    let (lines, code) = running.rest();
+    let Some(Line::Report(report)) = lines.last() else { panic!("no report") };
+    assert!(report.data.acknowledged_but_lost > Some(0), "{:?}", report.data);
+    assert_eq!((report.verdict, code), (Verdict::Fail, 1), "{:?}", report.reasons);
+}
+
+/// Catches a full server that is blamed for making room, and one whose losses are not looked at all.
+#[test]
+#[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
+fn a_full_server_may_make_room() {
+    let server = Memcached::with(&["-m", "2"]);
+    let place = Place::new();
+    let text = COUNTING.to_owned()
+        + "[workload]\nname = \"large\"\nsummary = \"more than fits\"\n[workload.arrival]\n\
+           constant = { rate = \"300/s\" }\n[workload.keys]\nuniform = { count = 1000 }\n\
+           [workload.values]\nfixed = { size = \"12KiB\" }\n[workload.mix]\nget = 70\nset = 30\n";
+    std::fs::write(place.path("full.toml"), format!("summary = \"s\"\nconcurrency = 8\n{text}"))
+        .unwrap();
+    let ended = place.play(&format!(
+        "-scenario full.toml -duration 3500ms -servers {} -out o",
+        server.upstream()
+    ));
+    let report = ended.report();
+    assert_sound(&report);
+    assert!(tell(&server, "stats").contains("STAT evictions "));
+    assert_eq!(report.data.false_misses, Some(0), "{:?}", report.data);
+    assert_eq!(report.data.acknowledged_but_lost, Some(0), "{:?}", report.data);
+    let told = |limit: &String| limit.contains("to make room");
+    assert!(report.harness.limits.iter().any(told), "{:?}", report.harness.limits);
 }
 
 /// Catches a fault of the network that needs a node of our own.

@@ -73,6 +73,7 @@ mod upkeep;
 pub use call::{Call, Failure, Item, MultiCall, Store, Trace};
 pub use config::{BreakerConfig, ClientConfig, ConfigError, HealingConfig};
 pub use handle::{Client, NodeStats};
+pub(crate) use multi::join;
 pub use placement::place;
 pub use profile::{PROFILES, Profile};
 pub use server::{AddressError, Server};

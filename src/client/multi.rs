@@ -72,7 +72,7 @@ async fn ask(node: &Arc<Node>, home: NodeIndex, wanted: Vec<&[u8]>) -> (Trace, F
 
 /// Runs a handful of futures at the same time on the calling task, so that dropping the whole drops
 /// each of them. All are polled at each wake: there are no more of them than nodes.
-pub(super) async fn join<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+pub(crate) async fn join<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     let mut running: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
     let mut done: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
     poll_fn(|cx| {

@@ -1,71 +1,183 @@
 //! What can only be checked when nothing is under way any more: counters, registers and logs
 //! against what was acknowledged.
+//!
+//! A key that cannot be read says nothing, and what rests on it is then not judged. So each is read in
+//! one way after the other, again and again, for as long as any key is read at all: a node that refuses
+//! plain reads, or comes back late, hides nothing. That a key is gone is believed only when two ways of
+//! reading say so.
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::keyspace::{Slot, Space};
 use super::oracle::{Oracle, Source};
 use crate::base::time::RunClock;
-use crate::client::Client;
+use crate::client::{Client, Failure, Item, join};
 
-/// How long an audit may take. A node that is still broken must not hold up the report; what was
-/// not reached is counted as unaudited.
-const AUDIT_TIME_MAX: Duration = Duration::from_secs(3);
+/// How long no key at all may be read before the rest is given up: a node that is still broken must not
+/// hold up the report.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The pause before keys that could not be read are read in the next way.
+const ROUND_PAUSE: Duration = Duration::from_millis(100);
+
+/// Keys that are read at the same time, so that a thousand of them at a long round trip take no longer
+/// than a few dozen would one by one.
+const AT_A_TIME: usize = 16;
+
+/// One way to read a key: each asks the node with another command.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Get,
+    Gets,
+    Several,
+}
+
+const WAYS: [Way; 3] = [Way::Get, Way::Gets, Way::Several];
 
 /// How much was checked at the end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Audit {
     /// Keys that were read and checked.
     pub audited: u64,
-    /// Keys that could not be read, or not in time. Nothing is known about them.
-    pub unaudited: u64,
+    /// Counters that could not be read. Nothing is known about them.
+    pub counters: u64,
+    /// Registers that could not.
+    pub registers: u64,
+    /// Logs that could not.
+    pub logs: u64,
+}
+
+impl Audit {
+    /// Keys that could not be read.
+    #[must_use]
+    pub const fn unaudited(&self) -> u64 {
+        self.counters + self.registers + self.logs
+    }
+
+    /// Nothing was read: the workers never came to rest.
+    pub(super) fn of_nothing(oracle: &Oracle) -> Self {
+        let mut audit = Self::default();
+        auditable(oracle).for_each(|(space, _)| audit.leave(space));
+        audit
+    }
+
+    fn leave(&mut self, space: Space) {
+        match space {
+            Space::Values => {}
+            Space::Counters => self.counters += 1,
+            Space::Registers => self.registers += 1,
+            Space::Logs => self.logs += 1,
+        }
+    }
+}
+
+/// Every key that has something to be checked.
+fn auditable(oracle: &Oracle) -> impl Iterator<Item = (Space, Slot)> {
+    let spaces = [Space::Counters, Space::Registers, Space::Logs].into_iter();
+    let slots =
+        spaces.flat_map(|space| oracle.keyspace().slots(space).map(move |slot| (space, slot)));
+    slots.filter(|(space, slot)| oracle.is_auditable(*space, *slot))
 }
 
 /// Reads every key that has something to be checked.
 pub(super) async fn run(client: &Client, oracle: &Oracle, clock: RunClock) -> Audit {
-    let deadline = Instant::now() + AUDIT_TIME_MAX;
+    let mut pending: Vec<(Space, Slot)> = auditable(oracle).collect();
     let mut audit = Audit::default();
-    for space in [Space::Counters, Space::Registers, Space::Logs] {
-        for slot in oracle.keyspace().slots(space) {
-            if !oracle.is_auditable(space, slot) {
+    let mut last = Instant::now();
+    let mut round = 0;
+    loop {
+        let mut left = Vec::new();
+        for keys in pending.chunks(AT_A_TIME) {
+            if last.elapsed() >= PATIENCE {
+                left.extend_from_slice(keys);
                 continue;
             }
-            let read = tokio::time::timeout_at(deadline, check(client, oracle, clock, space, slot));
-            if read.await == Ok(true) {
-                audit.audited += 1;
-            } else {
-                audit.unaudited += 1;
+            let checks = keys.iter().map(|(space, slot)| {
+                let reader = Reader { client, oracle, clock, space: *space, slot: *slot };
+                reader.check(round)
+            });
+            let done = join(checks.collect()).await;
+            if done.contains(&true) {
+                last = Instant::now();
             }
+            left.extend(keys.iter().zip(done).filter(|(_, done)| !done).map(|(key, _)| *key));
         }
+        audit.audited += (pending.len() - left.len()) as u64;
+        pending = left;
+        if pending.is_empty() || last.elapsed() >= PATIENCE {
+            break;
+        }
+        round += 1;
+        sleep(ROUND_PAUSE).await;
     }
+    pending.iter().for_each(|(space, _)| audit.leave(*space));
     audit
 }
 
-/// Reads one key; `false` when there was no answer, or none from its home.
-async fn check(
-    client: &Client,
-    oracle: &Oracle,
+/// Reads one key.
+struct Reader<'a> {
+    client: &'a Client,
+    oracle: &'a Oracle,
     clock: RunClock,
     space: Space,
     slot: Slot,
-) -> bool {
-    let call = client.get(oracle.keyspace().key(slot)).await;
-    let source = Source { served_by: call.trace.served_by, connection: call.trace.connection };
-    let Ok(item) = call.result else { return false };
-    if !oracle.is_home(slot, source) {
-        return false;
+}
+
+impl Reader<'_> {
+    /// Reads the key in the way of this round and checks it; `false` when there was no answer, or none
+    /// from its home.
+    async fn check(self, round: usize) -> bool {
+        let Some((first, source)) = self.read(WAYS[round % WAYS.len()]).await else { return false };
+        if let Some(value) = first {
+            self.audit(Some(&value), source);
+            return true;
+        }
+        let Some((second, source)) = self.read(WAYS[(round + 1) % WAYS.len()]).await else {
+            return false;
+        };
+        if second.is_some() {
+            self.oracle.denied(self.slot, source, self.clock.now());
+        }
+        self.audit(second.as_deref(), source);
+        true
     }
-    let (value, now) = (item.map(|item| item.value), clock.now());
-    match (space, value) {
-        (Space::Values, _) => {}
-        (Space::Counters, None) => oracle.counter_missing(slot, source, now),
-        (Space::Registers, None) => oracle.register_missing(slot, source, now),
-        (Space::Logs, None) => oracle.log_missing(slot, source, now),
-        (Space::Counters, Some(value)) => oracle.audit_counter(slot, &value, source, now),
-        (Space::Registers, Some(value)) => oracle.audit_register(slot, &value, source, now),
-        (Space::Logs, Some(value)) => oracle.audit_log(slot, &value, source, now),
+
+    /// What the home answers, in this way: a value or none; `None` when it does not answer.
+    async fn read(&self, way: Way) -> Option<(Option<Vec<u8>>, Source)> {
+        let key = self.oracle.keyspace().key(self.slot);
+        let (result, trace) = match way {
+            Way::Get => {
+                let call = self.client.get(key).await;
+                (call.result, call.trace)
+            }
+            Way::Gets => {
+                let call = self.client.gets(key).await;
+                (call.result, call.trace)
+            }
+            Way::Several => {
+                let mut call = self.client.get_multi(std::slice::from_ref(key)).await;
+                let entry: Result<Option<Item>, Failure> = call.entries.pop()?;
+                (entry, call.trace)
+            }
+        };
+        let source = Source { served_by: trace.served_by, connection: trace.connection };
+        let item = result.ok().filter(|_| self.oracle.is_home(self.slot, source))?;
+        Some((item.map(|item| item.value), source))
     }
-    true
+
+    fn audit(&self, value: Option<&[u8]>, source: Source) {
+        let Self { oracle, slot, .. } = *self;
+        let now = self.clock.now();
+        match (self.space, value) {
+            (Space::Values, _) => {}
+            (Space::Counters, None) => oracle.counter_missing(slot, source, now),
+            (Space::Registers, None) => oracle.register_missing(slot, source, now),
+            (Space::Logs, None) => oracle.log_missing(slot, source, now),
+            (Space::Counters, Some(value)) => oracle.audit_counter(slot, value, source, now),
+            (Space::Registers, Some(value)) => oracle.audit_register(slot, value, source, now),
+            (Space::Logs, Some(value)) => oracle.audit_log(slot, value, source, now),
+        }
+    }
 }

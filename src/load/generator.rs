@@ -375,7 +375,7 @@ impl Load {
         let audit = if closing == crate::base::scope::Closed::Clean {
             audit::run(&self.client, &self.shared.oracle, self.config.clock).await
         } else {
-            Audit::default()
+            Audit::of_nothing(&self.shared.oracle)
         };
         self.totals(audit)
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    Config, DataTotals, Dials, FaultInput, Inputs, LoadTotals, NodeInput, PhaseClock, Recorder, Summary,
-    WireCounts,
+    Config, DataTotals, Dials, FaultInput, Inputs, LoadTotals, NodeInput, PhaseClock, Recorder,
+    Summary, WireCounts,
 };
 use crate::base::name::NodeIndex;
 use crate::base::time::{Offset, RunClock};

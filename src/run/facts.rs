@@ -84,54 +84,75 @@ pub(super) fn load(totals: &load::LoadTotals, preloaded: &load::Preloaded) -> Lo
     }
 }
 
-/// What the oracle counted, settled with what the nodes did with their data.
+/// What the oracle counted, settled with what the nodes did with their data, and with what could be
+/// read at the end.
 pub(super) fn data(totals: &load::LoadTotals, settled: &load::Settled) -> DataTotals {
     let gone = |count: fn(&load::Gone) -> u64| totals.gone.iter().map(count).sum::<u64>();
-    let certain = totals.data.acknowledged_but_lost - gone(|gone| gone.lost);
-    let contradictions = totals.data.contradictions - gone(|gone| gone.contradictions);
-    let not_judged = settled.not_judged.iter().map(|(kind, reason)| NotJudged {
-        measure: measure(*kind).to_owned(),
-        reason: reason.clone(),
-    });
+    let data = &totals.data;
+    let lost = data.acknowledged_but_lost - gone(|gone| gone.lost);
+    let contradictions = data.contradictions - gone(|gone| gone.contradictions);
+    let not_judged = not_judged(settled, &totals.audit);
+    // What is proven counts whatever is unknown; none is none only where all of it was looked at.
+    let judged = |measure: &str, count: u64| {
+        let unknown = not_judged.iter().any(|not| not.measure == measure);
+        (count > 0 || !unknown).then_some(count)
+    };
     DataTotals {
-        wrong: totals.data.wrong,
-        corrupt: totals.data.corrupt,
-        stale_by_late_write: Some(totals.data.stale_by_late_write),
-        late_writes: totals.data.late_writes.iter().map(late_write).collect(),
-        stale_unacknowledged: Some(totals.data.stale_unacknowledged),
+        wrong: data.wrong,
+        corrupt: data.corrupt,
+        stale_by_late_write: Some(data.stale_by_late_write),
+        late_writes: data.late_writes.iter().map(late_write).collect(),
+        stale_unacknowledged: Some(data.stale_unacknowledged),
         false_misses: settled.false_misses,
-        acknowledged_but_lost: beside(certain, settled.lost),
-        double_applied: Some(totals.data.double_applied),
-        foreign: Some(totals.data.foreign),
-        contradictions: beside(contradictions, settled.contradictions),
-        counter_behind: Some(totals.data.counter_behind),
-        counter_ahead: Some(totals.data.counter_ahead),
-        not_judged: not_judged.collect(),
+        acknowledged_but_lost: judged(LOST, lost + settled.lost.unwrap_or_default()),
+        double_applied: judged(DOUBLED, data.double_applied),
+        foreign: Some(data.foreign),
+        contradictions: judged(
+            CONTRADICTIONS,
+            contradictions + settled.contradictions.unwrap_or_default(),
+        ),
+        counter_behind: judged(BEHIND, data.counter_behind),
+        counter_ahead: judged(AHEAD, data.counter_ahead),
+        not_judged,
     }
 }
 
-/// What is certain beside what depends on the nodes: what is proven counts whatever is unknown.
-const fn beside(certain: u64, settled: Option<u64>) -> Option<u64> {
-    match settled {
-        Some(more) => Some(certain + more),
-        None if certain > 0 => Some(certain),
-        None => None,
-    }
+/// Measures that may have to go without an answer.
+const LOST: &str = "acknowledged_but_lost";
+const DOUBLED: &str = "double_applied";
+const CONTRADICTIONS: &str = "contradictions";
+const BEHIND: &str = "counter_behind";
+const AHEAD: &str = "counter_ahead";
+
+fn not_judged(settled: &load::Settled, audit: &load::Audit) -> Vec<NotJudged> {
+    let unsettled = settled.not_judged.iter().map(|(kind, reason)| {
+        let measure = match kind {
+            ViolationKind::FalseMiss => "false_misses",
+            ViolationKind::Contradiction => CONTRADICTIONS,
+            _ => LOST,
+        };
+        (measure, reason.clone())
+    });
+    let unread = [
+        (audit.counters, "counters", &[LOST, BEHIND, AHEAD][..]),
+        (audit.registers, "registers", &[LOST]),
+        (audit.logs, "logs", &[LOST, DOUBLED]),
+    ];
+    let unread = unread.into_iter().filter(|(count, _, _)| *count > 0);
+    let unread = unread.flat_map(|(count, what, measures)| {
+        let reason = format!("{count} {what} could not be read at the end");
+        measures.iter().map(move |measure| (*measure, reason.clone()))
+    });
+    unsettled
+        .chain(unread)
+        .map(|(measure, reason)| NotJudged { measure: measure.to_owned(), reason })
+        .collect()
 }
 
-/// The measure that counts violations of this kind, among those that depend on what nodes did.
-const fn measure(kind: ViolationKind) -> &'static str {
-    match kind {
-        ViolationKind::FalseMiss => "false_misses",
-        ViolationKind::Contradiction => "contradictions",
-        _ => "acknowledged_but_lost",
-    }
-}
-
-/// What was not judged because of what the nodes did with their data, one sentence each.
-pub(super) fn not_judged(settled: &load::Settled) -> Vec<String> {
-    let unknown = settled.not_judged.iter();
-    let unknown = unknown.map(|(kind, why)| format!("{} not judged: {why}", measure(*kind)));
+/// What was not judged, and what was put down to the nodes, one sentence each.
+pub(super) fn data_limits(data: &DataTotals, settled: &load::Settled) -> Vec<String> {
+    let unknown = data.not_judged.iter();
+    let unknown = unknown.map(|not| format!("{} not judged in full: {}", not.measure, not.reason));
     settled.notes.iter().cloned().chain(unknown).collect()
 }
 

@@ -321,6 +321,8 @@ impl Stage {
         let kept = self.keeping.finish(records).await;
         let settled = totals.as_ref().map(|totals| load::settle(&totals.gone, &kept));
         let settled = settled.unwrap_or_default();
+        let data = totals.as_ref().map(|totals| facts::data(totals, &settled));
+        let data = data.unwrap_or_default();
         let lab_closed = self.lab.close().await;
         let scope_closed = self.scope.close(CLOSE_GRACE).await;
         let closed = if lab_closed == Closed::Clean { scope_closed } else { lab_closed };
@@ -333,7 +335,7 @@ impl Stage {
         let mut limits = desk.limits();
         // First, because not every format shows all of them.
         limits.splice(0..0, control.as_ref().and_then(Control::meddling));
-        limits.splice(0..0, facts::not_judged(&settled));
+        limits.splice(0..0, facts::data_limits(&data, &settled));
         if let End::Broken(what) = end {
             limits.insert(0, what);
         }
@@ -341,7 +343,7 @@ impl Stage {
             ended,
             partial,
             load: totals.as_ref().map(|totals| facts::load(totals, &preloaded)).unwrap_or_default(),
-            data: totals.as_ref().map(|totals| facts::data(totals, &settled)).unwrap_or_default(),
+            data,
             wire,
             dials,
             nodes,

@@ -146,6 +146,12 @@ impl Oracle {
         }
     }
 
+    /// The home said that it has no such key, and then had it, although nobody stored it in between.
+    pub fn denied(&self, slot: Slot, source: Source, now: Offset) {
+        let detail = "a key that the node said it did not have, and then had";
+        self.report(now, finding(ViolationKind::Contradiction, slot, source, detail));
+    }
+
     /// What was found gone on each node.
     #[must_use]
     pub fn gone(&self) -> Vec<Gone> {

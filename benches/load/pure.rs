@@ -8,7 +8,7 @@ use harness::base::time::Offset;
 use harness::event::Events;
 use harness::load::keys::{KEYS, Seat};
 use harness::load::payload::Stamp;
-use harness::load::{Effect, Keyspace, Oracle, OracleConfig, Source, Space, WriteEnd};
+use harness::load::{Content, Effect, Keyspace, Oracle, OracleConfig, Source, Space, WriteEnd};
 use tokio::time::Instant;
 
 use crate::rig::{WORKERS, chosen};
@@ -42,10 +42,11 @@ pub(crate) fn print() {
     });
     let sequence = oracle.look(slot).acknowledged();
     oracle.value(slot, 0, sequence, 100, &mut buffer);
-    let source = Source { served_by: Some(NodeIndex(0)), connection: None };
+    let source = Source { served_by: Some(NodeIndex(0)), connection: None, asked: None };
+    let content = Content { value: &buffer, flags: oracle.flags(slot, sequence) };
     time("judge a hit of 100 B", || {
         let before = oracle.look(slot);
-        black_box(oracle.judge(slot, &before, Some(&buffer), source, Offset(2)));
+        black_box(oracle.judge(slot, &before, Some(content), source, Offset(2)));
     });
 }
 

@@ -11,6 +11,7 @@ use super::command::{
 };
 use super::config::{ClientConfig, ConfigError};
 use super::conn::Network;
+use super::keep::Keep;
 use super::link::Direction;
 use super::multi::{self, Placed, join};
 use super::node::{Node, Surroundings};
@@ -119,39 +120,51 @@ impl Client {
     }
 
     /// Stores a value.
-    pub async fn set(&self, key: &Key, value: &[u8], ttl: Ttl) -> Call<Store> {
+    pub async fn set(&self, key: &Key, value: &[u8], keep: impl Into<Keep>) -> Call<Store> {
         let Some(sent) = self.prefixed(key) else { return self.unsendable(key) };
-        self.call(key, &PlainStore::<false> { key: &sent, value, ttl }).await
+        self.call(key, &PlainStore::<false> { key: &sent, value, keep: keep.into() }).await
     }
 
     /// Stores a value if there is none.
-    pub async fn add(&self, key: &Key, value: &[u8], ttl: Ttl) -> Call<Store> {
+    pub async fn add(&self, key: &Key, value: &[u8], keep: impl Into<Keep>) -> Call<Store> {
         let Some(sent) = self.prefixed(key) else { return self.unsendable(key) };
-        self.call(key, &PlainStore::<true> { key: &sent, value, ttl }).await
+        self.call(key, &PlainStore::<true> { key: &sent, value, keep: keep.into() }).await
     }
 
     /// Stores a value if there is one.
-    pub async fn replace(&self, key: &Key, value: &[u8], ttl: Ttl) -> Call<Store> {
+    pub async fn replace(&self, key: &Key, value: &[u8], keep: impl Into<Keep>) -> Call<Store> {
         let Some(sent) = self.prefixed(key) else { return self.unsendable(key) };
-        self.call(key, &MetaStore { key: &sent, value, ttl, mode: Mode::Replace }).await
+        self.call(key, &MetaStore { key: &sent, value, keep: keep.into(), mode: Mode::Replace })
+            .await
     }
 
     /// Puts bytes behind a value. Its expiry stays as it is, as in memcached: `ttl` has no effect.
     pub async fn append(&self, key: &Key, value: &[u8], ttl: Ttl) -> Call<Store> {
         let Some(sent) = self.prefixed(key) else { return self.unsendable(key) };
-        self.call(key, &MetaStore { key: &sent, value, ttl, mode: Mode::Append }).await
+        self.call(key, &MetaStore { key: &sent, value, keep: ttl.into(), mode: Mode::Append }).await
     }
 
     /// Puts bytes before a value. Its expiry stays as it is, as in memcached: `ttl` has no effect.
     pub async fn prepend(&self, key: &Key, value: &[u8], ttl: Ttl) -> Call<Store> {
         let Some(sent) = self.prefixed(key) else { return self.unsendable(key) };
-        self.call(key, &MetaStore { key: &sent, value, ttl, mode: Mode::Prepend }).await
+        self.call(key, &MetaStore { key: &sent, value, keep: ttl.into(), mode: Mode::Prepend })
+            .await
     }
 
     /// Stores a value if it still has this unique number.
-    pub async fn cas(&self, key: &Key, value: &[u8], ttl: Ttl, unique: u64) -> Call<Store> {
+    pub async fn cas(
+        &self,
+        key: &Key,
+        value: &[u8],
+        keep: impl Into<Keep>,
+        unique: u64,
+    ) -> Call<Store> {
         let Some(sent) = self.prefixed(key) else { return self.unsendable(key) };
-        self.call(key, &MetaStore { key: &sent, value, ttl, mode: Mode::Unique(unique) }).await
+        self.call(
+            key,
+            &MetaStore { key: &sent, value, keep: keep.into(), mode: Mode::Unique(unique) },
+        )
+        .await
     }
 
     /// Removes a value; `false` when there was none. After two attempts (`trace.attempts`) `false`

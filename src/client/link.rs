@@ -2,6 +2,7 @@
 
 use async_memcached::{AsciiProtocol, Client as Crate, Error, MetaProtocol, MetaValue, Value};
 
+use super::keep::Keep;
 use super::standing::Token;
 
 /// An open connection as the commands use it. Nothing here is cancel-safe: whoever drops a future
@@ -36,13 +37,14 @@ impl Link {
         only_new: bool,
         key: &[u8],
         value: &[u8],
-        ttl: i64,
+        keep: Keep,
     ) -> Result<(), Error> {
+        let (ttl, flags) = (keep.ttl.on_the_wire(), Some(keep.flags));
         match self {
-            Self::Socket(socket) if only_new => socket.add(key, value, Some(ttl), None).await,
-            Self::Socket(socket) => socket.set(key, value, Some(ttl), None).await,
+            Self::Socket(socket) if only_new => socket.add(key, value, Some(ttl), flags).await,
+            Self::Socket(socket) => socket.set(key, value, Some(ttl), flags).await,
             #[cfg(test)]
-            Self::Simulated(wire) => wire.store(only_new, key, value, ttl).await,
+            Self::Simulated(wire) => wire.store(only_new, key, value, keep).await,
         }
     }
 

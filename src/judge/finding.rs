@@ -85,7 +85,7 @@ fn bad_data(summary: &Summary) -> [(&'static str, &'static str, u64); 6] {
         (
             "contradictions",
             "answers that contradict earlier ones",
-            count(Outcome::Contradiction, data.contradictions.unwrap_or_default()),
+            data.contradictions.unwrap_or_default(),
         ),
     ]
 }

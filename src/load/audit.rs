@@ -11,9 +11,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::keyspace::{Slot, Space};
-use super::oracle::{Oracle, Source};
+use super::oracle::{Content, Oracle, Source};
 use crate::base::time::RunClock;
-use crate::client::{Client, Failure, Item, join};
+use crate::client::{Client, Failure, Item, Trace, join};
 
 /// How long no key at all may be read before the rest is given up: a node that is still broken must not
 /// hold up the report.
@@ -130,8 +130,8 @@ impl Reader<'_> {
     /// from its home.
     async fn check(self, round: usize) -> bool {
         let Some((first, source)) = self.read(WAYS[round % WAYS.len()]).await else { return false };
-        if let Some(value) = first {
-            self.audit(Some(&value), source);
+        if let Some(item) = first {
+            self.audit(Some(&item), source);
             return true;
         }
         let Some((second, source)) = self.read(WAYS[(round + 1) % WAYS.len()]).await else {
@@ -140,12 +140,12 @@ impl Reader<'_> {
         if second.is_some() {
             self.oracle.denied(self.slot, source, self.clock.now());
         }
-        self.audit(second.as_deref(), source);
+        self.audit(second.as_ref(), source);
         true
     }
 
     /// What the home answers, in this way: a value or none; `None` when it does not answer.
-    async fn read(&self, way: Way) -> Option<(Option<Vec<u8>>, Source)> {
+    async fn read(&self, way: Way) -> Option<(Option<Item>, Source)> {
         let key = self.oracle.keyspace().key(self.slot);
         let (result, trace) = match way {
             Way::Get => {
@@ -162,22 +162,24 @@ impl Reader<'_> {
                 (entry, call.trace)
             }
         };
-        let source = Source { served_by: trace.served_by, connection: trace.connection };
+        let Trace { served_by, connection, .. } = trace;
+        let source = Source { served_by, connection, asked: None };
         let item = result.ok().filter(|_| self.oracle.is_home(self.slot, source))?;
-        Some((item.map(|item| item.value), source))
+        Some((item, source))
     }
 
-    fn audit(&self, value: Option<&[u8]>, source: Source) {
+    fn audit(&self, item: Option<&Item>, source: Source) {
+        let content = item.map(|item| Content { value: &item.value, flags: item.flags });
         let Self { oracle, slot, .. } = *self;
         let now = self.clock.now();
-        match (self.space, value) {
+        match (self.space, content) {
             (Space::Values, _) => {}
             (Space::Counters, None) => oracle.counter_missing(slot, source, now),
             (Space::Registers, None) => oracle.register_missing(slot, source, now),
             (Space::Logs, None) => oracle.log_missing(slot, source, now),
-            (Space::Counters, Some(value)) => oracle.audit_counter(slot, value, source, now),
-            (Space::Registers, Some(value)) => oracle.audit_register(slot, value, source, now),
-            (Space::Logs, Some(value)) => oracle.audit_log(slot, value, source, now),
+            (Space::Counters, Some(content)) => oracle.audit_counter(slot, content, source, now),
+            (Space::Registers, Some(content)) => oracle.audit_register(slot, content, source, now),
+            (Space::Logs, Some(content)) => oracle.audit_log(slot, content, source, now),
         }
     }
 }

@@ -286,6 +286,7 @@ impl Load {
             fill_after_miss: self.config.workload.fill_after_miss,
             absent: Vec::new(),
             buffer: Vec::new(),
+            swaps: 0,
         }
     }
 

@@ -33,8 +33,8 @@ pub use keeping::{Gone, Kept, Settled, settle};
 pub use keyspace::{AUDITED_KEYS_MAX, Keyspace, Slot, Space};
 pub use mix::{Mix, MixError, WEIGHT_MAX};
 pub use oracle::{
-    Effect, Lease, Oracle, OracleConfig, Reading, Record, Register, Source, Verdict, WriteEnd,
-    classify,
+    Content, Effect, Lease, Oracle, OracleConfig, Reading, Record, Register, Source, Verdict,
+    WriteEnd, classify,
 };
 pub use origin::{Loading, Origin, OriginSpec, OriginTotals};
 pub use preload::Preloaded;

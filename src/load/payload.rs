@@ -60,6 +60,12 @@ impl Stamp {
         buffer[CHECKSUM_AT..HEADER_BYTES].copy_from_slice(&checksum.to_be_bytes());
     }
 
+    /// The client flags that belong to this value, so that a value under the flags of another is seen.
+    #[must_use]
+    pub fn flags(&self) -> u32 {
+        flags(self.run, self.key, self.sequence)
+    }
+
     /// Filler that differs from write to write: a mixture of two values has a wrong checksum.
     fn fill(&self, filler: &mut [u8]) {
         let mut state = self.key.rotate_left(32) ^ self.sequence;
@@ -114,6 +120,14 @@ impl Stamp {
         };
         Ok((stamp, rest))
     }
+}
+
+/// Flags that differ from key to key and from write to write, and are never 0.
+#[must_use]
+pub fn flags(run: u32, key: u64, sequence: u64) -> u32 {
+    let mixed = (u64::from(run) ^ key.rotate_left(20) ^ sequence.rotate_left(40))
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    u32::try_from(mixed >> 32).unwrap_or_default() | 1
 }
 
 fn stated(bytes: &[u8]) -> u32 {

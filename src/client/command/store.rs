@@ -4,17 +4,17 @@ use async_memcached::{Error, Status};
 
 use super::exchange::{Answer, Asked, Command, Effect, check_name};
 use crate::client::call::Store;
+use crate::client::keep::Keep;
 use crate::client::link::Link;
 use crate::client::standing::{Manner, Standing, Unnamed};
 use crate::client::trouble::Trouble;
-use crate::client::ttl::Ttl;
 
 /// `set`, or `add` when `ONLY_NEW`; `ms` when it must be named.
 #[derive(Debug)]
 pub(in crate::client) struct PlainStore<'a, const ONLY_NEW: bool> {
     pub(in crate::client) key: &'a [u8],
     pub(in crate::client) value: &'a [u8],
-    pub(in crate::client) ttl: Ttl,
+    pub(in crate::client) keep: Keep,
 }
 
 impl<const ONLY_NEW: bool> Command for PlainStore<'_, ONLY_NEW> {
@@ -29,10 +29,10 @@ impl<const ONLY_NEW: bool> Command for PlainStore<'_, ONLY_NEW> {
     async fn run(&self, link: &mut Link, asked: Asked<'_>) -> Result<Answer<Store>, Trouble> {
         if asked.named {
             let mode = if ONLY_NEW { Mode::Add } else { Mode::Set };
-            let Self { key, value, ttl } = *self;
-            return meta_store(link, &MetaStore { key, value, ttl, mode }, asked).await;
+            let Self { key, value, keep } = *self;
+            return meta_store(link, &MetaStore { key, value, keep, mode }, asked).await;
         }
-        let reply = link.store(ONLY_NEW, self.key, self.value, self.ttl.on_the_wire()).await;
+        let reply = link.store(ONLY_NEW, self.key, self.value, self.keep).await;
         let reply = match reply {
             Ok(()) => Store::Stored,
             Err(Error::Protocol(Status::NotStored)) if ONLY_NEW => Store::NotStored,
@@ -79,7 +79,7 @@ impl Mode {
 pub(in crate::client) struct MetaStore<'a> {
     pub(in crate::client) key: &'a [u8],
     pub(in crate::client) value: &'a [u8],
-    pub(in crate::client) ttl: Ttl,
+    pub(in crate::client) keep: Keep,
     pub(in crate::client) mode: Mode,
 }
 
@@ -105,9 +105,10 @@ async fn meta_store(
     asked: Asked<'_>,
 ) -> Result<Answer<Store>, Trouble> {
     let token = asked.token();
-    let expiry = format!("T{}", store.ttl.on_the_wire());
+    let expiry = format!("T{}", store.keep.ttl.on_the_wire());
+    let client_flags = format!("F{}", store.keep.flags);
     let unique;
-    let (mode, keeps_expiry) = match store.mode {
+    let (mode, keeps_the_rest) = match store.mode {
         Mode::Set => (None, false),
         Mode::Add => (Some("ME"), false),
         Mode::Replace => (Some("MR"), false),
@@ -119,7 +120,10 @@ async fn meta_store(
         }
     };
     let mut flags = vec!["k"];
-    flags.extend((!keeps_expiry).then_some(expiry.as_str()));
+    if !keeps_the_rest {
+        flags.push(&expiry);
+        flags.extend((store.keep.flags != 0).then_some(client_flags.as_str()));
+    }
     flags.extend(mode);
     let value = match link.meta_set(store.key, store.value, &token, &flags).await {
         Ok(Some(value)) => value,

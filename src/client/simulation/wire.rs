@@ -5,6 +5,7 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::answers::{Meta, MetaAnswer, Parsed, broken, classic, meta};
+use crate::client::keep::Keep;
 use crate::client::link::Direction;
 use crate::client::standing::Token;
 
@@ -115,10 +116,11 @@ impl Wire {
         only_new: bool,
         key: &[u8],
         value: &[u8],
-        ttl: i64,
+        keep: Keep,
     ) -> Answer<()> {
         let name = if only_new { "add" } else { "set" };
-        let head = format!("{name} {} 0 {ttl} {}\r\n", text(key), value.len());
+        let (flags, ttl) = (keep.flags, keep.ttl.on_the_wire());
+        let head = format!("{name} {} {flags} {ttl} {}\r\n", text(key), value.len());
         match self.ask_classic(&[head.as_bytes(), value, b"\r\n"].concat()).await? {
             Response::Status(Status::Stored) => Ok(()),
             Response::Status(status) => Err(status.into()),
@@ -270,8 +272,8 @@ mod tests {
         let many: [&[u8]; 2] = [b"k1", b"k2"];
         match request {
             0 => told(link.get(key).await),
-            1 => told(link.store(false, key, value, 5).await),
-            2 => told(link.store(true, key, value, 0).await),
+            1 => told(link.store(false, key, value, crate::client::Ttl::seconds(5).into()).await),
+            2 => told(link.store(true, key, value, crate::client::Ttl::Never.into()).await),
             3 => told(link.delete(key).await),
             4 => told(link.meta_get(key, &token, &["k", "v", "f"]).await),
             5 => told(link.meta_get_many(&many, &["v", token.flag()]).await),

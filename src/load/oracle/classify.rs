@@ -10,6 +10,8 @@
 //! | a sequence before the last acknowledged write when the read began | that write was in doubt | stale by a late write |
 //! | a sequence before the last acknowledged write when the read began | otherwise | stale |
 //! | a sequence before a later write that had failed by then | | stale, unacknowledged |
+//! | a sequence that the node said it had refused | | a contradiction |
+//! | a right sequence under other flags, or long after its time to live | | a contradiction |
 //! | any other | | a hit |
 //! | nothing | the home surely held the key all the while | a false miss |
 //! | nothing | otherwise | a miss |
@@ -32,6 +34,10 @@ pub struct Reading {
     pub value: Option<Result<Stamp, Damage>>,
     /// This run's number.
     pub run: u32,
+    /// The client flags that came with it.
+    pub flags: u32,
+    /// When the request was written.
+    pub asked: Option<Offset>,
     /// The number of the key that was asked for.
     pub key: u64,
     /// Whether the home node has kept its data since the record's value was stored.
@@ -57,6 +63,8 @@ pub enum Verdict {
     Stale,
     /// Damaged.
     Corrupt,
+    /// It cannot be; why not.
+    Contradiction(&'static str),
     /// Of another run.
     Foreign,
     /// Of another key, or never written.
@@ -77,15 +85,24 @@ pub fn classify(reading: &Reading, before: &Record, after: &Record) -> Verdict {
     } else if stamp.key != reading.key || stamp.sequence == 0 || stamp.sequence > after.attempted()
     {
         Verdict::Wrong
+    } else if after.was_refused(stamp.sequence) {
+        Verdict::Contradiction("a value whose write the node said it had refused")
     } else if stamp.sequence < before.acknowledged() {
         let late = after.in_doubt_since(stamp.sequence).is_some();
         if late { Verdict::StaleByLateWrite } else { Verdict::Stale }
     } else if stamp.sequence < before.failed() {
         Verdict::StaleUnacknowledged
+    } else if reading.flags != stamp.flags() {
+        Verdict::Contradiction(OTHER_FLAGS)
+    } else if reading.asked.is_some_and(|asked| after.is_outlived(stamp.sequence, asked)) {
+        Verdict::Contradiction("a value that outlived its time to live by more than a second")
     } else {
         Verdict::Hit
     }
 }
+
+/// What is wrong with a value that came with flags not its own.
+pub(super) const OTHER_FLAGS: &str = "the right content with flags that were not stored with it";
 
 fn absent(reading: &Reading, before: &Record, after: &Record) -> Verdict {
     let held_all_the_while = reading.kept
@@ -105,6 +122,7 @@ impl Verdict {
                 Some((ViolationKind::Wrong, "a value of another key, or one never written"))
             }
             Self::Foreign => Some((ViolationKind::Foreign, "a value that another run left behind")),
+            Self::Contradiction(why) => Some((ViolationKind::Contradiction, why)),
             Self::Corrupt => {
                 Some((ViolationKind::Corrupt, "a value that is damaged, cut short or not ours"))
             }
@@ -143,7 +161,9 @@ mod tests {
     }
 
     fn reading(value: Option<Result<Stamp, Damage>>) -> Reading {
-        Reading { value, run: 1, key: KEY, kept: true, now: Offset(60_000_000_000) }
+        let flags = value.and_then(Result::ok).map_or(0, |stamp| stamp.flags());
+        let (kept, asked, now) = (true, None, Offset(60_000_000_000));
+        Reading { value, flags, asked, run: 1, key: KEY, kept, now }
     }
 
     fn value(sequence: u64) -> Option<Result<Stamp, Damage>> {
@@ -184,6 +204,24 @@ mod tests {
             assert_eq!(classify(&reading(value), &never, &never), Verdict::Foreign, "{value:?}");
         }
         assert_eq!(classify(&reading(None), &never, &never), Verdict::Miss);
+    }
+
+    /// Catches right content under wrong flags, a value that its node said it had refused, and one that
+    /// lives on and on.
+    #[test]
+    fn what_cannot_be_is_a_contradiction() {
+        let is_one = |verdict| matches!(verdict, Verdict::Contradiction(_));
+        let plain = record(&[ACKNOWLEDGED; 3]);
+        let other_flags = Reading { flags: 77, ..reading(value(3)) };
+        assert!(is_one(classify(&other_flags, &plain, &plain)));
+        let refused = record(&[ACKNOWLEDGED, WriteEnd::Refused]);
+        assert!(is_one(classify(&reading(value(2)), &refused, &refused)));
+        assert_eq!(classify(&reading(value(1)), &refused, &refused), Verdict::Hit);
+        let mut mortal = plain;
+        mortal.lives(3, Some(std::time::Duration::from_secs(2)), Offset(1_000_000_000));
+        let asked = |asked| Reading { asked: Some(Offset(asked)), ..reading(value(3)) };
+        assert_eq!(classify(&asked(4_000_000_000), &mortal, &mortal), Verdict::Hit);
+        assert!(is_one(classify(&asked(4_000_000_001), &mortal, &mortal)));
     }
 
     /// Catches a write that was not acknowledged and yet makes a read stale or wrong.

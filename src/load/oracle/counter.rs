@@ -13,7 +13,7 @@
 //! A counter that is behind has lost an increment or applied a decrement twice, one that is ahead the
 //! reverse. Which of the two nobody can know from the sum, so it is named by what is known.
 
-use super::{Oracle, Source, finding};
+use super::{Content, Oracle, Source, finding};
 use crate::base::time::Offset;
 use crate::event::ViolationKind;
 use crate::load::keyspace::{AUDITED_KEYS_MAX, Slot, Space};
@@ -41,6 +41,8 @@ pub(super) struct Tally {
     added_in_doubt: i64,
     /// Decrements that may be executed, as a positive number.
     removed_in_doubt: i64,
+    /// Whether an `add` may be executed late: it puts the counter at its start, once it is gone.
+    add_in_doubt: bool,
 }
 
 impl Tally {
@@ -77,6 +79,19 @@ impl Oracle {
             let mut tally = self.counters[self.within(Space::Counters, slot)].lock();
             tally.since = Some(begun);
             tally.sum = 0;
+        }
+    }
+
+    /// An `add` of the counter got no answer: it may be executed late.
+    pub fn counter_add_in_doubt(&self, slot: Slot) {
+        self.counters[self.within(Space::Counters, slot)].lock().add_in_doubt = true;
+    }
+
+    /// A change found no counter, and then an `add` found one: nobody else can have stored it.
+    pub fn counter_was_there(&self, slot: Slot, source: Source, now: Offset) {
+        let in_doubt = self.counters[self.within(Space::Counters, slot)].lock().add_in_doubt;
+        if self.checks && !in_doubt && self.is_home(slot, source) {
+            self.denied(slot, source, now);
         }
     }
 
@@ -129,8 +144,10 @@ impl Oracle {
     }
 
     /// Checks at the end what a counter holds.
-    pub fn audit_counter(&self, slot: Slot, value: &[u8], source: Source, now: Offset) {
-        let number = std::str::from_utf8(value).ok().and_then(|text| text.trim_end().parse().ok());
+    pub fn audit_counter(&self, slot: Slot, content: Content<'_>, source: Source, now: Offset) {
+        self.check_key_flags(slot, content.flags, source, now);
+        let number =
+            std::str::from_utf8(content.value).ok().and_then(|text| text.trim_end().parse().ok());
         if let Some(number) = number {
             self.check_counter(slot, number, source, now);
         } else {
@@ -159,6 +176,12 @@ impl Oracle {
         tally.since?;
         let least = start + i128::from(tally.sum - tally.removed_in_doubt);
         let most = start + i128::from(tally.sum + tally.added_in_doubt);
+        if tally.add_in_doubt && seen < least && seen >= start - i128::from(tally.removed_in_doubt)
+        {
+            // The `add` was executed after all, and the counter had been gone before.
+            (tally.add_in_doubt, tally.sum) = (false, narrow(seen - start));
+            return None;
+        }
         let (kind, expected, detail) = if self.is_foreign(slot, value) {
             (ViolationKind::Foreign, least, "a counter that another run left behind")
         } else if (seen >> COUNT_BITS) != (start >> COUNT_BITS) {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Oracle, Source, finding};
+use super::{Content, Oracle, Source, finding};
 use crate::base::time::Offset;
 use crate::event::ViolationKind;
 use crate::load::keyspace::{Slot, Space};
@@ -104,6 +104,17 @@ impl Oracle {
         self.log_started(slot, record, source, begun);
     }
 
+    /// An append found no log, and then an `add` found one: nobody else can have started it.
+    pub fn log_was_there(&self, slot: Slot, source: Source, now: Offset) {
+        let surely = {
+            let journal = self.journal(slot);
+            journal.since.is_some() && journal.starts_in_doubt == 0
+        };
+        if self.checks && surely && self.is_home(slot, source) {
+            self.denied(slot, source, now);
+        }
+    }
+
     /// The start of the log had certainly no effect.
     pub fn log_not_started(&self, slot: Slot) {
         self.journal(slot).starts_in_doubt -= 1;
@@ -133,10 +144,11 @@ impl Oracle {
     }
 
     /// Checks at the end that every acknowledged record is there, and none twice.
-    pub fn audit_log(&self, slot: Slot, value: &[u8], source: Source, now: Offset) {
+    pub fn audit_log(&self, slot: Slot, content: Content<'_>, source: Source, now: Offset) {
+        self.check_key_flags(slot, content.flags, source, now);
         let journal = self.journal(slot).clone();
         let mut seen = BTreeSet::new();
-        let mut rest = value;
+        let mut rest = content.value;
         let report = |kind, record, detail| {
             let found = finding(kind, slot, source, detail);
             self.report(now, Finding { seen: record, ..found });

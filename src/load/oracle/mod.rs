@@ -26,14 +26,18 @@ use self::log::Journal;
 use self::register::Swaps;
 use super::keeping::Gone;
 use super::keyspace::{Keyspace, Slot, Space};
-use super::payload::{HEADER_BYTES, Stamp};
+use super::payload::{self, HEADER_BYTES, Stamp};
 use super::violation::{DataTotals, Finding, LateWrite, Violations};
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
 use crate::event::{Events, ViolationKind};
 
-/// An item may expire this much before its time: memcached's clock ticks once a second.
-const EXPIRY_SLACK: Duration = Duration::from_secs(2);
+/// An item may expire this much before its time: memcached's clock ticks once a second, and a busy
+/// machine makes a tick late.
+const EXPIRY_EARLY_MAX: Duration = Duration::from_millis(1250);
+
+/// An item may be there this long after its time, for the same reason.
+const EXPIRY_LATE_MAX: Duration = Duration::from_secs(1);
 
 /// The records of every key, shared by all workers. A record is locked for nanoseconds and never
 /// across a wait.
@@ -72,6 +76,17 @@ pub struct Source {
     pub served_by: Option<NodeIndex>,
     /// The client's connection.
     pub connection: Option<u64>,
+    /// When the request was written, where that matters.
+    pub asked: Option<Offset>,
+}
+
+/// What a node returned for a key.
+#[derive(Clone, Copy, Debug)]
+pub struct Content<'a> {
+    /// The bytes.
+    pub value: &'a [u8],
+    /// The client flags.
+    pub flags: u32,
 }
 
 /// The right to write one key. There is never more than one for a key, so that its writes have an
@@ -84,6 +99,8 @@ pub struct Lease<'a> {
     sequence: u64,
     begun: Offset,
     effect: Effect,
+    /// The record before it was taken.
+    before: Record,
     ended: bool,
 }
 
@@ -95,6 +112,13 @@ pub enum WriteEnd {
         /// Whether the home node did it.
         at_home: bool,
     },
+    /// Nothing but a new expiry was set.
+    Touched {
+        /// Whether the home node did it.
+        at_home: bool,
+    },
+    /// There was nothing that could be touched.
+    NothingThere,
     /// The node refused it, as its condition demanded, and changed nothing.
     Refused,
     /// It never left the client.
@@ -146,6 +170,63 @@ impl Oracle {
         }
     }
 
+    /// A touch, or a read that touches, is about to be sent.
+    pub fn touching(&self, slot: Slot) {
+        self.records[slot.position()].lock().touching();
+    }
+
+    /// It was answered, or never left: it is not under way any more.
+    pub fn touched(&self, slot: Slot) {
+        self.records[slot.position()].lock().touched();
+    }
+
+    /// What the answer to a write under a lease says about what was there, and whether that can be.
+    /// `was_there` is what the answer implies. To be asked of answers to a first attempt only: a second
+    /// one may meet what the first has done.
+    pub fn contradicts(
+        &self,
+        lease: &Lease<'_>,
+        was_there: bool,
+        detail: &'static str,
+        source: Source,
+        now: Offset,
+    ) -> bool {
+        let (slot, before) = (lease.slot, &lease.before);
+        if !self.checks || !self.is_home(slot, source) {
+            return false;
+        }
+        let found = finding(ViolationKind::Contradiction, slot, source, detail);
+        if was_there {
+            let impossible = before.is_absent();
+            if impossible {
+                self.report(now, found);
+            }
+            return impossible;
+        }
+        let kept = before.since().is_some_and(|since| self.keeps(slot, since));
+        kept && before.is_held(now) && self.found_gone(now, found)
+    }
+
+    /// Flags of a key whose value is no single write: a counter, a log.
+    #[must_use]
+    pub fn key_flags(&self, slot: Slot) -> u32 {
+        payload::flags(self.run, slot.number(), 0)
+    }
+
+    /// Flags of one write of a key.
+    #[must_use]
+    pub fn flags(&self, slot: Slot, sequence: u64) -> u32 {
+        payload::flags(self.run, slot.number(), sequence)
+    }
+
+    /// Checks the flags that came with a counter or a log.
+    fn check_key_flags(&self, slot: Slot, flags: u32, source: Source, now: Offset) {
+        if flags != self.key_flags(slot) {
+            let found = finding(ViolationKind::Contradiction, slot, source, classify::OTHER_FLAGS);
+            self.report(now, found);
+        }
+    }
+
     /// The home said that it has no such key, and then had it, although nobody stored it in between.
     pub fn denied(&self, slot: Slot, source: Source, now: Offset) {
         let detail = "a key that the node said it did not have, and then had";
@@ -159,12 +240,12 @@ impl Oracle {
     }
 
     /// Something that the home was to hold is gone. Reported, unless the node is known to drop items:
-    /// then it is only counted.
-    fn found_gone(&self, now: Offset, finding: Finding) {
+    /// then it is only counted. Whether it was reported.
+    fn found_gone(&self, now: Offset, finding: Finding) -> bool {
         let gone = &self.gone[self.keyspace.home(finding.slot).position()];
         if gone.drops_items.load(Ordering::Relaxed) {
             gone.excused.fetch_add(1, Ordering::Relaxed);
-            return;
+            return false;
         }
         let count = match finding.kind {
             ViolationKind::Contradiction => &gone.contradictions,
@@ -172,6 +253,7 @@ impl Oracle {
         };
         count.fetch_add(1, Ordering::Relaxed);
         self.report(now, finding);
+        true
     }
 
     /// A read missed a value that the home was to hold; `false` when the node may have dropped it.
@@ -205,8 +287,10 @@ impl Oracle {
     /// Takes the right to write a value; `None` while another write of the key is under way.
     pub fn lease(&self, slot: Slot, effect: Effect, now: Offset) -> Option<Lease<'_>> {
         let record = &self.records[slot.position()];
-        let sequence = record.lock().begin()?;
-        Some(Lease { record, slot, sequence, begun: now, effect, ended: false })
+        let mut known = record.lock();
+        let before = *known;
+        let sequence = known.begin()?;
+        Some(Lease { record, slot, sequence, begun: now, effect, before, ended: false })
     }
 
     /// The record of a value as it is now: to be taken before a read begins.
@@ -220,16 +304,18 @@ impl Oracle {
         &self,
         slot: Slot,
         before: &Record,
-        value: Option<&[u8]>,
+        content: Option<Content<'_>>,
         source: Source,
         now: Offset,
     ) -> Verdict {
         if !self.checks {
-            return if value.is_some() { Verdict::Hit } else { Verdict::Miss };
+            return if content.is_some() { Verdict::Hit } else { Verdict::Miss };
         }
         let after = self.look(slot);
         let reading = Reading {
-            value: value.map(Stamp::read),
+            value: content.map(|content| Stamp::read(content.value)),
+            flags: content.map_or(0, |content| content.flags),
+            asked: source.asked,
             run: self.run,
             key: slot.number(),
             kept: before.since().is_some_and(|since| self.keeps(slot, since)),
@@ -343,6 +429,13 @@ impl Lease<'_> {
     #[must_use]
     pub const fn sequence(&self) -> u64 {
         self.sequence
+    }
+
+    /// The store was acknowledged by `now`, at the first attempt: from then on its time to live runs.
+    pub fn lives(&self, now: Offset) {
+        if let Effect::Store(ttl) = self.effect {
+            self.record.lock().lives(self.sequence, ttl, now);
+        }
     }
 
     /// Gives the right back and notes what the write came to.

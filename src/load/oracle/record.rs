@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{EXPIRY_SLACK, WriteEnd};
+use super::{EXPIRY_EARLY_MAX, EXPIRY_LATE_MAX, WriteEnd};
 use crate::base::time::Offset;
 
 /// What a write does when it is executed.
@@ -33,6 +33,16 @@ pub struct Record {
     held: Option<Held>,
     /// Whether a delete may still be executed.
     delete_in_doubt: bool,
+    /// Whether a store may still be executed.
+    store_in_doubt: bool,
+    /// Whether the home surely has no value: it said so, or removed it.
+    absent: bool,
+    /// The last acknowledged value that has a time to live, and from when on it must be gone.
+    outlived: Option<(u64, Offset)>,
+    /// Touches under way, and those that may still be executed: they lengthen a life.
+    touches: u32,
+    /// The last writes that the node refused: their values must never be read.
+    refused: [u64; REFUSED_MAX],
     /// The last writes that ended in doubt: any of them may still be executed.
     doubtful: [Doubt; DOUBTFUL_MAX],
 }
@@ -40,6 +50,9 @@ pub struct Record {
 /// Writes in doubt that are remembered for each key. One that is older and comes late all the same
 /// is called stale without its reason.
 const DOUBTFUL_MAX: usize = 4;
+
+/// Refused writes that are remembered for each key.
+const REFUSED_MAX: usize = 4;
 
 /// A write that ended in doubt, and when it began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,6 +104,50 @@ impl Record {
         self.held.filter(|_| !self.writing && !self.delete_in_doubt).map(|held| held.since)
     }
 
+    /// Whether the home surely has no value of this key.
+    #[must_use]
+    pub const fn is_absent(&self) -> bool {
+        self.absent && !self.writing && !self.store_in_doubt
+    }
+
+    /// Whether the home surely holds a value that nobody has missed yet and that lives at `now`.
+    #[must_use]
+    pub fn is_held(&self, now: Offset) -> bool {
+        self.since().is_some()
+            && !self.may_have_expired(now)
+            && self.held.is_some_and(|held| !held.missed)
+    }
+
+    /// Whether the node has refused this write.
+    #[must_use]
+    pub fn was_refused(&self, sequence: u64) -> bool {
+        sequence > 0 && self.refused.contains(&sequence)
+    }
+
+    /// Whether this value must be gone for a read that began at `asked`.
+    #[must_use]
+    pub fn is_outlived(&self, sequence: u64, asked: Offset) -> bool {
+        self.outlived.is_some_and(|(known, gone)| known == sequence && asked > gone)
+    }
+
+    /// A touch begins: nothing is known any more about when the value must be gone.
+    pub(super) const fn touching(&mut self) {
+        self.touches = self.touches.saturating_add(1);
+        self.outlived = None;
+    }
+
+    /// A touch has ended, and is not under way any more.
+    pub(super) const fn touched(&mut self) {
+        self.touches = self.touches.saturating_sub(1);
+    }
+
+    /// The write `sequence`, which began at `begun`, has set a new expiry and nothing else.
+    fn prolong(&mut self, begun: Offset, effect: Effect) {
+        if let (Some(held), Effect::Store(ttl)) = (&mut self.held, effect) {
+            held.expires = held.expires.max(Held::new(begun, ttl).expires);
+        }
+    }
+
     /// Whether what the home holds may have expired at `now`.
     #[must_use]
     pub fn may_have_expired(&self, now: Offset) -> bool {
@@ -107,6 +164,12 @@ impl Record {
         }
     }
 
+    /// The store `sequence` was acknowledged by `acknowledged`, at the first attempt.
+    pub(super) fn lives(&mut self, sequence: u64, ttl: Option<Duration>, acknowledged: Offset) {
+        let gone = ttl.map(|ttl| acknowledged.plus(whole_seconds(ttl) + EXPIRY_LATE_MAX));
+        self.outlived = gone.filter(|_| self.touches == 0).map(|gone| (sequence, gone));
+    }
+
     /// Begins the next write; `None` while one is under way.
     pub(super) const fn begin(&mut self) -> Option<u64> {
         if self.writing {
@@ -121,14 +184,23 @@ impl Record {
     pub(super) fn end(&mut self, sequence: u64, begun: Offset, effect: Effect, end: WriteEnd) {
         self.writing = false;
         match end {
+            WriteEnd::Touched { at_home: true } => self.prolong(begun, effect),
+            WriteEnd::Touched { at_home: false } | WriteEnd::NothingThere => {}
             WriteEnd::Acknowledged { at_home } => {
                 self.acknowledged = sequence;
+                self.absent = match effect {
+                    Effect::Delete => self.absent || at_home,
+                    Effect::Store(_) => self.absent && !at_home,
+                };
                 self.held = match effect {
                     Effect::Store(ttl) if at_home => Some(Held::new(begun, ttl)),
                     _ => None,
                 };
             }
-            WriteEnd::Refused => {}
+            WriteEnd::Refused => {
+                self.refused.rotate_right(1);
+                self.refused[0] = sequence;
+            }
             WriteEnd::Unsent => self.failed = sequence,
             // memcached drops the old value when a store fails for size or memory.
             WriteEnd::Failed => {
@@ -139,6 +211,7 @@ impl Record {
                 self.failed = sequence;
                 self.held = None;
                 self.delete_in_doubt |= effect == Effect::Delete;
+                self.store_in_doubt |= matches!(effect, Effect::Store(_));
                 self.doubtful.rotate_right(1);
                 self.doubtful[0] = Doubt { sequence, begun };
             }
@@ -146,9 +219,14 @@ impl Record {
     }
 }
 
+/// A time to live as a node is told it.
+fn whole_seconds(ttl: Duration) -> Duration {
+    Duration::from_secs(ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0))
+}
+
 impl Held {
     fn new(begun: Offset, ttl: Option<Duration>) -> Self {
-        let lives = ttl.map(|ttl| ttl.saturating_sub(EXPIRY_SLACK));
+        let lives = ttl.map(|ttl| ttl.saturating_sub(EXPIRY_EARLY_MAX));
         let expires = lives.map_or(Offset(u64::MAX), |lives| begun.plus(lives));
         Self { since: begun, expires, missed: false }
     }
@@ -205,8 +283,54 @@ mod tests {
         let sequence = record.begin().unwrap();
         let end = WriteEnd::Acknowledged { at_home: true };
         record.end(sequence, Offset::default(), Effect::Store(ttl), end);
-        assert!(!record.may_have_expired(Offset(7_999_999_999)));
-        assert!(record.may_have_expired(Offset(8_000_000_000)));
+        assert!(!record.may_have_expired(Offset(8_749_999_999)));
+        assert!(record.may_have_expired(Offset(8_750_000_000)));
+    }
+
+    /// Catches a value that may outlive its time for ever, and one that is accused although a touch
+    /// may have lengthened its life.
+    #[test]
+    fn an_item_must_be_gone_at_last() {
+        let mut record = Record::default();
+        let ttl = Some(Duration::from_millis(1500));
+        record.lives(3, ttl, Offset(1_000_000_000));
+        assert!(
+            !record.is_outlived(3, Offset(4_000_000_000)),
+            "two whole seconds, and one to notice"
+        );
+        assert!(record.is_outlived(3, Offset(4_000_000_001)));
+        assert!(!record.is_outlived(2, Offset(9_000_000_000)), "another value");
+        record.touching();
+        assert!(!record.is_outlived(3, Offset(9_000_000_000)));
+        record.lives(4, ttl, Offset(1_000_000_000));
+        assert!(!record.is_outlived(4, Offset(9_000_000_000)), "a touch is under way");
+        record.touched();
+        record.lives(5, ttl, Offset(1_000_000_000));
+        assert!(record.is_outlived(5, Offset(9_000_000_000)));
+        record.lives(6, None, Offset(1_000_000_000));
+        assert!(!record.is_outlived(6, Offset(u64::MAX)));
+    }
+
+    /// Catches an absence that is taken for sure although a store may still be executed.
+    #[test]
+    fn absent_only_after_a_delete_at_home() {
+        let acknowledged = WriteEnd::Acknowledged { at_home: true };
+        let after = |steps: &[(Effect, WriteEnd)]| {
+            let mut record = Record::default();
+            for (effect, end) in steps {
+                let sequence = record.begin().unwrap();
+                record.end(sequence, Offset(sequence), *effect, *end);
+            }
+            record.is_absent()
+        };
+        let deleted = (Effect::Delete, acknowledged);
+        assert!(after(&[(STORE, acknowledged), deleted]));
+        assert!(after(&[deleted, (STORE, WriteEnd::Refused), (STORE, WriteEnd::Unsent)]));
+        assert!(!after(&[]));
+        assert!(!after(&[deleted, (STORE, acknowledged)]));
+        assert!(!after(&[deleted, (STORE, WriteEnd::InDoubt)]));
+        assert!(!after(&[(STORE, WriteEnd::InDoubt), deleted]));
+        assert!(!after(&[(Effect::Delete, WriteEnd::Acknowledged { at_home: false })]));
     }
 
     proptest! {

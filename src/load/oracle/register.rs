@@ -3,7 +3,8 @@
 //! Each swap stores the sequence it read plus one. So a register that shows less than its base and
 //! every acknowledged swap together has lost an update: two swaps were acknowledged for one token.
 
-use super::{Oracle, Source, finding};
+use super::classify::OTHER_FLAGS;
+use super::{Content, Oracle, Source, finding};
 use crate::base::time::Offset;
 use crate::event::ViolationKind;
 use crate::load::keyspace::{Slot, Space};
@@ -25,7 +26,21 @@ pub(super) struct Swaps {
     acknowledged: u64,
     /// Whether another node took a swap: the home's copy need not have it.
     elsewhere: bool,
+    /// The last swaps that the home acknowledged.
+    won: [u64; REMEMBERED],
+    /// The last swaps that the home refused, with who wanted them.
+    refused: [(u64, u32); REMEMBERED],
+    /// The newest sequence whose unique number is known, that number, and when it was read.
+    token: Option<(u64, u64, Offset)>,
 }
+
+/// Swaps of each outcome that are remembered for each register: more than are under way at a time for
+/// all but the hottest.
+const REMEMBERED: usize = 8;
+
+/// What is wrong with unique numbers that step back.
+const STARTED_AGAIN: &str =
+    "the unique number of a newer value is lower: the numbers started again";
 
 /// What reading a register came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +51,8 @@ pub enum Register {
     Stale,
     /// It is damaged.
     Corrupt,
+    /// It cannot be.
+    Contradiction,
     /// Another run has left it behind.
     Foreign,
     /// It is not this register, or has a sequence that was never written.
@@ -61,6 +78,8 @@ impl Oracle {
     /// The sequence with which an absent register is stored: above all that were acknowledged.
     pub fn register_base(&self, slot: Slot) -> u64 {
         let mut swaps = self.swaps(slot);
+        // It is stored anew with a sequence that somebody may have been refused.
+        swaps.refused = Default::default();
         swaps.attempted = swaps.attempted.max(1);
         swaps.attempted
     }
@@ -82,13 +101,57 @@ impl Oracle {
         swaps.attempted = swaps.attempted.max(sequence);
     }
 
-    /// A swap was acknowledged.
-    pub fn swapped(&self, slot: Slot, sequence: u64, source: Source) {
+    /// A swap was acknowledged. Reported when another one was with the same sequence: both had the same
+    /// token, and only one of them can have been right.
+    pub fn swapped(&self, slot: Slot, sequence: u64, source: Source, now: Offset) {
         let home = self.is_home(slot, source);
+        let twice = {
+            let mut swaps = self.swaps(slot);
+            swaps.acknowledged = swaps.acknowledged.max(sequence);
+            swaps.swaps += u64::from(home);
+            swaps.elsewhere |= !home;
+            let twice = home && swaps.won.contains(&sequence);
+            if home {
+                swaps.won.rotate_right(1);
+                swaps.won[0] = sequence;
+            }
+            twice
+        };
+        if self.checks && twice {
+            let detail = "two swaps were done for one token";
+            let found = finding(ViolationKind::Contradiction, slot, source, detail);
+            self.report(now, Finding { seen: Some(sequence), ..found });
+        }
+    }
+
+    /// The home refused a swap, because the register had changed.
+    pub fn swap_refused(&self, slot: Slot, sequence: u64, writer: u32, source: Source) {
+        if self.is_home(slot, source) {
+            let mut swaps = self.swaps(slot);
+            swaps.refused.rotate_right(1);
+            swaps.refused[0] = (sequence, writer);
+        }
+    }
+
+    /// A swap was done although its token had been used up by another at `used`. A node that was
+    /// started again since may give out the same number.
+    pub fn swapped_with_a_used_token(&self, slot: Slot, used: Offset, source: Source, now: Offset) {
+        if self.checks && self.is_home(slot, source) && self.keeps(slot, used) {
+            let detail = "a swap was done for a token that was used up";
+            self.found_gone(now, finding(ViolationKind::Contradiction, slot, source, detail));
+        }
+    }
+
+    /// Whether the unique number of what was read is older than that of an older value: then the
+    /// numbers started again, and one may stand for two values.
+    fn started_again(&self, slot: Slot, sequence: u64, unique: u64, now: Offset) -> bool {
         let mut swaps = self.swaps(slot);
-        swaps.acknowledged = swaps.acknowledged.max(sequence);
-        swaps.swaps += u64::from(home);
-        swaps.elsewhere |= !home;
+        let known = swaps.token.filter(|(_, _, at)| self.keeps(slot, *at));
+        let again = known.is_some_and(|(older, number, _)| sequence > older && unique <= number);
+        if known.is_none_or(|(older, _, _)| sequence > older) {
+            swaps.token = Some((sequence, unique, now));
+        }
+        again
     }
 
     /// The home has no such register. Reported when it should.
@@ -108,11 +171,12 @@ impl Oracle {
         &self,
         slot: Slot,
         floor: u64,
-        value: &[u8],
+        (content, unique): (Content<'_>, Option<u64>),
         source: Source,
         now: Offset,
     ) -> Register {
-        let (register, seen) = match Stamp::read(value) {
+        let mut why = "";
+        let (register, seen) = match Stamp::read(content.value) {
             Err(_) => (Register::Corrupt, None),
             Ok(stamp) => {
                 let ours = stamp.key == slot.number();
@@ -121,7 +185,14 @@ impl Oracle {
                     _ if stamp.run != self.run => Register::Foreign,
                     _ if !ours || !known => Register::Wrong,
                     sequence if sequence < floor => Register::Stale,
-                    sequence => Register::At(sequence),
+                    sequence => {
+                        why = self.impossible(slot, &stamp, (content.flags, unique), source, now);
+                        if why.is_empty() {
+                            Register::At(sequence)
+                        } else {
+                            Register::Contradiction
+                        }
+                    }
                 };
                 (register, Some(stamp.sequence))
             }
@@ -130,6 +201,7 @@ impl Oracle {
             Register::At(_) => return register,
             Register::Stale => (ViolationKind::Stale, "older than the last acknowledged swap"),
             Register::Corrupt => (ViolationKind::Corrupt, "a register that is damaged"),
+            Register::Contradiction => (ViolationKind::Contradiction, why),
             Register::Foreign => {
                 (ViolationKind::Foreign, "a register that another run left behind")
             }
@@ -137,15 +209,48 @@ impl Oracle {
         };
         if self.checks {
             let found = finding(kind, slot, source, detail);
-            self.report(now, Finding { expected: Some(floor), seen, ..found });
+            let finding = Finding { expected: Some(floor), seen, ..found };
+            if detail == STARTED_AGAIN {
+                // A node that somebody else restarted counts from one again.
+                self.found_gone(now, finding);
+            } else {
+                self.report(now, finding);
+            }
         }
         register
     }
 
+    /// Why a register of a right sequence cannot be; empty when it can.
+    fn impossible(
+        &self,
+        slot: Slot,
+        stamp: &Stamp,
+        (flags, unique): (u32, Option<u64>),
+        source: Source,
+        now: Offset,
+    ) -> &'static str {
+        if !self.checks || !self.is_home(slot, source) {
+            return "";
+        }
+        let refused = self.swaps(slot).refused.contains(&(stamp.sequence, stamp.writer));
+        let again =
+            unique.is_some_and(|unique| self.started_again(slot, stamp.sequence, unique, now));
+        if flags != stamp.flags() {
+            OTHER_FLAGS
+        } else if refused && stamp.sequence > 0 {
+            "a swap that the node said it had refused"
+        } else if again {
+            STARTED_AGAIN
+        } else {
+            ""
+        }
+    }
+
     /// Checks at the end that no acknowledged swap was lost.
-    pub fn audit_register(&self, slot: Slot, value: &[u8], source: Source, now: Offset) {
+    pub fn audit_register(&self, slot: Slot, content: Content<'_>, source: Source, now: Offset) {
         let floor = self.register_floor(slot);
-        let Register::At(sequence) = self.read_register(slot, floor, value, source, now) else {
+        let Register::At(sequence) = self.read_register(slot, floor, (content, None), source, now)
+        else {
             return;
         };
         let swaps = *self.swaps(slot);

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::*;
 use crate::load::keyspace::Keyspace;
 
-const HOME: Source = Source { served_by: Some(NodeIndex(0)), connection: Some(9) };
-const ELSEWHERE: Source = Source { served_by: Some(NodeIndex(1)), connection: Some(9) };
+const HOME: Source = Source { served_by: Some(NodeIndex(0)), connection: Some(9), asked: None };
+const ELSEWHERE: Source =
+    Source { served_by: Some(NodeIndex(1)), connection: Some(9), asked: None };
 
 fn oracle() -> Oracle {
     oracle_of(3)
@@ -16,6 +17,16 @@ fn oracle_of(run: u32) -> Oracle {
     let keyspace = Keyspace::new([2, 2, 2, 2], |_| NodeIndex(0));
     let config = OracleConfig { run, checks: true, nodes: 2 };
     Oracle::new(keyspace, config, Events::ignore())
+}
+
+/// What a node returned with the flags that belong to it.
+fn whole(value: &[u8]) -> Content<'_> {
+    Content { value, flags: Stamp::read(value).map_or(0, |stamp| stamp.flags()) }
+}
+
+/// The same of a counter or a log.
+fn of_key<'a>(oracle: &Oracle, slot: Slot, value: &'a [u8]) -> Content<'a> {
+    Content { value, flags: oracle.key_flags(slot) }
 }
 
 fn slot(oracle: &Oracle, space: Space) -> Slot {
@@ -91,9 +102,10 @@ fn what_another_node_counts_is_left_out() {
     oracle.count_begun(counter, 1);
     assert_eq!(oracle.counted(counter, 1, 77, ELSEWHERE, Offset(2)), None);
     oracle.counter_missing(counter, ELSEWHERE, Offset(3));
-    oracle.audit_counter(counter, start.to_string().as_bytes(), HOME, Offset(4));
+    let text = start.to_string();
+    oracle.audit_counter(counter, of_key(&oracle, counter, text.as_bytes()), HOME, Offset(4));
     assert_eq!(found(&oracle), [0; 5]);
-    oracle.audit_counter(counter, b"1x", HOME, Offset(5));
+    oracle.audit_counter(counter, of_key(&oracle, counter, b"1x"), HOME, Offset(5));
     assert_eq!(found(&oracle), [0, 1, 0, 0, 0]);
 }
 
@@ -154,12 +166,12 @@ fn making_room_explains_what_is_gone_and_nothing_else() {
     oracle.counter_missing(counters[0], HOME, Offset(4));
     assert_eq!((found(&oracle), oracle.totals().false_misses), ([0; 5], 0));
     assert_eq!(oracle.gone()[0], Gone { excused: 2, ..Gone::default() });
-    let (mut whole, mut one) = (Vec::new(), Vec::new());
+    let (mut all, mut one) = (Vec::new(), Vec::new());
     for record in [records[0], records[2]] {
         oracle.value(log, 0, record, 40, &mut one);
-        whole.extend_from_slice(&one);
+        all.extend_from_slice(&one);
     }
-    oracle.audit_log(log, &whole, HOME, Offset(5));
+    oracle.audit_log(log, of_key(&oracle, log, &all), HOME, Offset(5));
     oracle.check_counter(counters[1], oracle.counter_start(counters[1]) - 1, HOME, Offset(6));
     assert_eq!((found(&oracle), counters_off(&oracle)), ([0, 0, 0, 1, 0], [1, 0]));
     assert_eq!(oracle.gone()[0].lost, 0, "certain, whatever the node did");
@@ -194,7 +206,7 @@ fn a_late_write_is_known_by_its_beginning() {
     oracle.value(slot, 0, 1, 60, &mut late);
     for _ in 0..2 {
         let before = oracle.look(slot);
-        let verdict = oracle.judge(slot, &before, Some(&late), HOME, Offset(30));
+        let verdict = oracle.judge(slot, &before, Some(whole(&late)), HOME, Offset(30));
         assert_eq!(verdict, Verdict::StaleByLateWrite);
     }
     let data = oracle.totals();
@@ -211,25 +223,26 @@ fn a_register_counts_its_swaps() {
     oracle.register_stored(register, base, HOME, Offset(1));
     for sequence in [base + 1, base + 2] {
         oracle.swap_attempted(register, sequence);
-        oracle.swapped(register, sequence, HOME);
+        oracle.swapped(register, sequence, HOME, Offset(1));
     }
     let read = |sequence| {
         let mut bytes = Vec::new();
         oracle.value(register, 0, sequence, 60, &mut bytes);
-        oracle.read_register(register, base + 2, &bytes, HOME, Offset(2))
+        oracle.read_register(register, base + 2, (whole(&bytes), None), HOME, Offset(2))
     };
     assert_eq!(read(base + 2), Register::At(base + 2));
     assert_eq!(read(base + 1), Register::Stale);
     assert_eq!(read(base + 3), Register::Wrong);
-    let damaged = oracle.read_register(register, 0, b"junk", HOME, Offset(2));
+    let damaged = oracle.read_register(register, 0, (whole(b"junk"), None), HOME, Offset(2));
     assert_eq!(damaged, Register::Corrupt);
     assert_eq!(found(&oracle), [1, 1, 1, 0, 0]);
     // A second winner for the same token: three swaps acknowledged, two visible.
-    oracle.swapped(register, base + 2, HOME);
+    oracle.swapped(register, base + 2, HOME, Offset(2));
     let mut bytes = Vec::new();
     oracle.value(register, 0, base + 2, 60, &mut bytes);
-    oracle.audit_register(register, &bytes, HOME, Offset(3));
+    oracle.audit_register(register, whole(&bytes), HOME, Offset(3));
     assert_eq!(found(&oracle), [1, 1, 1, 1, 0]);
+    assert_eq!(oracle.totals().contradictions, 1, "two winners for one token");
 }
 
 /// Catches a record that is lost, doubled or damaged unnoticed, and a late start that is no excuse.
@@ -252,13 +265,13 @@ fn a_log_has_every_record_once() {
             oracle.log_starting(log);
             oracle.log_started(log, again, HOME, Offset(2));
         }
-        let mut whole = Vec::new();
+        let mut all = Vec::new();
         let mut one = Vec::new();
         for record in records {
             oracle.value(log, 0, *record, 40, &mut one);
-            whole.extend_from_slice(&one);
+            all.extend_from_slice(&one);
         }
-        oracle.audit_log(log, &whole, HOME, Offset(3));
+        oracle.audit_log(log, of_key(&oracle, log, &all), HOME, Offset(3));
         found(&oracle)
     };
     assert_eq!(audit(&[1, 2, 3], false), [0; 5]);
@@ -267,4 +280,87 @@ fn a_log_has_every_record_once() {
     assert_eq!(audit(&[1, 2, 3, 2], false), [0, 0, 0, 0, 1]);
     assert_eq!(audit(&[1, 2, 3, 9], false), [1, 0, 0, 0, 0]);
     assert_eq!(audit(&[1], true), [0; 5], "a start in doubt may have wiped the log");
+}
+
+/// What a load calls contradictions, and how many there are.
+fn contradictions(oracle: &Oracle) -> u64 {
+    oracle.totals().contradictions
+}
+
+/// Catches answers that cannot be, by what the same node acknowledged before: each of them passed once.
+/// And the same answers where they can be.
+#[test]
+fn answers_that_cannot_be_are_contradictions() {
+    // Whether there was something, by the answer; whether a node that drops items explains it.
+    for (deleted, was_there, is_contradiction) in
+        [(false, true, false), (false, false, true), (true, true, true), (true, false, false)]
+    {
+        let oracle = oracle();
+        let value = slot(&oracle, Space::Values);
+        let acknowledged = WriteEnd::Acknowledged { at_home: true };
+        oracle.lease(value, Effect::Store(None), Offset(1)).unwrap().end(acknowledged);
+        if deleted {
+            oracle.lease(value, Effect::Delete, Offset(2)).unwrap().end(acknowledged);
+        }
+        let lease = oracle.lease(value, Effect::Store(None), Offset(3)).unwrap();
+        let told = oracle.contradicts(&lease, was_there, "an answer", HOME, Offset(4));
+        assert_eq!(
+            (told, contradictions(&oracle)),
+            (is_contradiction, u64::from(is_contradiction))
+        );
+        assert!(!oracle.contradicts(&lease, was_there, "an answer", ELSEWHERE, Offset(4)));
+        let gone = oracle.gone()[0].contradictions;
+        assert_eq!(gone, u64::from(is_contradiction && !was_there), "evictions may explain it");
+    }
+}
+
+/// Catches a refused swap that was done all the same, and unique numbers that start again; and a node
+/// that was restarted, whose numbers may.
+#[test]
+fn a_register_shows_no_refused_swap_and_no_older_number() {
+    let oracle = oracle();
+    let register = slot(&oracle, Space::Registers);
+    let base = oracle.register_base(register);
+    oracle.register_stored(register, base, HOME, Offset(1));
+    let read = |sequence, writer, unique, at| {
+        let mut bytes = Vec::new();
+        oracle.swap_attempted(register, sequence);
+        oracle.value(register, writer, sequence, 60, &mut bytes);
+        oracle.read_register(register, 0, (whole(&bytes), Some(unique)), HOME, Offset(at))
+    };
+    oracle.swap_refused(register, base + 1, 4, HOME);
+    assert_eq!(read(base + 1, 5, 10, 2), Register::At(base + 1));
+    assert_eq!(read(base + 1, 4, 10, 2), Register::Contradiction);
+    assert_eq!(read(base + 2, 5, 11, 3), Register::At(base + 2));
+    assert_eq!(read(base + 3, 5, 11, 4), Register::Contradiction);
+    assert_eq!(contradictions(&oracle), 2);
+    oracle.forget(NodeIndex(0), Offset(5));
+    assert_eq!(read(base + 4, 5, 1, 6), Register::At(base + 4));
+    let mut bytes = Vec::new();
+    oracle.value(register, 5, base + 4, 60, &mut bytes);
+    let other_flags = Content { value: &bytes, flags: 0 };
+    let verdict = oracle.read_register(register, 0, (other_flags, None), HOME, Offset(7));
+    assert_eq!((verdict, contradictions(&oracle)), (Register::Contradiction, 3));
+}
+
+/// Catches a counter that is said to be gone and is there, an `add` in doubt that makes it look as if
+/// changes were lost, and wrong flags.
+#[test]
+fn a_counter_that_was_there_contradicts_its_absence() {
+    let oracle = oracle();
+    let counter = slot(&oracle, Space::Counters);
+    oracle.counter_stored(counter, HOME, Offset(1));
+    oracle.count_begun(counter, 1);
+    let start = oracle.counter_start(counter);
+    oracle.counted(counter, 1, start + 1, HOME, Offset(2));
+    oracle.counter_was_there(counter, HOME, Offset(3));
+    assert_eq!(contradictions(&oracle), 1);
+    oracle.counter_add_in_doubt(counter);
+    oracle.counter_was_there(counter, HOME, Offset(4));
+    assert_eq!(contradictions(&oracle), 1, "the first `add` may have stored it");
+    assert_eq!(oracle.check_counter(counter, start, HOME, Offset(5)), None, "it started again");
+    let text = start.to_string();
+    let other_flags = Content { value: text.as_bytes(), flags: 0 };
+    oracle.audit_counter(counter, other_flags, HOME, Offset(6));
+    assert_eq!((contradictions(&oracle), found(&oracle)), (2, [0; 5]));
 }

@@ -2,14 +2,19 @@
 
 use super::write::stored;
 use super::{Done, Fill, Hands, join, over, read_failed, source, write_failed};
-use crate::client::{Failure, Item, Store, Trace, Ttl};
+use crate::base::time::Offset;
+use crate::client::{Call, Failure, Item, Keep, Store, Trace, Ttl};
 use crate::event::{ErrorClass, Outcome, ViolationKind};
 use crate::load::keyspace::Slot;
-use crate::load::oracle::Register;
+use crate::load::oracle::{Content, Register};
 
 /// How often a swap is tried when another worker was faster. A hot register must not bind a worker
 /// for ever; after this the ticket ends as `exists`.
 pub(super) const SWAP_ATTEMPTS_MAX: u32 = 5;
+
+/// Every so many swaps that were done, their token is tried once more: often enough to find a node that
+/// takes one in some hundred, seldom enough to leave the load what it is.
+const USED_TOKEN_EVERY: u32 = 8;
 
 /// The longest record of a log: a whole log stays far below the item size of a node.
 const RECORD_BYTES_MAX: u64 = 256;
@@ -67,33 +72,71 @@ impl Hands {
         let read = self.client.gets(self.oracle.keyspace().key(slot)).await;
         join(trace, &read.trace);
         let (from, now) = (source(&read.trace), over(&read.trace, &self.clock));
-        let (value, unique) = match read.result {
+        let (item, unique) = match read.result {
             Err(failure) => return Step::End(read_failed(failure)),
             Ok(None) => return self.register_absent(slot),
-            Ok(Some(Item { value, cas: Some(unique), .. })) => (value, unique),
+            Ok(Some(item @ Item { cas: Some(unique), .. })) => (item, unique),
             Ok(Some(_)) => return Step::End(Outcome::Error(ErrorClass::Protocol)),
         };
-        let sequence = match self.oracle.read_register(slot, floor, &value, from, now) {
+        let content = Content { value: &item.value, flags: item.flags };
+        let seen = (content, Some(unique));
+        let sequence = match self.oracle.read_register(slot, floor, seen, from, now) {
             Register::At(sequence) => sequence + 1,
             Register::Stale => return Step::End(Outcome::Stale),
             Register::Corrupt => return Step::End(Outcome::Corrupt),
+            Register::Contradiction => return Step::End(Outcome::Contradiction),
             Register::Foreign => return Step::End(Outcome::Foreign),
             Register::Wrong => return Step::End(Outcome::Wrong),
         };
         self.oracle.swap_attempted(slot, sequence);
         let (writer, length) = (self.drafter.seat().worker, self.drafter.draw_bytes());
         self.oracle.value(slot, writer, sequence, length, &mut self.buffer);
-        let key = self.oracle.keyspace().key(slot);
-        let swap = self.client.cas(key, &self.buffer, Ttl::Never, unique).await;
+        let swap = self.try_swap(slot, sequence, unique).await;
         join(trace, &swap.trace);
+        let (from, now) = (source(&swap.trace), over(&swap.trace, &self.clock));
         match swap.result {
-            Ok(Store::Exists) => Step::Again,
+            Ok(Store::Exists) => {
+                self.oracle.swap_refused(slot, sequence, writer, from);
+                Step::Again
+            }
             Ok(Store::NotFound) => self.register_absent(slot),
             Ok(Store::Stored) => {
-                self.oracle.swapped(slot, sequence, source(&swap.trace));
+                self.oracle.swapped(slot, sequence, from, now);
+                self.swaps = self.swaps.wrapping_add(1);
+                if self.swaps.is_multiple_of(USED_TOKEN_EVERY) {
+                    self.try_used_token(slot, sequence + 1, (unique, now), trace).await;
+                }
                 Step::End(Outcome::Stored)
             }
             other => Step::End(stored(other)),
+        }
+    }
+
+    /// Stores what is in the buffer, if the register still has this unique number.
+    async fn try_swap(&mut self, slot: Slot, sequence: u64, unique: u64) -> Call<Store> {
+        let key = self.oracle.keyspace().key(slot);
+        let keep = Keep { ttl: Ttl::Never, flags: self.oracle.flags(slot, sequence) };
+        self.client.cas(key, &self.buffer, keep, unique).await
+    }
+
+    /// Tries a swap that must be refused: its token was used up at `used`, by ourselves. Workers alone
+    /// meet too seldom to show a node that takes any token.
+    async fn try_used_token(
+        &mut self,
+        slot: Slot,
+        sequence: u64,
+        (unique, used): (u64, Offset),
+        trace: &mut Trace,
+    ) {
+        self.oracle.swap_attempted(slot, sequence);
+        let (writer, length) = (self.drafter.seat().worker, self.drafter.draw_bytes());
+        self.oracle.value(slot, writer, sequence, length, &mut self.buffer);
+        let swap = self.try_swap(slot, sequence, unique).await;
+        join(trace, &swap.trace);
+        if matches!(swap.result, Ok(Store::Stored)) {
+            let (from, now) = (source(&swap.trace), over(&swap.trace, &self.clock));
+            self.oracle.swapped_with_a_used_token(slot, used, from, now);
+            self.oracle.swapped(slot, sequence, from, now);
         }
     }
 
@@ -136,15 +179,22 @@ impl Hands {
         let begun = self.clock.now();
         self.oracle.log_replacing(slot);
         let key = self.oracle.keyspace().key(slot);
-        let call = self.client.add(key, &self.buffer, Ttl::Never).await;
+        let keep = Keep { ttl: Ttl::Never, flags: self.oracle.key_flags(slot) };
+        let call = self.client.add(key, &self.buffer, keep).await;
         join(trace, &call.trace);
+        let (from, now) = (source(&call.trace), over(&call.trace, &self.clock));
         match call.result {
             Ok(Store::Stored) => {
-                let (from, now) = (source(&call.trace), over(&call.trace, &self.clock));
                 self.oracle.log_replaced(slot, record, from, begun, now);
             }
             Err(Failure::Indeterminate(_)) => {}
-            Ok(_) | Err(_) => self.oracle.log_not_started(slot),
+            Ok(_) => {
+                self.oracle.log_not_started(slot);
+                if call.trace.attempts == 1 {
+                    self.oracle.log_was_there(slot, from, now);
+                }
+            }
+            Err(_) => self.oracle.log_not_started(slot),
         }
         stored(call.result)
     }
@@ -155,7 +205,8 @@ impl Hands {
         let begun = self.clock.now();
         self.oracle.log_starting(slot);
         let key = self.oracle.keyspace().key(slot);
-        let call = self.client.set(key, &self.buffer, Ttl::Never).await;
+        let keep = Keep { ttl: Ttl::Never, flags: self.oracle.key_flags(slot) };
+        let call = self.client.set(key, &self.buffer, keep).await;
         join(trace, &call.trace);
         match call.result {
             Ok(Store::Stored) => {

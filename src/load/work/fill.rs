@@ -4,7 +4,7 @@
 //! keeps its worker busy, as it would keep an application's thread, and it is counted.
 
 use super::{Hands, source};
-use crate::client::{Store, Ttl};
+use crate::client::{Failure, Keep, Store, Ttl};
 use crate::event::{Operation, Outcome};
 use crate::load::keyspace::{Slot, Space};
 use crate::load::oracle::{Effect, Source};
@@ -58,7 +58,14 @@ impl Hands {
     async fn fill_counter(&mut self, slot: Slot, fresh: bool) -> Filled {
         let begun = self.clock.now();
         let start = self.oracle.counter_start(slot).to_string();
-        let (filled, from) = self.put(slot, start.as_bytes(), fresh).await;
+        let flags = self.oracle.key_flags(slot);
+        let (put, from) = self.put(slot, start.as_bytes(), flags, fresh).await;
+        match put {
+            Put::There if !fresh => self.oracle.counter_was_there(slot, from, self.clock.now()),
+            Put::InDoubt if !fresh => self.oracle.counter_add_in_doubt(slot),
+            _ => {}
+        }
+        let filled = put.filled();
         if filled == Filled::Yes {
             if !fresh {
                 self.oracle.counter_missing(slot, from, self.clock.now());
@@ -74,8 +81,10 @@ impl Hands {
         let (writer, length) = (self.drafter.seat().worker, self.drafter.draw_bytes());
         let mut value = std::mem::take(&mut self.buffer);
         self.oracle.value(slot, writer, base, length, &mut value);
-        let (filled, from) = self.put(slot, &value, fresh).await;
+        let flags = self.oracle.flags(slot, base);
+        let (put, from) = self.put(slot, &value, flags, fresh).await;
         self.buffer = value;
+        let filled = put.filled();
         if filled == Filled::Yes {
             if !fresh {
                 self.oracle.register_missing(slot, from, self.clock.now());
@@ -85,19 +94,44 @@ impl Hands {
         filled
     }
 
-    async fn put(&mut self, slot: Slot, value: &[u8], fresh: bool) -> (Filled, Source) {
+    async fn put(&mut self, slot: Slot, value: &[u8], flags: u32, fresh: bool) -> (Put, Source) {
         let key = self.oracle.keyspace().key(slot);
+        let keep = Keep { ttl: Ttl::Never, flags };
         let call = if fresh {
-            self.client.set(key, value, Ttl::Never).await
+            self.client.set(key, value, keep).await
         } else {
-            self.client.add(key, value, Ttl::Never).await
+            self.client.add(key, value, keep).await
         };
-        let filled = match call.result {
-            Ok(Store::Stored) => Filled::Yes,
-            Ok(_) => Filled::Needless,
-            Err(_) => Filled::No,
+        let put = match call.result {
+            Ok(Store::Stored) => Put::Done,
+            // A second attempt may meet what the first has stored.
+            Ok(_) if call.trace.attempts > 1 => Put::InDoubt,
+            Ok(_) => Put::There,
+            Err(Failure::Indeterminate(_)) => Put::InDoubt,
+            Err(_) => Put::No,
         };
-        (filled, source(&call.trace))
+        (put, source(&call.trace))
+    }
+}
+
+/// What storing something that was absent came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Put {
+    Done,
+    /// There was something, at the first attempt.
+    There,
+    /// It may be executed late.
+    InDoubt,
+    No,
+}
+
+impl Put {
+    const fn filled(self) -> Filled {
+        match self {
+            Self::Done => Filled::Yes,
+            Self::There => Filled::Needless,
+            Self::InDoubt | Self::No => Filled::No,
+        }
     }
 }
 

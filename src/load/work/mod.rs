@@ -36,6 +36,8 @@ pub(super) struct Hands {
     /// What was found to be absent and should be there: stored again after the ticket.
     pub(super) absent: Vec<Fill>,
     pub(super) buffer: Vec<u8>,
+    /// Swaps that were done: every few of them, the used token is tried once more.
+    pub(super) swaps: u32,
 }
 
 /// What a ticket came to.
@@ -108,7 +110,12 @@ fn over(trace: &Trace, clock: &RunClock) -> Offset {
 }
 
 fn source(trace: &Trace) -> Source {
-    Source { served_by: trace.served_by, connection: trace.connection }
+    Source { served_by: trace.served_by, connection: trace.connection, asked: None }
+}
+
+/// The same, with when it was asked.
+fn asked(trace: &Trace, clock: &RunClock) -> Source {
+    Source { asked: trace.sent.map(|sent| clock.offset(sent)), ..source(trace) }
 }
 
 /// Adds a further call of the same ticket: times add up, the last answer counts.

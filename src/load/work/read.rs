@@ -1,11 +1,12 @@
 //! Reads of values: get, gat, multi-get.
 
-use super::{Done, Fill, Hands, over, read_failed, source};
+use super::write::may_still_come;
+use super::{Done, Fill, Hands, asked, over, read_failed};
 use crate::base::time::Offset;
 use crate::client::{Call, Failure, Item};
 use crate::event::Outcome;
 use crate::load::keyspace::Slot;
-use crate::load::oracle::{Record, Source, Verdict};
+use crate::load::oracle::{Content, Record, Source, Verdict};
 use crate::wire::key::Key;
 
 impl Hands {
@@ -17,13 +18,17 @@ impl Hands {
 
     pub(super) async fn gat(&mut self, slot: Slot) -> Done {
         let before = self.oracle.look(slot);
+        self.oracle.touching(slot);
         let expiry = self.expiry();
         let call = self.client.gat(self.oracle.keyspace().key(slot), expiry).await;
+        if !may_still_come(&call.result, &call.trace) {
+            self.oracle.touched(slot);
+        }
         self.read(slot, &before, &call)
     }
 
     fn read(&mut self, slot: Slot, before: &Record, call: &Call<Option<Item>>) -> Done {
-        let (from, now) = (source(&call.trace), over(&call.trace, &self.clock));
+        let (from, now) = (asked(&call.trace, &self.clock), over(&call.trace, &self.clock));
         Done { outcome: self.judge(slot, before, &call.result, from, now), trace: call.trace }
     }
 
@@ -44,7 +49,7 @@ impl Hands {
         for ((slot, before), entry) in slots.iter().zip(&before).zip(&call.entries) {
             let home = self.home(*slot);
             let part = call.traces.iter().find(|trace| trace.home == home).unwrap_or(&call.trace);
-            let outcome = self.judge(*slot, before, entry, source(part), now);
+            let outcome = self.judge(*slot, before, entry, asked(part, &self.clock), now);
             if badness(outcome) > badness(worst) {
                 worst = outcome;
             }
@@ -67,8 +72,8 @@ impl Hands {
             Err(failure) => return read_failed(*failure),
             Ok(item) => item.as_ref(),
         };
-        let value = item.map(|item| item.value.as_slice());
-        let verdict = self.oracle.judge(slot, before, value, from, now);
+        let content = item.map(|item| Content { value: &item.value, flags: item.flags });
+        let verdict = self.oracle.judge(slot, before, content, from, now);
         // What another run has left there is of no more use than nothing.
         if (item.is_none() || verdict == Verdict::Foreign) && self.fill_after_miss {
             self.absent.push(Fill::Value(slot));
@@ -80,6 +85,7 @@ impl Hands {
             Verdict::FalseMiss => Outcome::FalseMiss,
             Verdict::Stale | Verdict::StaleByLateWrite => Outcome::Stale,
             Verdict::Corrupt => Outcome::Corrupt,
+            Verdict::Contradiction(_) => Outcome::Contradiction,
             Verdict::Foreign => Outcome::Foreign,
             Verdict::Wrong => Outcome::Wrong,
         }

@@ -150,7 +150,8 @@ impl Worker {
 /// How many calls of the client one ticket may need.
 const fn calls(operation: Operation) -> u32 {
     match operation {
-        Operation::Cas => 2 * SWAP_ATTEMPTS_MAX,
+        // A swap that was done may be followed by one that must be refused.
+        Operation::Cas => 2 * SWAP_ATTEMPTS_MAX + 1,
         Operation::Append | Operation::Prepend => 3,
         _ => 1,
     }

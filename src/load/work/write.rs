@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Done, Hands, source, write_failed};
-use crate::client::{Failure, Store, Trace};
+use super::{Done, Hands, over, source, write_failed};
+use crate::client::{Failure, Keep, Store, Trace};
 use crate::event::{Operation, Outcome};
 use crate::load::keyspace::{Slot, Space};
 use crate::load::oracle::{Effect, Lease, Oracle, WriteEnd};
@@ -27,18 +27,45 @@ impl Hands {
         let slot = lease.slot();
         let (writer, length) = (self.drafter.seat().worker, self.drafter.draw_bytes());
         self.oracle.value(slot, writer, lease.sequence(), length, &mut self.buffer);
-        let (key, expiry) = (self.oracle.keyspace().key(slot), self.expiry());
+        let key = self.oracle.keyspace().key(slot);
+        let keep = Keep { ttl: self.expiry(), flags: self.oracle.flags(slot, lease.sequence()) };
         let call = match operation {
-            Operation::Add => self.client.add(key, &self.buffer, expiry).await,
-            Operation::Replace => self.client.replace(key, &self.buffer, expiry).await,
-            _ => self.client.set(key, &self.buffer, expiry).await,
+            Operation::Add => self.client.add(key, &self.buffer, keep).await,
+            Operation::Replace => self.client.replace(key, &self.buffer, keep).await,
+            _ => self.client.set(key, &self.buffer, keep).await,
         };
+        let first = call.trace.attempts == 1;
+        let (from, now) = (source(&call.trace), over(&call.trace, &self.clock));
+        let impossible = match (operation, call.result) {
+            (Operation::Add, Ok(Store::Stored)) => {
+                Some((false, "an add that was done although there was a value"))
+            }
+            (Operation::Add, Ok(Store::NotStored)) => {
+                Some((true, "an add that was refused although the key had been deleted"))
+            }
+            (Operation::Replace, Ok(Store::Stored)) => {
+                Some((true, "a replace that was done although the key had been deleted"))
+            }
+            (Operation::Replace, Ok(Store::NotStored)) => {
+                Some((false, "a replace that was refused although there was a value"))
+            }
+            _ => None,
+        };
+        let impossible = impossible.filter(|_| first).is_some_and(|(was_there, detail)| {
+            self.oracle.contradicts(&lease, was_there, detail, from, now)
+        });
+        if first && matches!(call.result, Ok(Store::Stored)) {
+            lease.lives(now);
+        }
         lease.end(match call.result {
             Ok(Store::Stored) => acknowledged(&self.oracle, slot, &call.trace),
+            // A second attempt may be refused for what the first has stored.
+            Ok(_) if !first => WriteEnd::InDoubt,
             Ok(Store::NotStored | Store::Exists | Store::NotFound) => WriteEnd::Refused,
             Err(failure) => failed(failure, &call.trace),
         });
-        Done { outcome: stored(call.result), trace: call.trace }
+        let outcome = if impossible { Outcome::Contradiction } else { stored(call.result) };
+        Done { outcome, trace: call.trace }
     }
 
     pub(super) async fn delete(&mut self, slot: Slot) -> Done {
@@ -46,7 +73,20 @@ impl Hands {
         let lease = self.lease(&oracle, slot, Effect::Delete).await;
         let slot = lease.slot();
         let call = self.client.delete(self.oracle.keyspace().key(slot)).await;
+        let (from, now) = (source(&call.trace), over(&call.trace, &self.clock));
+        let impossible = call.trace.attempts == 1
+            && call.result.is_ok_and(|was_there| {
+                let detail = if was_there {
+                    "a delete that was done although the key had been deleted"
+                } else {
+                    "a delete that found nothing although there was a value"
+                };
+                self.oracle.contradicts(&lease, was_there, detail, from, now)
+            });
         let (end, outcome) = match call.result {
+            Ok(_) if impossible => {
+                (acknowledged(&self.oracle, slot, &call.trace), Outcome::Contradiction)
+            }
             Ok(true) => (acknowledged(&self.oracle, slot, &call.trace), Outcome::Deleted),
             // Absent is what a delete makes it.
             Ok(false) => (acknowledged(&self.oracle, slot, &call.trace), Outcome::NotFound),
@@ -56,15 +96,38 @@ impl Hands {
         Done { outcome, trace: call.trace }
     }
 
-    /// A new expiry only ever lengthens a life here, so the record need not know.
+    /// A touch takes the right to write, so that it is known what it touches. A new expiry only ever
+    /// lengthens a life here.
     pub(super) async fn touch(&mut self, slot: Slot) -> Done {
+        let oracle = std::sync::Arc::clone(&self.oracle);
+        let lease = self.lease(&oracle, slot, Effect::Store(self.ttl)).await;
+        let slot = lease.slot();
+        oracle.touching(slot);
         let expiry = self.expiry();
-        let call = self.client.touch(self.oracle.keyspace().key(slot), expiry).await;
-        let outcome = match call.result {
-            Ok(true) => Outcome::Touched,
-            Ok(false) => Outcome::NotFound,
-            Err(failure) => write_failed(failure),
+        let call = self.client.touch(oracle.keyspace().key(slot), expiry).await;
+        let (from, now) = (source(&call.trace), over(&call.trace, &self.clock));
+        let impossible = call.trace.attempts == 1
+            && call.result.is_ok_and(|was_there| {
+                let detail = if was_there {
+                    "a touch that was done although the key had been deleted"
+                } else {
+                    "a touch that found nothing although there was a value"
+                };
+                oracle.contradicts(&lease, was_there, detail, from, now)
+            });
+        if !may_still_come(&call.result, &call.trace) {
+            oracle.touched(slot);
+        }
+        let (end, outcome) = match call.result {
+            Ok(true) => {
+                (WriteEnd::Touched { at_home: oracle.is_home(slot, from) }, Outcome::Touched)
+            }
+            Ok(false) => (WriteEnd::NothingThere, Outcome::NotFound),
+            // It changes no value, whatever becomes of it.
+            Err(failure) => (WriteEnd::NothingThere, write_failed(failure)),
         };
+        lease.end(end);
+        let outcome = if impossible { Outcome::Contradiction } else { outcome };
         Done { outcome, trace: call.trace }
     }
 
@@ -85,6 +148,11 @@ impl Hands {
             tokio::time::sleep(LEASE_WAIT).await;
         }
     }
+}
+
+/// Whether a request without an answer may be executed late.
+pub(super) fn may_still_come<T>(result: &Result<T, Failure>, trace: &Trace) -> bool {
+    result.is_err() && trace.sent.is_some()
 }
 
 fn acknowledged(oracle: &Oracle, slot: Slot, trace: &Trace) -> WriteEnd {

@@ -331,6 +331,10 @@ pub enum EventKind {
         /// it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         wire: Option<WireTrace>,
+        /// Of a value that a late write put there: when that write began, in seconds since the start.
+        /// `wire` is then what passed on the connection of the write.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        write_begun_s: Option<f64>,
     },
     /// A message fault fired.
     MessageFault {

@@ -21,6 +21,30 @@ impl WireTrace {
         let from = self.messages.len().saturating_sub(count);
         Self { connection: self.connection, messages: self.messages[from..].to_vec() }
     }
+
+    /// What became of the write of the key that went out first at `begun_s` or later: when it was sent,
+    /// given up and executed, as far as that passed here.
+    #[must_use]
+    pub fn story_of_write(&self, begun_s: f64) -> Option<String> {
+        let is_it = |message: &&WireMessage| {
+            message.kind == WireMessageKind::Request && message.of_key && message.at_s >= begun_s
+        };
+        let sent = self.messages.iter().find(is_it)?;
+        let later = |wanted: &dyn Fn(&WireMessage) -> bool| {
+            let at = self.messages.iter().find(|message| wanted(message))?.at_s;
+            Some(format!("{at:.3} s"))
+        };
+        let left = later(&|message| message.kind == WireMessageKind::ClientLeft);
+        let answered = later(&|message| {
+            message.kind == WireMessageKind::Reply && message.request == sent.request
+        });
+        Some(format!(
+            "the write went out at {:.3} s, was given up at {}, and the node had executed it by {}",
+            sent.at_s,
+            left.as_deref().unwrap_or("a time that was not seen"),
+            answered.as_deref().unwrap_or("a time that was not seen")
+        ))
+    }
 }
 
 /// One message.
@@ -54,6 +78,8 @@ pub enum WireMessageKind {
     Reply,
     /// An error line from the server that answers nothing.
     Unsolicited,
+    /// The client closed its side: it waits for nothing any more.
+    ClientLeft,
 }
 
 impl fmt::Display for WireTrace {
@@ -67,6 +93,7 @@ impl fmt::Display for WireTrace {
                 WireMessageKind::Request => message.command.as_deref(),
                 WireMessageKind::Reply => None,
                 WireMessageKind::Unsolicited => Some("unsolicited line"),
+                WireMessageKind::ClientLeft => Some("client left"),
             };
             if let Some(words) = words {
                 write!(f, " {words}")?;
@@ -109,6 +136,19 @@ mod tests {
             "the proxy's connection 7: 1.500000 get #41*, 1.500250 unsolicited line, 1.501000 #41 hit*"
         );
         assert_eq!(trace.last(1).to_string(), "the proxy's connection 7: 1.501000 #41 hit*");
+        let left = message(1.502, WireMessageKind::ClientLeft, None, None, None, false);
+        let abandoned =
+            WireTrace { connection: 7, messages: vec![trace.messages[0].clone(), left] };
+        assert_eq!(
+            abandoned.to_string(),
+            "the proxy's connection 7: 1.500000 get #41*, 1.502000 client left"
+        );
+        assert_eq!(
+            abandoned.story_of_write(1.4).unwrap(),
+            "the write went out at 1.500 s, was given up at 1.502 s, and the node had executed it by a \
+             time that was not seen"
+        );
+        assert_eq!(abandoned.story_of_write(1.6), None);
         assert_eq!(trace.last(9), trace);
         assert_eq!(trace.last(0).to_string(), "the proxy's connection 7:");
     }

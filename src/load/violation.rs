@@ -111,6 +111,8 @@ pub(super) struct Finding {
     pub(super) connection: Option<u64>,
     pub(super) expected: Option<u64>,
     pub(super) seen: Option<u64>,
+    /// Of a late write: when it began.
+    pub(super) begun: Option<Offset>,
     pub(super) detail: &'static str,
 }
 
@@ -170,6 +172,7 @@ impl Violations {
             key,
             detail,
             wire: None,
+            write_begun_s: finding.begun.map(Offset::as_secs_f64),
         });
     }
 
@@ -240,6 +243,7 @@ mod tests {
                     connection: Some(4),
                     expected: Some(9),
                     seen: Some(7),
+                    begun: None,
                     detail: "older than acknowledged",
                 };
                 violations.report(Offset(1_500_000_000), &keyspace, finding);

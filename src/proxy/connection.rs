@@ -152,6 +152,11 @@ impl Live {
         self.meter.lock().add_to(snapshot, &self.shared);
     }
 
+    /// The client closed its side.
+    pub(super) fn client_left(&self, now: Instant) {
+        self.meter.lock().client_left(now);
+    }
+
     /// When and how a message about `key` passed last, if it is among the last messages.
     pub(super) fn last_of(&self, key: &[u8]) -> Option<(bool, Instant)> {
         self.meter.lock().flight().last_of(key)

@@ -19,6 +19,13 @@ const MESSAGES_MAX: usize = 32;
 /// the connection before anybody can ask.
 pub(super) const CLOSED_MAX: usize = 16;
 
+/// Connections with a write that was given up which a proxy remembers beyond those: such a write may be
+/// executed, and its value read, long after its connection was closed.
+pub(super) const GIVEN_UP_MAX: usize = 256;
+
+/// Messages that are kept of each of those: the write, what was before it, its end.
+const GIVEN_UP_MESSAGES_MAX: usize = 8;
+
 /// The last messages of a connection, oldest first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Flight(VecDeque<Message>);
@@ -34,6 +41,7 @@ enum What {
     Request { request: u64, command: Command, keys: Marks },
     Reply { request: u64, command: Command, status: Status },
     Unsolicited,
+    ClientLeft,
 }
 
 /// Which keys a request names.
@@ -72,6 +80,10 @@ fn hash(key: &[u8]) -> u64 {
     hasher.finish()
 }
 
+fn is_write(command: Command) -> bool {
+    !command.is_retrieval() && !command.is_admin()
+}
+
 const fn bit(hash: u64) -> u64 {
     1 << (hash % 64)
 }
@@ -93,6 +105,40 @@ impl Flight {
 
     pub(super) fn unsolicited(&mut self, at: Instant) {
         self.push(at, What::Unsolicited);
+    }
+
+    /// The client closed its side.
+    pub(super) fn client_left(&mut self, at: Instant) {
+        self.push(at, What::ClientLeft);
+    }
+
+    /// The end of it, when the client left while a write had no answer.
+    pub(super) fn given_up(&self) -> Option<Self> {
+        let left = self.0.iter().position(|message| matches!(message.what, What::ClientLeft))?;
+        let before = self.0.iter().take(left);
+        let answered = |of: u64| {
+            let reply = |message: &Message| matches!(message.what, What::Reply { request, .. } if request == of);
+            self.0.iter().take(left).any(reply)
+        };
+        let unanswered = |message: &Message| match message.what {
+            What::Request { request, command, .. } => is_write(command) && !answered(request),
+            _ => false,
+        };
+        let skipped = self.0.len().saturating_sub(GIVEN_UP_MESSAGES_MAX);
+        let last = || Self(self.0.iter().skip(skipped).copied().collect());
+        before.clone().any(unanswered).then(last)
+    }
+
+    /// When the first write of `key` at `since` or later passed.
+    pub(super) fn write_of(&self, key: &[u8], since: Instant) -> Option<Instant> {
+        let key = hash(key);
+        let is_it = |message: &&Message| match message.what {
+            What::Request { command, keys, .. } => {
+                is_write(command) && keys.name(key) && message.at >= since
+            }
+            _ => false,
+        };
+        self.0.iter().find(is_it).map(|message| message.at)
     }
 
     fn push(&mut self, at: Instant, what: What) {
@@ -120,7 +166,7 @@ impl Flight {
                 });
                 asked.is_some_and(|keys| keys.name(key)).then_some((true, message.at))
             }
-            What::Unsolicited => None,
+            What::Unsolicited | What::ClientLeft => None,
         }
     }
 
@@ -141,6 +187,7 @@ impl Flight {
                     (WireMessageKind::Reply, Some(request), Some(command), Some(status))
                 }
                 What::Unsolicited => (WireMessageKind::Unsolicited, None, None, None),
+                What::ClientLeft => (WireMessageKind::ClientLeft, None, None, None),
             };
             WireMessage {
                 at_s: seconds(message.at),
@@ -181,6 +228,34 @@ mod tests {
         assert_eq!(flight.last_of(b"c"), Some((false, at(3))));
         assert_eq!(flight.last_of(b"nowhere"), None);
         assert!(flight.last_of(b"a") > flight.last_of(b"b"), "a reply counts for more");
+    }
+
+    /// Catches a write that was given up and is not found any more, and one that is taken for given up
+    /// although it was answered in time.
+    #[test]
+    fn a_write_that_was_given_up_is_found_by_when_it_began() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut flight = Flight::default();
+        flight.requested(at(1), 0, Command::Set, keys(&["a"]));
+        flight.replied(at(2), 0, Command::Set, Status::Stored);
+        assert!(flight.given_up().is_none(), "it is still there");
+        let mut answered = flight.clone();
+        answered.client_left(at(3));
+        assert!(answered.given_up().is_none(), "nothing was owed");
+        flight.requested(at(10), 1, Command::Set, keys(&["a"]));
+        flight.client_left(at(110));
+        flight.replied(at(250), 1, Command::Set, Status::Stored);
+        let kept = flight.given_up().unwrap();
+        assert_eq!(kept.write_of(b"a", at(5)), Some(at(10)));
+        assert_eq!((kept.write_of(b"a", at(11)), kept.write_of(b"b", at(5))), (None, None));
+        let seconds = |instant: Instant| instant.duration_since(start).as_secs_f64();
+        let story = kept.trace(7, b"a", &seconds).story_of_write(0.005).unwrap();
+        assert_eq!(
+            story,
+            "the write went out at 0.010 s, was given up at 0.110 s, and the node had executed it by \
+             0.250 s"
+        );
     }
 
     /// Catches memory that grows with what passes.

@@ -16,7 +16,7 @@ use super::config::{
 };
 use super::connection::{Live, Membership, serve};
 use super::error::ProxyError;
-use super::flight::{CLOSED_MAX, Flight};
+use super::flight::{CLOSED_MAX, Flight, GIVEN_UP_MAX};
 use super::held::AllHeld;
 use super::link::Ended;
 use super::listener::{Listener, resolve};
@@ -100,6 +100,8 @@ struct State {
     totals: TapSnapshot,
     /// The last messages of the connections that were closed last, by their number.
     closed: VecDeque<(u64, Flight)>,
+    /// The same of those that were closed while a write had no answer.
+    given_up: VecDeque<(u64, Flight)>,
 }
 
 impl Proxy {
@@ -132,6 +134,7 @@ impl Proxy {
                 next_connection: 0,
                 totals: TapSnapshot::default(),
                 closed: VecDeque::new(),
+                given_up: VecDeque::new(),
             }),
         }))
     }
@@ -396,10 +399,11 @@ impl Proxy {
         let mut state = self.state.lock();
         state.live.remove(&live.id());
         live.add_to(&mut state.totals);
-        if state.closed.len() >= CLOSED_MAX {
-            state.closed.pop_front();
+        let flight = live.flight();
+        if let Some(given_up) = flight.given_up() {
+            keep(&mut state.given_up, GIVEN_UP_MAX, (live.id(), given_up));
         }
-        state.closed.push_back((live.id(), live.flight()));
+        keep(&mut state.closed, CLOSED_MAX, (live.id(), flight));
         // What it was still waiting for will not come.
         state.totals.outstanding = 0;
         *state.totals.closed.entry((ended.by, ended.how)).or_default() += 1;
@@ -424,6 +428,24 @@ impl Proxy {
         Some(flight.trace(id, key, seconds))
     }
 
+    /// The messages of the connection that carried the first write of `key` at `since` or later, open or
+    /// closed.
+    pub(super) fn trace_of_write(
+        &self,
+        key: &[u8],
+        since: Instant,
+        seconds: &dyn Fn(Instant) -> f64,
+    ) -> Option<WireTrace> {
+        let state = self.state.lock();
+        let open = state.live.values().map(|live| (live.id(), live.flight()));
+        let closed = state.given_up.iter().chain(&state.closed).cloned();
+        let candidates = open.chain(closed);
+        let carried =
+            candidates.filter_map(|(id, flight)| Some((flight.write_of(key, since)?, id, flight)));
+        let (_, id, flight) = carried.min_by_key(|(at, id, _)| (*at, *id))?;
+        Some(flight.trace(id, key, seconds))
+    }
+
     pub(super) fn tap(&self) -> TapSnapshot {
         let state = self.state.lock();
         let mut snapshot = state.totals.clone();
@@ -440,4 +462,12 @@ impl Proxy {
         snapshot.wire_latency = self.shared.latency();
         snapshot
     }
+}
+
+/// Keeps one more of the last `most`.
+fn keep<T>(kept: &mut VecDeque<T>, most: usize, one: T) {
+    if kept.len() >= most {
+        kept.pop_front();
+    }
+    kept.push_back(one);
 }

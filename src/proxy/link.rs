@@ -513,6 +513,9 @@ impl Pipe {
         let reset = error.is_some() || self.source_was_reset;
         self.source = if reset { Source::Reset } else { Source::Ended };
         let now = turn.now;
+        if self.direction == Direction::Up {
+            turn.live.client_left(now);
+        }
         match (&mut turn.exchange, self.direction) {
             (Some(exchange), Direction::Up) => exchange.on_client_end(now),
             (Some(exchange), Direction::Down) => {

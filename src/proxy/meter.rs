@@ -252,6 +252,11 @@ impl Meter {
         }
     }
 
+    /// The client closed its side.
+    pub(super) fn client_left(&mut self, now: Instant) {
+        self.flight.client_left(now);
+    }
+
     /// Its last messages.
     pub(super) const fn flight(&self) -> &Flight {
         &self.flight

@@ -254,6 +254,20 @@ impl ProxySet {
         of_node.filter_map(|proxy| proxy.trace(key, seconds)).next()
     }
 
+    /// What passed on the connection that carried the first write of `key` through a proxy of `node` at
+    /// `since` or later, open or closed: of a write that was given up, when, and when it was executed.
+    #[must_use]
+    pub fn trace_of_write(
+        &self,
+        node: NodeIndex,
+        key: &[u8],
+        since: Instant,
+        seconds: &dyn Fn(Instant) -> f64,
+    ) -> Option<WireTrace> {
+        let of_node = self.all().into_iter().filter(|proxy| proxy.node() == Some(node));
+        of_node.filter_map(|proxy| proxy.trace_of_write(key, since, seconds)).next()
+    }
+
     /// The same set, kept alive by others.
     #[must_use]
     pub fn downgrade(&self) -> WeakProxySet {

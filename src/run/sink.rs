@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -87,12 +88,18 @@ impl Shared {
     /// A violation with what everybody asks first: the faults that are active on its node, and what
     /// passed on the wire.
     fn with_evidence(&self, kind: EventKind) -> EventKind {
-        let EventKind::Violation { kind, node, key, mut detail, .. } = kind else { return kind };
+        let EventKind::Violation { kind, node, key, mut detail, write_begun_s, .. } = kind else {
+            return kind;
+        };
         if let Some(faults) = self.active.lock().get(&node).filter(|faults| !faults.is_empty()) {
             detail = format!("{detail}; under {}", faults.join(", "));
         }
-        let wire = self.wire.get().and_then(|wire| wire.trace(node, &key));
-        EventKind::Violation { kind, node, key, detail, wire }
+        let wire = self.wire.get().and_then(|wire| wire.trace(node, &key, write_begun_s));
+        let story = wire.as_ref().zip(write_begun_s);
+        if let Some(story) = story.and_then(|(wire, begun_s)| wire.story_of_write(begun_s)) {
+            detail = format!("{detail}; {story}");
+        }
+        EventKind::Violation { kind, node, key, detail, wire, write_begun_s }
     }
 
     fn note(&self, kind: &EventKind) {
@@ -115,10 +122,18 @@ impl Shared {
 }
 
 impl Wire {
-    fn trace(&self, node: NodeIndex, key: &str) -> Option<WireTrace> {
+    /// What passed last on the connection that last carried the key, or that carried its late write.
+    fn trace(&self, node: NodeIndex, key: &str, write_begun_s: Option<f64>) -> Option<WireTrace> {
         let key = format!("{}{key}", self.key_prefix);
         let seconds = |instant| self.clock.offset(instant).as_secs_f64();
-        self.proxies.upgrade()?.trace(node, key.as_bytes(), &seconds)
+        let (proxies, key) = (self.proxies.upgrade()?, key.as_bytes());
+        match write_begun_s {
+            Some(begun) => {
+                let since = self.clock.started() + Duration::from_secs_f64(begun);
+                proxies.trace_of_write(node, key, since, &seconds)
+            }
+            None => proxies.trace(node, key, &seconds),
+        }
     }
 }
 
@@ -136,7 +151,8 @@ mod tests {
             let detail = "k:1: older than acknowledged".to_owned();
             let node = NodeIndex(node);
             let (key, kind) = ("k:1".to_owned(), ViolationKind::Stale);
-            let kind = EventKind::Violation { kind, node, key, detail, wire: None };
+            let kind =
+                EventKind::Violation { kind, node, key, detail, wire: None, write_begun_s: None };
             match shared.with_evidence(kind) {
                 EventKind::Violation { detail, .. } => detail,
                 other => panic!("{other:?}"),

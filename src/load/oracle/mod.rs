@@ -331,14 +331,16 @@ impl Oracle {
                 Verdict::StaleUnacknowledged => before.failed(),
                 _ => before.acknowledged(),
             });
-            if verdict == Verdict::StaleByLateWrite
-                && let Some(sequence) = seen
-                && let Some(begun) = after.in_doubt_since(sequence)
-            {
+            let late = seen.filter(|_| verdict == Verdict::StaleByLateWrite);
+            let begun = late.and_then(|sequence| after.in_doubt_since(sequence));
+            if let (Some(sequence), Some(begun)) = (late, begun) {
                 let node = self.keyspace.home(slot);
                 self.violations.note_late(slot, sequence, LateWrite { node, begun, reads: 0 });
             }
-            self.report(now, Finding { expected, seen, ..finding(kind, slot, source, detail) });
+            self.report(
+                now,
+                Finding { expected, seen, begun, ..finding(kind, slot, source, detail) },
+            );
         }
         verdict
     }
@@ -414,6 +416,7 @@ const fn finding(kind: ViolationKind, slot: Slot, source: Source, detail: &'stat
         connection: source.connection,
         expected: None,
         seen: None,
+        begun: None,
         detail,
     }
 }

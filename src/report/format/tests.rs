@@ -89,6 +89,7 @@ fn run_of(story: &Story, behave: impl Fn(u16, u64) -> (Outcome, u64)) -> Stored 
             key: "k:1".to_owned(),
             detail: "sequence 4 < 7 <b>".to_owned(),
             wire: None,
+            write_begun_s: None,
         },
     };
     let intervals = vec![interval(6.0, Phase::Steady), interval(8.0, Phase::Fault)];

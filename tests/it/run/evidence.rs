@@ -30,3 +30,28 @@ fn a_wrong_value_is_kept_with_what_passed_on_the_wire() {
         assert!(wire.messages.iter().any(|m| m.status.as_deref() == Some("hit")), "{wire}");
     }
 }
+
+/// Catches evidence of a late write that shows the connection of the read: what matters is when the
+/// write was given up, and that its node executed it after that.
+#[test]
+fn a_late_write_is_shown_with_its_own_connection() {
+    let place = Place::new();
+    place.scenario(
+        "late",
+        "objectives = [\"no-wrong-data\"]\n[phases]\nwarmup = \"500ms\"\nsteady = \"500ms\"\n\
+         fault = \"3s\"\nrecovery = \"500ms\"\n[[faults]]\nname = \"slow\"\non = \"all\"\n\
+         stream = \"upstream\"\nmemcached_delay = { command = \"set,ms\", delay = \"400ms\", \
+         probability = \"10%\" }\n",
+    );
+    let ended = place.play("-scenario late.toml -duration 4500ms -nodes embedded -out o");
+    let report = ended.report();
+    let late = report.data.examples.iter().find(|e| e.kind == ViolationKind::LateWrite);
+    let late = late.unwrap_or_else(|| panic!("none of {:?}", report.data));
+    let wire = late.wire.as_ref().expect("our proxies saw the write");
+    let of = |kind| wire.messages.iter().find(|message| message.kind == kind);
+    let left = of(WireMessageKind::ClientLeft).unwrap_or_else(|| panic!("nobody left: {wire}"));
+    let write = wire.messages.iter().find(|message| message.of_key).unwrap();
+    assert_eq!(write.kind, WireMessageKind::Request, "{wire}");
+    assert!(write.at_s < left.at_s && left.at_s < late.at_s, "{wire} before {}", late.at_s);
+    assert!(late.detail.contains("was given up at"), "{}", late.detail);
+}

@@ -5,12 +5,13 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use harness::base::name::NodeIndex;
 use harness::base::time::{Offset, RunClock};
-use harness::event::{BreakerState, Operation, Outcome, Phase, Sample};
+use harness::event::{BreakerState, Extent, Operation, Outcome, Phase, Sample};
 use harness::record::{Config, Connections, NodeLive, PhaseClock, Recorder};
 
 fn sample(number: u64) -> Sample {
     let due = Offset::from_duration(Duration::from_micros(number * 100));
     Sample {
+        extent: Extent::Single,
         operation: Operation::Get,
         home: NodeIndex((number % 3) as u16),
         served_by: Some(NodeIndex((number % 3) as u16)),

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::name::NodeIndex;
 
-pub use self::outcome::{ErrorClass, OUTCOMES, Operation, Outcome, Sample};
+pub use self::outcome::{ErrorClass, Extent, OUTCOMES, Operation, Outcome, Sample};
 pub use self::trace::{WireMessage, WireMessageKind, WireTrace};
 
 /// A part of a run. Samples belong to the phase in which they were due.

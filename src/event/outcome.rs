@@ -312,11 +312,25 @@ impl Outcome {
     }
 }
 
+/// How much of an intended operation a sample is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it, and it asked one node.
+    #[default]
+    Single,
+    /// All of it, and it asked several nodes: of each there is a part besides.
+    Whole,
+    /// What one of several nodes had to do with it. Judged at that node; no operation by itself.
+    Part,
+}
+
 /// The measured fact about one intended operation. Latencies are differences of its offsets:
 /// `issued - due` is the harness's own lateness, `sent - issued` the wait for a worker and a
 /// connection, `done - sent` service time, `done - due` response time.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
+    /// How much of the operation this is.
+    pub extent: Extent,
     /// What was asked.
     pub operation: Operation,
     /// The node that owns the key on the full ring.

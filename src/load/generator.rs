@@ -285,6 +285,7 @@ impl Load {
             multi_get_keys: self.config.workload.multi_get_keys,
             fill_after_miss: self.config.workload.fill_after_miss,
             absent: Vec::new(),
+            parts: Vec::new(),
             buffer: Vec::new(),
             swaps: 0,
         }

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use super::draft::{Draft, Drafter};
 use crate::base::name::NodeIndex;
 use crate::base::time::{Offset, RunClock};
-use crate::event::{OUTCOMES, Operation, Outcome, Sample};
+use crate::event::{Extent, OUTCOMES, Operation, Outcome, Sample};
 
 /// Where a worker's samples go: one for each worker, so that recording shares nothing.
 pub type Sampler = Box<dyn FnMut(&Sample) + Send>;
@@ -158,11 +158,13 @@ impl Ticket {
         self.issued
     }
 
-    /// Settles it: `sample` is its outcome.
-    pub(super) fn close(mut self, sample: &Sample, sampler: &mut Sampler) {
+    /// Settles it: `sample` is its outcome, `parts` what each node had to do with it, when there were
+    /// several.
+    pub(super) fn close(mut self, sample: &Sample, parts: &[Sample], sampler: &mut Sampler) {
         self.state = State::Closed;
         self.ledger.count(sample.outcome);
         sampler(sample);
+        parts.iter().for_each(sampler);
     }
 }
 
@@ -181,6 +183,7 @@ impl Drop for Ticket {
         self.ledger.count(outcome);
         let issued = if outcome == Outcome::LostSlot { now } else { self.issued };
         (self.ledger.spare.lock().sampler)(&Sample {
+            extent: Extent::Single,
             operation,
             home,
             served_by: None,

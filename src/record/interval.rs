@@ -10,7 +10,7 @@ use super::histogram::{Latency, LatencyUs};
 use super::inputs::{Connections, NodeLive};
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
-use crate::event::{BreakerState, Outcome, Phase, Sample};
+use crate::event::{BreakerState, Extent, Outcome, Phase, Sample};
 
 /// The figures of one interval. Operations count in the interval in which they ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -58,14 +58,47 @@ pub struct IntervalNode {
     pub active_faults: Vec<String>,
 }
 
-/// What was folded since the last interval, for one node.
+/// What was folded since the last interval, for one node: operations on its keys alone, and its parts of
+/// those that asked several nodes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Current {
+    own: Gathered,
+    parts: Gathered,
+}
+
+/// Counts and latencies of some operations.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Gathered {
     counts: Counts,
     response: Latency,
 }
 
 impl Current {
+    pub(super) fn add(&mut self, sample: &Sample) {
+        match sample.extent {
+            Extent::Part => self.parts.add(sample),
+            _ => self.own.add(sample),
+        }
+    }
+
+    fn figures(&self) -> Gathered {
+        let mut all = self.own.clone();
+        all.merge(&self.parts);
+        all
+    }
+}
+
+impl Gathered {
+    fn merge(&mut self, other: &Self) {
+        self.counts.merge(&other.counts);
+        self.response.merge(&other.response);
+    }
+
+    fn clear(&mut self) {
+        self.counts = Counts::default();
+        self.response.clear();
+    }
+
     pub(super) fn add(&mut self, sample: &Sample) {
         self.counts.add(sample.outcome);
         if !matches!(sample.outcome, Outcome::LostSlot | Outcome::Shed) {
@@ -85,12 +118,17 @@ pub(super) struct Frame<'a> {
 }
 
 /// Makes the interval and forgets what was in it.
-pub(super) fn take(frame: Frame<'_>, current: &mut [Current], live: &[NodeLive]) -> Interval {
-    let mut all = Current::default();
+pub(super) fn take(
+    frame: Frame<'_>,
+    current: &mut [Current],
+    whole: &mut Gathered,
+    live: &[NodeLive],
+) -> Interval {
+    let mut all = whole.clone();
+    whole.clear();
     let mut nodes = Vec::with_capacity(live.len());
     for (index, now) in (0_u16..).zip(live) {
-        let mut empty = Current::default();
-        let node = current.get_mut(usize::from(index)).unwrap_or(&mut empty);
+        let node = current.get(usize::from(index)).map(Current::figures).unwrap_or_default();
         nodes.push(IntervalNode {
             name: NodeIndex(index),
             operations: node.counts.operations(),
@@ -102,10 +140,9 @@ pub(super) fn take(frame: Frame<'_>, current: &mut [Current], live: &[NodeLive])
         });
     }
     for node in current {
-        all.counts.merge(&node.counts);
-        all.response.merge(&node.response);
-        node.counts = Counts::default();
-        node.response.clear();
+        all.merge(&node.own);
+        node.own.clear();
+        node.parts.clear();
     }
     let length_s = frame.length.as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]

@@ -6,14 +6,14 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::inputs::{Config, Inputs, NodeLive};
-use super::interval::{self, Current, Frame, Interval};
+use super::interval::{self, Current, Frame, Gathered, Interval};
 use super::phase::{PhaseClock, Span};
 use super::shard::{Buffer, Shard};
 use super::summary::{ConnectRates, NodePhase, PhaseSummary, Summary, Transition};
 use super::tally::Tally;
 use crate::base::name::NodeIndex;
 use crate::base::time::{Offset, RunClock};
-use crate::event::{Event, EventKind, Phase, Sample};
+use crate::event::{Event, EventKind, Extent, Phase, Sample};
 
 /// Events kept for the summary, of those that it needs; the journal has all. Later ones are counted.
 const EVENTS_MAX: usize = 4096;
@@ -55,7 +55,11 @@ pub(super) struct Totals {
     long: Duration,
     /// By phase, then by node.
     nodes: [Vec<NodePhase>; Phase::ALL.len()],
+    /// By phase, operations that asked several nodes.
+    whole: [Tally; Phase::ALL.len()],
     current: Vec<Current>,
+    /// The same of operations that asked several nodes.
+    current_whole: Gathered,
 }
 
 #[derive(Debug, Default)]
@@ -80,7 +84,9 @@ impl Totals {
             spans: Vec::new(),
             long: config.operation_timeout.mul_f64(NEARLY_TIMED_OUT),
             nodes: std::array::from_fn(|_| nodes(config.nodes)),
+            whole: Default::default(),
             current: vec![Current::default(); config.nodes],
+            current_whole: Gathered::default(),
         }
     }
 
@@ -94,6 +100,7 @@ impl Totals {
         for span in &self.spans {
             if span.end.is_some_and(|end| end.plus(STRAGGLERS) <= now) {
                 self.nodes[span.phase as usize].iter_mut().for_each(NodePhase::pack);
+                self.whole[span.phase as usize].pack();
             }
         }
     }
@@ -105,12 +112,20 @@ impl Totals {
             .rev()
             .find(|span| span.start <= sample.due)
             .map_or((Phase::Warmup, Offset(0)), |span| (span.phase, span.start));
+        if sample.extent == Extent::Whole {
+            self.whole[phase as usize].add(sample);
+            self.current_whole.add(sample);
+            return;
+        }
         let node = sample.home.position();
         let nodes = &mut self.nodes[phase as usize];
         if nodes.len() <= node {
             nodes.resize_with(node + 1, NodePhase::default);
         }
-        nodes[node].tally.add(sample);
+        match sample.extent {
+            Extent::Part => nodes[node].parts.add(sample),
+            _ => nodes[node].tally.add(sample),
+        }
         nodes[node].series.add(sample.due.since(start), sample, self.long);
         if self.current.len() <= node {
             self.current.resize_with(node + 1, Current::default);
@@ -199,7 +214,8 @@ impl Recorder {
         };
         let mut totals = self.inner.totals.lock();
         totals.pack(now);
-        interval::take(frame, &mut totals.current, live)
+        let Totals { current, current_whole, .. } = &mut *totals;
+        interval::take(frame, current, current_whole, live)
     }
 
     fn drain(&self) {
@@ -224,13 +240,14 @@ impl Recorder {
                 start: span.start,
                 end: span.end.unwrap_or(inputs.ended).max(span.start),
                 nodes: totals.nodes[span.phase as usize].clone(),
+                whole: totals.whole[span.phase as usize].clone(),
             })
             .collect();
         Summary {
             config: self.inner.config.clone(),
             started_at: self.inner.clock.started_at(),
             phases,
-            before: merged(&totals.nodes[Phase::Warmup as usize], &spans),
+            before: merged(&totals, &spans),
             events: log.events.clone(),
             transitions: log.transitions.clone(),
             dropped_events: log.dropped,
@@ -247,10 +264,11 @@ const fn is_kept(kind: &EventKind) -> bool {
 }
 
 /// What was recorded before any phase began; nothing when the run had a warm-up.
-fn merged(warmup: &[NodePhase], spans: &[Span]) -> Tally {
+fn merged(totals: &Totals, spans: &[Span]) -> Tally {
     let mut tally = Tally::default();
     if spans.iter().all(|span| span.phase != Phase::Warmup) {
-        for node in warmup {
+        tally.merge(&totals.whole[Phase::Warmup as usize]);
+        for node in &totals.nodes[Phase::Warmup as usize] {
             tally.merge(&node.tally);
         }
     }
@@ -295,7 +313,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::event::{BreakerState, ErrorClass, Operation, Outcome};
+    use crate::event::{BreakerState, ErrorClass, Extent, Operation, Outcome};
     use crate::record::{Connections, NodeGroup};
 
     fn recorder() -> Recorder {
@@ -315,6 +333,7 @@ mod tests {
     fn sample(node: u16, due_ms: u64, took_us: u64, outcome: Outcome) -> Sample {
         let due = Offset::from_duration(Duration::from_millis(due_ms));
         Sample {
+            extent: Extent::Single,
             operation: Operation::Get,
             home: NodeIndex(node),
             served_by: Some(NodeIndex(node)),
@@ -401,6 +420,42 @@ mod tests {
         assert_eq!(interval.response_time_us.unwrap().p99, None);
         let summary = recorder.finish(Inputs::default());
         assert_eq!(summary.connects.peak_per_s, Some(5.0));
+    }
+
+    /// Catches a multi-get that is charged to one node: of three nodes one fails, and only its part of the
+    /// operation failed; and an operation that counts once for each node.
+    #[test]
+    fn each_node_has_its_part_of_a_multi_get() {
+        let recorder = recorder();
+        let shard = recorder.shard();
+        let timeout = Outcome::Error(ErrorClass::Timeout);
+        let part = |node, outcome, extent| {
+            let sample = sample(node, 1500, 40, outcome);
+            shard.record(&Sample { operation: Operation::MultiGet, extent, ..sample });
+        };
+        part(0, timeout, Extent::Whole);
+        for (node, outcome) in [(0, Outcome::Hit), (1, timeout), (2, Outcome::Hit)] {
+            part(node, outcome, Extent::Part);
+        }
+        shard.record(&sample(1, 1500, 40, Outcome::Hit));
+        let interval = recorder.interval(Offset(2_000_000_000), &[live(0), live(0), live(0)]);
+        assert_eq!((interval.offered, interval.error_ratio), (2, Some(0.5)));
+        let ratios: Vec<_> = interval.nodes.iter().map(|node| node.error_ratio).collect();
+        assert_eq!(ratios, [Some(0.0), Some(0.5), Some(0.0)]);
+        let mut summary = recorder.finish(Inputs::default());
+        assert_eq!(summary.everything().offered(), 2);
+        summary.inputs.faults.push(crate::record::FaultInput {
+            name: "down".into(),
+            kind: "refuse".into(),
+            nodes: vec![NodeIndex(1)],
+            parameters: std::collections::BTreeMap::new(),
+            applied: None,
+            healed: None,
+            operations_touched: None,
+        });
+        let errors = |group| summary.tally(Some(Phase::Steady), group).counts.error_ratio();
+        assert_eq!(errors(NodeGroup::All), Some(0.5));
+        assert_eq!((errors(NodeGroup::Healthy), errors(NodeGroup::Faulty)), (Some(0.0), Some(0.5)));
     }
 
     /// Catches a log of events that grows for ever, and transitions squeezed out by chatter.

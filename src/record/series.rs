@@ -220,11 +220,12 @@ fn grown(pieces: &mut Vec<Piece>, place: usize) -> &mut Piece {
 mod tests {
     use super::*;
     use crate::base::name::NodeIndex;
-    use crate::event::{ErrorClass, Operation, Outcome};
+    use crate::event::{ErrorClass, Extent, Operation, Outcome};
 
     fn sample(outcome: Outcome, due_ms: u64, took_us: u64) -> Sample {
         let due = Offset::from_duration(Duration::from_millis(due_ms));
         Sample {
+            extent: Extent::Single,
             operation: Operation::Get,
             home: NodeIndex(0),
             served_by: Some(NodeIndex(0)),

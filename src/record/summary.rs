@@ -46,21 +46,34 @@ pub struct PhaseSummary {
     pub end: Offset,
     /// Each node, by the home of the keys.
     pub nodes: Vec<NodePhase>,
+    /// Operations that asked several nodes; each of those has its part.
+    pub whole: Tally,
 }
 
 /// One node in one phase.
 #[derive(Clone, Debug, Default)]
 pub struct NodePhase {
-    /// Its figures.
+    /// Operations on its keys alone.
     pub tally: Tally,
-    /// The same over time.
+    /// Its parts of operations that asked several nodes: judged here, and no operations by themselves.
+    pub parts: Tally,
+    /// Both over time.
     pub series: Series,
 }
 
 impl NodePhase {
+    /// Everything that this node had to do with.
+    #[must_use]
+    pub fn figures(&self) -> Tally {
+        let mut all = self.tally.clone();
+        all.merge(&self.parts);
+        all
+    }
+
     /// Keeps the same in a fraction of the memory, for when nothing more is expected.
     pub(super) fn pack(&mut self) {
         self.tally.pack();
+        self.parts.pack();
         self.series.pack();
     }
 }
@@ -156,7 +169,8 @@ impl Summary {
         self.phase(Phase::Steady).map_or(Offset(0), |phase| phase.start)
     }
 
-    /// The figures of a group of nodes in one phase, or in every phase after the warm-up.
+    /// The figures of a group of nodes in one phase, or in every phase after the warm-up. Of all nodes
+    /// each operation counts once; of some, each node's part of an operation that asked several.
     #[must_use]
     pub fn tally(&self, phase: Option<Phase>, group: NodeGroup) -> Tally {
         let mut all = Tally::default();
@@ -165,9 +179,18 @@ impl Summary {
                 Some(phase) => summary.phase == phase,
                 None => summary.phase != Phase::Warmup,
             };
+            if !wanted {
+                continue;
+            }
+            if group == NodeGroup::All {
+                all.merge(&summary.whole);
+            }
             for (position, node) in summary.nodes.iter().enumerate() {
-                if wanted && self.is_in(node_at(position), group) {
+                if self.is_in(node_at(position), group) {
                     all.merge(&node.tally);
+                    if group != NodeGroup::All {
+                        all.merge(&node.parts);
+                    }
                 }
             }
         }
@@ -178,6 +201,7 @@ impl Summary {
     #[must_use]
     pub fn everything(&self) -> Counts {
         let mut all = self.before.counts;
+        self.phases.iter().for_each(|phase| all.merge(&phase.whole.counts));
         for node in self.phases.iter().flat_map(|phase| &phase.nodes) {
             all.merge(&node.tally.counts);
         }

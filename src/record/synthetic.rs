@@ -10,7 +10,7 @@ use super::{
 };
 use crate::base::name::NodeIndex;
 use crate::base::time::{Offset, RunClock};
-use crate::event::{BreakerState, EventKind, Operation, Outcome, Phase, Sample};
+use crate::event::{BreakerState, EventKind, Extent, Operation, Outcome, Phase, Sample};
 
 /// When the fault begins and when it is healed, in milliseconds.
 pub(crate) const FAULT_MS: u64 = 6000;
@@ -151,6 +151,7 @@ fn sample(node: u16, due_ms: u64, outcome: Outcome, took_us: u64) -> Sample {
     let due = at(due_ms);
     let asked = outcome.is_good();
     Sample {
+        extent: Extent::Single,
         operation: Operation::Get,
         home: NodeIndex(node),
         served_by: asked.then_some(NodeIndex(node)),

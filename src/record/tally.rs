@@ -95,10 +95,11 @@ mod tests {
     use super::*;
     use crate::base::name::NodeIndex;
     use crate::base::time::Offset;
-    use crate::event::{ErrorClass, Operation};
+    use crate::event::{ErrorClass, Extent, Operation};
 
     fn sample(outcome: Outcome, requests: u32, attempts: u32) -> Sample {
         Sample {
+            extent: Extent::Single,
             operation: Operation::MultiGet,
             home: NodeIndex(0),
             served_by: outcome.is_good().then_some(NodeIndex(1)),

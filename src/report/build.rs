@@ -122,8 +122,8 @@ fn nodes(summary: &Summary, false_opens: &[u64]) -> Vec<NodeReport> {
                     .phases
                     .iter()
                     .filter_map(|phase| {
-                        let tally = &phase.nodes.get(node.position())?.tally;
-                        Some(phase_figures(summary, phase, tally))
+                        let tally = phase.nodes.get(node.position())?.figures();
+                        Some(phase_figures(summary, phase, &tally))
                     })
                     .collect(),
                 breaker: breaker(
@@ -313,7 +313,7 @@ fn stalls(stalls: &Stalls) -> StallsReport {
 fn limits(summary: &Summary) -> Vec<String> {
     let mut limits = summary.inputs.harness.limits.clone();
     let nodes = summary.phases.iter().flat_map(|phase| &phase.nodes);
-    let clamped: u64 = nodes.map(|node| node.tally.clamped()).sum();
+    let clamped: u64 = nodes.map(|node| node.figures().clamped()).sum();
     if clamped > 0 {
         limits.push(format!("{clamped} latencies above 60 s count as 60 s in the histograms"));
     }

@@ -13,7 +13,7 @@ use harness::base::seed::Seed;
 use harness::base::time::RunClock;
 use harness::base::units::Rate;
 use harness::client::{Client, ClientConfig, Server};
-use harness::event::{Events, Operation, Outcome, Sample};
+use harness::event::{Events, Extent, Operation, Outcome, Sample};
 use harness::load::arrival::ARRIVALS;
 use harness::load::keys::KEYS;
 use harness::load::payload::Stamp;
@@ -223,12 +223,13 @@ fn waiting() -> (ClientConfig, Duration) {
     (config, deadline)
 }
 
-/// Every ticket that was issued has one outcome and one sample.
+/// Every ticket that was issued has one outcome and one sample; parts of it come on top.
 fn assert_conserved(totals: &LoadTotals, samples: &[Sample]) {
     assert_eq!(totals.issued, totals.closed());
-    assert_eq!(totals.issued, samples.len() as u64);
+    let whole = || samples.iter().filter(|sample| sample.extent != Extent::Part);
+    assert_eq!(totals.issued, whole().count() as u64);
     for outcome in Outcome::all() {
-        let seen = samples.iter().filter(|sample| sample.outcome.position() == outcome.position());
+        let seen = whole().filter(|sample| sample.outcome.position() == outcome.position());
         assert_eq!(totals.count(outcome), seen.count() as u64, "{}", outcome.name());
     }
 }
@@ -446,6 +447,30 @@ async fn every_operation_is_clean_on_healthy_nodes() {
         assert!(bad.is_none(), "{bad:?}");
         assert!(of_it.len() > 100, "{}", operation.name());
     }
+}
+
+/// Catches a multi-get that is charged to the node of its first key, whichever failed: here one of two
+/// nodes is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
+async fn a_multi_get_is_judged_at_the_node_of_each_key() {
+    let workload = Workload { multi_get_keys: 20, ..workload(&[(Operation::MultiGet, 1)], 100) };
+    let mut story = Story::start(2, workload, 5, None);
+    assert_eq!(story.load.preload().await.failed, 0);
+    story.nodes.pop();
+    let (_, samples) = story.run(300).await;
+    let failed = |node| {
+        let parts = samples.iter().filter(|sample| sample.extent == Extent::Part);
+        let of_node = parts.filter(move |sample| sample.home == NodeIndex(node));
+        let (bad, good): (Vec<&Sample>, Vec<&Sample>) =
+            of_node.partition(|sample| !sample.outcome.is_good());
+        (bad.len(), good.len())
+    };
+    assert_eq!(failed(0).0, 0, "its node is well");
+    assert_eq!(failed(1).1, 0, "its node is gone");
+    assert!(failed(0).1 > 200 && failed(1).0 > 200, "{:?} {:?}", failed(0), failed(1));
+    let whole = samples.iter().filter(|sample| sample.extent == Extent::Whole);
+    assert!(whole.clone().count() > 200 && whole.clone().all(|sample| !sample.outcome.is_good()));
 }
 
 /// Catches an oracle that is blind: each kind of damage, planted behind the client's back, must be

@@ -7,7 +7,7 @@ use std::time::Duration;
 use harness::base::name::NodeIndex;
 use harness::base::seed::Seed;
 use harness::base::time::{Offset, RunClock};
-use harness::event::{BreakerState, EventKind, Operation, Outcome, Phase, Sample};
+use harness::event::{BreakerState, EventKind, Extent, Operation, Outcome, Phase, Sample};
 use harness::judge::{MEASURES, judge};
 use harness::record::journal::{self, Journal};
 use harness::record::{
@@ -20,6 +20,7 @@ const OPERATIONS: u64 = 3000;
 fn sample(number: u64) -> Sample {
     let due = Offset::from_duration(Duration::from_millis(1000 + number));
     Sample {
+        extent: Extent::Single,
         operation: Operation::Set,
         home: NodeIndex((number % 3) as u16),
         served_by: None,

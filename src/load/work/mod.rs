@@ -35,6 +35,8 @@ pub(super) struct Hands {
     pub(super) fill_after_miss: bool,
     /// What was found to be absent and should be there: stored again after the ticket.
     pub(super) absent: Vec<Fill>,
+    /// What each node had to do with the last multi-get.
+    pub(super) parts: Vec<Done>,
     pub(super) buffer: Vec<u8>,
     /// Swaps that were done: every few of them, the used token is tried once more.
     pub(super) swaps: u32,

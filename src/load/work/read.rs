@@ -3,7 +3,7 @@
 use super::write::may_still_come;
 use super::{Done, Fill, Hands, asked, over, read_failed};
 use crate::base::time::Offset;
-use crate::client::{Call, Failure, Item};
+use crate::client::{Call, Failure, Item, Trace};
 use crate::event::Outcome;
 use crate::load::keyspace::Slot;
 use crate::load::oracle::{Content, Record, Source, Verdict};
@@ -33,7 +33,8 @@ impl Hands {
     }
 
     /// Reads the first key and others that are drawn. The ticket has one outcome: that of the key
-    /// that came off worst. Every violation is counted for its own key.
+    /// that came off worst. Each key is judged at its own node, which has a part of the ticket, with the
+    /// worst outcome of its own keys. Every violation is counted for its own key.
     pub(super) async fn multi_get(&mut self, first: Slot) -> Done {
         let more = self.multi_get_keys.saturating_sub(1);
         let mut slots = vec![first];
@@ -52,6 +53,11 @@ impl Hands {
             let outcome = self.judge(*slot, before, entry, asked(part, &self.clock), now);
             if badness(outcome) > badness(worst) {
                 worst = outcome;
+            }
+            match self.parts.iter_mut().find(|part| part.trace.home == home) {
+                Some(known) if badness(outcome) > badness(known.outcome) => known.outcome = outcome,
+                Some(_) => {}
+                None => self.parts.push(Done { outcome, trace: Trace { home, ..*part } }),
             }
         }
         let mut trace = call.trace;

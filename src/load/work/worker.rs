@@ -13,7 +13,7 @@ use super::{Done, Fill, Hands, over};
 use crate::base::deadline::Deadline;
 use crate::base::time::Offset;
 use crate::client::Trace;
-use crate::event::{Operation, Outcome, Sample};
+use crate::event::{Extent, Operation, Outcome, Sample};
 use crate::load::draft::Draft;
 use crate::load::generator::Shared;
 use crate::load::origin::Loading;
@@ -71,11 +71,13 @@ impl Worker {
     async fn serve(&mut self, mut ticket: Ticket, taken: Offset) {
         let draft = self.hands.drafter.draw();
         ticket.take_up(draft.operation, draft.home);
+        self.hands.parts.clear();
         let done = self.attempt(draft, taken).await;
         let mut sample = self.sample(&ticket, taken, draft, done);
+        let parts = self.parts(&mut sample);
         // The operation is over and its time is noted; what it makes necessary counts as its request.
         sample.requests += self.fill().await;
-        ticket.close(&sample, &mut self.sampler);
+        ticket.close(&sample, &parts, &mut self.sampler);
     }
 
     /// Performs the draft; one that does not end in its time, or with the run, is hung. Dropping
@@ -93,6 +95,7 @@ impl Worker {
         let clock = self.shared.ledger.clock();
         let trace = done.trace;
         Sample {
+            extent: Extent::Single,
             operation: draft.operation,
             home: trace.home,
             served_by: trace.served_by,
@@ -106,6 +109,31 @@ impl Worker {
             attempts: trace.attempts,
             requests: trace.requests,
         }
+    }
+
+    /// What each node had to do with an operation that asked several. One that was cut off has none: it
+    /// is its first key's node that is blamed then.
+    fn parts(&self, sample: &mut Sample) -> Vec<Sample> {
+        let parts = &self.hands.parts;
+        if parts.len() < 2 || sample.outcome == Outcome::Hung {
+            return Vec::new();
+        }
+        sample.extent = Extent::Whole;
+        let clock = self.shared.ledger.clock();
+        let part = |done: &Done| Sample {
+            extent: Extent::Part,
+            home: done.trace.home,
+            served_by: done.trace.served_by,
+            outcome: done.outcome,
+            sent: done.trace.sent.map(|sent| clock.offset(sent)),
+            // What was shed at once was over when it was taken up, whatever the others took.
+            done: done.trace.answered.map_or(sample.done, |answered| clock.offset(answered)),
+            connection_wait: done.trace.connection_wait,
+            attempts: done.trace.attempts,
+            requests: done.trace.requests,
+            ..*sample
+        };
+        parts.iter().map(part).collect()
     }
 
     /// Stores what the ticket found absent; returns how many values it stored.

@@ -139,6 +139,11 @@ impl Proxy {
         }))
     }
 
+    /// How many lanes it has, if they are not these.
+    pub(super) fn lanes_beside(&self, others: &Arc<[Lane]>) -> usize {
+        if Arc::ptr_eq(&self.lanes, others) { 0 } else { self.lanes.len() }
+    }
+
     pub(super) const fn node(&self) -> Option<NodeIndex> {
         self.node
     }

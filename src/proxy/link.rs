@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use super::chain::{Chain, Verdict};
 use super::config::Direction;
-use super::connection::Live;
+use super::connection::{Live, Mail};
 use super::held::Held;
 use super::outbox::What;
 use super::rule::{Exchange, Origin};
@@ -33,6 +33,10 @@ const SCRATCH_BYTES: usize = 64 << 10;
 
 /// How often a poll looks at what is due before it lets the other connections of its thread go on.
 const TURNS_MAX: u32 = 16;
+
+/// Reads and writes of one poll, for the same reason: a stream in pieces of a byte is worth no more time
+/// than others.
+const CALLS_MAX: u32 = 32;
 
 /// How long a receiver may take nothing before a close that a toxic decided no longer waits for it:
 /// the bound that Toxiproxy sets to what is left when a toxic is removed.
@@ -121,50 +125,70 @@ impl<C: Peer, S: Peer> Link<C, S> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
-        if let Some(mail) = self.live.poll_mail(cx) {
-            if let Some(how) = mail.close {
-                return Poll::Ready(Ended { by: Closer::Proxy, how });
-            }
-            if let Some(table) = mail.table {
-                let now = Instant::now();
-                self.up.chain.reconcile(now, &table);
-                self.down.chain.reconcile(now, &table);
-                self.change_rules(now, &table);
-            }
-            // The acknowledgement: whoever waits for it sees the last sender dropped.
-            drop(mail.acknowledgements);
+        if let Some(mail) = self.live.poll_mail(cx)
+            && let Some(ended) = self.obey(mail)
+        {
+            return Poll::Ready(ended);
         }
         for _ in 0..TURNS_MAX {
-            let now = Instant::now();
-            let Self { client, server, up, down, exchange, live, .. } = self;
-            let mut turn = Turn { cx, now, live, exchange: exchange.as_deref_mut() };
-            // Answers of ours that the client does not read keep its requests waiting.
-            let waited = !up.rules_have_room(&mut turn);
-            if let Some(ended) = up.pump(&mut turn, client, server) {
-                return Poll::Ready(ended);
-            }
-            down.source_was_reset |= up.receiver_was_reset;
-            if let Some(ended) = down.pump(&mut turn, server, client) {
-                return Poll::Ready(ended);
-            }
-            up.source_was_reset |= down.receiver_was_reset;
-            let goes_on = waited && up.rules_have_room(&mut turn);
-            if up.source.is_closed() && down.is_broken() {
-                return Poll::Ready(Ended { by: Closer::Client, how: CloseManner::Reset });
-            }
-            let stalled = exchange.as_ref().is_some_and(|exchange| exchange.is_stalled());
-            if stalled && up.source.is_closed() && down.source.is_closed() {
-                return Poll::Ready(Ended { by: Closer::Client, how: CloseManner::Fin });
-            }
-            if exchange.as_ref().is_some_and(|exchange| exchange.is_over()) {
-                self.exchange = None;
-            }
-            if !goes_on && self.wait(cx).is_pending() {
-                return Poll::Pending;
+            match self.turn(cx) {
+                Step::Ended(ended) => return Poll::Ready(ended),
+                Step::Yield => break,
+                Step::GoOn => {}
+                Step::Wait if self.wait(cx).is_pending() => return Poll::Pending,
+                Step::Wait => {}
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Does what the control side wants. Whoever waits for that sees the last acknowledgement dropped.
+    fn obey(&mut self, mail: Mail) -> Option<Ended> {
+        if let Some(how) = mail.close {
+            return Some(Ended { by: Closer::Proxy, how });
+        }
+        if let Some(table) = mail.table {
+            let now = Instant::now();
+            self.up.chain.reconcile(now, &table);
+            self.down.chain.reconcile(now, &table);
+            self.change_rules(now, &table);
+        }
+        None
+    }
+
+    /// Moves what can be moved now, in both directions.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Step {
+        let Self { client, server, up, down, exchange, live, .. } = self;
+        let mut turn = Turn::new(cx, live, exchange.as_deref_mut());
+        // Answers of ours that the client does not read keep its requests waiting.
+        let waited = !up.rules_have_room(&mut turn);
+        if let Some(ended) = up.pump(&mut turn, client, server) {
+            return Step::Ended(ended);
+        }
+        down.source_was_reset |= up.receiver_was_reset;
+        let is_worn_out = turn.renew();
+        if let Some(ended) = down.pump(&mut turn, server, client) {
+            return Step::Ended(ended);
+        }
+        up.source_was_reset |= down.receiver_was_reset;
+        let goes_on = waited && up.rules_have_room(&mut turn);
+        let is_worn_out = turn.renew() || is_worn_out;
+        let stalled = exchange.as_ref().is_some_and(|exchange| exchange.is_stalled());
+        if up.source.is_closed() && down.is_broken() {
+            return Step::Ended(Ended { by: Closer::Client, how: CloseManner::Reset });
+        }
+        if stalled && up.source.is_closed() && down.source.is_closed() {
+            return Step::Ended(Ended { by: Closer::Client, how: CloseManner::Fin });
+        }
+        if exchange.as_ref().is_some_and(|exchange| exchange.is_over()) {
+            *exchange = None;
+        }
+        match (is_worn_out, goes_on) {
+            (true, _) => Step::Yield,
+            (false, true) => Step::GoOn,
+            (false, false) => Step::Wait,
+        }
     }
 
     /// Bytes held in one direction.
@@ -211,12 +235,46 @@ impl<C: Peer, S: Peer> Link<C, S> {
     }
 }
 
-/// One poll: whom to wake, what time it is, and where to count.
+/// What comes after a turn.
+enum Step {
+    Ended(Ended),
+    /// Nothing can be done before a socket or a time is ready.
+    Wait,
+    /// One direction made room for the other.
+    GoOn,
+    /// There is more to do, and others have waited long enough.
+    Yield,
+}
+
+/// One turn: whom to wake, what time it is, and where to count.
 struct Turn<'a, 'b> {
     cx: &'a mut Context<'b>,
     now: Instant,
     live: &'a Live,
     exchange: Option<&'a mut Exchange>,
+    /// How often one direction may still read and write.
+    calls: u32,
+    /// Whether it would have done so more often.
+    is_worn_out: bool,
+}
+
+impl<'a, 'b> Turn<'a, 'b> {
+    fn new(cx: &'a mut Context<'b>, live: &'a Live, exchange: Option<&'a mut Exchange>) -> Self {
+        Self { cx, now: Instant::now(), live, exchange, calls: CALLS_MAX, is_worn_out: false }
+    }
+
+    /// Takes one read or write, if one is left.
+    const fn may_call(&mut self) -> bool {
+        self.is_worn_out |= self.calls == 0;
+        self.calls = self.calls.saturating_sub(1);
+        !self.is_worn_out
+    }
+
+    /// Gives the other direction its share. Returns whether this one has used up its own.
+    const fn renew(&mut self) -> bool {
+        self.calls = CALLS_MAX;
+        std::mem::replace(&mut self.is_worn_out, false)
+    }
 }
 
 /// One direction.
@@ -325,7 +383,7 @@ impl Pipe {
         loop {
             let ended = self.write(turn, to);
             self.held.set(self.holds());
-            if ended.is_some() || !self.may_read(turn) {
+            if ended.is_some() || !self.may_read(turn) || !turn.may_call() {
                 return ended;
             }
             match self.read(turn, from, to) {
@@ -371,6 +429,9 @@ impl Pipe {
                 return Some(ended);
             }
             if !self.pending.is_empty() {
+                if !turn.may_call() {
+                    return None;
+                }
                 match Pin::new(&mut *to).poll_write(turn.cx, &self.pending) {
                     Poll::Pending => return None,
                     Poll::Ready(Ok(0)) => self.abandon(&io::ErrorKind::WriteZero.into()),
@@ -493,7 +554,11 @@ impl Pipe {
         to: &mut T,
     ) {
         while !data.is_empty() {
-            match Pin::new(&mut *to).poll_write(turn.cx, data) {
+            let written = match turn.may_call() {
+                true => Pin::new(&mut *to).poll_write(turn.cx, data),
+                false => Poll::Pending,
+            };
+            match written {
                 Poll::Ready(Ok(0)) => return self.abandon(&io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(written)) => {
                     data = &data[written..];

@@ -27,8 +27,12 @@ pub const PROXIES_MAX: usize = 4096;
 /// How long a deleted proxy waits for its connections to end; they were told and do so at once.
 const DELETE_GRACE: Duration = Duration::from_secs(2);
 
-/// Threads that connections run on; one serves tens of thousands of requests a second.
+/// Threads that the connections of one proxy run on; one serves tens of thousands of requests a second.
 const LANES_MAX: usize = 8;
+
+/// Threads of proxies that have their own, so that what is done to one is not felt by another. Proxies
+/// beyond them share the threads of the set.
+const OWN_LANES_MAX: usize = 64;
 
 /// A set of proxies. Clones are the same set.
 #[derive(Clone, Debug)]
@@ -41,7 +45,8 @@ struct Inner {
     seed: Seed,
     events: Events,
     scope: Scope,
-    /// Where connections run; none where the system gives no thread: then they run where we do.
+    /// Where the connections of proxies run that have no lanes of their own; none where the system gives
+    /// no thread: then they run where we do.
     lanes: Arc<[Lane]>,
     sockets: Sockets,
     all_held: Arc<AllHeld>,
@@ -96,9 +101,10 @@ impl ProxySet {
     pub async fn create(&self, config: ProxyConfig) -> Result<ProxyView, ProxyError> {
         let inner = &self.inner;
         let _turn = inner.membership.lock().await;
+        let scope = inner.scope.child(&config.name);
         let place = Surroundings {
-            scope: inner.scope.child(&config.name),
-            lanes: Arc::clone(&inner.lanes),
+            lanes: inner.lanes_for(&scope),
+            scope,
             seed: inner.seed.fork("proxy").fork(&config.name),
             events: inner.events.clone(),
             sockets: inner.sockets.clone(),
@@ -283,6 +289,19 @@ impl ProxySet {
     }
 }
 
+impl Inner {
+    /// Lanes for a new proxy: its own, as long as there are not too many.
+    fn lanes_for(&self, scope: &Scope) -> Arc<[Lane]> {
+        let taken: usize =
+            self.proxies.lock().values().map(|proxy| proxy.lanes_beside(&self.lanes)).sum();
+        if taken + self.lanes.len() > OWN_LANES_MAX {
+            return Arc::clone(&self.lanes);
+        }
+        let own = lanes(scope);
+        if own.is_empty() { Arc::clone(&self.lanes) } else { own }
+    }
+}
+
 /// A lane for each processor, as far as there are threads.
 fn lanes(scope: &Scope) -> Arc<[Lane]> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -291,4 +310,38 @@ fn lanes(scope: &Scope) -> Arc<[Lane]> {
         lane.inspect_err(|error| tracing::warn!(%error, number, "a lane cannot start")).ok()
     });
     started.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::config::Dial;
+
+    /// Catches proxies whose connections take turns on one thread, so that a fault of one is felt on the
+    /// other, and threads without end.
+    #[tokio::test]
+    async fn proxies_have_threads_of_their_own_up_to_a_bound() {
+        let scope = Scope::current("test");
+        let set = ProxySet::new(Seed::new(1), Events::ignore(), &scope);
+        for number in 0..OWN_LANES_MAX + 2 {
+            let config = ProxyConfig {
+                name: format!("p{number}"),
+                listen: "127.0.0.1:0".into(),
+                upstream: "127.0.0.1:1".into(),
+                enabled: false,
+                dial: Dial::Eager,
+                node: None,
+                toxics: Vec::new(),
+            };
+            set.create(config).await.unwrap();
+        }
+        let common = &set.inner.lanes;
+        let own = |proxy: &Arc<Proxy>| proxy.lanes_beside(common);
+        let all = set.all();
+        let first = set.find("p0").unwrap();
+        assert!(own(&first) > 0);
+        assert!(all.iter().map(own).sum::<usize>() <= OWN_LANES_MAX);
+        assert!(all.iter().any(|proxy| own(proxy) == 0), "the last share what there is");
+        scope.close(Duration::from_secs(10)).await;
+    }
 }

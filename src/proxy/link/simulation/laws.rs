@@ -2,6 +2,7 @@
 //!
 //! - What a connection holds in one direction stays within its bound.
 //! - A poll gets somewhere, or waits for a socket or for a time that is still to come.
+//! - A poll does a bounded number of reads and writes: nobody waits long for his turn.
 //! - A change is taken up at the next poll, and so is the end.
 //! - With no fault that changes messages, what is received is what was sent, in order, up to a close.
 //! - After healing, a connection is in step and everything arrives, or it is closed.

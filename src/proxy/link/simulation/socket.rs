@@ -37,6 +37,8 @@ struct State {
     writer: Option<Waker>,
     /// Bytes that the link has read and written.
     moved: u64,
+    /// How often it has asked to.
+    calls: u32,
 }
 
 impl State {
@@ -69,6 +71,7 @@ pub(super) fn pair(capacity: usize, piece_max: usize, draws: Stream) -> (Socket,
         reader: None,
         writer: None,
         moved: 0,
+        calls: 0,
     }));
     (Socket(Arc::clone(&state)), Far(state))
 }
@@ -88,6 +91,7 @@ impl AsyncRead for Socket {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let mut state = self.0.lock();
+        state.calls += 1;
         if state.reset {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
@@ -118,6 +122,7 @@ impl AsyncWrite for Socket {
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
         let mut state = self.0.lock();
+        state.calls += 1;
         if state.reset {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
@@ -197,6 +202,11 @@ impl Far {
     /// Bytes that the link has read and written.
     pub(super) fn moved(&self) -> u64 {
         self.0.lock().moved
+    }
+
+    /// How often the link has asked to read or write.
+    pub(super) fn calls(&self) -> u32 {
+        self.0.lock().calls
     }
 }
 

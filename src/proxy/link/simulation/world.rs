@@ -13,12 +13,12 @@ use tokio::time::{Instant, advance};
 
 use super::draw;
 use super::peers::{Mood, Pair, VALUE_BYTES_MAX};
-use super::socket::{Socket, pair};
+use super::socket::{Far, Socket, pair};
 use crate::base::seed::{Seed, Stream as Draws};
 use crate::proxy::config::{Direction, ToxicConfig};
 use crate::proxy::connection::Live;
 use crate::proxy::held::AllHeld;
-use crate::proxy::link::{Clock, Ended, Link};
+use crate::proxy::link::{CALLS_MAX, Clock, Ended, Link, TURNS_MAX};
 use crate::proxy::table::{Place, ToxicTable};
 use crate::proxy::tap::CloseManner;
 
@@ -35,6 +35,9 @@ const ALL_HELD_BYTES_MAX: usize = 400 << 10;
 /// What one direction holds: its bound, what one read adds to it, and the cost of their pieces, which
 /// no toxic makes smaller than 64 bytes.
 const HOLDS_MAX: usize = 2 * (HELD_BYTES_MAX + (64 << 10));
+
+/// Reads and writes in one poll, over both directions and all its turns.
+const CALLS_OF_A_POLL_MAX: u32 = 2 * CALLS_MAX * TURNS_MAX;
 
 /// Polls at one instant, whatever happens in them.
 const POLLS_MAX: u32 = 200_000;
@@ -113,10 +116,15 @@ impl Line {
         }
         let waker = Waker::from(Arc::clone(&self.flag));
         let Some(link) = &mut self.link else { return false };
+        let sides = [&self.pair.client.far, &self.pair.server.far];
+        let calls = || sides.map(Far::calls).iter().sum::<u32>();
+        let before = calls();
         if let Poll::Ready(ended) = link.poll(&mut Context::from_waker(&waker)) {
             (self.link, self.ended) = (None, Some(ended));
             return true;
         }
+        let calls = calls() - before;
+        assert!(calls <= CALLS_OF_A_POLL_MAX, "{calls} reads and writes before others have a turn");
         for way in [Direction::Up, Direction::Down] {
             let held = link.holds(way);
             assert!(held <= HOLDS_MAX, "{way:?} holds {held} bytes");

@@ -23,7 +23,7 @@ fn sample(number: u64) -> Sample {
         done: due.plus(Duration::from_micros(150 + number % 97)),
         connection_wait: Duration::from_micros(number % 5),
         attempts: 1,
-        requests: 1,
+        needed: 1,
     }
 }
 
@@ -58,7 +58,7 @@ fn benches(c: &mut Criterion) {
     let nodes = [live(), live(), live()];
     c.bench_function("record 4000, without folding", |b| {
         b.iter_batched(
-            || recorder.interval(Offset(number), &nodes),
+            || recorder.intervals(Offset(number), &nodes),
             |_| (0..4000).for_each(|number| shard.record(&sample(number))),
             BatchSize::PerIteration,
         );
@@ -66,7 +66,7 @@ fn benches(c: &mut Criterion) {
     c.bench_function("interval of 4000", |b| {
         b.iter_batched(
             || (0..4000).for_each(|number| shard.record(&sample(number))),
-            |()| recorder.interval(Offset(number), &nodes),
+            |()| recorder.intervals(Offset(number), &nodes),
             BatchSize::PerIteration,
         );
     });

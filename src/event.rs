@@ -364,6 +364,9 @@ pub enum EventKind {
 pub struct Event {
     /// Seconds since the start of the run.
     pub at_s: f64,
+    /// The same by the wall clock, RFC 3339; empty in runs that were stored without it.
+    #[serde(default)]
+    pub at: String,
     /// The phase in which it happened.
     pub phase: Phase,
     /// What happened.
@@ -408,12 +411,13 @@ mod tests {
     fn events_are_flat_objects() {
         let event = Event {
             at_s: 1.5,
+            at: "2026-01-31T12:00:01.500Z".to_owned(),
             phase: Phase::Fault,
             kind: EventKind::ConnectionPoisoned { node: NodeIndex(1), cause: CloseCause::Timeout },
         };
         assert_eq!(
             serde_json::to_string(&event).unwrap(),
-            r#"{"at_s":1.5,"phase":"fault","event":"connection_poisoned","node":"n2","cause":"timeout"}"#
+            r#"{"at_s":1.5,"at":"2026-01-31T12:00:01.500Z","phase":"fault","event":"connection_poisoned","node":"n2","cause":"timeout"}"#
         );
     }
 }

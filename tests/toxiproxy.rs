@@ -222,7 +222,12 @@ fn what_an_external_toxiproxy_cannot_do_is_refused_by_name() {
     let fraction = fault("fine", "latency = { latency = \"250us\" }");
     let both = latency.clone() + &fault("thin", "bandwidth = { rate = \"10KB/s\" }");
     for (faults, address, code, message) in [
-        (fault("lossy", "packet_loss = {}"), external.address.as_str(), 2, "`lossy`"),
+        (
+            fault("lossy", "packet_loss = { loss_rate = \"5%\" }"),
+            external.address.as_str(),
+            2,
+            "`lossy`",
+        ),
         (fault("reset", "reset_peer = {}"), external.address.as_str(), 2, "`reset`"),
         (fraction, external.address.as_str(), 3, "fault `fine` (latency) cannot be done"),
         (both, external.address.as_str(), 3, "it overlaps `late`"),

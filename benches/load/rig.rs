@@ -265,7 +265,7 @@ impl Rig {
 async fn fold(recorder: &Recorder, clock: RunClock) {
     loop {
         tokio::time::sleep(TICK).await;
-        recorder.interval(clock.now(), &[]);
+        recorder.intervals(clock.now(), &[]);
     }
 }
 

@@ -113,6 +113,12 @@ mod wall {
             self.0.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
         }
 
+        /// The reading that a clock would give this long after this one.
+        #[must_use]
+        pub fn after(self, since: std::time::Duration) -> Self {
+            Self(self.0.checked_add(since).unwrap_or(self.0))
+        }
+
         /// RFC 3339 in UTC with milliseconds: `2026-01-31T12:00:00.000Z`.
         #[must_use]
         pub fn rfc3339(self) -> String {

@@ -48,7 +48,8 @@ fn print(wanted: impl Fn(&Section) -> bool, name: Option<&str>) -> Exit {
 
 fn text(section: &Section) -> String {
     let width = section.rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let mut text = format!("{}\n", section.title);
+    let note = section.note.map_or_else(String::new, |note| format!(" ({note})"));
+    let mut text = format!("{}{note}\n", section.title);
     for (name, summary) in &section.rows {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  {name:width$}  {summary}");

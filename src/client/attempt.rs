@@ -171,6 +171,12 @@ impl Node {
         let at = self.deadline(lease);
         let (link, deadline) = lease.link();
         let answered = deadline.bound(at, pin!(command.run(link, asked))).await;
+        if answered
+            .as_ref()
+            .is_some_and(|answer| answer.as_ref().err().is_none_or(Trouble::is_reply))
+        {
+            self.answered.fetch_add(u64::from(lines), Ordering::Release);
+        }
         match answered {
             Some(Ok(Answer { reply, standing })) => {
                 if let Some(standing) = standing {

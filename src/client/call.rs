@@ -76,6 +76,8 @@ pub struct Trace {
     pub attempts: u32,
     /// Request lines that it put on the wire.
     pub requests: u32,
+    /// Requests that it needed: one a node (a batch is one), however many lines and attempts it took.
+    pub needed: u32,
     /// The last connection that it used, counted per node from 1.
     pub connection: Option<u64>,
 }
@@ -92,6 +94,7 @@ impl Trace {
             connection_wait: Duration::ZERO,
             attempts: 0,
             requests: 0,
+            needed: 0,
             connection: None,
         }
     }
@@ -106,6 +109,7 @@ impl Trace {
         self.connection_wait = self.connection_wait.max(part.connection_wait);
         self.attempts += part.attempts;
         self.requests += part.requests;
+        self.needed += part.needed;
         self.connection = self.connection.or(part.connection);
     }
 }

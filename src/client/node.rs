@@ -57,6 +57,8 @@ pub(super) struct Node {
     available: AtomicBool,
     closed: AtomicBool,
     pub(super) requests: AtomicU64,
+    /// Those of them that something came back for.
+    pub(super) answered: AtomicU64,
     pub(super) pings: AtomicU64,
 }
 
@@ -84,6 +86,7 @@ impl Node {
             available: AtomicBool::new(true),
             closed: AtomicBool::new(false),
             requests: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
             pings: AtomicU64::new(0),
             around,
         })
@@ -100,6 +103,20 @@ impl Node {
         }
         let asked = Instant::now();
         let permit = self.breaker.permit(asked).ok_or(Failure::Shed)?;
+        let lines = trace.requests;
+        let result = self.tried(command, permit, asked, trace).await;
+        trace.needed += u32::from(trace.requests > lines);
+        result
+    }
+
+    /// Tries it, and once more where that is safe.
+    async fn tried<C: Command>(
+        self: &Arc<Self>,
+        command: &C,
+        permit: Permit<'_>,
+        asked: Instant,
+        trace: &mut Trace,
+    ) -> Result<C::Reply, Failure> {
         let mut missed = match self.attempt(command, Want::Any, asked, trace).await {
             Ok(reached) => return Ok(self.answered(permit, trace, reached)),
             Err(missed) => missed,
@@ -243,8 +260,9 @@ impl Node {
 
     pub(super) fn snapshot(&self) -> NodeSnapshot {
         let (breaker_opens, open_time) = self.breaker.opened(Instant::now());
-        // Pings first: a ping between the two reads must not make operations negative.
+        // Pings and answers first: one between the reads must not make a difference negative.
         let pings = self.pings.load(Ordering::Acquire);
+        let answered = self.answered.load(Ordering::Acquire);
         let requests_sent = self.requests.load(Ordering::Acquire);
         NodeSnapshot {
             node: self.index,
@@ -255,6 +273,7 @@ impl Node {
             open_time,
             requests_sent,
             operation_requests: requests_sent.saturating_sub(pings),
+            unanswered: requests_sent.saturating_sub(answered),
         }
     }
 }

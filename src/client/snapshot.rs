@@ -25,6 +25,9 @@ pub struct NodeSnapshot {
     pub requests_sent: u64,
     /// The same without the client's own pings (`version`): the lines of operations.
     pub operation_requests: u64,
+    /// Request lines for which nothing came back, or not yet: the connection ended before, or was
+    /// given up. Whether the node ever read them is not known.
+    pub unanswered: u64,
 }
 
 /// The connections to a node.

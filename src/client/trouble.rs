@@ -72,6 +72,11 @@ impl Trouble {
         Self { class: ErrorClass::Timeout, close: Some(CloseCause::Timeout), fate: Fate::Unknown }
     }
 
+    /// Whether something came back, be it an error line or nonsense.
+    pub(super) const fn is_reply(&self) -> bool {
+        matches!(self.close, None | Some(CloseCause::Protocol))
+    }
+
     /// What an error of the crate means for a request whose valid statuses were taken out before.
     /// `block` says that the request carries a data block.
     pub(super) fn of(error: &Error, block: bool) -> Self {
@@ -172,6 +177,25 @@ mod tests {
 
     fn answered(kind: ErrorKind) -> Error {
         Error::Protocol(Status::Error(kind))
+    }
+
+    /// Catches a request that nothing came back for and that counts as answered: nobody knows whether a
+    /// proxy ever read it.
+    #[test]
+    fn only_what_came_back_is_a_reply() {
+        let io = |kind: io::ErrorKind| Trouble::of(&Error::Io(kind.into()), false);
+        for kind in [
+            io::ErrorKind::UnexpectedEof,
+            io::ErrorKind::ConnectionReset,
+            io::ErrorKind::BrokenPipe,
+        ] {
+            assert!(!io(kind).is_reply(), "{kind:?}");
+        }
+        assert!(!Trouble::timeout().is_reply());
+        assert!(!Trouble::of(&Error::ConnectionClosed, true).is_reply());
+        assert!(Trouble::surprise().is_reply(), "nonsense came back");
+        let busy = answered(ErrorKind::Server("busy".into()));
+        assert!(Trouble::of(&busy, true).is_reply());
     }
 
     /// Catches a connection that is closed after a clean refusal (one connect for each error), and

@@ -354,9 +354,10 @@ pub struct Sample {
     pub connection_wait: Duration,
     /// How often it was tried.
     pub attempts: u32,
-    /// Requests it put on the wire: a multi-get sends several, and a read that finds nothing is
-    /// followed by the write that fills the gap.
-    pub requests: u32,
+    /// Requests that it needed on the wire, however often each was sent: one for each call of the
+    /// client (a swap is a read and a store), one a node for a multi-get, and the write that fills
+    /// the gap of a read that found nothing. None for a call that never left the client.
+    pub needed: u32,
 }
 
 #[cfg(test)]

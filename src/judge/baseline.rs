@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::binomial::{too_few, wilson_upper};
+use super::binomial::wilson_upper;
 use crate::base::name::NodeIndex;
-use crate::event::{Outcome, Phase};
+use crate::event::Phase;
 use crate::record::{Counts, Response, Summary, TimedBin};
 
 /// The baseline is at least the last this long of the steady phase,
@@ -66,22 +66,6 @@ impl Baseline {
             hit_ratio: counts.hit_ratio(),
             slow_us: (SLOW_FACTOR * p99).max(p99 + SLOW_MARGIN_US),
         })
-    }
-
-    /// How many of these reads would have been hits before the fault; 0 while chance explains it.
-    pub(crate) fn missing_hits(&self, counts: &Counts) -> u64 {
-        let (hits, reads) = (counts.of(Outcome::Hit), counts.reads());
-        let Some(ratio) = self.hit_ratio.filter(|ratio| too_few(hits, reads, *ratio)) else {
-            return 0;
-        };
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a share of a count far below 2^53"
-        )]
-        let expected = (reads as f64 * ratio) as u64;
-        expected.saturating_sub(hits)
     }
 }
 

@@ -139,19 +139,29 @@ pub(crate) fn stalled_opens(summary: &Summary, node: NodeIndex) -> u64 {
 }
 
 fn unexcused_opens(summary: &Summary, node: NodeIndex) -> impl Iterator<Item = &Transition> {
-    let grace = summary.config.operation_timeout * 2;
     let settled = summary.settled();
-    let excused = move |at: Offset| {
-        summary.faults_on(node).any(|fault| {
-            let begun = fault.applied.is_some_and(|applied| applied <= at.plus(APPLYING));
-            begun && fault.healed.is_none_or(|healed| at <= healed.plus(grace))
-        })
-    };
     summary
         .transitions
         .iter()
         .filter(move |change| change.node == node && change.to == BreakerState::Open)
-        .filter(move |change| change.at >= settled && !excused(change.at))
+        .filter(move |change| {
+            change.at >= settled && !is_near_fault(summary, node, change.at, change.at)
+        })
+}
+
+/// Whether a fault was active on `node` at any time from `from` to `until`, was being applied, or had
+/// ended so shortly before that operations of then were still under way.
+pub(super) fn is_near_fault(
+    summary: &Summary,
+    node: NodeIndex,
+    from: Offset,
+    until: Offset,
+) -> bool {
+    let grace = summary.config.operation_timeout * 2;
+    summary.faults_on(node).any(|fault| {
+        let begun = fault.applied.is_some_and(|applied| applied <= until.plus(APPLYING));
+        begun && fault.healed.is_none_or(|healed| from <= healed.plus(grace))
+    })
 }
 
 /// How long before its acknowledgement a fault may bite: while it is being applied.

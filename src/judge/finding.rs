@@ -1,17 +1,14 @@
 //! What speaks against a run, kind by kind, in sentences. The order of the kinds is the verdict's.
 
-use super::baseline::{Baseline, unsteady};
+use super::baseline::unsteady;
 use super::measure;
-use super::objective::{Bound, Objective};
+use super::objective::Objective;
+use super::proof::{is_asked_for, proven};
 use super::recovery::has_faults;
 use super::stall;
-use super::window::after_fault;
 use super::{Analysis, Reading};
-use crate::base::time::Offset;
-use crate::event::{Outcome, Phase};
-use crate::record::{
-    Counts, DelayUs, FaultInput, LoadTotals, NodeGroup, Partial, Summary, TaskEnd,
-};
+use crate::event::Phase;
+use crate::record::{DelayUs, LoadTotals, NodeGroup, Partial, Summary, TaskEnd};
 
 /// Faults that touched fewer operations together prove nothing.
 const TOUCHED_MIN: u64 = 30;
@@ -30,12 +27,7 @@ const HEALTHY_ERROR_RATIO: f64 = 0.001;
 
 /// What no circumstance excuses.
 pub(super) fn gates(summary: &Summary, objectives: &[Objective]) -> Vec<String> {
-    let mut reasons = Vec::new();
-    for (measure, what, count) in bad_data(summary) {
-        if count > 0 && !expected(objectives, measure) {
-            reasons.push(format!("{what}: {count}"));
-        }
-    }
+    let mut reasons = proven(summary, objectives);
     let (offered, counted) = summary.conservation();
     let closed = summary.inputs.load.tickets_closed;
     if offered != counted || offered != closed {
@@ -50,61 +42,6 @@ pub(super) fn gates(summary: &Summary, objectives: &[Objective]) -> Vec<String> 
         TaskEnd::Panicked(task) => reasons.push(format!("a task panicked: {task}")),
     }
     reasons
-}
-
-/// What no run may show of its data: the measure, the words, how often.
-fn bad_data(summary: &Summary) -> [(&'static str, &'static str, u64); 6] {
-    let data = &summary.inputs.data;
-    let count = |outcome, told: u64| summary.total(outcome).max(told);
-    [
-        (
-            "wrong_data",
-            "wrong values, of another key or never written",
-            count(Outcome::Wrong, data.wrong),
-        ),
-        (
-            "corrupt_data",
-            "corrupt values, with a length or checksum not their own",
-            count(Outcome::Corrupt, data.corrupt),
-        ),
-        (
-            "double_applied",
-            "records that were added twice",
-            data.double_applied.unwrap_or_default(),
-        ),
-        (
-            "counter_behind",
-            "counters behind what was acknowledged",
-            data.counter_behind.unwrap_or_default(),
-        ),
-        (
-            "counter_ahead",
-            "counters ahead of what was asked for",
-            data.counter_ahead.unwrap_or_default(),
-        ),
-        (
-            "contradictions",
-            "answers that contradict earlier ones",
-            data.contradictions.unwrap_or_default(),
-        ),
-    ]
-}
-
-/// What a scenario that tests the oracle itself has seen of what it asks for.
-pub(super) fn asked_for(summary: &Summary, objectives: &[Objective]) -> Vec<String> {
-    bad_data(summary)
-        .into_iter()
-        .filter(|(measure, _, count)| *count > 0 && expected(objectives, measure))
-        .map(|(_, what, count)| format!("this run plants wrong data, to see it: {what}: {count}"))
-        .collect()
-}
-
-/// A scenario that tests the oracle itself asks for violations: an objective with a lower bound.
-fn expected(objectives: &[Objective], measure: &str) -> bool {
-    objectives.iter().any(|objective| {
-        objective.measure == measure
-            && matches!(objective.bound, Bound::AtLeast(least) if least > 0.0)
-    })
 }
 
 /// Why what was measured may be the lab and not the client.
@@ -206,29 +143,6 @@ fn lateness(what: &str, delay: DelayUs, p99_max: u64, max_max: u64) -> Option<St
     }
 }
 
-/// Operations on a fault's nodes that it touched: as the proxy counted, or as the client felt. A
-/// miss is an answer like any other, but more misses than before the fault are its doing.
-pub(super) fn touched(summary: &Summary, baseline: Option<&Baseline>) -> Vec<u64> {
-    let slow_us = baseline.map_or(f64::INFINITY, |baseline| baseline.slow_us);
-    let felt = |fault: &FaultInput| {
-        let applied = fault.applied?;
-        let healed = fault.healed.unwrap_or(Offset(u64::MAX));
-        let bins = after_fault(summary, |node| fault.nodes.contains(&node));
-        let within = bins.iter().filter(|piece| piece.end() > applied && piece.start < healed);
-        let (mut counts, mut slow) = (Counts::default(), 0);
-        for piece in within {
-            counts.merge(&piece.bin.counts);
-            slow += piece.bin.response.longer_than(slow_us);
-        }
-        let missing = baseline.map_or(0, |baseline| baseline.missing_hits(&counts));
-        Some(counts.offered() - counts.good() + slow + missing)
-    };
-    let faults = summary.inputs.faults.iter();
-    faults
-        .map(|fault| felt(fault).unwrap_or(0).max(fault.operations_touched.unwrap_or(0)))
-        .collect()
-}
-
 pub(super) fn vacuous(summary: &Summary, analysis: &Analysis) -> Vec<String> {
     let mut reasons = Vec::new();
     let faults = &summary.inputs.faults;
@@ -236,14 +150,22 @@ pub(super) fn vacuous(summary: &Summary, analysis: &Analysis) -> Vec<String> {
     if faults.is_empty() || summary.phase(Phase::Fault).is_none() {
         return reasons;
     }
-    let total: u64 = analysis.touched.iter().sum();
-    if total < TOUCHED_MIN {
+    let unknown = faults.iter().zip(&analysis.touched).filter(|(_, touched)| touched.is_none());
+    reasons.extend(unknown.map(|(fault, _)| {
+        format!(
+            "nobody can say whether the fault `{}` touched anything: it does not count, and \
+             there is too little of a quiet steady phase or of the fault to compare",
+            fault.name
+        )
+    }));
+    let total: u64 = analysis.touched.iter().flatten().sum();
+    if total < TOUCHED_MIN && reasons.is_empty() {
         reasons.push(format!(
             "the faults touched {total} operations; fewer than {TOUCHED_MIN} prove nothing"
         ));
     }
     for (fault, touched) in faults.iter().zip(&analysis.touched) {
-        if *touched == 0 && total >= TOUCHED_MIN {
+        if *touched == Some(0) && total >= TOUCHED_MIN {
             let what = if fault.applied.is_some() { "touched no operation" } else { "never began" };
             reasons.push(format!("the fault `{}` {what}", fault.name));
         }
@@ -251,22 +173,26 @@ pub(super) fn vacuous(summary: &Summary, analysis: &Analysis) -> Vec<String> {
     reasons
 }
 
-/// What a healthy client would have avoided although no objective forbids it: stale reads, lost
-/// writes, values of another run, a connection reused while a reply was owed, errors on nodes without a fault, a
+/// What a healthy client would have avoided although no objective forbids it: stale reads, misses of
+/// what is there, a connection reused while a reply was owed, errors on nodes without a fault, a
 /// breaker that opened without a fault, and getting bad again after having recovered. Errors on a
 /// faulty node's keys while it is faulty are unavoidable and are no blemish.
-pub(super) fn blemishes(summary: &Summary, analysis: &Analysis) -> Vec<String> {
+pub(super) fn blemishes(
+    summary: &Summary,
+    analysis: &Analysis,
+    objectives: &[Objective],
+) -> Vec<String> {
     let facts = measure::Facts { summary, analysis, phase: None, nodes: NodeGroup::All };
     let mut reasons: Vec<String> = [
         ("stale_data", "stale reads"),
-        ("acknowledged_but_lost", "acknowledged writes that were lost"),
-        ("foreign_data", "values that another run left behind"),
+        ("false_misses", "misses of values that the key's own node held"),
         ("dirty_reuse", "requests on a connection that still owed a reply"),
         ("false_opens", "breaker openings without a fault on the node"),
         ("relapses", "times that it got bad again after it had been good"),
         ("hung", "operations that hung"),
     ]
     .into_iter()
+    .filter(|(name, _)| !is_asked_for(objectives, name))
     .filter_map(|(name, what)| match (measure::find(name)?.read)(&facts) {
         Reading::Value { value, .. } if value > 0.0 => Some(format!("{what}: {value}")),
         _ => None,

@@ -9,10 +9,13 @@ mod binomial;
 mod detection;
 mod finding;
 pub mod measure;
+mod misses;
 mod objective;
+mod proof;
 mod recovery;
 mod stall;
 mod strain;
+mod touched;
 mod verdict;
 mod window;
 
@@ -24,7 +27,7 @@ pub use detection::Detection;
 pub use measure::{MEASURES, Measure, Reading};
 pub(crate) use objective::show_us;
 pub use objective::{Bound, Grade, Graded, Objective};
-pub use recovery::{Recovered, Recovery, Seconds};
+pub use recovery::{EXAMINED_MIN, Recovered, Recovery, Seconds};
 pub use strain::Strain;
 pub use verdict::{Judgement, Verdict};
 
@@ -42,7 +45,8 @@ pub struct Analysis {
     /// What the fault did to the load.
     pub strain: Strain,
     /// Operations that each fault touched, in the order of the faults.
-    pub touched: Vec<u64>,
+    /// `None`: neither the fault nor a comparison with the steady phase can say.
+    pub touched: Vec<Option<u64>>,
     /// Breaker openings without a fault, by node.
     pub false_opens: Vec<u64>,
     /// Those of them that a stall of the machine may have caused.
@@ -62,7 +66,7 @@ impl Analysis {
             recovery: Recovery::of(summary),
             detection: Detection::of(summary),
             strain: Strain::of(summary),
-            touched: finding::touched(summary, baseline.as_ref()),
+            touched: touched::touched(summary),
             false_opens: by_node(detection::false_opens),
             stalled_opens: by_node(detection::stalled_opens),
             baseline,

@@ -138,12 +138,15 @@ impl Objective {
             Reading::Unknown(why) => {
                 self.graded(None, 0, Grade::Inconclusive, format!("{}: {why}", self.name))
             }
-            Reading::Never { what, samples } => {
-                let why = format!("{}: {what} ({bound} asked)", self.name);
-                let grade = match self.bound {
-                    Bound::AtMost(_) => Grade::Fail,
-                    Bound::AtLeast(_) => Grade::Pass,
+            Reading::Never { what, looked, samples } => {
+                let (grade, end) = match self.bound {
+                    Bound::AtMost(limit) | Bound::AtLeast(limit) if looked < limit => {
+                        (Grade::Inconclusive, ", and there the run ended")
+                    }
+                    Bound::AtMost(_) => (Grade::Fail, ""),
+                    Bound::AtLeast(_) => (Grade::Pass, ""),
                 };
+                let why = format!("{}: {what}{end} ({bound} asked)", self.name);
                 self.graded(None, samples, grade, why)
             }
             Reading::Value { value, samples } => {

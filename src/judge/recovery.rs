@@ -19,6 +19,11 @@ const HOLD: Duration = Duration::from_secs(3);
 /// and how far it may be shortened when the recovery phase is short.
 const HOLD_MIN: Duration = Duration::from_secs(1);
 
+/// The shortest time after the heal in which recovery can be judged: twice as long as it must hold at
+/// least, and a window at each end.
+pub const EXAMINED_MIN: Duration =
+    HOLD_MIN.saturating_mul(2).saturating_add(WINDOW.saturating_mul(2));
+
 /// The part of the recovery phase that is examined: longer ones are soaks.
 const EXAMINED_MAX: Duration = Duration::from_secs(90);
 
@@ -46,10 +51,10 @@ pub struct Recovery {
     pub earliest: Option<Duration>,
     /// The first good operation that the faulty node itself served.
     pub first_success: Option<Duration>,
-    /// The hit ratio of its keys was back.
-    pub hits: Option<Duration>,
-    /// The last stale read; zero when there was none; `None` while they went on.
-    pub fresh: Option<Duration>,
+    /// Whether the hit ratio of its keys was back, and when.
+    pub hits: Recovered,
+    /// Whether stale reads had ended, and when the last one was: zero when there was none.
+    pub fresh: Recovered,
     /// How often it got bad again after it had been good.
     pub relapses: Option<u64>,
     /// How long the breaker stayed open after the heal, by its own choice.
@@ -98,10 +103,10 @@ impl Recovery {
             recovered,
             earliest,
             first_success: slowest(faulty.iter().map(|node| first(summary, *node, healed))),
-            hits: hits.and_then(|hits| match sustained(&hits, healed, hold, examined).0 {
-                Recovered::Yes(time) => Some(time),
-                _ => None,
-            }),
+            hits: hits.map_or_else(
+                || Recovered::Unknown(NO_READS.to_owned()),
+                |hits| sustained(&hits, healed, hold, examined).0,
+            ),
             fresh: fresh(summary, healed, phase.end),
             relapses: answers.as_ref().map(|answers| relapses(&answers.windows)),
             probe_floor: slowest(faulty.iter().map(|node| Some(floor(summary, *node, healed)))),
@@ -121,6 +126,7 @@ impl Recovery {
 }
 
 const NO_BASELINE: &str = "the steady phase was too short for a baseline";
+const NO_READS: &str = "there were too few reads before the fault for a hit ratio to come back to";
 
 /// Whether any fault was applied.
 pub(crate) fn has_faults(summary: &Summary) -> bool {
@@ -227,7 +233,8 @@ fn sustained(
     let Some(hold) = hold else {
         let length = examined.as_secs_f64();
         let why = format!(
-            "{length:.1} s after the heal are too short to judge recovery (4 s are needed)"
+            "{length:.1} s after the heal are too short to judge recovery ({} s are needed)",
+            EXAMINED_MIN.as_secs()
         );
         return (Recovered::Unknown(why), None);
     };
@@ -298,15 +305,18 @@ fn first(summary: &Summary, node: NodeIndex, healed: Offset) -> Option<Duration>
         .map(|at| at.since(healed))
 }
 
-/// The end of the last piece with a stale read; `None` when that is within the last second.
-fn fresh(summary: &Summary, healed: Offset, end: Offset) -> Option<Duration> {
+/// The end of the last piece with a stale read; they went on when that is within the last second.
+fn fresh(summary: &Summary, healed: Offset, end: Offset) -> Recovered {
+    if summary.inputs.data.stale.is_none() {
+        return Recovered::Unknown("the oracle did not look for stale reads".to_owned());
+    }
     let stale = |piece: &TimedBin| piece.bin.counts.of(Outcome::Stale) > 0;
     let bins = after_fault(summary, |_| true);
     let last = bins.iter().filter(|piece| piece.end() > healed && stale(piece)).map(TimedBin::end);
     match last.max() {
-        None => Some(Duration::ZERO),
-        Some(last) if last.plus(WINDOW) > end => None,
-        Some(last) => Some(last.since(healed)),
+        None => Recovered::Yes(Duration::ZERO),
+        Some(last) if last.plus(WINDOW) > end => Recovered::No,
+        Some(last) => Recovered::Yes(last.since(healed)),
     }
 }
 
@@ -497,7 +507,7 @@ mod tests {
             if cold { (Outcome::Miss, 200) } else { usual(node, ms) }
         }));
         assert!(seconds(&recovery.recovered) < 0.01, "misses are answers");
-        let hits = recovery.hits.unwrap().as_secs_f64();
+        let hits = seconds(&recovery.hits);
         assert!((1.7..=2.01).contains(&hits), "{hits}");
     }
 
@@ -511,9 +521,9 @@ mod tests {
             }))
             .fresh
         };
-        assert_eq!(tail(0), Some(Duration::ZERO));
-        assert_eq!(tail(1450), Some(Duration::from_millis(1500)));
-        assert_eq!(tail(99_999), None);
+        assert_eq!(tail(0), Recovered::Yes(Duration::ZERO));
+        assert_eq!(tail(1450), Recovered::Yes(Duration::from_millis(1500)));
+        assert_eq!(tail(99_999), Recovered::No);
     }
 
     /// Catches the breaker's chosen pause charged to the client's own slowness.

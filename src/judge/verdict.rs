@@ -2,10 +2,11 @@
 //!
 //! The first of these that applies decides, worst kind of doubt last:
 //!
-//! 1. `fail`: wrong or corrupt data, operations that are not accounted for, tasks that leaked or
-//!    panicked. No noise excuses these.
+//! 1. `fail`: what the data proves (wrong, corrupt, doubled or lost values, stale ones that no late
+//!    write explains, an objective on any of these that failed), operations that are not accounted
+//!    for, tasks that leaked or panicked. No noise excuses these.
 //! 2. `invalid`: the machine was too noisy, the generator late, the steady phase not steady, or a
-//!    fault was never healed. What was measured then is the lab.
+//!    fault was never healed. The times that were measured then are the lab's.
 //! 3. `vacuous`: there were faults, and together they touched fewer than 30 operations, or one of
 //!    them touched none. A pass would prove nothing.
 //! 4. `fail`: an objective failed, or the cache did not recover.
@@ -17,8 +18,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::Analysis;
-use super::finding::{asked_for, blemishes, doubts, evidence, gates, vacuous};
+use super::finding::{blemishes, doubts, evidence, gates, vacuous};
 use super::objective::{Grade, Graded, Objective};
+use super::proof::{asked_for, is_proof};
 use super::recovery::Recovered;
 use crate::record::{NodeGroup, Partial, Summary};
 
@@ -110,17 +112,18 @@ fn decide(
     // An objective on recovery says the same in its own words.
     let said = grades.iter().any(|graded| graded.objective.measure == "time_to_recover");
     let remark = |text: Option<String>| text.filter(|_| !said);
-    let failed: Vec<String> =
-        why(grades, Grade::Fail).chain(remark(not_recovered(analysis))).collect();
-    let inconclusive: Vec<String> =
-        why(grades, Grade::Inconclusive).chain(remark(undecided(analysis))).collect();
+    let (proven, failed): (Vec<&Graded>, Vec<&Graded>) =
+        of(grades, Grade::Fail).partition(|graded| is_proof(&graded.objective.measure));
+    let failed = why(failed).chain(remark(not_recovered(analysis))).collect();
+    let inconclusive =
+        why(of(grades, Grade::Inconclusive)).chain(remark(undecided(analysis))).collect();
     let stages: [(Verdict, Vec<String>); 6] = [
-        (Verdict::Fail, gates(summary, objectives)),
+        (Verdict::Fail, gates(summary, objectives).into_iter().chain(why(proven)).collect()),
         (Verdict::Invalid, doubts(summary, analysis)),
         (Verdict::Vacuous, vacuous(summary, analysis)),
         (Verdict::Fail, failed),
         (Verdict::Invalid, inconclusive),
-        (Verdict::Degraded, blemishes(summary, analysis)),
+        (Verdict::Degraded, blemishes(summary, analysis, objectives)),
     ];
     // What comes later is not lost: it follows as a remark, for whoever mends the first reason.
     let mut decided: Option<Verdict> = None;
@@ -134,13 +137,17 @@ fn decide(
     if decided.is_none() {
         reasons.push(praise(summary, grades));
     }
-    reasons.extend(asked_for(summary, objectives));
+    reasons.extend(asked_for(summary, analysis, objectives));
     reasons.extend(evidence(summary, analysis));
     (decided.unwrap_or(Verdict::Pass), reasons)
 }
 
-fn why(grades: &[Graded], wanted: Grade) -> impl Iterator<Item = String> {
-    grades.iter().filter(move |graded| graded.grade == wanted).map(|graded| graded.why.clone())
+fn of(grades: &[Graded], wanted: Grade) -> impl Iterator<Item = &Graded> {
+    grades.iter().filter(move |graded| graded.grade == wanted)
+}
+
+fn why<'a>(grades: impl IntoIterator<Item = &'a Graded>) -> impl Iterator<Item = String> {
+    grades.into_iter().map(|graded| graded.why.clone())
 }
 
 fn praise(summary: &Summary, grades: &[Graded]) -> String {
@@ -219,9 +226,14 @@ mod tests {
     #[test]
     fn each_rule_decides() {
         type Edit = fn(&mut Summary);
-        let rules: [(Edit, Verdict, &str); 16] = [
-            (|s| s.inputs.data.wrong = 1, Verdict::Fail, "never written: 1"),
-            (|s| s.inputs.data.corrupt = 2, Verdict::Fail, "not their own: 2"),
+        let rules: [(Edit, Verdict, &str); 20] = [
+            (|s| s.inputs.data.wrong = Some(1), Verdict::Fail, "never written: 1"),
+            (|s| s.inputs.data.corrupt = Some(2), Verdict::Fail, "not their own: 2"),
+            (
+                |s| s.inputs.data.false_misses = Some(3),
+                Verdict::Degraded,
+                "misses of values that the key's own node held: 3",
+            ),
             (|s| s.inputs.load.tickets_issued += 1, Verdict::Fail, "not accounted for"),
             (|s| s.inputs.harness.tasks = TaskEnd::Leaked(3), Verdict::Fail, "did not end: 3"),
             (
@@ -273,7 +285,14 @@ mod tests {
                 Verdict::Invalid,
                 "10 of 100 keys could not be stored before the run",
             ),
-            (|s| s.inputs.data.foreign = Some(7), Verdict::Degraded, "another run left behind: 7"),
+            (|s| s.inputs.data.foreign = Some(7), Verdict::Fail, "another run left behind: 7"),
+            (|s| s.inputs.data.acknowledged_but_lost = Some(2), Verdict::Fail, "were lost: 2"),
+            (|s| s.inputs.data.stale = Some(3), Verdict::Fail, "no late write explains: 3"),
+            (
+                |s| (s.inputs.data.stale, s.inputs.data.stale_by_late_write) = (Some(3), Some(3)),
+                Verdict::Degraded,
+                "its value was read: 3 times",
+            ),
         ];
         let summary = Story::default().tell(usual);
         for (edit, expected, reason) in rules {
@@ -339,8 +358,8 @@ mod tests {
                 Box::new(|n, ms| {
                     if n == 0 && ms == HEAL_MS + 500 { (Outcome::Stale, 200) } else { usual(n, ms) }
                 }),
-                Verdict::Degraded,
-                "stale reads: 1",
+                Verdict::Fail,
+                "no late write explains: 1",
             ),
         ];
         for (behave, expected, reason) in stories {
@@ -452,6 +471,57 @@ mod tests {
         assert_eq!(judgement.grades[0].grade, Grade::Fail, "one breach is proof enough");
     }
 
+    /// Catches a measure that the end of the run cut off and that fails as if it had been looked at to
+    /// its bound, one that passes for that, and one that failed well before.
+    #[test]
+    fn what_the_end_cut_off_is_inconclusive() {
+        let down = |node, ms| {
+            if node == 0 && ms >= FAULT_MS { (Outcome::Shed, 5) } else { (Outcome::Hit, 200) }
+        };
+        let cold = |node, ms| {
+            (if node == 0 && ms >= FAULT_MS { Outcome::Miss } else { Outcome::Hit }, 200)
+        };
+        type Behave = fn(u16, u64) -> (Outcome, u64);
+        let cases: [(Behave, &str, f64); 6] = [
+            (down, "time_to_recover", 10.0),
+            (down, "first_success", 10.0),
+            (cold, "hit_recovery", 10.0),
+            (down, "breaker_open_after_fault", 5.0),
+            (down, "detect", 5.0),
+            (
+                |node, ms| {
+                    let stale = node == 0 && ms >= FAULT_MS;
+                    (if stale { Outcome::Stale } else { Outcome::Hit }, 200)
+                },
+                "stale_tail",
+                10.0,
+            ),
+        ];
+        for (behave, measure, looked) in cases {
+            let summary = Story { breaker: Vec::new(), ..Story::default() }.tell(behave);
+            for (bound, expected) in [
+                (Bound::AtMost(looked - 1.0), Grade::Fail),
+                (Bound::AtMost(looked + 1.0), Grade::Inconclusive),
+                (Bound::AtLeast(looked - 1.0), Grade::Pass),
+                (Bound::AtLeast(looked + 1.0), Grade::Inconclusive),
+            ] {
+                let graded = &judge(&summary, &[objective(measure, bound)]).grades[0];
+                assert_eq!(graded.grade, expected, "{bound:?}: {}", graded.why);
+            }
+        }
+    }
+
+    /// Catches a hit ratio that is asked for where there was none, and fails the run.
+    #[test]
+    fn a_load_without_reads_has_no_hits_to_return() {
+        let summary = Story::default().tell(|node, ms| match usual(node, ms) {
+            (Outcome::Hit, took) => (Outcome::Stored, took),
+            other => other,
+        });
+        let hits = objective("hit_recovery", Bound::AtMost(1.0));
+        assert_eq!(judge(&summary, &[hits]).grades[0].grade, Grade::Inconclusive);
+    }
+
     /// Catches a breaker that never opened and passes "opens within a second".
     #[test]
     fn never_is_later_than_any_limit() {
@@ -467,13 +537,92 @@ mod tests {
     #[test]
     fn a_scenario_may_ask_for_wrong_data() {
         let mut summary = Story::default().tell(usual);
-        summary.inputs.data.wrong = 5;
+        summary.inputs.data.wrong = Some(5);
         let asked = objective("wrong_data", Bound::AtLeast(1.0));
         let (passed, reasons) = verdict(&summary, std::slice::from_ref(&asked));
         assert_eq!(passed, Verdict::Pass);
         assert!(reasons.contains("plants wrong data") && reasons.contains(": 5"), "{reasons}");
-        summary.inputs.data.corrupt = 1;
+        summary.inputs.data.corrupt = Some(1);
         assert_eq!(verdict(&summary, &[asked]).0, Verdict::Fail);
+    }
+
+    /// Catches data that is proven to be wrong, lost or doubled and that a noisy machine excuses, whether
+    /// a gate says it or an objective; and a time that was measured on that machine and is blamed on
+    /// the client.
+    #[test]
+    fn noise_excuses_times_and_no_data() {
+        type Edit = fn(&mut Summary);
+        let noisy = || {
+            let mut summary = Story::default().tell(usual);
+            let delay = DelayUs { p50: None, p99: Some(31_000), max: Some(900_000) };
+            summary.inputs.harness.timer_delay = Some(delay);
+            summary
+        };
+        let proofs: [(Edit, &str); 10] = [
+            (|s| s.inputs.data.wrong = Some(1), "wrong_data"),
+            (|s| s.inputs.data.corrupt = Some(1), "corrupt_data"),
+            (|s| s.inputs.data.stale = Some(1), "stale_unexplained"),
+            (|s| s.inputs.data.acknowledged_but_lost = Some(1), "acknowledged_but_lost"),
+            (|s| s.inputs.data.double_applied = Some(142), "double_applied"),
+            (|s| s.inputs.data.counter_behind = Some(3), "counter_behind"),
+            (|s| s.inputs.data.counter_ahead = Some(142), "counter_ahead"),
+            (|s| s.inputs.data.contradictions = Some(1), "contradictions"),
+            (|s| s.inputs.data.foreign = Some(1), "foreign_data"),
+            (|s| s.inputs.data.false_misses = Some(9), "false_misses"),
+        ];
+        for (edit, measure) in proofs {
+            let mut summary = noisy();
+            edit(&mut summary);
+            let none = objective(measure, Bound::AtMost(0.0));
+            let (told, reasons) = verdict(&summary, &[none]);
+            assert_eq!(told, Verdict::Fail, "{measure}: {reasons}");
+            assert!(reasons.contains("31 ms late at p99"), "the noise is said all the same");
+        }
+        let slow = objective("response_time_p99", Bound::AtMost(1.0));
+        let late = objective("stale_data", Bound::AtMost(0.0));
+        let mut summary = noisy();
+        (summary.inputs.data.stale, summary.inputs.data.stale_by_late_write) = (Some(3), Some(3));
+        for times in [slow, late] {
+            let judgement = judge(&summary, &[times]);
+            assert_eq!(judgement.grades[0].grade, Grade::Fail);
+            assert_eq!(judgement.verdict, Verdict::Invalid, "{:?}", judgement.reasons);
+        }
+    }
+
+    /// Catches a node that loses its data while a run passes: no error, no slow operation, and no fault
+    /// of that node. What its own statistics explain is none, and what a scenario plants is said.
+    #[test]
+    fn a_node_that_forgets_fails_the_run() {
+        let mut summary = Story::default().tell(|n, ms| {
+            let forgotten = n == 1 && ms >= 2000 && ms % 50 == 0;
+            if forgotten { (Outcome::FalseMiss, 200) } else { usual(n, ms) }
+        });
+        let says = |summary: &mut Summary, count| {
+            summary.inputs.data.false_misses = Some(count);
+            summary.inputs.nodes[1].false_misses = Some(count);
+        };
+        says(&mut summary, 380);
+        let (told, reasons) = verdict(&summary, &[recovers()]);
+        assert_eq!(told, Verdict::Fail, "{reasons}");
+        assert!(reasons.contains("although it had no fault: 380"), "{reasons}");
+        let none = objective("false_misses", Bound::AtMost(0.0));
+        assert_eq!(judge(&summary, std::slice::from_ref(&none)).grades[0].grade, Grade::Fail);
+        let planted = objective("false_misses", Bound::AtLeast(1.0));
+        let (told, reasons) = verdict(&summary, &[recovers(), planted]);
+        assert_eq!(told, Verdict::Pass, "{reasons}");
+        assert!(reasons.contains("plants false misses"), "{reasons}");
+        says(&mut summary, 0);
+        let (told, reasons) = verdict(&summary, &[recovers(), none]);
+        assert_eq!(told, Verdict::Pass, "what it dropped explains all of them: {reasons}");
+    }
+
+    /// Catches a miss that is taken for none although the oracle did not look.
+    #[test]
+    fn misses_that_nobody_looked_for_are_no_pass() {
+        let mut summary = Story::default().tell(usual);
+        summary.inputs.data.false_misses = None;
+        let none = objective("false_misses", Bound::AtMost(0.0));
+        assert_eq!(judge(&summary, &[none]).grades[0].grade, Grade::Inconclusive);
     }
 
     /// Catches exit codes that say the wrong thing to a pipeline.

@@ -12,7 +12,7 @@ use crate::base::name::NodeIndex;
 use crate::base::time::{Offset, RunClock};
 use crate::event::{EventKind, Events, ProcessChange};
 use crate::lab::fault::{FAULTS, NodeAction};
-use crate::proxy::toxic::TOXICS;
+use crate::proxy::toxic::{Entrance, TOXICS};
 
 /// What became of one fault: for the report.
 #[derive(Clone, Debug, PartialEq)]
@@ -172,9 +172,10 @@ impl<'lab> Nemesis<'lab> {
                 self.active.remove(&index);
                 let (touched, problem) = match healed {
                     Ok(touched) => (touched, None),
-                    Err(what) => (Some(0), Some(what)),
+                    Err(what) => (None, Some(what)),
                 };
-                if let Some(touched) = touched {
+                // Who is kept out is seen by nobody in here.
+                if let Some(touched) = touched.filter(|touched| *touched > 0 || !keeps_out(fault)) {
                     *self.records[index].touched.get_or_insert(0) += touched;
                 }
                 if let Some(what) = problem {
@@ -236,6 +237,11 @@ fn parameters(fault: &FaultSpec, by_kernel: Option<bool>) -> BTreeMap<String, St
         parameters.insert("toxicity".into(), format!("{}%", fault.toxicity * 100.0));
     }
     parameters
+}
+
+/// Whether it works on connections that are not open yet, which the kernel refuses or leaves waiting.
+fn keeps_out(fault: &FaultSpec) -> bool {
+    TOXICS.make(&fault.fault).is_ok_and(|toxic| toxic.entrance() != Entrance::Open)
 }
 
 fn node_action(fault: &FaultSpec) -> Result<NodeAction, LabError> {

@@ -38,6 +38,8 @@ pub struct Gone {
 pub struct Settled {
     /// Misses of values that the node must have held.
     pub false_misses: Option<u64>,
+    /// The same, node by node.
+    pub misses: Vec<Option<u64>>,
     /// Counters, registers and logs that it must have held.
     pub lost: Option<u64>,
     /// Answers as if there were nothing, where there must have been something.
@@ -96,6 +98,8 @@ pub fn settle(gone: &[Gone], kept: &[Kept]) -> Settled {
                 Gone::default()
             }
         };
+        let is_known = gone.false_misses == 0 || !matches!(kept, Kept::Unknown(_));
+        settled.misses.push(is_known.then_some(judged.false_misses));
         all.false_misses += judged.false_misses;
         all.lost += judged.lost;
         all.contradictions += judged.contradictions;
@@ -130,6 +134,8 @@ mod tests {
         assert_eq!(settled(&[Kept::But(10)]), (Some(0), Some(0), Some(0)));
         assert_eq!(settled(&[Kept::But(9)]), (Some(0), Some(1), Some(0)));
         assert_eq!(settled(&[Kept::But(1)]), (Some(6), Some(2), Some(1)));
+        let apart = settle(&[GONE; 2], &[Kept::Everything, Kept::But(1)]);
+        assert_eq!((apart.false_misses, apart.misses), (Some(15), vec![Some(9), Some(6)]));
         let told = settle(&[GONE], &[Kept::But(8)]).notes;
         assert_eq!(told.len(), 1);
         assert!(
@@ -145,6 +151,7 @@ mod tests {
         assert_eq!(settled(&[unknown()]), (None, None, None));
         assert_eq!(settled(&[unknown(), Kept::Everything]), (Some(9), Some(2), Some(1)));
         assert_eq!(settled(&[unknown(), Kept::But(99)]), (None, None, None));
+        assert_eq!(settle(&[GONE; 2], &[unknown(), Kept::Everything]).misses, [None, Some(9)]);
         let nothing_gone = settle(&[Gone::default()], &[unknown()]);
         assert_eq!((nothing_gone.lost, nothing_gone.not_judged.len()), (Some(0), 0));
         let told = settle(&[GONE], &[unknown()]).not_judged;

@@ -195,7 +195,7 @@ impl Drop for Ticket {
             done: now,
             connection_wait: Duration::ZERO,
             attempts: 0,
-            requests: 0,
+            needed: 0,
         });
     }
 }

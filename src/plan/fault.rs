@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::error::FileError;
-use super::model::{FaultPlan, Phases};
+use super::model::FaultPlan;
 use super::scale::Scale;
 use super::source::{Node, Table};
 use super::text::Text;
-use crate::base::family::{Chosen, unknown};
+use crate::base::family::{Chosen, SettingError, unknown};
 use crate::base::name::NodeIndex;
 use crate::base::units::Ratio;
 use crate::lab::fault::FAULTS;
@@ -26,24 +26,16 @@ const TOXIPROXYS: [&str; 6] =
 /// The most faults that a scenario may unfold to.
 const FAULTS_MAX: usize = 1000;
 
-/// What the faults of a scenario have to fit into.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Frame {
-    /// The phases as the file has them.
-    pub(super) written: Phases,
-    /// The phases as they will be.
-    pub(super) scaled: Phases,
-    /// From the one to the other.
-    pub(super) scale: Scale,
-    /// How many nodes there are.
-    pub(super) nodes: u16,
-}
-
-/// Reads every fault, unfolded and scaled, in the order of the file.
-pub(super) fn read(list: &Node<'_>, frame: &Frame) -> Result<Vec<FaultPlan>, FileError> {
+/// Reads every fault, unfolded, in the order of the file, at the times of the file. `phase` is the
+/// fault phase as the file has it, `nodes` how many nodes there are.
+pub(super) fn read(
+    list: &Node<'_>,
+    phase: Duration,
+    nodes: u16,
+) -> Result<Vec<FaultPlan>, FileError> {
     let mut faults: Vec<FaultPlan> = Vec::new();
     for node in list.list()? {
-        for fault in Written::read(&node.table()?, frame)?.unfold(frame) {
+        for fault in Written::read(&node.table()?, phase, nodes)?.unfold() {
             if faults.iter().any(|other| other.spec.name == fault.spec.name) {
                 return Err(node.error(format!(
                     "two faults are called `{}`; give each its own `name`",
@@ -59,6 +51,32 @@ pub(super) fn read(list: &Node<'_>, frame: &Frame) -> Result<Vec<FaultPlan>, Fil
     Ok(faults)
 }
 
+/// Moves the faults of a phase with it.
+pub(super) fn scale(faults: &mut [FaultPlan], from: Duration, to: Duration) {
+    let scale = Scale::new(from, to);
+    for FaultPlan { spec, fixed_length } in faults {
+        (spec.at, spec.length) = scale.fault(spec.at, spec.length, *fixed_length, to);
+    }
+}
+
+/// The shortest that a fault phase that was written `phase` long can become: faults whose length stays
+/// still end within it, and before the next one on their nodes.
+pub(super) fn least_phase(faults: &[FaultPlan], phase: Duration) -> Duration {
+    let mut least = Duration::ZERO;
+    for FaultPlan { spec, .. } in faults.iter().filter(|fault| fault.fixed_length) {
+        let end = spec.at + spec.length;
+        let follows = |next: &&FaultPlan| {
+            next.spec.at >= end && next.spec.nodes.iter().any(|node| spec.nodes.contains(node))
+        };
+        let next = faults.iter().filter(follows).map(|next| next.spec.at).min();
+        let gap = next.unwrap_or(phase).saturating_sub(spec.at);
+        // One step more, because boundaries are rounded.
+        let scale = Scale::new(gap, spec.length.min(gap));
+        least = least.max(scale.time(phase) + Duration::from_millis(1));
+    }
+    least.min(phase)
+}
+
 /// A fault as the file has it.
 struct Written {
     spec: FaultSpec,
@@ -68,17 +86,17 @@ struct Written {
 }
 
 impl Written {
-    fn read(table: &Table<'_>, frame: &Frame) -> Result<Self, FileError> {
+    fn read(table: &Table<'_>, phase: Duration, nodes: u16) -> Result<Self, FileError> {
         let (kind, fault) = read_kind(table)?;
         let optional_time = |key| table.get(key).map(|node| node.duration()).transpose();
         let at = optional_time("at")?.unwrap_or_default();
-        let rest = frame.written.fault.saturating_sub(at);
+        let rest = phase.saturating_sub(at);
         let times = table.get("times").map(|node| node.count(1..=FAULTS_MAX as u64)).transpose()?;
         let fixed = table.get("fixed").map(|node| node.flag()).transpose()?;
         let written = Self {
             spec: FaultSpec {
                 name: read_name(table, &kind)?,
-                nodes: read_nodes(table, frame.nodes)?,
+                nodes: read_nodes(table, nodes)?,
                 at,
                 length: optional_time("for")?.unwrap_or(rest),
                 direction: read_direction(table, &kind)?,
@@ -89,7 +107,7 @@ impl Written {
             times: times.map_or(1, |times| u32::try_from(times).unwrap_or(u32::MAX)),
             every: optional_time("every")?.unwrap_or_default(),
         };
-        written.check(table, &kind, frame.written.fault)?;
+        written.check(table, &kind, phase)?;
         Ok(written)
     }
 
@@ -121,16 +139,14 @@ impl Written {
         Ok(())
     }
 
-    fn unfold(self, frame: &Frame) -> impl Iterator<Item = FaultPlan> {
-        let Frame { scale, scaled, .. } = *frame;
+    fn unfold(self) -> impl Iterator<Item = FaultPlan> {
         (0..self.times).map(move |turn| {
             let Self { fixed_length, times, every, .. } = self;
             let mut spec = self.spec.clone();
             if times > 1 {
                 spec.name = format!("{}-{}", spec.name, turn + 1);
             }
-            let at = spec.at + every * turn;
-            (spec.at, spec.length) = scale.fault(at, spec.length, fixed_length, scaled.fault);
+            spec.at += every * turn;
             FaultPlan { spec, fixed_length }
         })
     }
@@ -155,8 +171,12 @@ fn read_toxicity(table: &Table<'_>, kind: &Node<'_>) -> Result<f32, FileError> {
     let Some(node) = network_only(table, kind, "toxicity")? else {
         return Ok(1.0);
     };
+    let share = node.parsed::<Ratio>("a ratio such as \"10%\"")?.value();
+    if share <= 0.0 {
+        return Err(node.error("at 0% no connection is touched; write for example \"50%\""));
+    }
     #[expect(clippy::cast_possible_truncation, reason = "Toxiproxy's toxicity has 32 bits")]
-    node.parsed::<Ratio>("a ratio such as \"10%\"").map(|ratio| ratio.value() as f32)
+    Ok(share as f32)
 }
 
 /// A key that means nothing for a fault of the node itself.
@@ -192,9 +212,21 @@ fn read_kind<'a>(table: &Table<'a>) -> Result<(Node<'a>, Chosen), FileError> {
         }
         found = Some((node, chosen));
     }
-    found.ok_or_else(|| {
+    let (node, chosen) = found.ok_or_else(|| {
         table.error("the fault has no kind; write for example packet_loss = { loss_rate = \"5%\" }")
-    })
+    })?;
+    refuse_idle(&node, &chosen)?;
+    Ok((node, chosen))
+}
+
+/// Refuses a fault that changes nothing by its settings: a run would prove nothing with it.
+fn refuse_idle(node: &Node<'_>, chosen: &Chosen) -> Result<(), FileError> {
+    // A fault of the node itself always does something.
+    let idle = TOXICS.make(chosen).ok().and_then(|toxic| toxic.idle());
+    let Some(SettingError { setting, what }) = idle else { return Ok(()) };
+    let settings = node.table()?;
+    let place = setting.and_then(|name| settings.get(&name));
+    Err(place.map_or_else(|| node.error_at_key(&what), |place| place.error(&what)))
 }
 
 /// The fault that the key of `node` names, if it names one: the families of faults in their order.

@@ -1,6 +1,7 @@
 //! Stretches the times of a scenario to `-duration`, so that everything keeps its order.
 //!
-//! Boundaries are scaled, not lengths: rounding then never makes the parts differ from the whole.
+//! Boundaries are scaled, not lengths: rounding then never makes the parts differ from the whole. A
+//! phase does not become shorter than its floor; the others share what is left.
 
 use std::time::Duration;
 
@@ -9,7 +10,46 @@ use super::model::Phases;
 /// What a scaled time is a whole number of: what people can read.
 const STEP: Duration = Duration::from_millis(1);
 
-/// From the length that a scenario was written for to the length that was asked for.
+/// The phases as `written`, `to` long in all and in proportion, but for those that would fall below
+/// their floor. `None`: the floors alone are longer.
+pub(super) fn phases(written: &Phases, to: Duration, floors: &Phases) -> Option<Phases> {
+    let lengths = Phases::PLANNED.map(|phase| written.length(phase));
+    let floors = Phases::PLANNED.map(|phase| floors.length(phase));
+    let mut at_floor = [false; Phases::PLANNED.len()];
+    let scaled = loop {
+        let all = |of: &[Duration], wanted: bool| -> Duration {
+            of.iter().zip(at_floor).filter(|(_, at)| *at == wanted).map(|(length, _)| *length).sum()
+        };
+        let rest = to.checked_sub(all(&floors, true))?;
+        let scale = Scale::new(all(&lengths, false), rest);
+        let scaled: [Duration; Phases::PLANNED.len()] = std::array::from_fn(|place| {
+            if at_floor[place] { floors[place] } else { scale.exactly(lengths[place]) }
+        });
+        if scaled.iter().zip(floors).all(|(length, floor)| *length >= floor) {
+            break scaled;
+        }
+        at_floor = std::array::from_fn(|place| at_floor[place] || scaled[place] < floors[place]);
+    };
+    let (mut end, mut start) = (Duration::ZERO, Duration::ZERO);
+    let last = lengths.iter().rposition(|length| !length.is_zero());
+    let [warmup, steady, fault, recovery] = std::array::from_fn(|place| {
+        end += scaled[place];
+        let boundary = if Some(place) == last { to } else { rounded(end) };
+        let length = if lengths[place].is_zero() { Duration::ZERO } else { boundary - start };
+        start += length;
+        length
+    });
+    Some(Phases { warmup, steady, fault, recovery })
+}
+
+/// To whole steps.
+fn rounded(time: Duration) -> Duration {
+    let step = STEP.as_nanos();
+    let nanos = (time.as_nanos() + step / 2) / step * step;
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+/// From the length that a phase, or all of them, was written for to the length that it has.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scale {
     from: Duration,
@@ -24,32 +64,16 @@ impl Scale {
 
     /// Where `time` comes to lie.
     pub(super) fn time(self, time: Duration) -> Duration {
+        if self.from == self.to { time } else { rounded(self.exactly(time)) }
+    }
+
+    fn exactly(self, time: Duration) -> Duration {
         if self.from.is_zero() || self.from == self.to {
             return time;
         }
         // Neither a day nor a year of nanoseconds, squared, overflows 128 bits.
-        let step = STEP.as_nanos();
         let scaled = time.as_nanos() * self.to.as_nanos() / self.from.as_nanos();
-        let rounded = (scaled + step / 2) / step * step;
-        Duration::from_nanos(u64::try_from(rounded).unwrap_or(u64::MAX))
-    }
-
-    /// The phases in their new lengths; their sum is exactly the new length.
-    pub(super) fn phases(self, phases: &Phases) -> Phases {
-        let mut end = Duration::ZERO;
-        let mut scaled_end = Duration::ZERO;
-        let mut next = |length: Duration| {
-            end += length;
-            let start = scaled_end;
-            scaled_end = if end == self.from { self.to } else { self.time(end) };
-            if length.is_zero() { Duration::ZERO } else { scaled_end - start }
-        };
-        Phases {
-            warmup: next(phases.warmup),
-            steady: next(phases.steady),
-            fault: next(phases.fault),
-            recovery: next(phases.recovery),
-        }
+        Duration::from_nanos(u64::try_from(scaled).unwrap_or(u64::MAX))
     }
 
     /// The start and the length of a fault that must end within `phase` (already scaled). A fixed
@@ -76,9 +100,13 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    fn phases(lengths: [u64; 4]) -> Phases {
+    fn long(lengths: [u64; 4]) -> Phases {
         let [warmup, steady, fault, recovery] = lengths.map(ms);
         Phases { warmup, steady, fault, recovery }
+    }
+
+    fn scaled(given: [u64; 4], to: u64, floors: [u64; 4]) -> Option<Phases> {
+        phases(&long(given), ms(to), &long(floors))
     }
 
     /// Catches phases that do not add up to the length asked for, or that lose their proportion.
@@ -92,11 +120,24 @@ mod tests {
             ([0, 1000, 0, 0], 1000, [0, 1000, 0, 0]),
         ];
         for (given, to, expected) in table {
-            let given = phases(given);
-            let scaled = Scale::new(given.total(), ms(to)).phases(&given);
-            assert_eq!(scaled, phases(expected));
+            let scaled = scaled(given, to, [0; 4]).unwrap();
+            assert_eq!(scaled, long(expected));
             assert_eq!(scaled.total(), ms(to));
         }
+    }
+
+    /// Catches a phase that becomes too short to be judged, one that takes its share all the same, and
+    /// a length that cannot be had.
+    #[test]
+    fn no_phase_falls_below_its_floor() {
+        let written = [3000, 5000, 20_000, 10_000];
+        let floors = [0, 2000, 1000, 4500];
+        assert_eq!(scaled(written, 15_000, floors), Some(long([1109, 2000, 7391, 4500])));
+        assert_eq!(scaled(written, 7500, floors), Some(long([0, 2000, 1000, 4500])));
+        assert_eq!(scaled(written, 7499, floors), None);
+        assert_eq!(scaled(written, 38_000, floors), Some(long(written)));
+        assert_eq!(scaled(written, 76_000, floors), Some(long([6000, 10_000, 40_000, 20_000])));
+        assert_eq!(scaled([0, 5000, 0, 0], 1000, [0; 4]), Some(long([0, 1000, 0, 0])));
     }
 
     /// Catches a fault that leaves its phase, and a length compared with a timeout that is scaled.
@@ -130,9 +171,9 @@ mod tests {
             rest in 1_u64..=100,
             fixed: bool,
         ) {
-            let given = phases(lengths);
-            let scale = Scale::new(given.total(), ms(to));
-            let scaled = scale.phases(&given);
+            let given = long(lengths);
+            let scaled = phases(&given, ms(to), &Phases::default()).unwrap();
+            let scale = Scale::new(given.fault, scaled.fault);
             prop_assert_eq!(scaled.total(), ms(to));
             let at = given.fault * u32::try_from(share).unwrap() / 100;
             let length = (given.fault - at) * u32::try_from(rest).unwrap() / 100;

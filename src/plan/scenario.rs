@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::error::{FileError, PlanError};
-use super::fault::{self, Frame};
+use super::fault;
 use super::files::{Folder, Library};
 use super::model::{Addresses, FaultPlan, Listen, NetworkMode, Nodes, Phases, Plan};
 use super::options::{Options, SEED_MAX, metrics_interval, read_toxiproxy};
-use super::scale::Scale;
+use super::scale;
 use super::source::{Node, Source, Table};
 use super::suite::{self, Suite};
 use super::{client, nodes, objective, workload};
@@ -19,7 +19,7 @@ use crate::base::family::unknown;
 use crate::base::seed::Seed;
 use crate::client::ClientConfig;
 use crate::event::Phase;
-use crate::judge::Objective;
+use crate::judge::{EXAMINED_MIN, Objective};
 use crate::load::{RateWish, WORKERS_MAX, Workload};
 
 const KEYS: [&str; 18] = [
@@ -54,6 +54,15 @@ const DURATION_MIN: Duration = Duration::from_secs(1);
 
 /// The longest run: everything scaled to it can be counted in nanoseconds.
 const DURATION_MAX: Duration = Duration::from_secs(31_557_600);
+
+/// The shortest steady phase before a fault: a second in each of the halves that are compared.
+const STEADY_MIN: Duration = Duration::from_secs(2);
+
+/// The shortest fault phase: what objectives give a client to notice a fault.
+const FAULT_MIN: Duration = Duration::from_secs(1);
+
+/// What healing every fault may take of the recovery phase before recovery is examined.
+const HEALING: Duration = Duration::from_millis(500);
 
 /// What a list shows of a scenario.
 #[derive(Clone, Debug)]
@@ -100,15 +109,13 @@ impl Reader<'_> {
         suite::of(table.get("suites").as_ref())?;
         let name = table.get("name").map_or(Ok(name), |node| node.name())?;
         let written = self.phases()?;
-        let length = options.duration.unwrap_or_else(|| written.total());
-        let scale = Scale::new(written.total(), self.checked(length)?);
-        let phases = scale.phases(&written);
         let nodes = nodes::read(table.get("nodes").as_ref(), options.backend.as_ref())?;
-        let frame = Frame { written, scaled: phases, scale, nodes: nodes.count };
-        let faults = match table.get("faults") {
-            Some(list) => fault::read(&list, &frame)?,
+        let mut faults = match table.get("faults") {
+            Some(list) => fault::read(&list, written.fault, nodes.count)?,
             None => Vec::new(),
         };
+        let phases = self.scaled(name, &written, &faults)?;
+        fault::scale(&mut faults, written.fault, phases.fault);
         let (rate, concurrency) = (self.rate()?, self.concurrency()?);
         let (client_profile, client) = self.client()?;
         let (addresses, toxiproxy) = (self.addresses(&nodes)?, self.toxiproxy(&faults)?);
@@ -160,6 +167,39 @@ impl Reader<'_> {
                 .map_or_else(|| node.error_at_key(what), |n| n.error(what)));
         }
         Ok(read)
+    }
+
+    /// The phases in the length that was asked for. None becomes shorter than judging needs, unless it
+    /// was written so.
+    fn scaled(
+        &self,
+        name: &str,
+        written: &Phases,
+        faults: &[FaultPlan],
+    ) -> Result<Phases, PlanError> {
+        let length = self.checked(self.options.duration.unwrap_or_else(|| written.total()))?;
+        let floors = if faults.is_empty() {
+            Phases::default()
+        } else {
+            Phases {
+                warmup: Duration::ZERO,
+                steady: written.steady.min(STEADY_MIN),
+                fault: written.fault.min(FAULT_MIN).max(fault::least_phase(faults, written.fault)),
+                recovery: written.recovery.min(EXAMINED_MIN + HEALING),
+            }
+        };
+        scale::phases(written, length, &floors).ok_or_else(|| {
+            let show = humantime::format_duration;
+            PlanError::Option(format!(
+                "-duration {} is too short to judge {name}: its phases need at least {} (steady), {} \
+                 (fault) and {} (recovery); the least that works is {}",
+                show(length),
+                show(floors.steady),
+                show(floors.fault),
+                show(floors.recovery),
+                show(floors.total()),
+            ))
+        })
     }
 
     fn checked(&self, length: Duration) -> Result<Duration, PlanError> {

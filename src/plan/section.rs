@@ -15,11 +15,17 @@ use crate::load::keys::KEYS;
 use crate::load::values::VALUES;
 use crate::proxy::toxic::TOXICS;
 
+/// What a list of measures points to.
+const GLOSSARY: &str =
+    "what each means, where it comes from and when there is none: docs/measures.md";
+
 /// Names of one sort, each with a line about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
     /// What they are.
     pub title: &'static str,
+    /// What else there is to know about them, where it is more than a line each.
+    pub note: Option<&'static str>,
     /// Name and summary.
     pub rows: Vec<(String, String)>,
 }
@@ -45,10 +51,13 @@ pub fn sections(library: &Library) -> Result<Vec<Section>, PlanError> {
         files(library, "workloads", Folder::Workloads, text(Folder::Workloads))?,
         family("toxics", &TOXICS),
         family("node faults", &FAULTS),
-        Section { title: "hash strategies", rows: hash_strategies() },
+        Section { title: "hash strategies", note: None, rows: hash_strategies() },
         rows("client profiles", PROFILES, |profile| (profile.name, profile.summary)),
         files(library, "objectives", Folder::Objectives, text(Folder::Objectives))?,
-        rows("measures", MEASURES, |measure| (measure.name, measure.summary)),
+        Section {
+            note: Some(GLOSSARY),
+            ..rows("measures", MEASURES, |measure| (measure.name, measure.summary))
+        },
         family("arrivals", &ARRIVALS),
         family("key distributions", &KEYS),
         family("value sizes", &VALUES),
@@ -66,7 +75,7 @@ fn files(
         .into_iter()
         .map(|name| summary(&name).map(|summary| (name, summary)))
         .collect();
-    Ok(Section { title, rows: rows? })
+    Ok(Section { title, note: None, rows: rows? })
 }
 
 fn suites(library: &Library) -> Result<Section, PlanError> {
@@ -75,7 +84,7 @@ fn suites(library: &Library) -> Result<Section, PlanError> {
         let count = members(library, suite.name)?.len();
         rows.push((suite.name.to_owned(), format!("{} ({count} scenarios)", suite.summary)));
     }
-    Ok(Section { title: "suites", rows })
+    Ok(Section { title: "suites", note: None, rows })
 }
 
 fn hash_strategies() -> Vec<(String, String)> {
@@ -97,5 +106,5 @@ fn rows<T>(
     row: fn(&T) -> (&'static str, &'static str),
 ) -> Section {
     let rows = items.iter().map(row).map(|(name, summary)| (name.to_owned(), summary.to_owned()));
-    Section { title, rows: rows.collect() }
+    Section { title, note: None, rows: rows.collect() }
 }

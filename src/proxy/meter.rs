@@ -17,6 +17,7 @@ use super::rule::Reporter;
 use super::tap::{LatencyView, TapSnapshot};
 use crate::wire::command::Command;
 use crate::wire::observe::{Observer, Opaque, Options, ReplyEvent, RequestEvent};
+use crate::wire::request::Due;
 use crate::wire::response::Status;
 use crate::wire::version::ServerVersion;
 
@@ -50,6 +51,7 @@ impl Shared {
             observer: Observer::new(Options { version, ..Options::default() }),
             bytes: [0; 4],
             requests: [0; COMMANDS],
+            quiet_reads: 0,
             replies: [0; STATUSES],
             opaque: None,
             dirty_reuse: 0,
@@ -93,6 +95,7 @@ pub(super) struct Meter {
     observer: Observer<Instant>,
     bytes: [u64; 4],
     requests: [u64; COMMANDS],
+    quiet_reads: u64,
     replies: [u64; STATUSES],
     opaque: Option<Opaque>,
     dirty_reuse: u64,
@@ -139,12 +142,14 @@ impl Meter {
     fn requested(&mut self, now: Instant, data: &[u8], shared: &Shared) -> u32 {
         self.bytes[Seen::FromClient as usize] += data.len() as u64;
         let waiting = self.observer.is_certain() && self.outstanding() > 0;
-        let Self { observer, requests, opaque, flight, .. } = self;
+        let Self { observer, requests, quiet_reads, opaque, flight, .. } = self;
         let (mut seen, mut answered) = (0, 0);
         observer.on_request(data, now, &mut |event| match event {
             RequestEvent::Request(request) => {
                 let paired = request.paired;
                 requests[paired.command.position()] += 1;
+                let reads = paired.command.is_retrieval() || paired.command == Command::MetaGet;
+                *quiet_reads += u64::from(reads && paired.due == Due::Maybe);
                 flight.requested(now, paired.sequence, paired.command, request.keys());
                 seen += 1;
                 answered += u32::from(!request.is_noreply());
@@ -246,6 +251,7 @@ impl Meter {
         for (name, count) in requests.filter(|(_, count)| *count > 0) {
             *snapshot.requests_by_command.entry(name).or_default() += count;
         }
+        snapshot.quiet_reads += self.quiet_reads;
         let replies = Status::ALL.iter().map(|status| status.name()).zip(self.replies);
         for (name, count) in replies.filter(|(_, count)| *count > 0) {
             *snapshot.replies_by_status.entry(name).or_default() += count;
@@ -281,6 +287,18 @@ mod tests {
             assert_eq!(meter.arrived(Direction::Up, now, GET, true, shared), 1);
             meter.arrived(Direction::Down, now, HIT, true, shared);
         }
+    }
+
+    /// Catches a batch that counts as one request for each of its keys, where a client that asks for
+    /// them in one line would count one.
+    #[test]
+    fn the_quiet_reads_of_a_batch_are_told_apart() {
+        let shared = Shared::default();
+        let mut meter = shared.meter();
+        let batch = b"mg a v q\r\nmg b v q\r\nmn\r\nms c 1 q\r\nx\r\nmg d v\r\nget e f\r\n";
+        assert_eq!(meter.arrived(Direction::Up, Instant::now(), batch, true, &shared), 6);
+        let snapshot = snapshot(&mut meter, &shared);
+        assert_eq!((snapshot.requests(), snapshot.quiet_reads), (6, 2));
     }
 
     fn snapshot(meter: &mut Meter, shared: &Shared) -> TapSnapshot {

@@ -68,6 +68,9 @@ impl CloseManner {
 pub struct TapSnapshot {
     /// Requests by command.
     pub requests_by_command: BTreeMap<&'static str, u64>,
+    /// Reads among them that are answered only with what they find, and belong to the batch that a
+    /// later request ends.
+    pub quiet_reads: u64,
     /// Replies by status.
     pub replies_by_status: BTreeMap<&'static str, u64>,
     /// Requests that wait for a reply now.

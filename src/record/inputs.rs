@@ -118,10 +118,12 @@ pub struct LoadTotals {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DataTotals {
     /// Values of another key, or never written. At least the operations that came to `wrong`.
-    pub wrong: u64,
+    pub wrong: Option<u64>,
     /// Values whose length or checksum is not their own.
-    pub corrupt: u64,
-    /// Reads older than the last acknowledged write because a write whose reply was lost was
+    pub corrupt: Option<u64>,
+    /// Reads older than the last acknowledged write. At least the operations that came to `stale`.
+    pub stale: Option<u64>,
+    /// Those of them that came about because a write whose reply was lost was
     /// executed after it.
     pub stale_by_late_write: Option<u64>,
     /// The late writes behind them, as far as they are told apart.
@@ -175,7 +177,8 @@ pub struct WireCounts {
     pub node: NodeIndex,
     /// Requests received from the client, pings and the like included.
     pub requests: u64,
-    /// Those of them that belong to operations.
+    /// Those of them that belong to operations. The quiet reads of a batch count as one with its end,
+    /// as they do for a client that asks for all of its keys in one line.
     pub operation_requests: u64,
     /// The most connection attempts within any one second, where that was watched.
     pub connect_peak: Option<u64>,
@@ -210,6 +213,12 @@ pub struct NodeInput {
     pub high_water: u64,
     /// Every request that the client wrote to it, pings included; `None`: not counted.
     pub requests_sent: Option<u64>,
+    /// Those of them for which nothing came back: a connection that ended may have taken them with it
+    /// before a proxy read them.
+    pub requests_unanswered: u64,
+    /// Misses of values that it must have held: what it dropped to make room is taken off; `None`:
+    /// not judged.
+    pub false_misses: Option<u64>,
     /// How often the breaker opened; `None`: counted from the events.
     pub breaker_opens: Option<u64>,
     /// How long the breaker was open; `None`: counted from the events.
@@ -261,7 +270,8 @@ pub struct FaultInput {
     pub applied: Option<Offset>,
     /// When taking it back was acknowledged; `None`: never healed.
     pub healed: Option<Offset>,
-    /// Operations that it delayed, altered or refused on the wire, where a proxy counted.
+    /// Operations that it delayed, altered or refused on the wire, as it counted itself; `None`: it
+    /// cannot count, because a process was stopped, say, or because nothing came in to be counted.
     pub operations_touched: Option<u64>,
 }
 

@@ -9,7 +9,7 @@ use super::counts::Counts;
 use super::histogram::{Latency, LatencyUs};
 use super::inputs::{Connections, NodeLive};
 use crate::base::name::NodeIndex;
-use crate::base::time::Offset;
+use crate::base::time::{Offset, Wall};
 use crate::event::{BreakerState, Extent, Outcome, Phase, Sample};
 
 /// The figures of one interval. Operations count in the interval in which they ended.
@@ -17,10 +17,13 @@ use crate::event::{BreakerState, Extent, Outcome, Phase, Sample};
 pub struct Interval {
     /// The scenario that runs.
     pub scenario: String,
-    /// The phase in which the interval ended.
+    /// The phase that it lies in: intervals are cut where phases meet.
     pub phase: Phase,
     /// When it ended, in seconds since the run's start.
     pub at_s: f64,
+    /// The same by the wall clock, RFC 3339; empty in runs that were stored without it.
+    #[serde(default)]
+    pub at: String,
     /// How long it was, in seconds.
     pub length_s: f64,
     /// Intended operations that came to an end, lost slots included.
@@ -113,6 +116,7 @@ pub(super) struct Frame<'a> {
     pub(super) scenario: &'a str,
     pub(super) phase: Phase,
     pub(super) at: Offset,
+    pub(super) wall: Wall,
     pub(super) length: Duration,
     pub(super) open_loop: bool,
 }
@@ -151,6 +155,7 @@ pub(super) fn take(
         scenario: frame.scenario.to_owned(),
         phase: frame.phase,
         at_s: frame.at.as_secs_f64(),
+        at: frame.wall.rfc3339(),
         length_s,
         offered: all.counts.offered(),
         operations: all.counts.operations(),

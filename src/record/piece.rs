@@ -41,7 +41,8 @@ impl Sparse {
 /// A [`Bin`] in little memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Piece {
-    /// Outcomes by position, and behind those the buckets of the response times of good operations.
+    /// Outcomes by position, behind those the buckets of the response times of good operations, and
+    /// behind those the buckets of the others'.
     pub(super) cells: Sparse,
     pub(super) long: u64,
     pub(super) first_error: Option<Offset>,
@@ -51,6 +52,9 @@ pub(super) struct Piece {
 /// The kind of the first bucket of response times.
 #[expect(clippy::cast_possible_truncation, reason = "a few dozen")]
 const FIRST_BUCKET: u16 = OUTCOMES as u16;
+
+/// The kind of the first bucket of an operation that was not good: no latency has so high a bucket.
+const FIRST_FAILED: u16 = FIRST_BUCKET + 1024;
 
 impl Piece {
     /// Adds a sample. `long` is what counts as nearly a timeout.
@@ -62,9 +66,14 @@ impl Piece {
         );
         if is_error(sample.outcome) {
             earlier(&mut self.first_error, Some(sample.done));
-        } else if sample.outcome.is_good() {
-            let latency = micros(sample.done.since(sample.due));
-            self.cells.add(FIRST_BUCKET + bucket(latency), 1);
+        }
+        let latency = bucket(micros(sample.done.since(sample.due)));
+        if !sample.outcome.is_good() {
+            if !matches!(sample.outcome, Outcome::Shed | Outcome::LostSlot) {
+                self.cells.add(FIRST_FAILED + latency, 1);
+            }
+        } else {
+            self.cells.add(FIRST_BUCKET + latency, 1);
             if sample.served_by == Some(sample.home) {
                 earlier(&mut self.first_good_at_home, Some(sample.done));
             }
@@ -84,9 +93,10 @@ impl Piece {
         let Self { long, first_error, first_good_at_home, .. } = *self;
         let mut bin = Bin { long, first_error, first_good_at_home, ..Bin::default() };
         for (kind, count) in self.cells.cells() {
-            match kind.checked_sub(FIRST_BUCKET) {
-                Some(bucket) => bin.response.add(bucket, count),
-                None => bin.counts.add_at(usize::from(kind), u64::from(count)),
+            match (kind.checked_sub(FIRST_FAILED), kind.checked_sub(FIRST_BUCKET)) {
+                (Some(bucket), _) => bin.failed.add(bucket, count),
+                (None, Some(bucket)) => bin.response.add(bucket, count),
+                (None, None) => bin.counts.add_at(usize::from(kind), u64::from(count)),
             }
         }
         bin

@@ -12,7 +12,7 @@ use super::shard::{Buffer, Shard};
 use super::summary::{ConnectRates, NodePhase, PhaseSummary, Summary, Transition};
 use super::tally::Tally;
 use crate::base::name::NodeIndex;
-use crate::base::time::{Offset, RunClock};
+use crate::base::time::{Offset, RunClock, Wall};
 use crate::event::{Event, EventKind, Extent, Phase, Sample};
 
 /// Events kept for the summary, of those that it needs; the journal has all. Later ones are counted.
@@ -73,6 +73,8 @@ struct Log {
 #[derive(Debug, Default)]
 struct Ticks {
     last: Offset,
+    /// Intervals that the border of a phase has cut off, and that were not handed over yet.
+    cut: Vec<Interval>,
     dialled: Option<u64>,
     connects: ConnectRates,
 }
@@ -177,7 +179,12 @@ impl Recorder {
 
     /// Stamps an event that happened at `at`.
     pub fn event_at(&self, at: Offset, kind: EventKind) -> Event {
-        let event = Event { at_s: at.as_secs_f64(), phase: self.inner.phases.phase_at(at), kind };
+        let event = Event {
+            at_s: at.as_secs_f64(),
+            at: self.wall(at).rfc3339(),
+            phase: self.inner.phases.phase_at(at),
+            kind,
+        };
         let mut log = self.inner.log.lock();
         if let EventKind::BreakerChanged { node, from, to, cause } = &event.kind {
             if log.transitions.len() < TRANSITIONS_MAX {
@@ -197,25 +204,53 @@ impl Recorder {
         event
     }
 
-    /// What happened since the last call. `live` holds every node, in order.
-    pub fn interval(&self, now: Offset, live: &[NodeLive]) -> Interval {
+    /// `phase` begins at `at`, and what happened since the last interval becomes one of its own, which
+    /// [`Recorder::intervals`] hands over: no interval reaches over the border of a phase. `live` holds
+    /// every node as it is at the border, in order.
+    pub fn begin(&self, phase: Phase, at: Offset, live: &[NodeLive]) {
+        if !self.inner.phases.spans().is_empty() {
+            let cut = self.cut(at, live);
+            let mut ticks = self.inner.ticks.lock();
+            // Nobody asks for them before the run goes on: there are no more of them than phases.
+            ticks.cut.extend(cut);
+        }
+        self.inner.phases.begin(phase, at);
+    }
+
+    /// What happened since the last call, each interval within one phase. `live` holds every node, in
+    /// order.
+    pub fn intervals(&self, now: Offset, live: &[NodeLive]) -> Vec<Interval> {
+        let last = self.cut(now, live);
+        let mut intervals = std::mem::take(&mut self.inner.ticks.lock().cut);
+        intervals.extend(last);
+        intervals
+    }
+
+    /// Takes the interval that ends at `at`; `None` when it has no length and nothing is in it.
+    fn cut(&self, at: Offset, live: &[NodeLive]) -> Option<Interval> {
         self.drain();
-        let phase = self.inner.phases.phase_at(now);
         let mut ticks = self.inner.ticks.lock();
-        let length = now.since(ticks.last);
-        ticks.last = now;
+        let (begun, length) = (ticks.last, at.since(ticks.last));
+        let phase = self.inner.phases.phase_at(begun);
+        ticks.last = begun.max(at);
         ticks.watch_connects(phase, length, live);
         let frame = Frame {
             scenario: &self.inner.config.scenario,
             phase,
-            at: now,
+            at,
+            wall: self.wall(at),
             length,
             open_loop: self.inner.config.open_loop,
         };
         let mut totals = self.inner.totals.lock();
-        totals.pack(now);
+        totals.pack(at);
         let Totals { current, current_whole, .. } = &mut *totals;
-        interval::take(frame, current, current_whole, live)
+        let interval = interval::take(frame, current, current_whole, live);
+        (!length.is_zero() || interval.offered > 0).then_some(interval)
+    }
+
+    fn wall(&self, at: Offset) -> Wall {
+        self.inner.clock.started_at().after(at.as_duration())
     }
 
     fn drain(&self) {
@@ -345,7 +380,7 @@ mod tests {
             done: due.plus(Duration::from_micros(took_us)),
             connection_wait: Duration::ZERO,
             attempts: 1,
-            requests: 1,
+            needed: 1,
         }
     }
 
@@ -363,7 +398,7 @@ mod tests {
             let shard = recorder.shard();
             shard.record(&sample(1, 500, 40, Outcome::Hit));
             for second in late {
-                recorder.interval(Offset(second * 1_000_000_000), &[live(0), live(0), live(0)]);
+                recorder.intervals(Offset(second * 1_000_000_000), &[live(0), live(0), live(0)]);
             }
             shard.record(&sample(1, 700, 30_000_000, Outcome::Error(ErrorClass::Timeout)));
             let summary = recorder.finish(Inputs::default());
@@ -408,14 +443,15 @@ mod tests {
         }
         shard.record(&sample(0, 1500, 0, Outcome::LostSlot));
         let nodes = [live(2), live(2), live(2)];
-        let interval = recorder.interval(Offset(2_000_000_000), &nodes);
+        let only = |at, nodes: &[NodeLive]| recorder.intervals(Offset(at), nodes).remove(0);
+        let interval = only(2_000_000_000, &nodes);
         assert_eq!((interval.offered, interval.operations), (11, 10));
-        assert_eq!(interval.phase, Phase::Fault);
+        assert_eq!(interval.phase, Phase::Warmup, "where it began");
         assert_eq!(interval.throughput_per_s, Some(5.0));
         assert_eq!(interval.nodes[2].response_time_us.unwrap().p50, Some(300));
         assert_eq!(interval.nodes[0].error_ratio, Some(1.0));
         assert_eq!(interval.nodes[1].error_ratio, None, "nothing was asked of it");
-        let interval = recorder.interval(Offset(4_000_000_000), &[live(12), live(2), live(2)]);
+        let interval = only(4_000_000_000, &[live(12), live(2), live(2)]);
         assert_eq!(interval.offered, 0);
         assert_eq!(interval.response_time_us.unwrap().p99, None);
         let summary = recorder.finish(Inputs::default());
@@ -438,7 +474,8 @@ mod tests {
             part(node, outcome, Extent::Part);
         }
         shard.record(&sample(1, 1500, 40, Outcome::Hit));
-        let interval = recorder.interval(Offset(2_000_000_000), &[live(0), live(0), live(0)]);
+        let nodes = [live(0), live(0), live(0)];
+        let interval = &recorder.intervals(Offset(2_000_000_000), &nodes)[0];
         assert_eq!((interval.offered, interval.error_ratio), (2, Some(0.5)));
         let ratios: Vec<_> = interval.nodes.iter().map(|node| node.error_ratio).collect();
         assert_eq!(ratios, [Some(0.0), Some(0.5), Some(0.0)]);
@@ -456,6 +493,41 @@ mod tests {
         let errors = |group| summary.tally(Some(Phase::Steady), group).counts.error_ratio();
         assert_eq!(errors(NodeGroup::All), Some(0.5));
         assert_eq!((errors(NodeGroup::Healthy), errors(NodeGroup::Faulty)), (Some(0.0), Some(0.5)));
+    }
+
+    /// Catches an interval that is called after the phase in which it ended, one that reaches over a
+    /// border, operations that get lost there, and a line without the time of day.
+    #[test]
+    fn intervals_are_cut_where_phases_meet() {
+        let config = recorder().inner.config.clone();
+        let recorder = Recorder::new(config, RunClock::start(), PhaseClock::new());
+        let shard = recorder.shard();
+        let (nodes, second) = ([live(1), live(1), live(1)], 1_000_000_000);
+        recorder.begin(Phase::Warmup, Offset(0), &nodes);
+        shard.record(&sample(0, 500, 100, Outcome::Hit));
+        recorder.begin(Phase::Steady, Offset(second), &nodes);
+        shard.record(&sample(0, 1500, 100, Outcome::Hit));
+        recorder.begin(Phase::Fault, Offset(3 * second), &nodes);
+        shard.record(&sample(0, 3100, 100, Outcome::Error(ErrorClass::Refused)));
+        let intervals = recorder.intervals(Offset(4 * second), &nodes);
+        let told: Vec<_> = intervals
+            .iter()
+            .map(|interval| (interval.phase, interval.at_s, interval.length_s, interval.offered))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (Phase::Warmup, 1.0, 1.0, 1),
+                (Phase::Steady, 3.0, 2.0, 1),
+                (Phase::Fault, 4.0, 1.0, 1)
+            ]
+        );
+        let started = recorder.inner.clock.started_at();
+        let day = started.after(Duration::from_secs(3)).rfc3339();
+        assert_eq!(intervals[1].at, day);
+        let event = recorder.event_at(Offset(3 * second), EventKind::PhaseStarted);
+        assert_eq!(event.at, day);
+        assert!(recorder.intervals(Offset(4 * second), &nodes).is_empty(), "nothing is told twice");
     }
 
     /// Catches a log of events that grows for ever, and transitions squeezed out by chatter.

@@ -34,6 +34,8 @@ pub struct Bin {
     pub counts: Counts,
     /// Response times of good operations.
     pub response: Response,
+    /// Those of all others that ended, but for shed ones.
+    pub failed: Response,
     /// Operations that took at least nine tenths of the operation timeout.
     pub long: u64,
     /// When the first operation ended that was an error.
@@ -67,6 +69,7 @@ impl Bin {
     pub fn merge(&mut self, other: &Self) {
         self.counts.merge(&other.counts);
         self.response.merge(&other.response);
+        self.failed.merge(&other.failed);
         self.long += other.long;
         earlier(&mut self.first_error, other.first_error);
         earlier(&mut self.first_good_at_home, other.first_good_at_home);
@@ -237,7 +240,7 @@ mod tests {
             done: due.plus(Duration::from_micros(took_us)),
             connection_wait: Duration::ZERO,
             attempts: 1,
-            requests: 1,
+            needed: 1,
         }
     }
 

@@ -139,8 +139,15 @@ impl Story {
             },
             wire: (0..3).map(wire).collect(),
             dials: (0..3).map(dials).collect(),
+            data: DataTotals {
+                wrong: Some(0),
+                corrupt: Some(0),
+                stale: Some(0),
+                false_misses: Some(0),
+                foreign: Some(0),
+                ..DataTotals::default()
+            },
             nodes: vec![node; 3],
-            data: DataTotals { false_misses: Some(0), ..DataTotals::default() },
             faults: if self.faulty { vec![fault] } else { Vec::new() },
             ..Inputs::default()
         }
@@ -163,6 +170,6 @@ fn sample(node: u16, due_ms: u64, outcome: Outcome, took_us: u64) -> Sample {
         done: due.plus(Duration::from_micros(took_us)),
         connection_wait: Duration::ZERO,
         attempts: 1,
-        requests: u32::from(asked),
+        needed: u32::from(asked),
     }
 }

@@ -20,8 +20,8 @@ pub struct Tally {
     pub wait: Latency,
     /// Shed operations, from when a worker took them up to the rejection.
     pub fast_fail: Latency,
-    /// Requests that the operations needed: one each, and one per node for a multi-get. Retries
-    /// are what comes on top of them on the wire.
+    /// Requests that the operations needed: a swap a read and a store, a multi-get one a node. Retries
+    /// and checks are what comes on top of them on the wire.
     pub needed_requests: u64,
     /// How often calls of the client were tried for them. A compare-and-swap takes two calls each time.
     pub attempts: u64,
@@ -46,9 +46,7 @@ impl Tally {
         } else if sample.connection_wait > Duration::ZERO {
             self.wait.record(sample.connection_wait);
         }
-        if sample.requests > 0 {
-            self.needed_requests += u64::from(sample.requests.div_ceil(sample.attempts.max(1)));
-        }
+        self.needed_requests += u64::from(sample.needed);
         self.attempts += u64::from(sample.attempts);
         if let Some(node) = sample.served_by {
             self.served += 1;
@@ -97,7 +95,7 @@ mod tests {
     use crate::base::time::Offset;
     use crate::event::{ErrorClass, Extent, Operation};
 
-    fn sample(outcome: Outcome, requests: u32, attempts: u32) -> Sample {
+    fn sample(outcome: Outcome, needed: u32, attempts: u32) -> Sample {
         Sample {
             extent: Extent::Single,
             operation: Operation::MultiGet,
@@ -107,11 +105,11 @@ mod tests {
             due: Offset(1_000_000),
             issued: Offset(3_000_000),
             taken: Offset(3_000_000),
-            sent: (requests > 0).then_some(Offset(4_000_000)),
+            sent: (needed > 0).then_some(Offset(4_000_000)),
             done: Offset(6_000_000),
             connection_wait: Duration::from_micros(700),
             attempts,
-            requests,
+            needed,
         }
     }
 
@@ -138,16 +136,17 @@ mod tests {
         assert_eq!(tally.moved_ratio(), None);
     }
 
-    /// Catches retries that count as needed or not at all, and a multi-get that counts as one.
+    /// Catches attempts that count as needed, and an operation that needs several requests and counts
+    /// as one.
     #[test]
-    fn needed_requests_are_those_of_one_attempt() {
+    fn needed_requests_are_those_that_operations_say() {
         let mut tally = Tally::default();
-        tally.add(&sample(Outcome::Hit, 3, 1));
-        tally.add(&sample(Outcome::Error(ErrorClass::Timeout), 6, 2));
-        tally.add(&sample(Outcome::Hit, 1, 1));
+        tally.add(&sample(Outcome::Hit, 3, 3));
+        tally.add(&sample(Outcome::Error(ErrorClass::Timeout), 1, 2));
+        tally.add(&sample(Outcome::Stored, 2, 2));
         tally.add(&sample(Outcome::Shed, 0, 0));
-        assert_eq!(tally.needed_requests, 7);
-        assert_eq!(tally.attempts, 4);
+        assert_eq!(tally.needed_requests, 6);
+        assert_eq!(tally.attempts, 7);
     }
 
     /// Catches a sample that grows: every worker holds thousands of them.

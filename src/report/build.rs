@@ -9,11 +9,12 @@ use super::model::{
     PhaseReport, RecoveryReport, Report, SCHEMA_VERSION, StallReport, StallsReport, TimerDelay,
     TransitionReport,
 };
+use super::pieces;
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
 use crate::event::{BreakerState, Event, EventKind, Outcome};
 use crate::judge::{Graded, Judgement, Recovered, Recovery};
-use crate::record::{NodeGroup, PhaseSummary, Stall, Stalls, Summary, Tally};
+use crate::record::{NodeGroup, NodeInput, PhaseSummary, Stall, Stalls, Summary, Tally};
 
 /// Violations that a report shows; the journal has all of them.
 const EXAMPLES_MAX: usize = 20;
@@ -64,6 +65,7 @@ impl Report {
             data: data(summary),
             harness: harness(summary),
             objectives: judgement.grades.iter().map(objective).collect(),
+            pieces: pieces::of(summary),
             histograms: histograms(summary),
         }
     }
@@ -115,7 +117,8 @@ fn nodes(summary: &Summary, false_opens: &[u64]) -> Vec<NodeReport> {
         .map(NodeIndex)
         .take(summary.config.nodes)
         .map(|node| {
-            let input = summary.inputs.nodes.get(node.position()).cloned().unwrap_or_default();
+            let input = summary.inputs.nodes.get(node.position());
+            let false_opens = false_opens.get(node.position()).copied().unwrap_or(0);
             NodeReport {
                 name: node,
                 phases: summary
@@ -126,25 +129,25 @@ fn nodes(summary: &Summary, false_opens: &[u64]) -> Vec<NodeReport> {
                         Some(phase_figures(summary, phase, &tally))
                     })
                     .collect(),
-                breaker: breaker(
-                    summary,
-                    node,
-                    false_opens.get(node.position()).copied().unwrap_or(0),
-                ),
-                backend: input.backend,
-                connections: ClosedConnections {
+                breaker: input.map(|input| breaker(summary, node, input, false_opens)),
+                backend: input.map(|input| input.backend.clone()).unwrap_or_default(),
+                connections: input.map(|input| ClosedConnections {
                     opened: input.opened,
-                    closed: input.closed,
+                    closed: input.closed.clone(),
                     poisoned: input.poisoned,
                     high_water: input.high_water,
-                },
+                }),
             }
         })
         .collect()
 }
 
-fn breaker(summary: &Summary, node: NodeIndex, false_opens: u64) -> BreakerReport {
-    let input = summary.inputs.nodes.get(node.position());
+fn breaker(
+    summary: &Summary,
+    node: NodeIndex,
+    input: &NodeInput,
+    false_opens: u64,
+) -> BreakerReport {
     let changes = || summary.transitions.iter().filter(|change| change.node == node);
     let mut open = Duration::ZERO;
     let mut opened: Option<Offset> = None;
@@ -162,9 +165,9 @@ fn breaker(summary: &Summary, node: NodeIndex, false_opens: u64) -> BreakerRepor
         open += summary.inputs.ended.since(since);
     }
     BreakerReport {
-        opens: input.and_then(|input| input.breaker_opens).unwrap_or(opens),
+        opens: input.breaker_opens.unwrap_or(opens),
         false_opens,
-        open_s: input.and_then(|input| input.open_time).unwrap_or(open).as_secs_f64(),
+        open_s: input.open_time.unwrap_or(open).as_secs_f64(),
         transitions: changes()
             .map(|change| TransitionReport {
                 at_s: change.at.as_secs_f64(),
@@ -176,14 +179,13 @@ fn breaker(summary: &Summary, node: NodeIndex, false_opens: u64) -> BreakerRepor
     }
 }
 
-fn faults(summary: &Summary, touched: &[u64]) -> Vec<FaultReport> {
-    let touched = touched.iter().copied().chain(std::iter::repeat(0));
+fn faults(summary: &Summary, touched: &[Option<u64>]) -> Vec<FaultReport> {
     summary
         .inputs
         .faults
         .iter()
         .zip(touched)
-        .map(|(fault, operations_touched)| FaultReport {
+        .map(|(fault, &operations_touched)| FaultReport {
             name: fault.name.clone(),
             kind: fault.kind.clone(),
             nodes: fault.nodes.clone(),
@@ -199,6 +201,13 @@ fn seconds(time: Option<Duration>) -> Option<f64> {
     time.map(|time| time.as_secs_f64())
 }
 
+fn time_of(recovered: &Recovered) -> Option<f64> {
+    match recovered {
+        Recovered::Yes(time) => Some(time.as_secs_f64()),
+        Recovered::NotAsked | Recovered::No | Recovered::Unknown(_) => None,
+    }
+}
+
 fn recovery(recovery: &Recovery) -> RecoveryReport {
     let (recovered, sustained) = match recovery.recovered {
         Recovered::Yes(time) => (Some(true), Some(time)),
@@ -209,10 +218,10 @@ fn recovery(recovery: &Recovery) -> RecoveryReport {
         recovered,
         first_success_s: seconds(recovery.first_success),
         sustained_s: seconds(sustained),
-        hit_ratio_s: seconds(recovery.hits),
-        fresh_s: seconds(recovery.fresh),
+        hit_ratio_s: time_of(&recovery.hits),
+        fresh_s: time_of(&recovery.fresh),
         relapses: recovery.relapses,
-        disturbed_windows: recovery.seconds.disturbed,
+        disturbed_windows: (recovery.seconds.all > 0).then_some(recovery.seconds.disturbed),
         own_s: seconds(recovery.own()),
         probe_floor_s: seconds(recovery.probe_floor),
     }
@@ -246,14 +255,15 @@ fn load(judgement: &Judgement) -> LoadReport {
 fn data(summary: &Summary) -> DataReport {
     let told = &summary.inputs.data;
     let wire = &summary.inputs.wire;
+    let seen = |outcome, told: Option<u64>| told.map(|told| told.max(summary.total(outcome)));
     // The worst first, and of each kind the earliest.
     let mut examples: Vec<Example> = summary.events.iter().filter_map(example).collect();
     examples.sort_by_key(|example| (!example.kind.is_shown_at_once(), example.kind));
     examples.truncate(EXAMPLES_MAX);
     DataReport {
-        wrong: summary.total(Outcome::Wrong).max(told.wrong),
-        corrupt: summary.total(Outcome::Corrupt).max(told.corrupt),
-        stale: summary.total(Outcome::Stale),
+        wrong: seen(Outcome::Wrong, told.wrong),
+        corrupt: seen(Outcome::Corrupt, told.corrupt),
+        stale: seen(Outcome::Stale, told.stale),
         stale_by_late_write: told.stale_by_late_write,
         stale_unacknowledged: told.stale_unacknowledged,
         false_misses: told.false_misses,
@@ -289,7 +299,7 @@ fn harness(summary: &Summary) -> HarnessReport {
         issue_delay_us: IssueDelay { p50: issue.p50, p99: issue.p99, max: issue.max },
         timer_delay_us: TimerDelay { p99: timer.p99, max: timer.max },
         cpu_pressure: inputs.harness.cpu_pressure,
-        stalls: stalls(&inputs.harness.stalls),
+        stalls: stalls(&inputs.harness.stalls, inputs.harness.timer_delay.is_some()),
         calibration: inputs.harness.calibration.clone(),
         shed_tickets: inputs.load.shed_tickets,
         tickets_issued: inputs.load.tickets_issued,
@@ -298,12 +308,12 @@ fn harness(summary: &Summary) -> HarnessReport {
     }
 }
 
-fn stalls(stalls: &Stalls) -> StallsReport {
+fn stalls(stalls: &Stalls, watched: bool) -> StallsReport {
     let us = |stall: &Stall| u64::try_from(stall.length().as_micros()).unwrap_or(u64::MAX);
     let report =
         |stall: &Stall| StallReport { at_s: stall.from.as_secs_f64(), length_us: us(stall) };
     StallsReport {
-        count: stalls.count(),
+        count: watched.then_some(stalls.count()),
         longest_us: stalls.longest().as_ref().map(us),
         first: stalls.iter().map(report).collect(),
     }

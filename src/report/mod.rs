@@ -10,9 +10,15 @@ pub mod format;
 mod line;
 pub mod live;
 mod model;
+mod pieces;
 mod schema;
 mod show;
+#[cfg(test)]
+mod sources;
 mod stored;
+
+/// Where it is written what each figure means, where it comes from and when there is none.
+pub const GLOSSARY: &str = "docs/measures.md";
 
 pub use build::Header;
 pub use format::{FORMATS, Format, write_all};
@@ -20,8 +26,8 @@ pub use line::{Line, Start, StartNode};
 pub use model::{
     BreakerReport, ClosedConnections, DataReport, DetectionReport, Example, FastFail, FaultReport,
     Figures, HarnessReport, IssueDelay, LoadReport, NodeReport, ObjectiveReport, PhaseFigures,
-    PhaseReport, RecoveryReport, Report, SCHEMA_VERSION, StallReport, StallsReport, TimerDelay,
-    TransitionReport,
+    PhaseReport, PieceReport, PieceTimes, RecoveryReport, Report, SCHEMA_VERSION, StallReport,
+    StallsReport, TimerDelay, TransitionReport,
 };
 pub use schema::schema_text;
 pub use stored::{LINES_MAX, ReadError, Stored};

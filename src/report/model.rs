@@ -71,6 +71,9 @@ pub struct Report {
     pub harness: HarnessReport,
     /// Every objective with its grade.
     pub objectives: Vec<ObjectiveReport>,
+    /// The run in pieces of 100 ms, longer ones in a long run: what charts are drawn from.
+    #[serde(default)]
+    pub pieces: Vec<PieceReport>,
     /// `phase.class` to an HDR V2 deflate histogram in base64; the unit is microseconds.
     pub histograms: BTreeMap<String, String>,
 }
@@ -100,6 +103,36 @@ pub struct Figures {
     pub wait_for_connection_us: LatencyUs,
     /// Hits over reads that said hit or miss.
     pub hit_ratio: Option<f64>,
+}
+
+/// What was due within one piece of time, over all nodes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PieceReport {
+    /// When it began, in seconds since the run's start.
+    pub at_s: f64,
+    /// How long it was, in seconds.
+    pub length_s: f64,
+    /// The phase that it lies in.
+    pub phase: Phase,
+    /// How many operations came to which outcome; absent means none. One that asked several
+    /// nodes counts at each.
+    pub outcomes: BTreeMap<String, u64>,
+    /// From the intended start to the end, without shed operations, within 6 %; `null` in a closed
+    /// loop.
+    pub response_time_us: Option<PieceTimes>,
+}
+
+/// Response times of one piece, in microseconds; `null`: nothing ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PieceTimes {
+    /// The median.
+    pub p50: Option<u64>,
+    /// 95 % took at most this long.
+    pub p95: Option<u64>,
+    /// 99 % took at most this long.
+    pub p99: Option<u64>,
+    /// The longest.
+    pub max: Option<u64>,
 }
 
 /// A phase with its figures.
@@ -137,10 +170,10 @@ pub struct NodeReport {
     pub backend: String,
     /// Every phase, over its keys.
     pub phases: Vec<PhaseFigures>,
-    /// The client's connections to it.
-    pub connections: ClosedConnections,
-    /// Its circuit breaker.
-    pub breaker: BreakerReport,
+    /// The client's connections to it; `null`: no client said.
+    pub connections: Option<ClosedConnections>,
+    /// Its circuit breaker; `null`: no client said what it did.
+    pub breaker: Option<BreakerReport>,
 }
 
 /// What became of the client's connections to a node.
@@ -197,8 +230,10 @@ pub struct FaultReport {
     pub applied_at_s: Option<f64>,
     /// When taking it back was acknowledged; `null`: never.
     pub healed_at_s: Option<f64>,
-    /// Operations that it delayed, altered or refused.
-    pub operations_touched: u64,
+    /// Operations that it delayed, altered or refused: what it counted itself, with what failed for it;
+    /// 0 when it counted nothing. Where it cannot count, what failed, was slow or was missing beyond
+    /// the steady phase. `null`: neither can be said.
+    pub operations_touched: Option<u64>,
 }
 
 /// How long until all was well, from the moment every heal was acknowledged. Slowest node each.
@@ -217,9 +252,9 @@ pub struct RecoveryReport {
     /// How often it got bad again.
     pub relapses: Option<u64>,
     /// Windows of a second, 100 ms apart, that were bad only while the machine stalled: they count
-    /// neither as good nor as bad.
+    /// neither as good nor as bad; `null`: none was looked at.
     #[serde(default)]
-    pub disturbed_windows: u64,
+    pub disturbed_windows: Option<u64>,
     /// Sustained recovery without the probe floor.
     pub own_s: Option<f64>,
     /// How long the breaker stayed open after the heal, by its own choice.
@@ -274,12 +309,12 @@ pub struct LoadReport {
 /// Whether the data was right.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DataReport {
-    /// Values of another key, or never written.
-    pub wrong: u64,
+    /// Values of another key, or never written. `null`, here and below: nobody looked.
+    pub wrong: Option<u64>,
     /// Values whose length or checksum is not their own.
-    pub corrupt: u64,
+    pub corrupt: Option<u64>,
     /// Reads older than the last acknowledged write.
-    pub stale: u64,
+    pub stale: Option<u64>,
     /// Those of them that a write whose reply was lost put there: it was executed after a later one.
     pub stale_by_late_write: Option<u64>,
     /// Reads older than the last attempted write, which was not acknowledged.
@@ -370,8 +405,8 @@ pub struct IssueDelay {
 /// or longer. What is bad only then is left out where recovery is judged.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StallsReport {
-    /// How many there were.
-    pub count: u64,
+    /// How many there were; `null`: nobody watched.
+    pub count: Option<u64>,
     /// How long the longest was, in microseconds; `null`: there was none.
     pub longest_us: Option<u64>,
     /// The first of them, in order.

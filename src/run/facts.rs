@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::noise::Noise;
-use super::sink::Sink;
+use super::sink::ActiveFaults;
 use super::{Check, RunError};
 use crate::base::scope::Closed;
 use crate::client::{ConnectionCounts, NodeSnapshot};
@@ -17,11 +17,11 @@ use crate::record::{
 };
 
 /// Every node as it is now.
-pub(super) fn live(nodes: &[NodeSnapshot], sink: &Sink) -> Vec<NodeLive> {
+pub(super) fn live(nodes: &[NodeSnapshot], active: &ActiveFaults) -> Vec<NodeLive> {
     let live = |node: &NodeSnapshot| NodeLive {
         connections: connections(&node.connections),
         breaker: node.breaker,
-        active_faults: sink.active_faults(node.node),
+        active_faults: active.on(node.node),
     };
     nodes.iter().map(live).collect()
 }
@@ -40,7 +40,11 @@ fn connections(counts: &ConnectionCounts) -> Connections {
 }
 
 /// Every node at the end.
-pub(super) fn nodes(info: &[NodeInfo], snapshots: &[NodeSnapshot]) -> Vec<NodeInput> {
+pub(super) fn nodes(
+    info: &[NodeInfo],
+    snapshots: &[NodeSnapshot],
+    settled: &load::Settled,
+) -> Vec<NodeInput> {
     let node = |(info, snapshot): (&NodeInfo, &NodeSnapshot)| NodeInput {
         backend: backend(info),
         opened: snapshot.connections.opened,
@@ -48,6 +52,8 @@ pub(super) fn nodes(info: &[NodeInfo], snapshots: &[NodeSnapshot]) -> Vec<NodeIn
         poisoned: snapshot.connections.poisoned,
         high_water: snapshot.connections.high_water,
         requests_sent: Some(snapshot.requests_sent),
+        requests_unanswered: snapshot.unanswered,
+        false_misses: settled.misses.get(info.node.position()).copied().flatten(),
         breaker_opens: Some(snapshot.breaker_opens),
         open_time: Some(snapshot.open_time),
     };
@@ -98,8 +104,9 @@ pub(super) fn data(totals: &load::LoadTotals, settled: &load::Settled) -> DataTo
         (count > 0 || !unknown).then_some(count)
     };
     DataTotals {
-        wrong: data.wrong,
-        corrupt: data.corrupt,
+        wrong: Some(data.wrong),
+        corrupt: Some(data.corrupt),
+        stale: Some(data.stale),
         stale_by_late_write: Some(data.stale_by_late_write),
         late_writes: data.late_writes.iter().map(late_write).collect(),
         stale_unacknowledged: Some(data.stale_unacknowledged),

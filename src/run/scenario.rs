@@ -11,7 +11,7 @@ use super::control::Control;
 use super::dials::DialWatch;
 use super::keeping::KeepingWatch;
 use super::noise::NoiseWatch;
-use super::sink::Sink;
+use super::sink::{ActiveFaults, Sink};
 use super::wire::WireWatch;
 use super::{Environment, Observer, RunError, calibration, facts, setup};
 use crate::base::scope::{Closed, Scope};
@@ -128,6 +128,7 @@ struct Stage {
     control: Option<Control>,
     client: Client,
     load: Arc<Load>,
+    active: ActiveFaults,
     drain_grace: Duration,
     keeping: KeepingWatch,
     noise: Mutex<NoiseWatch>,
@@ -218,6 +219,7 @@ impl Stage {
             control,
             client,
             load,
+            active: sink.active(),
             drain_grace: deadline * 3 + DRAIN_SLACK,
             keeping,
             noise: Mutex::new(noise),
@@ -233,8 +235,10 @@ impl Stage {
     /// `phase` begins now.
     fn begin(&self, phase: Phase) {
         self.wire.lock().begin(phase, &self.lab);
-        self.dials.lock().begin(phase, &self.client.snapshot());
-        self.recorder.phases().begin(phase, self.clock.now());
+        let snapshots = self.client.snapshot();
+        self.dials.lock().begin(phase, &snapshots);
+        let live = facts::live(&snapshots, &self.active);
+        self.recorder.begin(phase, self.clock.now(), &live);
         self.events.emit(EventKind::PhaseStarted);
     }
 
@@ -311,16 +315,17 @@ impl Stage {
             desk.observer.note(&origin.to_string());
         }
         let snapshots = self.client.snapshot();
-        let last = self.recorder.interval(self.clock.now(), &facts::live(&snapshots, &desk.sink));
-        let told = told.and_then(|()| desk.add_interval(last));
+        let live = facts::live(&snapshots, &self.active);
+        let last = self.recorder.intervals(self.clock.now(), &live);
+        let told = told.and_then(|()| desk.add_intervals(last));
         let wire = self.wire.into_inner().finish(&self.lab);
         let preloaded = self.preloaded.into_inner();
         let dials = self.dials.into_inner().finish(&snapshots);
-        let nodes = facts::nodes(self.lab.info(), &snapshots);
         self.client.close().await;
         let kept = self.keeping.finish(records).await;
         let settled = totals.as_ref().map(|totals| load::settle(&totals.gone, &kept));
         let settled = settled.unwrap_or_default();
+        let nodes = facts::nodes(self.lab.info(), &snapshots, &settled);
         let data = totals.as_ref().map(|totals| facts::data(totals, &settled));
         let data = data.unwrap_or_default();
         let lab_closed = self.lab.close().await;
@@ -448,14 +453,15 @@ impl<'run> Desk<'run> {
     }
 
     fn tick(&mut self, stage: &Stage) -> Result<(), RunError> {
-        let live = facts::live(&stage.client.snapshot(), &self.sink);
-        self.add_interval(stage.recorder.interval(stage.clock.now(), &live))
+        let live = facts::live(&stage.client.snapshot(), &stage.active);
+        self.add_intervals(stage.recorder.intervals(stage.clock.now(), &live))
     }
 
-    fn add_interval(&mut self, interval: Interval) -> Result<(), RunError> {
-        let line = Line::Interval(interval);
-        self.journal.interval(&line)?;
-        self.observer.line(&line);
+    fn add_intervals(&mut self, intervals: Vec<Interval>) -> Result<(), RunError> {
+        for line in intervals.into_iter().map(Line::Interval) {
+            self.journal.interval(&line)?;
+            self.observer.line(&line);
+        }
         Ok(())
     }
 

@@ -24,6 +24,10 @@ pub(super) struct Sink {
     shared: Arc<Shared>,
 }
 
+/// Which faults are active, for whoever shows it.
+#[derive(Clone, Debug)]
+pub(super) struct ActiveFaults(Arc<Shared>);
+
 #[derive(Debug, Default)]
 struct Shared {
     dropped: AtomicU64,
@@ -78,9 +82,16 @@ impl Sink {
         self.shared.dropped.load(Ordering::Relaxed)
     }
 
+    /// Which faults are active, at any time.
+    pub(super) fn active(&self) -> ActiveFaults {
+        ActiveFaults(Arc::clone(&self.shared))
+    }
+}
+
+impl ActiveFaults {
     /// The faults that are active on `node` now.
-    pub(super) fn active_faults(&self, node: NodeIndex) -> Vec<String> {
-        self.shared.active.lock().get(&node).cloned().unwrap_or_default()
+    pub(super) fn on(&self, node: NodeIndex) -> Vec<String> {
+        self.0.active.lock().get(&node).cloned().unwrap_or_default()
     }
 }
 

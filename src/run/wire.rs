@@ -12,7 +12,8 @@ const PINGS: [&str; 1] = ["version"];
 #[derive(Clone, Copy, Debug, Default)]
 struct Mark {
     requests: u64,
-    pings: u64,
+    /// Those that are the client's own, or that belong to a batch and are counted with its end.
+    beside: u64,
     dirty_reuse: u64,
 }
 
@@ -44,12 +45,12 @@ impl WireWatch {
         for (position, (before, now)) in self.marks.iter().zip(now).enumerate() {
             // A tap starts again from zero when somebody replaces its proxy through the API.
             let requests = now.requests.saturating_sub(before.requests);
-            let pings = now.pings.saturating_sub(before.pings);
+            let beside = now.beside.saturating_sub(before.beside);
             self.counts.push(WireCounts {
                 phase,
                 node: NodeIndex(u16::try_from(position).unwrap_or(u16::MAX)),
                 requests,
-                operation_requests: requests.saturating_sub(pings),
+                operation_requests: requests.saturating_sub(beside),
                 connect_peak: None,
                 dirty_reuse: now.dirty_reuse.saturating_sub(before.dirty_reuse),
             });
@@ -64,8 +65,12 @@ fn marks(lab: &Lab) -> Vec<Mark> {
     let mark = |name: String| {
         // A proxy that somebody deleted through the API counts nothing any more.
         let Ok(tap) = lab.proxies().tap(&name) else { return Mark::default() };
-        let pings = PINGS.iter().filter_map(|ping| tap.requests_by_command.get(ping)).sum();
-        Mark { requests: tap.requests(), pings, dirty_reuse: tap.dirty_reuse }
+        let pings: u64 = PINGS.iter().filter_map(|ping| tap.requests_by_command.get(ping)).sum();
+        Mark {
+            requests: tap.requests(),
+            beside: pings + tap.quiet_reads,
+            dirty_reuse: tap.dirty_reuse,
+        }
     };
     lab.info().iter().map(|info| mark(info.node.to_string())).collect()
 }

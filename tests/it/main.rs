@@ -8,6 +8,7 @@ mod cli;
 mod client;
 mod control;
 mod load;
+mod measures;
 mod memcached;
 mod node;
 mod plan;

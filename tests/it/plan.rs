@@ -6,7 +6,7 @@ use harness::base::seed::Seed;
 use harness::base::units::Rate;
 use harness::event::Phase;
 use harness::plan::{
-    Backend, Folder, Library, Options, Phases, Plan, RateWish, check, plans, sections,
+    Backend, FaultPlan, Folder, Library, Options, Phases, Plan, RateWish, check, plans, sections,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -37,7 +37,7 @@ fn named(name: &str, options: &Options) -> Plan {
 #[test]
 fn every_shipped_file_resolves() {
     let (_folder, library) = shipped();
-    for duration in [None, Some(1), Some(60), Some(86_400)] {
+    for duration in [None, Some(20), Some(60), Some(86_400)] {
         let options = Options { duration: duration.map(Duration::from_secs), ..Options::default() };
         let all = plans(&library, &[], &options, Seed::new(1)).unwrap();
         assert_eq!(all.len(), library.names(Folder::Scenarios).len());
@@ -56,6 +56,88 @@ fn every_shipped_file_resolves() {
         let options = Options { workload: Some(workload.clone()), ..Options::default() };
         let plan = plans(&library, &["baseline-steady".into()], &options, Seed::new(1)).unwrap();
         assert_eq!(plan[0].workload.name, workload);
+    }
+}
+
+/// Catches a duration that leaves too little to judge by and is run all the same, one that is refused
+/// without the least that works or with more than that, and a phase that is scaled below its need.
+#[test]
+fn a_duration_is_refused_with_the_least_that_works() {
+    let (_folder, library) = shipped();
+    let plan = |scenario: &str, duration| {
+        let options = Options { duration: Some(duration), ..Options::default() };
+        plans(&library, &[scenario.to_owned()], &options, Seed::new(1))
+            .map(|mut plans| plans.remove(0))
+            .map_err(|error| error.to_string())
+    };
+    for scenario in library.names(Folder::Scenarios) {
+        let written = named(&scenario, &Options::default());
+        if written.faults.is_empty() {
+            assert!(plan(&scenario, Duration::from_secs(1)).is_ok());
+            continue;
+        }
+        let error = plan(&scenario, Duration::from_secs(1)).unwrap_err();
+        let start = format!("-duration 1s is too short to judge {scenario}: ");
+        let (_, least) = error.split_once("the least that works is ").unwrap();
+        assert!(error.starts_with(&start), "{error}");
+        let least = humantime::parse_duration(least).unwrap();
+        assert!(least <= Duration::from_secs(15), "{scenario}: {least:?}");
+        assert!(plan(&scenario, least.checked_sub(Duration::from_millis(1)).unwrap()).is_err());
+        let plan = plan(&scenario, least).unwrap();
+        assert_eq!(plan.phases.total(), least);
+        assert!(plan.phases.recovery >= Duration::from_millis(4500), "{scenario}");
+        assert_eq!(plan.faults.len(), written.faults.len());
+        for (fault, written) in plan.faults.iter().zip(&written.faults) {
+            if written.fixed_length {
+                assert_eq!(fault.spec.length, written.spec.length, "{scenario}");
+            }
+            let overlaps = |other: &&FaultPlan| {
+                let (one, other) = (&fault.spec, &other.spec);
+                one.at < other.at && other.at < one.at + one.length
+            };
+            // These two are written one within the other.
+            let written_so = ["slow-close", "connection-timeout"].contains(&scenario.as_str());
+            assert!(written_so || !plan.faults.iter().any(|other| overlaps(&other)), "{scenario}");
+        }
+    }
+    assert!(plan("gray-failure", Duration::from_secs(15)).is_ok());
+    assert!(plan("cold-restart-stampede", Duration::from_secs(15)).is_ok());
+}
+
+/// Catches a workload that some scenario cannot be run with, and nobody says so: what cannot be is
+/// refused by name, with what to change, and is on this list.
+#[test]
+fn every_workload_fits_every_scenario_or_is_refused_by_name() {
+    // Each worker writes keys of its own, and these scenarios have many workers.
+    let too_few_keys = |scenario: &str, workload: &str| {
+        let workers = match scenario {
+            "high-concurrency-latency" => 256,
+            "hot-key" => 400,
+            _ => 100,
+        };
+        let keys = match workload {
+            "cas-loop" | "large-values" => 200,
+            "stampede" => 500,
+            _ => 1000,
+        };
+        keys < workers
+    };
+    let (_folder, library) = shipped();
+    for scenario in library.names(Folder::Scenarios) {
+        for workload in library.names(Folder::Workloads) {
+            let options = Options { workload: Some(workload.clone()), ..Options::default() };
+            match plans(&library, std::slice::from_ref(&scenario), &options, Seed::new(1)) {
+                Ok(plans) => assert!(
+                    plans[0].workload.name == workload && !too_few_keys(&scenario, &workload),
+                    "{workload} on {scenario}"
+                ),
+                Err(error) => assert!(
+                    too_few_keys(&scenario, &workload)
+                        && error.to_string().contains(&format!("the workload {workload}: ")),
+                    "{workload} on {scenario}: {error}"
+                ),
+            }
+        }
     }
 }
 
@@ -293,6 +375,51 @@ fn faults_are_scaled_with_their_phase() {
 
 const HEAD: &str = "summary = \"x\"\n[phases]\nsteady = \"5s\"\nfault = \"10s\"\n";
 
+/// Catches a fault that changes nothing by its settings and is run: whatever happens then proves
+/// nothing about it. Each kind that can be like that, and each setting that makes it so.
+#[test]
+fn a_fault_that_changes_nothing_is_refused_at_its_setting() {
+    let idle = [
+        ("noop = {}", "7:1: `noop` changes nothing"),
+        ("latency = {}", "7:1: a delay of nothing changes nothing; write for example latency = "),
+        ("latency = { latency = \"0ms\" }", "7:23: a delay of nothing changes nothing"),
+        ("latency_distribution = {}", "7:1: a delay of nothing"),
+        (
+            "latency_distribution = { distribution = \"table\", table = \"0ms, 0ms\" }",
+            "7:58: a delay of nothing",
+        ),
+        ("packet_loss = {}", "7:1: at 0% it never happens; write for example loss_rate = \"5%\""),
+        ("packet_loss = { correlation = \"50%\" }", "7:1: at 0% it never happens"),
+        ("slow_close = {}", "7:1: a delay of nothing"),
+        ("slow_connect = { delay = \"0ms\" }", "7:26: a delay of nothing"),
+        ("slicer = {}", "7:1: with an `average_size` of 0 nothing is cut"),
+        ("corrupt = { probability = \"0%\" }", "7:27: at 0% it never happens"),
+        ("corrupt = { bytes = 0 }", "7:21: with 0 `bytes` nothing is changed"),
+        ("memcached_busy = { probability = \"0%\" }", "7:34: at 0% it never happens"),
+        ("memcached_delay = { delay = \"0ms\" }", "7:29: a delay of nothing"),
+        ("toxicity = \"0%\"\nrefuse = {}", "7:12: at 0% no connection is touched"),
+    ];
+    for (body, message) in idle {
+        let text = format!("{HEAD}[[faults]]\non = \"all\"\n{body}");
+        let error = plan_of(&text, &Options::default()).unwrap_err();
+        assert!(error.starts_with(&format!("s.toml:{message}")), "{body}: {error}");
+    }
+    for body in [
+        "latency = { jitter = \"5ms\" }",
+        "latency_distribution = { jitter = \"5ms\" }",
+        "slicer = { delay = \"1ms\" }",
+        "bandwidth = {}",
+        "timeout = {}",
+        "limit_data = {}",
+        "reset_peer = {}",
+        "memcached_delay = { delay = \"0ms\", jitter = \"5ms\" }",
+        "flush = {}",
+    ] {
+        let text = format!("{HEAD}[[faults]]\non = \"all\"\n{body}");
+        plan_of(&text, &Options::default()).unwrap_or_else(|error| panic!("{body}: {error}"));
+    }
+}
+
 /// Catches an error at the wrong place, without a cause, or without what to write instead.
 #[test]
 fn every_mistake_is_shown_at_its_place() {
@@ -385,7 +512,7 @@ fn every_mistake_is_shown_at_its_place() {
             "s.toml:8:1: two faults are called `refuse`; give each its own `name`",
         ),
         (
-            fault("on = \"all\"\nstream = \"upsteam\"\nnoop = {}"),
+            fault("on = \"all\"\nstream = \"upsteam\"\nreset_peer = {}"),
             "s.toml:7:10: unknown stream `upsteam`; did you mean `upstream`?",
         ),
         (
@@ -478,14 +605,14 @@ fn options_that_do_not_fit_are_refused() {
 #[test]
 fn an_external_toxiproxy_must_know_the_fault() {
     let options = Options { toxiproxy: Some("127.0.0.1:8474".into()), ..Options::default() };
-    let file = |fault: &str| format!("{HEAD}[[faults]]\non = \"all\"\n{fault} = {{}}");
+    let file = |fault: &str| format!("{HEAD}[[faults]]\non = \"all\"\n{fault}");
     assert_eq!(
-        plan_of(&file("packet_loss"), &options).unwrap_err(),
+        plan_of(&file("packet_loss = { loss_rate = \"5%\" }"), &options).unwrap_err(),
         "the fault `packet_loss` is a packet_loss, which only our own proxies can do; \
          leave out -toxiproxy"
     );
-    assert!(plan_of(&file("latency"), &options).is_ok());
-    assert!(plan_of(&file("kill"), &options).is_ok());
+    assert!(plan_of(&file("latency = { latency = \"5ms\" }"), &options).is_ok());
+    assert!(plan_of(&file("kill = {}"), &options).is_ok());
 }
 
 proptest! {

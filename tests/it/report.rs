@@ -32,7 +32,7 @@ fn sample(number: u64) -> Sample {
         done: due.plus(Duration::from_micros(150)),
         connection_wait: Duration::ZERO,
         attempts: 1,
-        requests: 1,
+        needed: 1,
     }
 }
 
@@ -83,8 +83,8 @@ fn journalled(out: &Path, partial: Option<Partial>) -> (Journal, Report) {
         .expect("the folder can be written");
     let event = recorder.event(EventKind::PhaseStarted);
     journal.event(&Line::Event(event)).expect("the journal can be written");
-    let interval =
-        recorder.interval(Offset::from_duration(Duration::from_secs(4)), &[live(), live(), live()]);
+    let now = Offset::from_duration(Duration::from_secs(4));
+    let interval = recorder.intervals(now, &[live(), live(), live()]).remove(0);
     assert_eq!(interval.operations, OPERATIONS);
     journal.interval(&Line::Interval(interval)).expect("the journal can be written");
     let summary = recorder.finish(inputs(partial));

@@ -217,7 +217,12 @@ fn assert_sound(report: &Report) {
     assert_eq!(issued, outcomes, "{reasons:?}");
     assert_eq!(issued, report.harness.tickets_closed, "{reasons:?}");
     assert!(issued > 0, "{reasons:?}");
-    assert_eq!((report.data.wrong, report.data.corrupt), (0, 0), "{:?}", report.data.examples);
+    assert_eq!(
+        (report.data.wrong, report.data.corrupt),
+        (Some(0), Some(0)),
+        "{:?}",
+        report.data.examples
+    );
 }
 
 /// The places at which the lines of the stream say that a phase began.

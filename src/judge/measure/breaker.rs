@@ -1,5 +1,7 @@
 //! What the circuit breakers did.
 
+use std::time::Duration;
+
 use super::{Facts, Measure, Reading};
 use crate::base::family::Unit;
 use crate::base::name::NodeIndex;
@@ -7,6 +9,9 @@ use crate::base::time::Offset;
 use crate::event::{BreakerState, Phase};
 use crate::judge::recovery::has_faults;
 use crate::record::NodeGroup;
+
+/// Why nothing is known about breakers.
+const NO_BREAKER: &str = "no client said what its breakers do";
 
 pub(super) const OPEN_AFTER_FAULT: Measure = Measure {
     name: "breaker_open_after_fault",
@@ -36,6 +41,9 @@ pub(super) const FALSE_OPENS: Measure = Measure {
                 .filter(|(node, _)| facts.summary.is_in(NodeIndex(*node), facts.nodes));
             wanted.map(|(_, opens)| *opens).sum::<u64>()
         };
+        if !is_watched(facts) {
+            return Reading::Unknown(NO_BREAKER.to_owned());
+        }
         let all = sum(&facts.analysis.false_opens);
         let stalled = sum(&facts.analysis.stalled_opens);
         Reading::count_between(all - stalled, all, facts.offered())
@@ -48,6 +56,9 @@ pub(super) const OPENS: Measure = Measure {
     unit: Unit::Count,
     counts_breaches: true,
     read: |facts| {
+        if !is_watched(facts) {
+            return Reading::Unknown(NO_BREAKER.to_owned());
+        }
         let summary = facts.summary;
         let settled = summary.settled();
         let asked = |at: Offset| match facts.phase {
@@ -65,13 +76,27 @@ pub(super) const OPENS: Measure = Measure {
     },
 };
 
-fn since_fault(facts: &Facts<'_>, time: Option<std::time::Duration>, never: &str) -> Reading {
+/// Whether there is a client that says what its breakers do.
+fn is_watched(facts: &Facts<'_>) -> bool {
+    !facts.summary.inputs.nodes.is_empty()
+}
+
+fn since_fault(facts: &Facts<'_>, time: Option<Duration>, never: &str) -> Reading {
     if !has_faults(facts.summary) {
         return Reading::Unknown("no fault was applied".to_owned());
     }
+    if !is_watched(facts) {
+        return Reading::Unknown(NO_BREAKER.to_owned());
+    }
     let samples = facts.summary.tally(Some(Phase::Fault), NodeGroup::Faulty).counts.offered();
+    let until = facts.summary.healed().unwrap_or(facts.summary.inputs.ended);
+    let looked = facts.summary.fault_applied().map_or(Duration::ZERO, |begun| until.since(begun));
     time.map_or_else(
-        || Reading::Never { what: format!("the breaker or health check {never}"), samples },
+        || Reading::Never {
+            what: format!("the breaker or health check {never}"),
+            looked: looked.as_secs_f64(),
+            samples,
+        },
         |time| Reading::Value { value: time.as_secs_f64(), samples },
     )
 }

@@ -3,7 +3,7 @@
 use super::{Facts, Measure, Reading};
 use crate::base::family::Unit;
 use crate::event::Outcome;
-use crate::judge::stall;
+use crate::judge::{proof, stall};
 use crate::record::NodeGroup;
 
 pub(super) const WRONG: Measure = Measure {
@@ -11,7 +11,7 @@ pub(super) const WRONG: Measure = Measure {
     summary: "values that belong to another key or were never written",
     unit: Unit::Count,
     counts_breaches: true,
-    read: |facts| seen(facts, Outcome::Wrong, facts.summary.inputs.data.wrong),
+    read: |facts| seen(facts, WRONG.name, Outcome::Wrong, facts.summary.inputs.data.wrong),
 };
 
 pub(super) const CORRUPT: Measure = Measure {
@@ -19,7 +19,7 @@ pub(super) const CORRUPT: Measure = Measure {
     summary: "values whose length or checksum is not their own",
     unit: Unit::Count,
     counts_breaches: true,
-    read: |facts| seen(facts, Outcome::Corrupt, facts.summary.inputs.data.corrupt),
+    read: |facts| seen(facts, CORRUPT.name, Outcome::Corrupt, facts.summary.inputs.data.corrupt),
 };
 
 pub(super) const STALE: Measure = Measure {
@@ -27,7 +27,7 @@ pub(super) const STALE: Measure = Measure {
     summary: "reads older than the last acknowledged write",
     unit: Unit::Count,
     counts_breaches: true,
-    read: |facts| match seen(facts, Outcome::Stale, 0) {
+    read: |facts| match seen(facts, STALE.name, Outcome::Stale, facts.summary.inputs.data.stale) {
         Reading::Value { value, samples } if is_whole(facts) => {
             #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
             let stalled = stall::stale_reads(facts.summary) as f64;
@@ -37,15 +37,28 @@ pub(super) const STALE: Measure = Measure {
     },
 };
 
+pub(super) const STALE_UNEXPLAINED: Measure = Measure {
+    name: "stale_unexplained",
+    summary: "reads older than the last acknowledged write that no late write explains",
+    unit: Unit::Count,
+    counts_breaches: true,
+    read: |facts| {
+        let looked = facts.summary.inputs.data.stale;
+        told(facts, STALE_UNEXPLAINED.name, looked.map(|_| proof::stale_unexplained(facts.summary)))
+    },
+};
+
 pub(super) const FALSE_MISSES: Measure = Measure {
     name: "false_misses",
-    summary: "misses although the key's own node holds the value",
+    summary: "misses although the key's own node holds the value, beyond what it evicted",
     unit: Unit::Count,
     counts_breaches: true,
     read: |facts| match facts.summary.inputs.data.false_misses {
         // What the nodes dropped explains nothing in a part of the run by itself.
-        Some(1..) if !is_whole(facts) => seen(facts, Outcome::FalseMiss, 0),
-        count => told(facts, "false_misses", count),
+        Some(1..) if !is_whole(facts) => {
+            seen(facts, FALSE_MISSES.name, Outcome::FalseMiss, Some(0))
+        }
+        count => told(facts, FALSE_MISSES.name, count),
     },
 };
 
@@ -55,7 +68,7 @@ pub(super) const ACKNOWLEDGED_BUT_LOST: Measure = Measure {
     unit: Unit::Count,
     counts_breaches: true,
     read: |facts| {
-        told(facts, "acknowledged_but_lost", facts.summary.inputs.data.acknowledged_but_lost)
+        told(facts, ACKNOWLEDGED_BUT_LOST.name, facts.summary.inputs.data.acknowledged_but_lost)
     },
 };
 
@@ -64,7 +77,7 @@ pub(super) const DOUBLE_APPLIED: Measure = Measure {
     summary: "records that are there more often than they were asked for",
     unit: Unit::Count,
     counts_breaches: true,
-    read: |facts| told(facts, "double_applied", facts.summary.inputs.data.double_applied),
+    read: |facts| told(facts, DOUBLE_APPLIED.name, facts.summary.inputs.data.double_applied),
 };
 
 pub(super) const FOREIGN: Measure = Measure {
@@ -72,7 +85,7 @@ pub(super) const FOREIGN: Measure = Measure {
     summary: "values that another run left behind",
     unit: Unit::Count,
     counts_breaches: true,
-    read: |facts| told(facts, "foreign_data", facts.summary.inputs.data.foreign),
+    read: |facts| seen(facts, FOREIGN.name, Outcome::Foreign, facts.summary.inputs.data.foreign),
 };
 
 pub(super) const CONTRADICTIONS: Measure = Measure {
@@ -80,7 +93,7 @@ pub(super) const CONTRADICTIONS: Measure = Measure {
     summary: "answers that cannot be, by what the same node has answered before",
     unit: Unit::Count,
     counts_breaches: true,
-    read: |facts| told(facts, "contradictions", facts.summary.inputs.data.contradictions),
+    read: |facts| told(facts, CONTRADICTIONS.name, facts.summary.inputs.data.contradictions),
 };
 
 pub(super) const COUNTER_BEHIND: Measure = Measure {
@@ -88,7 +101,7 @@ pub(super) const COUNTER_BEHIND: Measure = Measure {
     summary: "counters below what was acknowledged: an increment lost, or a decrement applied twice",
     unit: Unit::Count,
     counts_breaches: true,
-    read: |facts| told(facts, "counter_behind", facts.summary.inputs.data.counter_behind),
+    read: |facts| told(facts, COUNTER_BEHIND.name, facts.summary.inputs.data.counter_behind),
 };
 
 pub(super) const COUNTER_AHEAD: Measure = Measure {
@@ -96,16 +109,21 @@ pub(super) const COUNTER_AHEAD: Measure = Measure {
     summary: "counters above what was asked for: a decrement lost, or an increment applied twice",
     unit: Unit::Count,
     counts_breaches: true,
-    read: |facts| told(facts, "counter_ahead", facts.summary.inputs.data.counter_ahead),
+    read: |facts| told(facts, COUNTER_AHEAD.name, facts.summary.inputs.data.counter_ahead),
 };
 
 /// Operations that came to `outcome`; over the whole run at least what the oracle counted, which
-/// also sees several violations within one multi-get, and the warm-up.
-fn seen(facts: &Facts<'_>, outcome: Outcome, oracle: u64) -> Reading {
-    let counts = facts.tally().counts;
-    let count =
-        if is_whole(facts) { facts.summary.total(outcome).max(oracle) } else { counts.of(outcome) };
-    Reading::count(count, counts.operations())
+/// also sees several violations within one multi-get, and the warm-up. Where it did not look, an
+/// outcome that nobody saw says nothing.
+fn seen(facts: &Facts<'_>, measure: &str, outcome: Outcome, oracle: Option<u64>) -> Reading {
+    let count = |oracle| {
+        if is_whole(facts) {
+            facts.summary.total(outcome).max(oracle)
+        } else {
+            facts.tally().counts.of(outcome)
+        }
+    };
+    told(facts, measure, oracle.map(count))
 }
 
 /// Whether all of the run is asked for.

@@ -2,7 +2,8 @@
 //!
 //! A row says what is measured and in which unit; the unit decides how a limit is written. What
 //! could not be measured is [`Reading::Unknown`] and makes an objective inconclusive; what was
-//! looked for and never came is [`Reading::Never`], later than any limit.
+//! looked for and never came is [`Reading::Never`], later than any limit that does not lie beyond the
+//! end of the run.
 
 mod answers;
 mod breaker;
@@ -51,10 +52,12 @@ pub enum Reading {
         /// How many samples.
         samples: u64,
     },
-    /// It was looked for and never came: later than any limit.
+    /// It was looked for and never came: later than any limit up to how long it was looked for.
     Never {
         /// What never came.
         what: String,
+        /// How long it was looked for, in the unit of the measure.
+        looked: f64,
         /// How many samples.
         samples: u64,
     },
@@ -98,6 +101,7 @@ pub static MEASURES: &[Measure] = &[
     data::WRONG,
     data::CORRUPT,
     data::STALE,
+    data::STALE_UNEXPLAINED,
     data::FALSE_MISSES,
     data::ACKNOWLEDGED_BUT_LOST,
     data::DOUBLE_APPLIED,

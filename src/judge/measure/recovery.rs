@@ -8,6 +8,8 @@ use crate::event::Phase;
 use crate::judge::Recovered;
 use crate::judge::recovery::has_faults;
 
+const NOTHING_SERVED: &str = "the node served nothing";
+
 pub(super) const TIME_TO_RECOVER: Measure = Measure {
     name: "time_to_recover",
     summary: "from the heal until every second stays as good as before the fault",
@@ -30,8 +32,11 @@ pub(super) const FIRST_SUCCESS: Measure = Measure {
     summary: "from the heal until the faulty node served its first good operation",
     unit: Unit::Seconds,
     counts_breaches: false,
-    read: |facts| {
-        after_heal(facts, facts.analysis.recovery.first_success, "the node served nothing")
+    read: |facts| match (facts.analysis.recovery.first_success, &facts.analysis.recovery.recovered)
+    {
+        (Some(time), _) => value(facts, time),
+        (None, Recovered::Yes(_)) => never(facts, NOTHING_SERVED),
+        (None, other) => back(facts, other, NOTHING_SERVED),
     },
 };
 
@@ -40,7 +45,7 @@ pub(super) const HIT_RECOVERY: Measure = Measure {
     summary: "from the heal until the hit ratio of the faulty nodes' keys is back",
     unit: Unit::Seconds,
     counts_breaches: false,
-    read: |facts| after_heal(facts, facts.analysis.recovery.hits, "the hit ratio did not return"),
+    read: |facts| back(facts, &facts.analysis.recovery.hits, "the hit ratio did not return"),
 };
 
 pub(super) const STALE_TAIL: Measure = Measure {
@@ -48,7 +53,7 @@ pub(super) const STALE_TAIL: Measure = Measure {
     summary: "from the heal until the last stale read",
     unit: Unit::Seconds,
     counts_breaches: false,
-    read: |facts| after_heal(facts, facts.analysis.recovery.fresh, "stale reads went on"),
+    read: |facts| back(facts, &facts.analysis.recovery.fresh, "stale reads went on"),
 };
 
 pub(super) const RELAPSES: Measure = Measure {
@@ -62,12 +67,13 @@ pub(super) const RELAPSES: Measure = Measure {
     },
 };
 
-fn after_heal(facts: &Facts<'_>, time: Option<Duration>, what: &str) -> Reading {
-    match (time, &facts.analysis.recovery.recovered) {
-        (_, Recovered::NotAsked) => not_asked(facts),
-        (Some(time), _) => value(facts, time),
-        (None, Recovered::Unknown(why)) => Reading::Unknown(why.clone()),
-        (None, _) => never(facts, what),
+/// One dimension of the recovery, or `what` never came about.
+fn back(facts: &Facts<'_>, recovered: &Recovered, what: &str) -> Reading {
+    match recovered {
+        Recovered::Yes(time) => value(facts, *time),
+        Recovered::No => never(facts, what),
+        Recovered::Unknown(why) => Reading::Unknown(why.clone()),
+        Recovered::NotAsked => not_asked(facts),
     }
 }
 
@@ -78,7 +84,7 @@ fn value(facts: &Facts<'_>, time: Duration) -> Reading {
 fn never(facts: &Facts<'_>, what: &str) -> Reading {
     let examined = facts.analysis.recovery.examined.as_secs_f64();
     let what = format!("{what} within {examined:.1} s");
-    Reading::Never { what, samples: recovered_operations(facts) }
+    Reading::Never { what, looked: examined, samples: recovered_operations(facts) }
 }
 
 fn recovered_operations(facts: &Facts<'_>) -> u64 {

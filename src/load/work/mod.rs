@@ -128,5 +128,6 @@ fn join(total: &mut Trace, part: &Trace) {
     total.connection_wait += part.connection_wait;
     total.attempts += part.attempts;
     total.requests += part.requests;
+    total.needed += part.needed;
     total.connection = part.connection.or(total.connection);
 }

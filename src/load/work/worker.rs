@@ -76,7 +76,7 @@ impl Worker {
         let mut sample = self.sample(&ticket, taken, draft, done);
         let parts = self.parts(&mut sample);
         // The operation is over and its time is noted; what it makes necessary counts as its request.
-        sample.requests += self.fill().await;
+        sample.needed += self.fill().await;
         ticket.close(&sample, &parts, &mut self.sampler);
     }
 
@@ -107,7 +107,7 @@ impl Worker {
             done: over(&trace, clock),
             connection_wait: trace.connection_wait,
             attempts: trace.attempts,
-            requests: trace.requests,
+            needed: trace.needed,
         }
     }
 
@@ -130,7 +130,7 @@ impl Worker {
             done: done.trace.answered.map_or(sample.done, |answered| clock.offset(answered)),
             connection_wait: done.trace.connection_wait,
             attempts: done.trace.attempts,
-            requests: done.trace.requests,
+            needed: done.trace.needed,
             ..*sample
         };
         parts.iter().map(part).collect()

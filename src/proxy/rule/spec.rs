@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -11,7 +12,7 @@ use super::seen::Seen;
 use crate::base::family::{SettingError, Settings};
 use crate::base::seed::Stream;
 use crate::proxy::matcher::Matcher;
-use crate::proxy::toxic::{Toxic, ToxicSpec, pass_through, share, size};
+use crate::proxy::toxic::{Toxic, ToxicSpec, never, no_delay, pass_through, share, size};
 
 /// A rule as it was asked for: checked settings, and what all connections of a proxy count together.
 #[derive(Debug)]
@@ -96,5 +97,13 @@ impl ToxicSpec for MessageFault {
 
     fn rule(&self) -> Option<&Arc<RuleSpec>> {
         Some(&self.0)
+    }
+
+    fn idle(&self) -> Option<SettingError> {
+        if self.0.probability <= 0.0 {
+            return Some(never("probability"));
+        }
+        let at_once = Action::Delay { delay: Duration::ZERO, jitter: Duration::ZERO };
+        (self.0.action == at_once).then(|| no_delay("delay"))
     }
 }

@@ -4,9 +4,9 @@ use bytes::{Bytes, BytesMut};
 use rand::RngExt;
 use tokio::time::Instant;
 
-use super::spec::{share, size};
+use super::spec::{never, share, size};
 use super::{Toxic, ToxicSpec};
-use crate::base::family::{Kind, Setting, Unit};
+use crate::base::family::{Kind, Setting, SettingError, Unit};
 use crate::base::seed::Stream;
 use crate::proxy::outbox::Outbox;
 
@@ -54,6 +54,14 @@ struct Spec {
 impl ToxicSpec for Spec {
     fn start(&self, _: Instant, draws: Stream) -> Box<dyn Toxic> {
         Box::new(Corrupt { spec: *self, draws })
+    }
+
+    fn idle(&self) -> Option<SettingError> {
+        if self.probability <= 0.0 {
+            return Some(never("probability"));
+        }
+        let what = "with 0 `bytes` nothing is changed; write at least 1";
+        (self.bytes == 0).then(|| SettingError::at("bytes", what))
     }
 }
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::spec::{JITTER, jittered, time};
+use super::spec::{JITTER, jittered, no_delay, time};
 use super::{Toxic, ToxicSpec};
-use crate::base::family::{Kind, Setting, Unit};
+use crate::base::family::{Kind, Setting, SettingError, Unit};
 use crate::base::seed::Stream;
 use crate::proxy::outbox::Outbox;
 
@@ -43,6 +43,10 @@ struct Spec {
 impl ToxicSpec for Spec {
     fn start(&self, _: Instant, draws: Stream) -> Box<dyn Toxic> {
         Box::new(Latency { spec: *self, draws })
+    }
+
+    fn idle(&self) -> Option<SettingError> {
+        (self.latency.is_zero() && self.jitter.is_zero()).then(|| no_delay("latency"))
     }
 }
 

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use rand_distr::{Distribution, StandardNormal};
 use tokio::time::Instant;
 
-use super::spec::{share, time};
+use super::spec::{no_delay, share, time};
 use super::{Toxic, ToxicSpec};
 use crate::base::family::{Kind, Setting, SettingError, Settings, Unit};
 use crate::base::seed::Stream;
@@ -147,6 +147,16 @@ struct Spec {
 impl ToxicSpec for Spec {
     fn start(&self, _: Instant, draws: Stream) -> Box<dyn Toxic> {
         Box::new(Drawn { spec: self.clone(), draws, last: None })
+    }
+
+    fn idle(&self) -> Option<SettingError> {
+        let (setting, most) = match &self.shape {
+            Shape::Uniform { middle: least, spread }
+            | Shape::Normal { mean: least, deviation: spread }
+            | Shape::Pareto { least, mean_excess: spread } => ("latency", least + spread),
+            Shape::Table(points) => ("table", points.last().copied().unwrap_or(0.0)),
+        };
+        (most <= 0.0).then(|| no_delay(setting))
     }
 }
 

@@ -28,7 +28,7 @@ mod timeout;
 pub(super) use noop::pass_through;
 pub use spec::{Age, Clear, Entrance, HELD_BYTES_MAX, Toxic, ToxicSpec};
 
-pub(super) use spec::{share, size, time};
+pub(super) use spec::{never, no_delay, share, size, time};
 
 use super::rule::kinds;
 use crate::base::family::{Family, Settings};

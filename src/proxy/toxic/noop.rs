@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{Toxic, ToxicSpec};
-use crate::base::family::Kind;
+use crate::base::family::{Kind, SettingError};
 use crate::base::seed::Stream;
 use crate::proxy::outbox::Outbox;
 
@@ -26,6 +26,11 @@ pub(in crate::proxy) fn pass_through() -> Box<dyn Toxic> {
 impl ToxicSpec for Noop {
     fn start(&self, _: Instant, _: Stream) -> Box<dyn Toxic> {
         pass_through()
+    }
+
+    fn idle(&self) -> Option<SettingError> {
+        let what = "`noop` changes nothing; write a fault that does something, or take it out";
+        Some(SettingError { setting: None, what: what.to_owned() })
     }
 }
 

@@ -21,9 +21,9 @@ use bytes::Bytes;
 use rand::RngExt;
 use tokio::time::Instant;
 
-use super::spec::{share, time};
+use super::spec::{never, share, time};
 use super::{Toxic, ToxicSpec};
-use crate::base::family::{Kind, Setting, Unit};
+use crate::base::family::{Kind, Setting, SettingError, Unit};
 use crate::base::seed::Stream;
 use crate::proxy::outbox::{Due, Outbox};
 
@@ -100,6 +100,11 @@ impl ToxicSpec for Spec {
             own: RoundTrips::new(self.floor),
             other: RoundTrips::new(self.floor),
         })
+    }
+
+    /// Only a lost segment makes the next one more likely to be lost.
+    fn idle(&self) -> Option<SettingError> {
+        (self.loss_rate <= 0.0).then(|| never("loss_rate"))
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::spec::{in_time, size, time};
 use super::{Toxic, ToxicSpec};
-use crate::base::family::{Kind, Setting, Unit};
+use crate::base::family::{Kind, Setting, SettingError, Unit};
 use crate::base::seed::Stream;
 use crate::proxy::outbox::{Due, Outbox};
 
@@ -59,6 +59,12 @@ struct Spec {
 impl ToxicSpec for Spec {
     fn start(&self, now: Instant, draws: Stream) -> Box<dyn Toxic> {
         Box::new(Slicer { spec: *self, draws, free: now, stretches: Vec::new() })
+    }
+
+    fn idle(&self) -> Option<SettingError> {
+        let what = "with an `average_size` of 0 nothing is cut; write for example \"8B\"";
+        let whole = self.average == 0 && self.delay.is_zero();
+        whole.then(|| SettingError::at("average_size", what))
     }
 }
 

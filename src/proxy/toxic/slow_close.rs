@@ -5,9 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::spec::time;
+use super::spec::{no_delay, time};
 use super::{Toxic, ToxicSpec};
-use crate::base::family::{Kind, Setting, Unit};
+use crate::base::family::{Kind, Setting, SettingError, Unit};
 use crate::base::seed::Stream;
 use crate::proxy::outbox::Outbox;
 
@@ -29,6 +29,10 @@ struct SlowClose(Duration);
 impl ToxicSpec for SlowClose {
     fn start(&self, _: Instant, _: Stream) -> Box<dyn Toxic> {
         Box::new(*self)
+    }
+
+    fn idle(&self) -> Option<SettingError> {
+        self.0.is_zero().then(|| no_delay("delay"))
     }
 }
 

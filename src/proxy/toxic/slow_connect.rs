@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::spec::{JITTER, jittered, time};
+use super::spec::{JITTER, jittered, no_delay, time};
 use super::{Age, Toxic, ToxicSpec, pass_through};
-use crate::base::family::{Kind, Setting, Unit};
+use crate::base::family::{Kind, Setting, SettingError, Unit};
 use crate::base::seed::Stream;
 
 pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
@@ -47,6 +47,10 @@ impl ToxicSpec for Spec {
 
     fn connect_delay(&self, draws: &mut Stream) -> Duration {
         jittered(self.delay, self.jitter, draws)
+    }
+
+    fn idle(&self) -> Option<SettingError> {
+        (self.delay.is_zero() && self.jitter.is_zero()).then(|| no_delay("delay"))
     }
 
     /// It is over before there are any bytes.

@@ -47,6 +47,12 @@ pub trait ToxicSpec: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Why it changes nothing with these settings, at the setting to change; `None`: it does something.
+    /// The control API takes it all the same, as Toxiproxy does; a plan refuses it.
+    fn idle(&self) -> Option<SettingError> {
+        None
+    }
+
     /// Whether it acts on the bytes of a connection of this age.
     fn affects(&self, age: Age) -> bool {
         let _ = age;
@@ -165,6 +171,19 @@ pub(super) fn jittered(delay: Duration, jitter: Duration, draws: &mut Stream) ->
     }
     let more = jitter.mul_f64(2.0 * draws.random::<f64>());
     delay.saturating_add(more).saturating_sub(jitter)
+}
+
+/// What a delay of nothing is told.
+pub(in crate::proxy) fn no_delay(setting: &str) -> SettingError {
+    let what =
+        format!("a delay of nothing changes nothing; write for example {setting} = \"100ms\"");
+    SettingError::at(setting, what)
+}
+
+/// What a fault that never happens is told.
+pub(in crate::proxy) fn never(setting: &str) -> SettingError {
+    let what = format!("at 0% it never happens; write for example {setting} = \"5%\"");
+    SettingError::at(setting, what)
 }
 
 /// A size setting as Toxiproxy takes it: below zero is zero.

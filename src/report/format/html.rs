@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::Format;
 use super::escape::escaped;
-use crate::event::{BreakerState, EventKind};
-use crate::record::{Interval, LatencyUs};
+use super::{Format, largest_first};
+use crate::event::{BreakerState, Event, EventKind};
 use crate::report::chart::{Chart, Scale, round_step};
-use crate::report::model::{NodeReport, Report};
+use crate::report::model::{NodeReport, PieceReport, PieceTimes, Report};
 use crate::report::stored::Stored;
+use crate::report::{pieces, show};
 
 pub(super) const FORMAT: Format = Format {
     name: "html",
@@ -25,7 +25,7 @@ const LAYERS: [(&str, &str); 5] = [
     ("shed", "shed"),
     ("failed", "failed"),
     ("lost", "hung or never issued"),
-    ("wrong", "wrong, corrupt, stale or falsely missing"),
+    ("wrong", "wrong, corrupt, stale, falsely missing, foreign or contradicting"),
 ];
 
 /// Messages on the wire before a violation that a mark tells of; all are in the JSON.
@@ -33,8 +33,15 @@ const MESSAGES_MAX: usize = 12;
 /// Violations that are marked; more would be one block of colour.
 const MARKS_MAX: usize = 500;
 
-/// Intervals that a chart draws; longer runs are thinned to every n-th.
-const COLUMNS_MAX: usize = 1000;
+/// What the chart of wrong data stacks: the class of its colour, the outcome, its name.
+const BAD: [(&str, &str, &str); 6] = [
+    ("wrong", "wrong", "wrong"),
+    ("corrupt", "corrupt", "corrupt"),
+    ("stale", "stale", "stale"),
+    ("missed", "false_miss", "falsely missing"),
+    ("foreign", "foreign", "of another run"),
+    ("contradiction", "contradiction", "contradicting"),
+];
 
 // Writing into a String cannot fail, anywhere in this file.
 fn render(run: &Stored) -> String {
@@ -68,16 +75,16 @@ fn escaped_lines(text: &str) -> String {
 }
 
 fn charts(page: &mut String, run: &Stored) {
-    let step = run.intervals.len().div_ceil(COLUMNS_MAX).max(1);
-    let intervals: Vec<&Interval> = run.intervals.iter().step_by(step).collect();
     let report = &run.report;
-    let _ = writeln!(page, "<h2>Operations a second</h2>\n{}", throughput(report, &intervals));
+    let coarse = || pieces::of_intervals(&run.intervals);
+    let pieces = if report.pieces.is_empty() { coarse() } else { report.pieces.clone() };
+    let _ = writeln!(page, "<h2>Operations a second</h2>\n{}", throughput(report, &pieces));
     page.push_str("<p class=\"legend\">");
     for (class, name) in LAYERS {
         let _ = write!(page, "<span class=\"{class}\"></span> {name} ");
     }
     page.push_str("<span class=\"fault\"></span> fault active</p>\n");
-    if let Some(chart) = latency(report, &intervals) {
+    if let Some(chart) = latency(report, &pieces) {
         let _ = writeln!(page, "<h2>Response time</h2>\n{chart}");
         page.push_str(
             "<p class=\"legend\"><span class=\"p50\"></span> p50 <span class=\"p95\"></span> p95 \
@@ -90,8 +97,14 @@ fn charts(page: &mut String, run: &Stored) {
          open <span class=\"half_open\"></span> half-open <span class=\"under\"></span> \
          fault</p>\n",
     );
-    if let Some(chart) = violations(run) {
-        let _ = writeln!(page, "<h2>Wrong, corrupt and stale data</h2>\n{chart}");
+    if let Some(chart) = violations(run, &pieces) {
+        let _ = writeln!(page, "<h2>Data that was not right</h2>\n{chart}");
+        page.push_str("<p class=\"legend\">");
+        for (class, outcome, name) in BAD {
+            let count: u64 = pieces.iter().filter_map(|piece| piece.outcomes.get(outcome)).sum();
+            let _ = write!(page, "<span class=\"{class}\"></span> {count} {name} ");
+        }
+        page.push_str("| the first of each kind, with its evidence</p>\n");
     }
 }
 
@@ -108,8 +121,8 @@ fn background(chart: &mut Chart, report: &Report) {
     }
 }
 
-fn throughput(report: &Report, intervals: &[&Interval]) -> String {
-    let rates: Vec<[f64; 5]> = intervals.iter().map(|interval| layers(interval)).collect();
+fn throughput(report: &Report, pieces: &[PieceReport]) -> String {
+    let rates: Vec<[f64; 5]> = pieces.iter().map(layers).collect();
     let top = rates.iter().map(|rates| rates.iter().sum::<f64>()).fold(1.0, f64::max);
     let mut chart =
         Chart::new("Operations a second", report.duration_s, 180.0, Scale::Linear(top * 1.05));
@@ -120,37 +133,51 @@ fn throughput(report: &Report, intervals: &[&Interval]) -> String {
         chart.grid(value, &format!("{value}/s"));
         value += step;
     }
-    for (interval, rates) in intervals.iter().zip(&rates) {
-        let span = (interval.at_s - interval.length_s, interval.at_s);
+    for (piece, rates) in pieces.iter().zip(&rates) {
         let mut low = 0.0;
         for ((class, _), rate) in LAYERS.iter().zip(rates) {
-            chart.column(span, low, low + rate, class);
+            chart.column(span(piece), low, low + rate, class);
             low += rate;
         }
-        chart.hover(span, &escaped(&crate::report::live::line(interval)));
+        chart.hover(span(piece), &escaped(&label(piece)));
     }
     chart.finish()
 }
 
-/// The rate of each layer in one interval.
+fn span(piece: &PieceReport) -> (f64, f64) {
+    (piece.at_s, piece.at_s + piece.length_s)
+}
+
+/// `12.3s fault: 150 hit, 3 shed; p50 120us p99 1.2ms max 3ms`
+fn label(piece: &PieceReport) -> String {
+    let mut label =
+        format!("{:.1}s {}: {}", piece.at_s, piece.phase, largest_first(&piece.outcomes));
+    if let Some(time) = &piece.response_time_us {
+        let (p50, p99, max) = (show::us(time.p50), show::us(time.p99), show::us(time.max));
+        let _ = write!(label, "; p50 {p50} p99 {p99} max {max}");
+    }
+    label
+}
+
+/// The rate of each layer in one piece.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-fn layers(interval: &Interval) -> [f64; 5] {
+fn layers(piece: &PieceReport) -> [f64; 5] {
     let mut counts = [0_u64; 5];
-    for (name, count) in &interval.outcomes {
+    for (name, count) in &piece.outcomes {
         let layer = match name.as_str() {
             "shed" => 1,
             "indeterminate" => 2,
             "hung" | "lost_slot" => 3,
-            "wrong" | "corrupt" | "stale" | "false_miss" => 4,
+            bad if BAD.iter().any(|(_, outcome, _)| *outcome == bad) => 4,
             name if name.starts_with("error.") => 2,
             _ => 0,
         };
         counts[layer] += count;
     }
-    counts.map(|count| count as f64 / interval.length_s.max(0.001))
+    counts.map(|count| count as f64 / piece.length_s.max(0.001))
 }
 
-type Percentile = fn(&LatencyUs) -> Option<u64>;
+type Percentile = fn(&PieceTimes) -> Option<u64>;
 
 const PERCENTILES: [(&str, Percentile); 4] = [
     ("p50", |time| time.p50),
@@ -161,8 +188,8 @@ const PERCENTILES: [(&str, Percentile); 4] = [
 
 /// `None` for a closed loop, which has no response times.
 #[expect(clippy::cast_precision_loss, reason = "latencies are far below 2^53 us")]
-fn latency(report: &Report, intervals: &[&Interval]) -> Option<String> {
-    let times = || intervals.iter().filter_map(|interval| interval.response_time_us);
+fn latency(report: &Report, pieces: &[PieceReport]) -> Option<String> {
+    let times = || pieces.iter().filter_map(|piece| piece.response_time_us);
     let highest = times().filter_map(|time| time.max).max()? as f64;
     let lowest = times().filter_map(|time| time.p50).min().unwrap_or(1) as f64;
     let low = 10_f64.powf(lowest.max(1.0).log10().floor());
@@ -175,18 +202,17 @@ fn latency(report: &Report, intervals: &[&Interval]) -> Option<String> {
         decade *= 10.0;
     }
     for (class, percentile) in PERCENTILES {
-        let points: Vec<(f64, Option<f64>)> = intervals
+        let points: Vec<(f64, Option<f64>)> = pieces
             .iter()
-            .map(|interval| {
-                let value = interval.response_time_us.as_ref().and_then(percentile);
-                (interval.at_s - interval.length_s / 2.0, value.map(|us| us as f64))
+            .map(|piece| {
+                let value = piece.response_time_us.as_ref().and_then(percentile);
+                (piece.at_s + piece.length_s / 2.0, value.map(|us| us as f64))
             })
             .collect();
         chart.line(&points, class);
     }
-    for interval in intervals {
-        let span = (interval.at_s - interval.length_s, interval.at_s);
-        chart.hover(span, &escaped(&crate::report::live::line(interval)));
+    for piece in pieces {
+        chart.hover(span(piece), &escaped(&label(piece)));
     }
     Some(chart.finish())
 }
@@ -216,11 +242,12 @@ fn nodes(report: &Report) -> String {
     chart.finish()
 }
 
-/// The states of a breaker, one after the other over the whole run.
+/// The states of a breaker, one after the other over the whole run; none where nobody said.
 fn states(node: &NodeReport, end_s: f64) -> Vec<((f64, f64), BreakerState)> {
+    let Some(breaker) = &node.breaker else { return Vec::new() };
     let mut states = Vec::new();
     let mut known = (0.0, BreakerState::Closed);
-    for change in &node.breaker.transitions {
+    for change in &breaker.transitions {
         states.push(((known.0, change.at_s), known.1));
         known = (change.at_s, change.to);
     }
@@ -228,25 +255,43 @@ fn states(node: &NodeReport, end_s: f64) -> Vec<((f64, f64), BreakerState)> {
     states
 }
 
-/// A mark for each violation; `None` when there were none.
-fn violations(run: &Stored) -> Option<String> {
-    let mut chart = Chart::new("Violations", run.report.duration_s, 40.0, Scale::Linear(1.0));
+/// How much wrong data there was in each piece, all of it, and a mark with its evidence for each
+/// violation that was kept; `None` when there was none.
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+fn violations(run: &Stored, pieces: &[PieceReport]) -> Option<String> {
+    let of = |piece: &PieceReport| {
+        BAD.map(|(_, outcome, _)| piece.outcomes.get(outcome).copied().unwrap_or(0))
+    };
+    let top = pieces.iter().map(|piece| of(piece).iter().sum()).max().unwrap_or(0_u64);
+    let marks = || run.events.iter().filter_map(mark).take(MARKS_MAX);
+    if top == 0 && marks().next().is_none() {
+        return None;
+    }
+    let scale = Scale::Linear((top as f64 * 1.05).max(1.0));
+    let mut chart = Chart::new("Violations", run.report.duration_s, 60.0, scale);
     background(&mut chart, &run.report);
-    let mut marks = 0;
-    for event in &run.events {
-        if let EventKind::Violation { kind, node, detail, wire, .. } = &event.kind
-            && kind.is_shown_at_once()
-        {
-            let wire =
-                wire.as_ref().map(|wire| format!("; on the wire: {}", wire.last(MESSAGES_MAX)));
-            let wire = wire.unwrap_or_default();
-            let label = format!("{:.2} s {node} {kind:?}: {detail}{wire}", event.at_s);
-            chart.mark(event.at_s, "violation", &escaped(&label));
-            marks += 1;
+    chart.grid(top as f64, &top.to_string());
+    for piece in pieces {
+        let mut low = 0;
+        for ((class, ..), count) in BAD.iter().zip(of(piece)) {
+            chart.column(span(piece), low as f64, (low + count) as f64, class);
+            low += count;
         }
-        if marks >= MARKS_MAX {
-            break;
+        if low > 0 {
+            chart.hover(span(piece), &escaped(&label(piece)));
         }
     }
-    (marks > 0).then(|| chart.finish())
+    for (at_s, label) in marks() {
+        chart.mark(at_s, "violation", &escaped(&label));
+    }
+    Some(chart.finish())
+}
+
+/// Where a violation is marked, and what the mark says.
+fn mark(event: &Event) -> Option<(f64, String)> {
+    let EventKind::Violation { kind, node, detail, wire, .. } = &event.kind else { return None };
+    let wire = wire.as_ref().map(|wire| format!("; on the wire: {}", wire.last(MESSAGES_MAX)));
+    let label =
+        format!("{:.2} s {node} {kind:?}: {detail}{}", event.at_s, wire.unwrap_or_default());
+    kind.is_shown_at_once().then_some((event.at_s, label))
 }

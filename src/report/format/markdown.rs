@@ -104,7 +104,7 @@ fn faults(page: &mut String, report: &Report) {
             names(&fault.nodes),
             show::moment(fault.applied_at_s),
             show::moment(fault.healed_at_s),
-            fault.operations_touched
+            show::count(fault.operations_touched)
         );
     }
 }
@@ -138,9 +138,9 @@ fn data(page: &mut String, report: &Report) {
         page,
         "\nData: {} wrong, {} corrupt, {} stale, {} false misses. Operations: {offered} offered, \
          {counted} outcomes.",
-        data.wrong,
-        data.corrupt,
-        data.stale,
+        show::count(data.wrong),
+        show::count(data.corrupt),
+        show::count(data.stale),
         show::count(data.false_misses)
     );
 }

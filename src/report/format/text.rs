@@ -5,7 +5,7 @@ use crate::base::terminal::Text;
 use crate::event::Phase;
 use crate::judge::{Grade, Verdict};
 use crate::report::model::{DataReport, Figures, PhaseReport, Report};
-use crate::report::show;
+use crate::report::{GLOSSARY, show};
 
 pub(super) const FORMAT: Format = Format {
     name: "text",
@@ -134,7 +134,7 @@ impl Page {
                     names(&fault.nodes),
                     show::moment(fault.applied_at_s),
                     show::moment(fault.healed_at_s),
-                    fault.operations_touched
+                    show::count(fault.operations_touched)
                 ),
             );
         }
@@ -189,8 +189,9 @@ impl Page {
 
     fn data(&mut self, report: &Report) {
         let data = &report.data;
-        let gates = format!("{} wrong, {} corrupt", data.wrong, data.corrupt);
-        if data.wrong + data.corrupt > 0 {
+        let (wrong, corrupt) = (show::count(data.wrong), show::count(data.corrupt));
+        let gates = format!("{wrong} wrong, {corrupt} corrupt");
+        if data.wrong > Some(0) || data.corrupt > Some(0) {
             self.text.add(&subject("data"));
             self.paint(RED, &gates);
             self.line(&lesser(data));
@@ -210,10 +211,10 @@ impl Page {
     fn breakers(&mut self, report: &Report) {
         let mut subject = "breaker";
         for node in &report.nodes {
-            let breaker = &node.breaker;
-            if breaker.transitions.is_empty() {
+            let Some(breaker) = node.breaker.as_ref().filter(|it| !it.transitions.is_empty())
+            else {
                 continue;
-            }
+            };
             let changes: Vec<String> = breaker
                 .transitions
                 .iter()
@@ -255,12 +256,12 @@ impl Page {
                 show::us(harness.timer_delay_us.max),
             ),
         );
-        if harness.stalls.count > 0 {
+        if let Some(count) = harness.stalls.count.filter(|count| *count > 0) {
             self.about(
                 "",
                 &format!(
                     "the machine stalled {} times for 10ms or longer, {} at worst",
-                    harness.stalls.count,
+                    count,
                     show::us(harness.stalls.longest_us),
                 ),
             );
@@ -273,6 +274,7 @@ impl Page {
             "operations",
             &format!("{offered} offered = {counted} outcomes: {}", outcomes(report)),
         );
+        self.about("figures", &format!("{GLOSSARY} says what each means and when there is none"));
     }
 }
 
@@ -280,25 +282,37 @@ fn subject(what: &str) -> String {
     format!("{what:<11} ")
 }
 
-/// The lesser violations, as far as somebody looked for them.
+/// Violations that are worth a word only when there are any.
+const RARE: [&str; 4] = ["counters behind", "counters ahead", "contradictions", "of another run"];
+
+/// The lesser violations; those that nobody looked for are said to be so.
 fn lesser(data: &DataReport) -> String {
-    [
-        (Some(data.stale), "stale"),
-        (data.stale_by_late_write.filter(|count| *count > 0), "of them by late writes"),
+    let late = data.stale_by_late_write.filter(|count| *count > 0);
+    let rest = [
         (data.stale_unacknowledged, "stale after a lost write"),
         (data.false_misses, "false misses"),
         (data.acknowledged_but_lost, "writes lost"),
         (data.double_applied, "applied twice"),
-        (data.counter_behind.filter(|count| *count > 0), "counters behind"),
-        (data.counter_ahead.filter(|count| *count > 0), "counters ahead"),
-        (data.contradictions.filter(|count| *count > 0), "contradictions"),
-        (data.foreign.filter(|count| *count > 0), "of another run"),
+        (data.counter_behind, "counters behind"),
+        (data.counter_ahead, "counters ahead"),
+        (data.contradictions, "contradictions"),
+        (data.foreign, "of another run"),
         (data.dirty_reuse, "dirty reuse"),
-    ]
-    .into_iter()
-    .filter_map(|(count, what)| Some(format!(", {} {what}", count?)))
-    .chain(data.not_judged.iter().map(|not| format!(", {} not judged", not.measure)))
-    .collect()
+    ];
+    let late = late.map(|count| (Some(count), "of them by late writes"));
+    let mut text = String::new();
+    let mut unseen = Vec::new();
+    for (count, what) in [(data.stale, "stale")].into_iter().chain(late).chain(rest) {
+        match count {
+            Some(0) if RARE.contains(&what) => {}
+            Some(count) => text.push_str(&format!(", {count} {what}")),
+            None => unseen.push(what),
+        }
+    }
+    if !unseen.is_empty() {
+        text.push_str(&format!("; not checked: {}", unseen.join(", ")));
+    }
+    text
 }
 
 /// Healthy and faulty nodes, in the phases in which the difference says something.

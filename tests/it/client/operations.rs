@@ -145,6 +145,7 @@ async fn requests_are_counted_as_they_are_sent() {
     // 100 sets, 100 gets, 100 mg with 2 mn, 1 stats; and the ping of the health check.
     assert_eq!((count("cmd_set"), count("cmd_get")), (100, 200));
     assert_eq!((snapshot.operation_requests, snapshot.requests_sent), (303, 304));
+    assert_eq!(snapshot.unanswered, 0);
 }
 
 /// Catches a prefix that is not sent, is left on the way back, or makes a key too long to send.

@@ -1,0 +1,159 @@
+//! A run in pieces of 100 ms: what charts are drawn from.
+//!
+//! Pieces begin with their phase and never reach over its border, so that nothing shows before the
+//! fault that caused it. They hold what was due in them, of every node.
+
+use std::collections::BTreeMap;
+
+use super::model::{PieceReport, PieceTimes};
+use crate::record::{BIN, Bin, Interval, PhaseSummary, Summary, TimedBin};
+
+/// Pieces that a report holds; in a longer run neighbours are merged, within their phase.
+const PIECES_MAX: usize = 1000;
+
+/// The pieces of a run.
+pub(super) fn of(summary: &Summary) -> Vec<PieceReport> {
+    let phases: Vec<(&PhaseSummary, Vec<TimedBin>)> =
+        summary.phases.iter().map(|phase| (phase, summary.bins(phase.phase, |_| true))).collect();
+    let count: usize = phases.iter().map(|(_, bins)| bins.len()).sum();
+    let together = count.div_ceil(PIECES_MAX).max(1);
+    let pieces = phases.iter().flat_map(|(phase, bins)| {
+        whole(phase, bins)
+            .chunks(together)
+            .map(|bins| piece(summary, phase, bins))
+            .collect::<Vec<_>>()
+    });
+    pieces.collect()
+}
+
+/// The pieces of a phase, the last one no longer than the phase. A sliver at its end would be a rate
+/// of hardly any operations: it goes into the piece before.
+fn whole(phase: &PhaseSummary, bins: &[TimedBin]) -> Vec<TimedBin> {
+    let mut whole: Vec<TimedBin> = Vec::with_capacity(bins.len());
+    for bin in bins {
+        let length = bin.end().min(phase.end).since(bin.start);
+        match whole.last_mut() {
+            Some(last) if length < BIN / 2 => {
+                last.bin.merge(&bin.bin);
+                last.length += length;
+            }
+            _ => whole.push(TimedBin { length, ..bin.clone() }),
+        }
+    }
+    whole
+}
+
+fn piece(summary: &Summary, phase: &PhaseSummary, bins: &[TimedBin]) -> PieceReport {
+    let mut all = Bin::default();
+    bins.iter().for_each(|piece| all.merge(&piece.bin));
+    let start = bins.first().map_or(phase.start, |piece| piece.start);
+    let end = bins.last().map_or(start, TimedBin::end);
+    PieceReport {
+        at_s: start.as_secs_f64(),
+        length_s: end.since(start).as_secs_f64(),
+        phase: phase.phase,
+        outcomes: all.counts.by_name(),
+        response_time_us: summary.config.open_loop.then(|| times(&all)),
+    }
+}
+
+fn times(bin: &Bin) -> PieceTimes {
+    let mut response = bin.response.clone();
+    response.merge(&bin.failed);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "latencies are positive and far below 2^53 us"
+    )]
+    let us = |value: Option<f64>| value.map(|us| us.round() as u64);
+    PieceTimes {
+        p50: us(response.quantile_us(0.5)),
+        p95: us(response.quantile_us(0.95)),
+        p99: us(response.quantile_us(0.99)),
+        max: us(response.quantile_us(1.0)),
+    }
+}
+
+/// What a run that was stored without pieces has instead of them: coarser, and by when operations
+/// ended.
+pub(super) fn of_intervals(intervals: &[Interval]) -> Vec<PieceReport> {
+    let together = intervals.len().div_ceil(PIECES_MAX).max(1);
+    intervals.chunks(together).filter_map(merged).collect()
+}
+
+fn merged(intervals: &[Interval]) -> Option<PieceReport> {
+    let (first, last) = (intervals.first()?, intervals.last()?);
+    let at_s = first.at_s - first.length_s;
+    let mut outcomes = BTreeMap::new();
+    for (name, count) in intervals.iter().flat_map(|interval| &interval.outcomes) {
+        *outcomes.entry(name.clone()).or_insert(0) += count;
+    }
+    let longest = |part: fn(&PieceTimes) -> Option<u64>| {
+        let times = intervals.iter().filter_map(|interval| interval.response_time_us);
+        let times = times.map(|t| PieceTimes { p50: t.p50, p95: t.p95, p99: t.p99, max: t.max });
+        times.filter_map(|times| part(&times)).max()
+    };
+    Some(PieceReport {
+        at_s,
+        length_s: last.at_s - at_s,
+        phase: first.phase,
+        outcomes,
+        response_time_us: first.response_time_us.map(|_| PieceTimes {
+            p50: longest(|times| times.p50),
+            p95: longest(|times| times.p95),
+            p99: longest(|times| times.p99),
+            max: longest(|times| times.max),
+        }),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{ErrorClass, Outcome, Phase};
+    use crate::record::synthetic::{FAULT_MS, Story, usual};
+
+    /// Catches what a fault did that shows before it, a piece that reaches over the border of its
+    /// phase, operations that are lost, and failures that the times leave out.
+    #[test]
+    fn nothing_shows_before_its_fault() {
+        let summary = Story { end_ms: 21_030, ..Story::default() }.tell(|node, ms| {
+            let timeout = (Outcome::Error(ErrorClass::Timeout), 100_000);
+            if node == 0 && (FAULT_MS..FAULT_MS + 50).contains(&ms) {
+                timeout
+            } else {
+                usual(node, ms)
+            }
+        });
+        let pieces = of(&summary);
+        #[expect(clippy::cast_precision_loss, reason = "a few seconds")]
+        let fault_s = FAULT_MS as f64 / 1e3;
+        let (before, after): (Vec<_>, Vec<_>) =
+            pieces.iter().partition(|piece| piece.at_s < fault_s);
+        assert!(
+            before
+                .iter()
+                .all(|piece| piece.outcomes.keys().eq(["hit"]) && piece.phase < Phase::Fault)
+        );
+        assert_eq!(after[0].outcomes["error.timeout"], 10);
+        let times = after[0].response_time_us.unwrap();
+        assert!(times.max.unwrap() >= 94_000 && times.p50.unwrap() < 300, "{times:?}");
+        let count: u64 = pieces.iter().flat_map(|piece| piece.outcomes.values()).sum();
+        assert_eq!(count, summary.everything().offered());
+        for pair in pieces.windows(2) {
+            assert!(pair[0].at_s + pair[0].length_s <= pair[1].at_s + 1e-9, "{pair:?}");
+        }
+        let last = pieces.iter().rfind(|piece| piece.phase == Phase::Recovery).unwrap();
+        assert!((last.length_s - 0.13).abs() < 1e-6, "{last:?}");
+    }
+
+    /// Catches a report that grows with the run, and operations that are lost when pieces merge.
+    #[test]
+    fn a_long_run_has_as_many_pieces_as_a_page_can_show() {
+        let summary = Story { end_ms: 400_000, every_ms: 50, ..Story::default() }.tell(usual);
+        let pieces = of(&summary);
+        assert!(pieces.len() <= PIECES_MAX + Phase::ALL.len(), "{}", pieces.len());
+        let count: u64 = pieces.iter().flat_map(|piece| piece.outcomes.values()).sum();
+        assert_eq!(count, summary.everything().offered());
+    }
+}

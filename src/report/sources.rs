@@ -1,0 +1,341 @@
+//! A test over the schema of the report: every number in it says what it was measured by, and is gone
+//! when that is off. A 0 was measured.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{Header, Report};
+use crate::event::Phase;
+use crate::judge::{Bound, Grade, MEASURES, Objective, judge};
+use crate::record::synthetic::{Story, usual};
+use crate::record::{DelayUs, HarnessTotals, NodeGroup, Stall, Summary};
+
+/// What a number is measured by, and can be off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// The check of values.
+    Oracle,
+    /// The proxies' taps.
+    Proxies,
+    /// What the client says about itself.
+    Client,
+    /// The watch on the machine.
+    Watch,
+    /// The generator's own lateness.
+    Lateness,
+    /// Intended starts.
+    Starts,
+    /// A fault, for what is counted from it.
+    Fault,
+    /// What a fault counts, or a steady phase to compare with.
+    Touch,
+}
+
+use Source::{Client, Fault, Lateness, Oracle, Proxies, Starts, Touch, Watch};
+
+const SOURCES: [Source; 8] = [Oracle, Proxies, Client, Watch, Lateness, Starts, Fault, Touch];
+
+/// Every number of the report; `*` is any name or nothing more than what came before. Without a source
+/// it is known whatever is off: it counts operations, which every run has, or names a moment.
+const NUMBERS: &[(&str, &[Source])] = &[
+    ("schema_version", &[]),
+    ("seed", &[]),
+    ("duration_s", &[]),
+    ("exit_code", &[]),
+    ("phases[].start_s", &[]),
+    ("phases[].end_s", &[]),
+    ("phases[].healthy_nodes.response_time_us.*", &[Starts]),
+    ("phases[].healthy_nodes.*", &[]),
+    ("phases[].faulty_nodes.response_time_us.*", &[Starts, Fault]),
+    ("phases[].faulty_nodes.*", &[Fault]),
+    ("phases[].response_time_us.*", &[Starts]),
+    ("phases[].*", &[]),
+    ("nodes[].phases[].response_time_us.*", &[Starts]),
+    ("nodes[].phases[].*", &[]),
+    ("nodes[].connections.*", &[Client]),
+    ("nodes[].breaker.*", &[Client]),
+    ("nodes[].breaker.transitions[].*", &[Client]),
+    ("faults[].applied_at_s", &[]),
+    ("faults[].healed_at_s", &[]),
+    ("faults[].operations_touched", &[Touch]),
+    ("recovery.fresh_s", &[Fault, Oracle]),
+    ("recovery.*", &[Fault]),
+    ("detection.fast_fail_us.*", &[]),
+    ("detection.breaker_open_after_first_failure_s", &[Fault, Client]),
+    ("detection.breaker_open_after_fault_s", &[Fault, Client]),
+    ("detection.detect_s", &[Fault, Client]),
+    ("detection.*", &[Fault]),
+    ("load.request_amplification", &[Proxies]),
+    ("load.connects_per_operation", &[Client]),
+    ("load.connect_peak_per_s", &[Client]),
+    ("load.storm_factor", &[Client, Fault]),
+    ("load.imbalance", &[Proxies]),
+    ("load.*", &[Fault]),
+    ("data.dirty_reuse", &[Proxies]),
+    ("data.examples[].*", &[]),
+    ("data.examples[].wire.messages[].*", &[]),
+    ("data.*", &[Oracle]),
+    ("harness.issue_delay_us.*", &[Lateness]),
+    ("harness.timer_delay_us.*", &[Watch]),
+    ("harness.cpu_pressure", &[Watch]),
+    ("harness.stalls.*", &[Watch]),
+    ("harness.stalls.first[].*", &[Watch]),
+    ("harness.shed_tickets", &[]),
+    ("harness.tickets_issued", &[]),
+    ("harness.tickets_closed", &[]),
+    ("objectives[].measured", &[]),
+    ("objectives[].samples", &[]),
+    ("pieces[].response_time_us.*", &[Starts]),
+    ("pieces[].*", &[]),
+];
+
+/// Every measure, in the same way.
+const MEASURED_BY: &[(&str, &[Source])] = &[
+    ("error_ratio", &[]),
+    ("availability", &[]),
+    ("shed_ratio", &[]),
+    ("hit_ratio", &[]),
+    ("lost_slots", &[]),
+    ("hung", &[]),
+    ("attempts_per_operation", &[]),
+    ("response_time_*", &[Starts]),
+    ("operation_time_max", &[]),
+    ("fast_fail_p99", &[]),
+    ("time_to_recover", &[Fault]),
+    ("first_success", &[Fault]),
+    ("hit_recovery", &[Fault]),
+    ("stale_tail", &[Fault, Oracle]),
+    ("relapses", &[Fault]),
+    ("breaker_open_after_fault", &[Fault, Client]),
+    ("detect", &[Fault, Client]),
+    ("false_opens", &[Client]),
+    ("breaker_opens", &[Client]),
+    ("wrong_data", &[Oracle]),
+    ("corrupt_data", &[Oracle]),
+    ("stale_data", &[Oracle]),
+    ("stale_unexplained", &[Oracle]),
+    ("false_misses", &[Oracle]),
+    ("acknowledged_but_lost", &[Oracle]),
+    ("double_applied", &[Oracle]),
+    ("counter_behind", &[Oracle]),
+    ("counter_ahead", &[Oracle]),
+    ("contradictions", &[Oracle]),
+    ("foreign_data", &[Oracle]),
+    ("request_amplification", &[Proxies]),
+    ("connects_per_operation", &[Client]),
+    ("connect_peak", &[Client]),
+    ("storm_factor", &[Client, Fault]),
+    ("wire_count_difference", &[Proxies, Client]),
+    ("dirty_reuse", &[Proxies]),
+    ("throughput", &[]),
+    ("collateral_index", &[Fault]),
+    ("healthy_throughput", &[Fault]),
+    ("key_move_ratio", &[Fault]),
+    ("imbalance", &[Proxies]),
+    ("issue_delay_p99", &[Lateness]),
+];
+
+/// A run of which everything is known.
+fn whole() -> Summary {
+    let mut summary = Story::default().tell(usual);
+    let inputs = &mut summary.inputs;
+    let data = &mut inputs.data;
+    for count in [
+        &mut data.stale_by_late_write,
+        &mut data.stale_unacknowledged,
+        &mut data.acknowledged_but_lost,
+        &mut data.double_applied,
+        &mut data.counter_behind,
+        &mut data.counter_ahead,
+        &mut data.contradictions,
+    ] {
+        *count = Some(0);
+    }
+    let delay = Some(DelayUs { p50: Some(10), p99: Some(100), max: Some(200) });
+    inputs.load.issue_delay = delay;
+    inputs.harness.timer_delay = delay;
+    inputs.harness.cpu_pressure = Some(0.0);
+    let from = crate::base::time::Offset(3_000_000_000);
+    let until = from.plus(std::time::Duration::from_millis(12));
+    inputs.harness.stalls.add(Stall { from, until });
+    inputs.faults[0].operations_touched = Some(12);
+    inputs.nodes[0].closed.insert("timeout".to_owned(), 1);
+    let (steady, dials) = (inputs.wire.clone(), inputs.dials.clone());
+    for phase in [Phase::Fault, Phase::Recovery] {
+        inputs.wire.extend(steady.iter().map(|wire| crate::record::WireCounts { phase, ..*wire }));
+        inputs.dials.extend(dials.iter().map(|dials| crate::record::Dials { phase, ..*dials }));
+    }
+    summary.connects.peak_per_s = Some(3.0);
+    summary.connects.recovery_peak_per_s = Some(2.0);
+    summary.connects.steady_open = Some(8);
+    summary
+}
+
+/// The same without one source.
+fn without(source: Source) -> Summary {
+    let mut summary = match source {
+        Starts => {
+            let mut summary = whole();
+            summary.config.open_loop = false;
+            summary
+        }
+        _ => whole(),
+    };
+    let inputs = &mut summary.inputs;
+    match source {
+        Oracle => inputs.data = crate::record::DataTotals::default(),
+        Proxies => inputs.wire.clear(),
+        Client => {
+            inputs.nodes.clear();
+            inputs.dials.clear();
+            summary.transitions.clear();
+            summary.connects = crate::record::ConnectRates::default();
+        }
+        Watch => inputs.harness = HarnessTotals::default(),
+        Lateness => inputs.load.issue_delay = None,
+        Starts => {}
+        Fault => inputs.faults.clear(),
+        Touch => {
+            inputs.faults[0].operations_touched = None;
+            let steady = summary.phases.iter_mut().find(|phase| phase.phase == Phase::Steady);
+            steady.expect("there is one").nodes.clear();
+        }
+    }
+    summary
+}
+
+fn report(summary: &Summary) -> Report {
+    let objective = |measure: &'static str| Objective {
+        name: measure.replace('_', "-"),
+        summary: String::new(),
+        measure: measure.to_owned(),
+        phase: None,
+        nodes: NodeGroup::All,
+        bound: Bound::AtMost(f64::MAX),
+        min_samples: 0,
+    };
+    let objectives: Vec<Objective> =
+        MEASURES.iter().map(|measure| objective(measure.name)).collect();
+    let header = Header {
+        version: "0.1.0".to_owned(),
+        seed: 42,
+        workload: "mixed".to_owned(),
+        client_profile: "default".to_owned(),
+        plan_hash: "abc123".to_owned(),
+        network: "user".to_owned(),
+    };
+    Report::new(header, summary, &judge(summary, &objectives))
+}
+
+/// Numbers by the place that the schema gives them.
+#[derive(Default)]
+struct Numbers {
+    /// Every place there can be.
+    places: BTreeSet<String>,
+    /// Those that hold a number.
+    found: BTreeSet<String>,
+}
+
+impl Numbers {
+    fn of(report: &Report) -> Self {
+        let schema = serde_json::to_value(schemars::schema_for!(Report)).expect("plain JSON");
+        let value = serde_json::to_value(report).expect("plain JSON");
+        let mut numbers = Self::default();
+        numbers.walk(&schema, &schema, &[&value], "");
+        numbers
+    }
+
+    fn walk(&mut self, root: &Value, schema: &Value, values: &[&Value], place: &str) {
+        if let Some(name) = schema["$ref"].as_str().and_then(|name| name.strip_prefix("#/$defs/")) {
+            return self.walk(root, &root["$defs"][name], values, place);
+        }
+        for part in ["anyOf", "allOf", "oneOf"].iter().filter_map(|key| schema[key].as_array()) {
+            part.iter().for_each(|schema| self.walk(root, schema, values, place));
+        }
+        let is = |wanted: &str| {
+            schema["type"] == wanted
+                || schema["type"].as_array().is_some_and(|all| all.contains(&wanted.into()))
+        };
+        if is("integer") || is("number") {
+            self.places.insert(place.to_owned());
+            if values.iter().any(|value| value.is_number()) {
+                self.found.insert(place.to_owned());
+            }
+        }
+        for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
+            let values: Vec<&Value> = values.iter().filter_map(|value| value.get(name)).collect();
+            let dot = if place.is_empty() { "" } else { "." };
+            self.walk(root, schema, &values, &format!("{place}{dot}{name}"));
+        }
+        if schema["items"].is_object() {
+            let values: Vec<&Value> =
+                values.iter().filter_map(|value| value.as_array()).flatten().collect();
+            self.walk(root, &schema["items"], &values, &format!("{place}[]"));
+        }
+        if schema["additionalProperties"].is_object() {
+            let values: Vec<&Value> = values
+                .iter()
+                .filter_map(|value| value.as_object())
+                .flat_map(|map| map.values())
+                .collect();
+            self.walk(root, &schema["additionalProperties"], &values, &format!("{place}{{}}"));
+        }
+    }
+}
+
+/// The first row that fits a name.
+fn sources_of(
+    table: &'static [(&'static str, &'static [Source])],
+    name: &str,
+) -> Option<&'static [Source]> {
+    let fits = |pattern: &str| match pattern.strip_suffix('*') {
+        Some(start) => name.strip_prefix(start).is_some_and(|rest| !rest.contains("[]")),
+        None => pattern == name,
+    };
+    table.iter().find(|(pattern, _)| fits(pattern)).map(|(_, sources)| *sources)
+}
+
+/// Catches a number of the report that is 0 although nobody looked, and a new one of which nobody says
+/// what it is measured by.
+#[test]
+fn no_number_is_made_up() {
+    let known = Numbers::of(&report(&whole()));
+    let mut problems = Vec::new();
+    for place in &known.places {
+        match sources_of(NUMBERS, place) {
+            None => problems.push(format!("no source for {place}")),
+            Some(sources) if known.found.contains(place) || sources.is_empty() => {}
+            Some(_) => problems.push(format!("{place} is never there")),
+        }
+    }
+    for source in SOURCES {
+        for place in Numbers::of(&report(&without(source))).found {
+            if sources_of(NUMBERS, &place).is_some_and(|sources| sources.contains(&source)) {
+                problems.push(format!("{place} without {source:?}"));
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{problems:#?}");
+}
+
+/// Catches a measure that has a value, and so an objective that is judged, although nobody looked.
+#[test]
+fn no_measure_is_made_up() {
+    let graded = |summary: &Summary| -> BTreeMap<String, (Grade, Option<f64>)> {
+        let told = report(summary).objectives.into_iter();
+        told.map(|graded| (graded.measure, (graded.grade, graded.measured))).collect()
+    };
+    for (measure, (grade, measured)) in graded(&whole()) {
+        let sources = sources_of(MEASURED_BY, &measure);
+        assert!(sources.is_some(), "no source for the measure {measure}");
+        assert!(measured.is_some() && grade == Grade::Pass, "{measure}: {grade} {measured:?}");
+    }
+    for source in SOURCES {
+        for (measure, told) in graded(&without(source)) {
+            if sources_of(MEASURED_BY, &measure).is_some_and(|sources| sources.contains(&source)) {
+                assert_eq!(told, (Grade::Inconclusive, None), "{measure} without {source:?}");
+            }
+        }
+    }
+}

@@ -21,6 +21,7 @@ mod error;
 mod flight;
 mod held;
 mod instance;
+mod kept;
 mod link;
 mod listener;
 mod matcher;

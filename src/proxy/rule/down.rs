@@ -9,6 +9,7 @@ use super::action::Then;
 use super::batch::{Batch, Doubtful, Kept, TOLD_WAIT};
 use super::plan::{Deed, Plan, Plans, Stand};
 use super::tamper::Part;
+use crate::proxy::kept::keep;
 use crate::proxy::outbox::{Due, Outbox};
 use crate::proxy::tap::CloseManner;
 use crate::proxy::toxic::HELD_BYTES_MAX;
@@ -222,7 +223,7 @@ impl Down {
         out: &mut Vec<Piece>,
     ) {
         let chunk = if self.tail.is_empty() {
-            Bytes::copy_from_slice(data)
+            keep(data)
         } else {
             self.tail.extend_from_slice(data);
             Bytes::from(std::mem::take(&mut self.tail))

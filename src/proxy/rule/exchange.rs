@@ -22,6 +22,7 @@ use super::state::Rule;
 use super::tamper::{Tampered, Whole};
 use super::up::{Chunk, Up};
 use crate::proxy::config::Direction;
+use crate::proxy::kept::keep;
 use crate::proxy::matcher::RequestView;
 use crate::proxy::outbox::{Due, Outbox, What};
 use crate::proxy::table::{Place, ToxicTable};
@@ -375,7 +376,7 @@ impl Exchange {
             if self.down.out.len() == 0 {
                 return Some(truth(data, Origin::Server));
             }
-            self.pass(now, Bytes::copy_from_slice(data), truth);
+            self.pass(now, keep(data), truth);
             return None;
         }
         let (mut marks, mut pieces) =

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use crate::proxy::kept::keep;
 use crate::proxy::outbox::{Due, Outbox};
 use crate::wire::observe::LINE_BYTES_MAX;
 
@@ -88,7 +89,7 @@ impl Up {
             self.until = self.until.min(first.max(self.at));
         }
         let bytes = if self.tail.is_empty() {
-            Bytes::copy_from_slice(data)
+            keep(data)
         } else {
             self.tail.extend_from_slice(data);
             Bytes::from(std::mem::take(&mut self.tail))

@@ -22,6 +22,7 @@ mod run;
 mod runtime;
 mod screen;
 mod session;
+mod signals;
 mod up;
 mod values;
 

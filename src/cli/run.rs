@@ -11,9 +11,10 @@ use super::session::Session;
 use super::{list, output, values};
 use crate::base::seed::Seed;
 use crate::plan::{
-    Backend, Library, NetworkMode, Options, Plan, PlanError, RateWish, plans, read_address,
-    read_listen, read_toxiproxy,
+    Backend, Choice, Library, NetworkMode, Options, Plan, PlanError, RateWish, choose,
+    read_address, read_listen, read_toxiproxy,
 };
+use crate::report::Skipped;
 
 /// Run scenarios: start nodes and proxies, drive the load, break things, judge.
 #[derive(Debug, clap::Args)]
@@ -133,9 +134,9 @@ impl Arguments {
         }
     }
 
-    /// One plan for each scenario that was named, in that order.
-    fn plans(&self) -> Result<Vec<Plan>, PlanError> {
-        plans(&Library::new("."), &self.scenario, &self.options(), Seed::from_system())
+    /// One plan for each scenario that was named, in that order, and those that cannot be had.
+    fn choose(&self) -> Result<Choice, PlanError> {
+        choose(&Library::new("."), &self.scenario, &self.options(), Seed::from_system())
     }
 }
 
@@ -144,16 +145,24 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
     if arguments.list {
         return list::all();
     }
-    let plans = match arguments.plans() {
-        Ok(plans) => plans,
+    let Choice { plans, skipped } = match arguments.choose() {
+        Ok(choice) => choice,
         Err(error) => {
             output::complain(&error);
             return Exit::Usage;
         }
     };
+    let skipped: Vec<Skipped> = skipped
+        .into_iter()
+        .map(|(scenario, error)| Skipped { scenario, reason: error.what() })
+        .collect();
     if arguments.dry_run {
+        for Skipped { scenario, reason } in skipped {
+            output::remark(&format!("{scenario} skipped: {reason}"));
+        }
         let texts: Vec<String> = plans.iter().map(Plan::to_toml).collect();
         return output::result(texts.join("\n"));
     }
-    Session { plans, continuous: arguments.duration.is_none(), json: arguments.json }.play()
+    Session { plans, skipped, continuous: arguments.duration.is_none(), json: arguments.json }
+        .play()
 }

@@ -1,10 +1,10 @@
 //! What a session says while it goes: live lines and the report for people, or JSON for programs.
 
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal};
 
 use super::output;
 use crate::base::terminal::Text;
-use crate::report::{Line, format, live};
+use crate::report::{Line, Report, format, live};
 use crate::run::{Finished, Observer};
 
 /// Where a session is shown. In JSON mode stdout carries nothing but objects, and notes for people
@@ -23,13 +23,11 @@ impl Screen {
         Self { json, colour: !plain && std::io::stdout().is_terminal(), deaf: false }
     }
 
-    /// Shows the report and says where its files are.
+    /// Says where the files of a run are. The report was shown before there were any.
     pub(super) fn finished(&mut self, finished: &Finished) {
-        if !self.json {
-            self.say(&Text::default());
-            self.say(&format::text::render(&finished.report, self.colour));
+        if let Some(folder) = &finished.folder {
+            self.note(&format!("files: {}\n", folder.display()));
         }
-        self.note(&format!("files: {}\n", finished.folder.display()));
     }
 
     /// Shows one line for each scenario of a session that had several runs.
@@ -41,20 +39,42 @@ impl Screen {
     }
 
     fn say(&mut self, text: &Text) {
-        if !self.deaf {
-            let mut line = text.clone();
-            self.deaf = output::show(line.own("\n")).is_err();
+        if self.deaf {
+            return;
+        }
+        let mut line = text.clone();
+        if let Err(error) = output::show(line.own("\n")) {
+            self.deaf = true;
+            // Who closes a pipe has seen enough; who has a full disk wants to know.
+            if error.kind() != ErrorKind::BrokenPipe {
+                output::remark(&format!("the run goes on, but cannot write to stdout: {error}"));
+            }
+        }
+    }
+
+    /// Shows the report; when stdout takes nothing, its verdict at least.
+    fn report(&mut self, line: &Line, report: &Report) {
+        if self.json {
+            self.say(&line.to_json().into());
+        } else {
+            self.say(&Text::default());
+            self.say(&format::text::render(report, self.colour));
+        }
+        if self.deaf {
+            let (scenario, verdict) = (&report.scenario, report.verdict.name());
+            let why = report.reasons.first().map(String::as_str).unwrap_or_default();
+            output::remark(&format!("{scenario}: {verdict}: {why}"));
         }
     }
 }
 
 impl Observer for Screen {
     fn line(&mut self, line: &Line) {
-        if self.json {
+        if let Line::Report(report) = line {
+            self.report(line, report);
+        } else if self.json {
             self.say(&line.to_json().into());
-            return;
-        }
-        if let Some(text) = live::show(line) {
+        } else if let Some(text) = live::show(line) {
             self.say(&Text::message(&text));
         }
     }

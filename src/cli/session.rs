@@ -4,23 +4,26 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
 use super::screen::Screen;
+use super::signals::Signals;
 use super::{output, runtime};
 use crate::base::seed::Seed;
 use crate::judge::Verdict;
 use crate::plan::Plan;
-use crate::report::Report;
-use crate::run::{Environment, RunError, run};
+use crate::record::journal::probe;
+use crate::report::{Line, Report, Skipped};
+use crate::run::{Environment, Observer as _, RunError, possible, run};
 
 /// How a session goes.
 #[derive(Debug)]
 pub(super) struct Session {
     /// What to run, in this order.
     pub(super) plans: Vec<Plan>,
+    /// What was asked for besides and cannot be had.
+    pub(super) skipped: Vec<Skipped>,
     /// Whether to begin again after the last one, until Ctrl-C.
     pub(super) continuous: bool,
     /// Whether stdout is for programs.
@@ -44,7 +47,7 @@ impl Session {
         exit
     }
 
-    async fn listen_and_play(self) -> Exit {
+    async fn listen_and_play(mut self) -> Exit {
         let interrupt = CancellationToken::new();
         let signals = match Signals::listen() {
             Ok(signals) => signals,
@@ -59,7 +62,7 @@ impl Session {
         }
     }
 
-    async fn all(&self, interrupt: &CancellationToken) -> Exit {
+    async fn all(&mut self, interrupt: &CancellationToken) -> Exit {
         let environment = match environment(interrupt.clone()) {
             Ok(environment) => environment,
             Err(error) => {
@@ -67,13 +70,46 @@ impl Session {
                 return Exit::Internal;
             }
         };
+        if let Err(exit) = self.settle(&environment) {
+            return exit;
+        }
         let mut screen = Screen::new(self.json);
+        for skipped in &self.skipped {
+            screen.line(&Line::Skipped(skipped.clone()));
+        }
         let mut tally = Tally::default();
         let exit = self.rounds(&environment, &mut screen, &mut tally).await;
-        if tally.runs > 1 {
-            screen.overview(&tally.overview());
+        if tally.runs > 1 || !self.skipped.is_empty() {
+            screen.overview(&tally.overview(&self.skipped));
         }
         exit
+    }
+
+    /// Finds out before anything starts what can be run here, and that its results can be stored.
+    fn settle(&mut self, environment: &Environment) -> Result<(), Exit> {
+        let mut first = None;
+        for plan in std::mem::take(&mut self.plans) {
+            match possible(&plan, environment) {
+                Ok(()) => self.plans.push(plan),
+                Err(error) => {
+                    let reason = error.to_string();
+                    self.skipped.push(Skipped { scenario: plan.scenario, reason });
+                    first.get_or_insert(error);
+                }
+            }
+        }
+        // What is true of every scenario is said once.
+        if let Some(error) = first.filter(|_| self.plans.is_empty()) {
+            output::complain(&error);
+            return Err(exit_of(&error));
+        }
+        for plan in &self.plans {
+            if let Err(error) = probe(&plan.out, &plan.scenario) {
+                output::complain(&format_args!("{error}; choose another folder with -out"));
+                return Err(Exit::Usage);
+            }
+        }
+        Ok(())
     }
 
     async fn rounds(
@@ -132,7 +168,7 @@ pub(super) const fn exit_of(error: &RunError) -> Exit {
         RunError::Lab(_) => Exit::LabDown,
         RunError::Interrupted => Exit::Interrupted,
         RunError::Client(_) | RunError::Load(_) => Exit::Usage,
-        RunError::Journal(_) | RunError::Internal(_) => Exit::Internal,
+        RunError::Internal(_) => Exit::Internal,
     }
 }
 
@@ -159,8 +195,8 @@ impl Tally {
         }
     }
 
-    /// Each scenario, and how often it came to which verdict.
-    fn overview(&self) -> Vec<(&str, String)> {
+    /// Each scenario, and how often it came to which verdict; then those that were not judged.
+    fn overview<'a>(&'a self, skipped: &'a [Skipped]) -> Vec<(&'a str, String)> {
         let counted = |(verdict, count): (&Verdict, &u64)| match count {
             1 => verdict.name().to_owned(),
             _ => format!("{} {count}", verdict.name()),
@@ -169,7 +205,9 @@ impl Tally {
             let verdicts: Vec<String> = verdicts.iter().map(counted).collect();
             (scenario.as_str(), verdicts.join(", "))
         });
-        told.collect()
+        let skipped =
+            skipped.iter().map(|one| (one.scenario.as_str(), format!("skipped: {}", one.reason)));
+        told.chain(skipped).collect()
     }
 
     /// The exit code when there was more to run.
@@ -185,36 +223,6 @@ impl Tally {
             Some(worst) if continuous || !self.interrupted => worst,
             Some(worst @ (Exit::ObjectiveFailed | Exit::Internal)) => worst,
             _ => Exit::Interrupted,
-        }
-    }
-}
-
-/// Ctrl-C and SIGTERM.
-#[derive(Debug)]
-pub(super) struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    pub(super) fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    /// The first one asks the run to end; returns at the second.
-    pub(super) async fn wait(mut self, first: &CancellationToken) {
-        self.next().await;
-        first.cancel();
-        self.next().await;
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
         }
     }
 }
@@ -248,7 +256,9 @@ mod tests {
             *tally.verdicts.entry(scenario.to_owned()).or_default().entry(verdict).or_default() +=
                 1;
         }
-        let expected = [("down", "pass"), ("loss", "pass 2, invalid")];
-        assert_eq!(tally.overview(), expected.map(|(name, said)| (name, said.to_owned())));
+        let skipped = [Skipped { scenario: "kill".to_owned(), reason: "no process".to_owned() }];
+        let expected =
+            [("down", "pass"), ("loss", "pass 2, invalid"), ("kill", "skipped: no process")];
+        assert_eq!(tally.overview(&skipped), expected.map(|(name, said)| (name, said.to_owned())));
     }
 }

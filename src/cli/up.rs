@@ -7,7 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
 use super::run::{Nodes as NodesFlag, backend};
-use super::session::{Signals, environment, exit_of};
+use super::session::{environment, exit_of};
+use super::signals::Signals;
 use super::{output, runtime, values};
 use crate::base::scope::Closed;
 use crate::base::seed::Seed;

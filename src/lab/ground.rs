@@ -9,6 +9,19 @@ use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::proxy::{ProxySet, Sockets};
 
+/// Whether the ground can be had, as far as that is known without touching anything.
+pub(super) fn can(config: &LabConfig) -> Result<(), LabError> {
+    match config.network {
+        Network::User => Ok(()),
+        #[cfg(target_os = "linux")]
+        Network::Kernel { .. } => KernelNetwork::can(config.count).map_err(LabError::Network),
+        #[cfg(not(target_os = "linux"))]
+        Network::Kernel { .. } => {
+            Err(LabError::Network("only Linux has it; leave -network out".to_owned()))
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) enum Ground {
     /// The network of this process.
@@ -37,7 +50,7 @@ impl Ground {
             #[cfg(not(target_os = "linux"))]
             Network::Kernel { .. } => {
                 let _ = (count, scope);
-                Err(LabError::Network("only Linux has it; leave -network out".to_owned()))
+                can(config).map(|()| Self::Own)
             }
         }
     }

@@ -26,7 +26,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use self::backend::embedded::EmbeddedNode;
-use self::backend::external::ExternalNode;
+use self::backend::external::{self, ExternalNode};
 use self::backend::process::{ProcessConfig, ProcessNode, Supervisor};
 use self::backend::{Backend, NodeInfo};
 use self::error::LabError;
@@ -106,6 +106,32 @@ pub enum Network {
         /// `nft`, of nftables.
         nft: PathBuf,
     },
+}
+
+impl LabConfig {
+    /// Whether a lab like this can come up here and do `faults` on one timeline, as far as that is
+    /// known before anything is started.
+    ///
+    /// # Errors
+    /// The first thing that it cannot do, and why.
+    pub fn can(&self, faults: &[FaultSpec]) -> Result<(), LabError> {
+        ground::can(self)?;
+        for fault in faults {
+            self.can_do(fault).map_err(|what| failed(fault, what))?;
+        }
+        let together = injector::can_together(self.toxiproxy.is_some(), faults);
+        together.map_err(|(fault, what)| failed(fault, what))
+    }
+
+    fn can_do(&self, fault: &FaultSpec) -> Result<(), String> {
+        let Some(kind) = FAULTS.find(&fault.fault.kind) else {
+            return injector::can(self.toxiproxy.is_some(), fault);
+        };
+        let action = kind.make(&fault.fault.settings).map_err(|error| error.what)?;
+        let Nodes::External(addresses) = &self.nodes else { return Ok(()) };
+        let mut servers = fault.nodes.iter().filter_map(|node| addresses.get(node.position()));
+        servers.try_for_each(|address| external::can(address, *action))
+    }
 }
 
 /// What is called when a node loses its data, before it does.
@@ -222,32 +248,6 @@ impl Lab {
     #[must_use]
     pub const fn has_taps(&self) -> bool {
         self.injector.has_taps()
-    }
-
-    /// Whether the lab can do `faults` on one timeline, each of which it can do by itself.
-    ///
-    /// # Errors
-    /// The one that it cannot, and the reason.
-    pub fn can_together(&self, faults: &[FaultSpec]) -> Result<(), LabError> {
-        self.injector.can_together(faults).map_err(|(fault, what)| failed(fault, what))
-    }
-
-    /// Whether the lab can do `fault`; asked before a run starts.
-    ///
-    /// # Errors
-    /// The reason why it cannot.
-    pub fn can(&self, fault: &FaultSpec) -> Result<(), LabError> {
-        let Some(kind) = FAULTS.find(&fault.fault.kind) else {
-            return self.injector.can(fault).map_err(|what| failed(fault, what));
-        };
-        let action = kind.make(&fault.fault.settings).map_err(|error| failed(fault, error.what))?;
-        for &node in &fault.nodes {
-            let backend = self.nodes[node.position()]
-                .try_lock()
-                .expect("nobody holds a node before the run starts");
-            backend.can(*action).map_err(|what| failed(fault, what))?;
-        }
-        Ok(())
     }
 
     /// The nodes whose process ended although nothing told it to. A node to which something is

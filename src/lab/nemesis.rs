@@ -33,6 +33,21 @@ pub struct FaultRecord {
     pub touched: Option<u64>,
 }
 
+impl FaultRecord {
+    /// A fault of the plan, nothing done yet; who does it, where that may be the kernel.
+    pub fn planned(fault: &FaultSpec, by_kernel: Option<bool>) -> Self {
+        Self {
+            name: fault.name.clone(),
+            kind: fault.fault.kind.clone(),
+            nodes: fault.nodes.clone(),
+            parameters: parameters(fault, by_kernel),
+            applied_at: None,
+            healed_at: None,
+            touched: None,
+        }
+    }
+}
+
 /// The scheduler of one run's faults.
 #[derive(Debug)]
 pub struct Nemesis<'lab> {
@@ -54,32 +69,13 @@ enum Active {
 
 impl<'lab> Nemesis<'lab> {
     /// A nemesis for `faults`, nothing applied yet.
-    ///
-    /// # Errors
-    /// When the lab cannot do one of them; said before the run starts.
-    pub fn new(
-        lab: &'lab Lab,
-        faults: &'lab [FaultSpec],
-        clock: RunClock,
-        events: Events,
-    ) -> Result<Self, LabError> {
-        for fault in faults {
-            lab.can(fault)?;
-        }
-        lab.can_together(faults)?;
+    /// That the lab can do them was asked before it was started: [`LabConfig::can`](super::LabConfig::can).
+    pub fn new(lab: &'lab Lab, faults: &'lab [FaultSpec], clock: RunClock, events: Events) -> Self {
         let records = faults
             .iter()
-            .map(|fault| FaultRecord {
-                name: fault.name.clone(),
-                kind: fault.fault.kind.clone(),
-                nodes: fault.nodes.clone(),
-                parameters: parameters(fault, lab.injector().is_kernels(fault)),
-                applied_at: None,
-                healed_at: None,
-                touched: None,
-            })
+            .map(|fault| FaultRecord::planned(fault, lab.injector().is_kernels(fault)))
             .collect();
-        Ok(Self { lab, faults, records, active: BTreeMap::new(), clock, events })
+        Self { lab, faults, records, active: BTreeMap::new(), clock, events }
     }
 
     /// Applies and heals every fault at its time after `start`. When it is cancelled (dropped) in
@@ -312,7 +308,7 @@ mod tests {
         for kind in ["refuse", "latency", "kill", "pause"] {
             let faults = [fault(kind)];
             let clock = RunClock::start();
-            let mut nemesis = Nemesis::new(&lab, &faults, clock, Events::ignore()).unwrap();
+            let mut nemesis = Nemesis::new(&lab, &faults, clock, Events::ignore());
             cut_short(nemesis.apply(0)).await;
             nemesis.heal_all().await.expect(kind);
             assert!(nemesis.records()[0].healed_at.is_some(), "{kind}");

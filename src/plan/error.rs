@@ -122,6 +122,17 @@ pub enum PlanError {
     Option(String),
 }
 
+impl PlanError {
+    /// What is wrong, in one line and without the place.
+    #[must_use]
+    pub fn what(&self) -> String {
+        match self {
+            Self::File(error) => error.what().to_owned(),
+            other => other.to_string(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

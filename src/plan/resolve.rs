@@ -22,6 +22,16 @@ pub fn plans(
     options: &Options,
     fresh: Seed,
 ) -> Result<Vec<Plan>, PlanError> {
+    chosen(library, words)?.iter().map(|word| plan(library, word, options, fresh)).collect()
+}
+
+fn plan(library: &Library, word: &str, options: &Options, fresh: Seed) -> Result<Plan, PlanError> {
+    let (name, source) = library.named_or_path(Folder::Scenarios, word)?;
+    scenario::read(library, &source, &name, options, fresh)
+}
+
+/// The scenarios that `words` name, each once.
+fn chosen(library: &Library, words: &[String]) -> Result<Vec<String>, PlanError> {
     let everything = [FULL.to_owned()];
     let words = if words.is_empty() { &everything } else { words };
     let mut chosen: Vec<String> = Vec::new();
@@ -32,13 +42,43 @@ pub fn plans(
             }
         }
     }
-    chosen
-        .iter()
-        .map(|word| {
-            let (name, source) = library.named_or_path(Folder::Scenarios, word)?;
-            scenario::read(library, &source, &name, options, fresh)
-        })
-        .collect()
+    Ok(chosen)
+}
+
+/// The scenarios that `words` name, as far as they can be had with the options.
+#[derive(Debug)]
+pub struct Choice {
+    /// One plan for each, in their order.
+    pub plans: Vec<Plan>,
+    /// The others, and why: their files are fine, but not with these options.
+    pub skipped: Vec<(String, PlanError)>,
+}
+
+/// As [`plans`], but a scenario that is fine by itself and cannot be had with the options is left out
+/// while there are others: a fault on a node that `-servers` does not list, say.
+///
+/// # Errors
+/// For the first word or file that is wrong, and when nothing is left.
+pub fn choose(
+    library: &Library,
+    words: &[String],
+    options: &Options,
+    fresh: Seed,
+) -> Result<Choice, PlanError> {
+    let mut choice = Choice { plans: Vec::new(), skipped: Vec::new() };
+    for word in chosen(library, words)? {
+        match plan(library, &word, options, fresh) {
+            Ok(plan) => choice.plans.push(plan),
+            Err(error) => {
+                let fine = plan(library, &word, &Options::default(), fresh)?;
+                choice.skipped.push((fine.scenario, error));
+            }
+        }
+    }
+    if choice.plans.is_empty() && !choice.skipped.is_empty() {
+        return Err(choice.skipped.swap_remove(0).1);
+    }
+    Ok(choice)
 }
 
 /// The scenarios that one word means.

@@ -3,9 +3,12 @@
 //! The plan comes first, events and intervals follow line by line, reports last. A crash loses at
 //! most one interval. Whole files appear complete or not at all. Writing blocks: call it from where
 //! that may happen a few times a second.
+//!
+//! A disk that is full, or a folder that is gone, ends no run: what could not be written is counted,
+//! and [`Journal::losses`] names it.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -24,6 +27,15 @@ pub const LATEST: &str = "latest";
 
 /// How much one line file may hold. A soak of weeks stays below; what comes after is counted.
 const LINES_MAX_BYTES: u64 = 512 * 1024 * 1024;
+
+/// What of one line file is handed to the operating system at once.
+const WRITE_BYTES: usize = 8 * 1024;
+
+/// What of one line file may wait for a disk that takes nothing: minutes of events. More is lost.
+const WAITING_MAX_BYTES: usize = 1024 * 1024;
+
+/// What a folder must be able to take before a run begins: a little less than the smallest run leaves.
+const PROBE_BYTES: usize = 64 * 1024;
 
 /// Runs of one scenario with one seed that may begin within the same second.
 const SAME_SECOND_MAX: u32 = 1000;
@@ -44,23 +56,51 @@ pub struct Journal {
     folder: PathBuf,
     events: Lines,
     intervals: Lines,
+    /// The plan and the link, when they could not be written.
+    unwritten: Vec<JournalError>,
 }
 
 /// One file that grows by lines.
 #[derive(Debug)]
 struct Lines {
     path: PathBuf,
-    file: BufWriter<File>,
+    file: File,
+    /// Lines that were not handed to the operating system yet, the first perhaps in part.
+    waiting: Vec<u8>,
     bytes: u64,
     lines: u64,
     refused: u64,
+    /// Why the file took nothing when it was last written to.
+    broken: Option<io::Error>,
+    /// Lines that found no room among those that wait.
+    lost: u64,
+}
+
+/// Whether a run of `scenario` can leave its files below `out`: tried, and nothing left behind.
+///
+/// # Errors
+/// What cannot be written, and why.
+pub fn probe(out: &Path, scenario: &str) -> Result<(), JournalError> {
+    let folder = out.join(file_name(scenario));
+    let above: Vec<&Path> = folder.ancestors().take_while(|path| !path.is_dir()).collect();
+    let file = folder.join(".probe");
+    let tried = fs::create_dir_all(&folder)
+        .map_err(at(&folder))
+        .and_then(|()| write_whole(&file, &[0; PROBE_BYTES]));
+    let _ = fs::remove_file(&file);
+    // Those that were made for it, the innermost first; one that is used by now is not empty.
+    for made in above {
+        let _ = fs::remove_dir(made);
+    }
+    tried
 }
 
 impl Journal {
     /// Makes the folder, writes the plan and points `latest` at it.
     ///
     /// # Errors
-    /// When something cannot be written; it says what.
+    /// When there is no folder, or no room for its lines; it says what. Without the plan, or without
+    /// the link, the journal goes on.
     pub fn create(
         out: &Path,
         scenario: &str,
@@ -73,13 +113,14 @@ impl Journal {
         fs::create_dir_all(&parent).map_err(at(&parent))?;
         let name = format!("{}-{}", started.file_stamp(), file_name(&seed.to_string()));
         let (folder, name) = new_folder(&parent, &name)?;
-        let journal = Self {
+        let mut journal = Self {
             events: Lines::create(folder.join(EVENTS))?,
             intervals: Lines::create(folder.join(INTERVALS))?,
             folder,
+            unwritten: Vec::new(),
         };
-        journal.write(PLAN, plan.as_bytes())?;
-        point(out, &Path::new(&scenario).join(name))?;
+        journal.unwritten.extend(journal.write(PLAN, plan.as_bytes()).err());
+        journal.unwritten.extend(point(out, &Path::new(&scenario).join(name)).err());
         Ok(journal)
     }
 
@@ -90,29 +131,28 @@ impl Journal {
     }
 
     /// Adds an event.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn event(&mut self, event: &impl Serialize) -> Result<(), JournalError> {
-        self.events.add(event)
+    pub fn event(&mut self, event: &impl Serialize) {
+        self.events.add(event);
     }
 
     /// Adds an interval, and makes everything so far safe from a crash of this process.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn interval(&mut self, interval: &impl Serialize) -> Result<(), JournalError> {
-        self.intervals.add(interval)?;
-        self.flush()
+    pub fn interval(&mut self, interval: &impl Serialize) {
+        self.intervals.add(interval);
+        self.flush();
     }
 
-    /// Hands everything so far to the operating system.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn flush(&mut self) -> Result<(), JournalError> {
-        self.events.flush()?;
-        self.intervals.flush()
+    /// Hands everything so far to the operating system, as far as it takes it.
+    pub fn flush(&mut self) {
+        self.events.flush();
+        self.intervals.flush();
+    }
+
+    /// What is not on the disk although it should be, one sentence for each file. At most one for each
+    /// of the plan, the link and the two line files.
+    #[must_use]
+    pub fn losses(&self) -> Vec<String> {
+        let whole = self.unwritten.iter().map(ToString::to_string);
+        whole.chain(self.events.loss()).chain(self.intervals.loss()).collect()
     }
 
     /// Lines that found no room in a full file.
@@ -156,25 +196,82 @@ impl Lines {
     fn create(path: PathBuf) -> Result<Self, JournalError> {
         let file =
             OpenOptions::new().create_new(true).write(true).open(&path).map_err(at(&path))?;
-        Ok(Self { path, file: BufWriter::new(file), bytes: 0, lines: 0, refused: 0 })
+        Ok(Self {
+            path,
+            file,
+            waiting: Vec::new(),
+            bytes: 0,
+            lines: 0,
+            refused: 0,
+            broken: None,
+            lost: 0,
+        })
     }
 
-    fn add(&mut self, line: &impl Serialize) -> Result<(), JournalError> {
-        let mut text = serde_json::to_vec(line)
-            .map_err(|error| at(&self.path)(io::Error::new(io::ErrorKind::InvalidData, error)))?;
+    fn add(&mut self, line: &impl Serialize) {
+        let mut text = serde_json::to_vec(line).expect("every line has a JSON form");
         text.push(b'\n');
-        let length = text.len() as u64;
-        if self.bytes + length > LINES_MAX_BYTES {
+        if self.bytes + text.len() as u64 > LINES_MAX_BYTES {
             self.refused += 1;
-            return Ok(());
+        } else if self.waiting.len() + text.len() > WAITING_MAX_BYTES {
+            self.lost += 1;
+        } else {
+            self.bytes += text.len() as u64;
+            self.lines += 1;
+            self.waiting.extend(text);
+            // A disk that takes nothing is asked again when everything is flushed, not at every line.
+            if self.waiting.len() >= WRITE_BYTES && self.broken.is_none() {
+                self.flush();
+            }
         }
-        self.bytes += length;
-        self.lines += 1;
-        self.file.write_all(&text).map_err(at(&self.path))
     }
 
-    fn flush(&mut self) -> Result<(), JournalError> {
-        self.file.flush().map_err(at(&self.path))
+    /// Writes what waits. What is left of it begins where the file ends, so that a disk that has room
+    /// again goes on with whole lines.
+    fn flush(&mut self) {
+        let mut written = 0;
+        self.broken = loop {
+            match self.file.write(&self.waiting[written..]) {
+                _ if written == self.waiting.len() => break None,
+                Ok(0) => break Some(io::ErrorKind::WriteZero.into()),
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Some(error),
+            }
+        };
+        self.waiting.drain(..written);
+    }
+
+    /// What of the file is not where it should be.
+    fn loss(&self) -> Option<String> {
+        let path = self.path.display();
+        if !self.is_in_place() {
+            return Some(format!("{path} is gone: somebody took it away while the run went on"));
+        }
+        let waiting = self.waiting.iter().filter(|byte| **byte == b'\n').count() as u64;
+        match (&self.broken, self.lost + waiting) {
+            (_, 0) => None,
+            (Some(error), lines) => {
+                Some(format!("cannot write {path}: {error}; lines lost: {lines}"))
+            }
+            (None, lines) => {
+                Some(format!("{path} could not be written for a while; lines lost: {lines}"))
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    fn is_in_place(&self) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+        let identity = |meta: fs::Metadata| (meta.dev(), meta.ino());
+        fs::metadata(&self.path).is_ok_and(|there| {
+            self.file.metadata().is_ok_and(|ours| identity(ours) == identity(there))
+        })
+    }
+
+    #[cfg(not(unix))]
+    fn is_in_place(&self) -> bool {
+        self.path.exists()
     }
 }
 
@@ -254,12 +351,86 @@ mod tests {
     fn an_interval_flushes_events_too() {
         let out = tempfile::tempdir().unwrap();
         let mut journal = create(out.path());
-        journal.event(&serde_json::json!({"event": "phase_started"})).unwrap();
-        journal.interval(&serde_json::json!({"offered": 1})).unwrap();
+        journal.event(&serde_json::json!({"event": "phase_started"}));
+        journal.interval(&serde_json::json!({"offered": 1}));
         let read = |name| fs::read_to_string(journal.folder().join(name)).unwrap();
         assert_eq!(read(EVENTS), "{\"event\":\"phase_started\"}\n");
         assert_eq!(read(INTERVALS), "{\"offered\":1}\n");
         assert_eq!((journal.beyond(1), journal.beyond(0), journal.refused()), (0, 2, 0));
+        assert_eq!(journal.losses(), [""; 0]);
+    }
+
+    /// Lines on a device that is always full.
+    fn full() -> Lines {
+        let file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let whole = tempfile::tempdir().unwrap();
+        Lines { path: "/dev/full".into(), file, ..Lines::create(whole.path().join("x")).unwrap() }
+    }
+
+    /// Catches lines that are lost without a word, ones that pile up for a disk that never takes them,
+    /// and a wrong count of them.
+    #[test]
+    fn what_a_full_disk_does_not_take_is_counted() {
+        let mut lines = full();
+        let line = "x".repeat(WRITE_BYTES);
+        let added = 1000;
+        for _ in 0..added {
+            lines.add(&line);
+        }
+        lines.flush();
+        assert!(lines.waiting.len() <= WAITING_MAX_BYTES && lines.lost > 0);
+        let loss = lines.loss().unwrap();
+        assert!(loss.contains("/dev/full") && loss.contains("No space left"), "{loss}");
+        assert!(loss.ends_with(&format!("lines lost: {added}")), "{loss}");
+    }
+
+    /// Catches a file that begins in the middle of a line, or lacks one, once a full disk has room.
+    #[test]
+    fn lines_go_on_when_there_is_room_again() {
+        let out = tempfile::tempdir().unwrap();
+        let path = out.path().join(EVENTS);
+        let mut lines = Lines::create(path.clone()).unwrap();
+        let device = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let file = std::mem::replace(&mut lines.file, device);
+        lines.add(&1);
+        lines.flush();
+        lines.add(&2);
+        lines.file = file;
+        assert!(lines.loss().is_some(), "two lines wait");
+        lines.flush();
+        assert_eq!((fs::read_to_string(path).unwrap().as_str(), lines.loss()), ("1\n2\n", None));
+    }
+
+    /// Catches a folder that is taken away, whose open files take everything and keep nothing, and a
+    /// link that ends the journal because something else is in its place.
+    #[test]
+    fn a_folder_that_is_gone_is_a_loss() {
+        let out = tempfile::tempdir().unwrap();
+        fs::create_dir_all(out.path().join(LATEST).join("full")).unwrap();
+        let mut journal = create(out.path());
+        assert!(journal.losses().join("\n").contains(LATEST), "{:?}", journal.losses());
+        fs::remove_dir_all(journal.folder()).unwrap();
+        journal.interval(&1);
+        let losses = journal.losses().join("\n");
+        assert!(losses.contains("events.ndjson is gone"), "{losses}");
+        assert!(losses.contains("intervals.ndjson is gone"), "{losses}");
+    }
+
+    /// Catches an unwritable folder that is found by the first run only, and a look at it that leaves
+    /// something behind.
+    #[test]
+    fn a_probe_leaves_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let out = root.path().join("deep/runs");
+        probe(&out, "loss").unwrap();
+        assert!(!root.path().join("deep").exists());
+        fs::write(root.path().join("deep"), "in the way").unwrap();
+        let error = probe(&out, "loss").unwrap_err().to_string();
+        assert!(error.contains("deep/runs"), "{error}");
+        probe(root.path(), "loss").unwrap();
+        fs::write(root.path().join("loss"), "in the way").unwrap();
+        assert!(probe(root.path(), "loss").is_err());
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 2);
     }
 
     /// Catches a failed write that leaves half a file, or destroys the one before.

@@ -22,6 +22,17 @@ pub enum Line {
     Event(Event),
     /// Last, once for each scenario run.
     Report(Box<Report>),
+    /// Before the first start, once for each scenario that was asked for and is not run.
+    Skipped(Skipped),
+}
+
+/// A scenario that was asked for and cannot be had here: nothing was judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Skipped {
+    /// The scenario's name.
+    pub scenario: String,
+    /// What it wants and cannot have.
+    pub reason: String,
 }
 
 /// What is about to run.

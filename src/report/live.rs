@@ -17,6 +17,7 @@ pub fn show(line: &Line) -> Option<String> {
         Line::Interval(interval) => Some(self::line(interval)),
         Line::Event(event) => self::event(event),
         Line::Report(_) => None,
+        Line::Skipped(skipped) => Some(format!("{} skipped: {}", skipped.scenario, skipped.reason)),
     }
 }
 

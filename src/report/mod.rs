@@ -22,7 +22,7 @@ pub const GLOSSARY: &str = "docs/measures.md";
 
 pub use build::Header;
 pub use format::{FORMATS, Format, write_all};
-pub use line::{Line, Start, StartNode};
+pub use line::{Line, Skipped, Start, StartNode};
 pub use model::{
     BreakerReport, ClosedConnections, DataReport, DetectionReport, Example, FastFail, FaultReport,
     Figures, HarnessReport, IssueDelay, LoadReport, NodeReport, ObjectiveReport, PhaseFigures,

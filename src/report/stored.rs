@@ -95,10 +95,13 @@ impl Stored {
     /// When a file is missing or is not what a run leaves behind; what was read before is there.
     pub fn read_lines(&mut self, folder: &Path) -> Result<(), ReadError> {
         for name in [INTERVALS, EVENTS] {
-            each_line(&folder.join(name), |line| match line {
-                Line::Interval(interval) => self.intervals.push(interval),
-                Line::Event(event) => self.events.push(event),
-                Line::Start(_) | Line::Report(_) => {}
+            each_line(&folder.join(name), LINES_MAX, |line| {
+                match line? {
+                    Line::Interval(interval) => self.intervals.push(interval),
+                    Line::Event(event) => self.events.push(event),
+                    Line::Start(_) | Line::Report(_) | Line::Skipped(_) => {}
+                }
+                Ok(())
             })?;
         }
         Ok(())
@@ -110,26 +113,29 @@ fn read(path: &Path) -> Result<String, ReadError> {
         .map_err(|source| ReadError::Io { path: path.to_owned(), source })
 }
 
-/// Hands over the first [`LINES_MAX`] lines of a file, one at a time: the file may be large.
-fn each_line(path: &Path, mut take: impl FnMut(Line)) -> Result<(), ReadError> {
+/// Hands over the first `most` lines of a file, or what is wrong with them, one at a time: the file may
+/// be large. Ends with the first error that is handed back.
+pub(super) fn each_line(
+    path: &Path,
+    most: u64,
+    mut take: impl FnMut(Result<Line, ReadError>) -> Result<(), ReadError>,
+) -> Result<(), ReadError> {
     let failed = |source| ReadError::Io { path: path.to_owned(), source };
     let mut file = BufReader::new(file::open(path).map_err(failed)?);
     let mut text = String::new();
-    for number in 1..=LINES_MAX {
+    for number in 1..=most {
         text.clear();
         if (&mut file).take(LINE_BYTES_MAX).read_line(&mut text).map_err(failed)? == 0 {
             break;
         }
         match serde_json::from_str(&text) {
-            Ok(line) => take(line),
+            Ok(line) => take(Ok(line))?,
             Err(_) if !text.ends_with('\n') => break,
-            Err(problem) => {
-                return Err(ReadError::Content {
-                    path: path.to_owned(),
-                    line: usize::try_from(number).unwrap_or(usize::MAX),
-                    what: problem.to_string(),
-                });
-            }
+            Err(problem) => take(Err(ReadError::Content {
+                path: path.to_owned(),
+                line: usize::try_from(number).unwrap_or(usize::MAX),
+                what: problem.to_string(),
+            }))?,
         }
     }
     Ok(())

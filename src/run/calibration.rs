@@ -261,7 +261,7 @@ async fn measure(
 ) -> Result<Measured, RunError> {
     let clock = RunClock::start();
     let scope = scope.child("load");
-    let mut nemesis = Nemesis::new(lab, faults, clock, Events::ignore())?;
+    let mut nemesis = Nemesis::new(lab, faults, clock, Events::ignore());
     let tapped = || lab.proxies().tap(&NodeIndex(0).to_string()).map_or(0, |tap| tap.requests());
     let tapped_before = tapped();
     let config = patient();

@@ -20,12 +20,11 @@ use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
 pub use self::calibration::{Check, calibrate};
-pub use self::scenario::{Finished, run};
+pub use self::scenario::{Finished, possible, run};
 pub use self::up::Up;
 use crate::client::ConfigError;
 use crate::lab::error::LabError;
 use crate::load::LoadError;
-use crate::record::journal::JournalError;
 use crate::report::Line;
 
 /// What the outside world gives a run. Read once, by the command line.
@@ -48,9 +47,6 @@ pub enum RunError {
     /// Somebody stopped the run before there was anything to judge.
     #[error("interrupted before there was anything to judge")]
     Interrupted,
-    /// The journal cannot be written.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
     /// The client refuses its settings.
     #[error("client: {0}")]
     Client(#[from] ConfigError),

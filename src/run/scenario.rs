@@ -25,7 +25,7 @@ use crate::lab::nemesis::{FaultRecord, Nemesis};
 use crate::load::{self, Load, LoadConfig};
 use crate::plan::Plan;
 use crate::proxy::api::Feed;
-use crate::record::journal::Journal;
+use crate::record::journal::{Journal, JournalError};
 use crate::record::{CalibrationCheck, Config, Inputs, Interval, Partial, PhaseClock, Recorder};
 use crate::report::{LINES_MAX, Line, Report, Stored, write_all};
 
@@ -44,10 +44,18 @@ const PROGRESS_PERIOD: Duration = Duration::from_secs(1);
 /// A run that came to a report.
 #[derive(Debug)]
 pub struct Finished {
-    /// The report.
+    /// The report. The observer has shown it already.
     pub report: Report,
-    /// Where its files are.
-    pub folder: PathBuf,
+    /// Where its files are; `None`: there is no room for them.
+    pub folder: Option<PathBuf>,
+}
+
+/// Whether `plan` can be run here, as far as that is known before anything is started.
+///
+/// # Errors
+/// What it wants and cannot have: a process of its own where servers were given, say.
+pub fn possible(plan: &Plan, environment: &Environment) -> Result<(), RunError> {
+    setup::able_lab(plan, environment).map(drop)
 }
 
 /// Runs `plan` and judges it.
@@ -85,16 +93,16 @@ async fn in_scope(
         observer.note(notice);
     }
     let header = setup::header(plan);
-    let mut desk = Desk::open(plan, &stage, sink, observer)?;
+    let mut desk = Desk::open(plan, &stage, sink, observer);
     let own = stage.control.as_ref().map(|control| control.address().to_string());
     let api = own.or_else(|| plan.toxiproxy.clone());
     desk.show(Line::Start(setup::start(plan, &header, stage.lab.info(), api)));
     let (end, records) = perform(plan, environment, &stage, &mut desk).await?;
-    let (inputs, recorder) = stage.strike(&mut desk, end, &records).await?;
-    desk.deliver_waiting()?;
+    let (inputs, recorder) = stage.strike(&mut desk, end, &records).await;
+    desk.deliver_waiting();
     let summary = recorder.finish(inputs);
     let judgement = judge(&summary, &plan.objectives);
-    desk.finish(Report::new(header, &summary, &judgement))
+    Ok(desk.finish(Report::new(header, &summary, &judgement)))
 }
 
 /// How the performance ended.
@@ -158,11 +166,8 @@ impl Stage {
         let events = feed.events(events);
         let loaded: Arc<OnceLock<Weak<Load>>> = Arc::default();
         let hook = Arc::clone(&loaded);
-        let mut lab = setup::lab(&plan.nodes, &plan.addresses, environment)?;
-        lab.toxiproxy.clone_from(&plan.toxiproxy);
-        lab.network = setup::network(plan.network, environment)?;
         let lab = Lab::start(
-            &lab,
+            &setup::able_lab(plan, environment)?,
             plan.seed,
             events.clone(),
             Arc::new(move |node| {
@@ -175,10 +180,6 @@ impl Stage {
         .await?;
         let (run, client_config) = setup::of_this_run(plan, &clock);
         sink.watch(lab.proxies(), clock, &client_config.key_prefix);
-        // Before anything is begun or written: what cannot be broken is refused here.
-        for fault in setup::faults(plan) {
-            lab.can(&fault)?;
-        }
         let api = plan.addresses.api;
         let control = match &plan.toxiproxy {
             Some(_) => None,
@@ -282,19 +283,18 @@ impl Stage {
         if failed > 0 { Err(Stopped::Short) } else { Ok(()) }
     }
 
-    /// Takes everything down, upstream first, and gathers the facts. Fails, when what was said
-    /// meanwhile cannot be written, only after everything is down.
+    /// Takes everything down, upstream first, and gathers the facts.
     async fn strike(
         self,
         desk: &mut Desk<'_>,
         end: End,
         records: &[FaultRecord],
-    ) -> Result<(Inputs, Recorder), RunError> {
+    ) -> (Inputs, Recorder) {
         let ended = self.clock.now();
         let noise = self.noise.lock().measured();
         self.begin(Phase::Drain);
         // A drain may be long: whoever looks on knows before it that every fault is healed.
-        let told = desk.deliver_waiting();
+        desk.deliver_waiting();
         desk.observer.note("draining");
         let load = Arc::into_inner(self.load);
         let drained = async {
@@ -317,7 +317,7 @@ impl Stage {
         let snapshots = self.client.snapshot();
         let live = facts::live(&snapshots, &self.active);
         let last = self.recorder.intervals(self.clock.now(), &live);
-        let told = told.and_then(|()| desk.add_intervals(last));
+        desk.add_intervals(last);
         let wire = self.wire.into_inner().finish(&self.lab);
         let preloaded = self.preloaded.into_inner();
         let dials = self.dials.into_inner().finish(&snapshots);
@@ -355,7 +355,7 @@ impl Stage {
             harness: facts::harness(noise, self.calibration.into_inner(), limits, &closed),
             faults: facts::faults(records),
         };
-        told.map(|()| (inputs, self.recorder))
+        (inputs, self.recorder)
     }
 }
 
@@ -367,7 +367,7 @@ async fn perform(
     desk: &mut Desk<'_>,
 ) -> Result<(End, Vec<FaultRecord>), RunError> {
     let faults = setup::faults(plan);
-    let mut nemesis = Nemesis::new(&stage.lab, &faults, stage.clock, stage.events.clone())?;
+    let mut nemesis = Nemesis::new(&stage.lab, &faults, stage.clock, stage.events.clone());
     let end = tokio::select! {
         biased;
         () = environment.interrupt.cancelled() => End::Interrupted,
@@ -400,24 +400,25 @@ async fn perform(
 }
 
 /// Where everything that is said arrives: the journal and the screen. It keeps nothing, so that a long
-/// run takes no more memory than a short one; the charts are drawn from the journal.
+/// run takes no more memory than a short one; the charts are drawn from the journal. A journal that
+/// cannot be written ends nothing: its loss is told, at once and in the report.
 struct Desk<'run> {
     observer: &'run mut dyn Observer,
-    journal: Journal,
+    /// Or why there is none.
+    journal: Result<Journal, JournalError>,
+    /// How many losses of the journal were told.
+    told: usize,
     sink: Sink,
 }
 
 impl<'run> Desk<'run> {
-    fn open(
-        plan: &Plan,
-        stage: &Stage,
-        sink: Sink,
-        observer: &'run mut dyn Observer,
-    ) -> Result<Self, RunError> {
+    fn open(plan: &Plan, stage: &Stage, sink: Sink, observer: &'run mut dyn Observer) -> Self {
         let started = stage.clock.started_at();
         let journal =
-            Journal::create(&plan.out, &plan.scenario, started, &plan.seed, &plan.to_toml())?;
-        Ok(Self { observer, journal, sink })
+            Journal::create(&plan.out, &plan.scenario, started, &plan.seed, &plan.to_toml());
+        let mut desk = Self { observer, journal, told: 0, sink };
+        desk.tell_losses();
+        desk
     }
 
     fn show(&mut self, line: Line) {
@@ -432,17 +433,13 @@ impl<'run> Desk<'run> {
         ticks.tick().await;
         progress.tick().await;
         loop {
-            let done = tokio::select! {
+            tokio::select! {
                 Some(event) = self.sink.next() => self.deliver(event),
                 _ = ticks.tick() => self.tick(stage),
                 _ = progress.tick(), if stage.load.progress().issued == 0 => {
                     let stored = stage.load.progress().preloaded;
                     self.observer.note(&format!("preloading: {stored} keys stored"));
-                    Ok(())
                 }
-            };
-            if let Err(error) = done {
-                return error.to_string();
             }
             if let Some(node) = stage.lab.died().first() {
                 let change = ProcessChange::Died;
@@ -452,31 +449,51 @@ impl<'run> Desk<'run> {
         }
     }
 
-    fn tick(&mut self, stage: &Stage) -> Result<(), RunError> {
+    fn tick(&mut self, stage: &Stage) {
         let live = facts::live(&stage.client.snapshot(), &stage.active);
-        self.add_intervals(stage.recorder.intervals(stage.clock.now(), &live))
+        self.add_intervals(stage.recorder.intervals(stage.clock.now(), &live));
+        self.tell_losses();
     }
 
-    fn add_intervals(&mut self, intervals: Vec<Interval>) -> Result<(), RunError> {
+    fn add_intervals(&mut self, intervals: Vec<Interval>) {
         for line in intervals.into_iter().map(Line::Interval) {
-            self.journal.interval(&line)?;
+            if let Ok(journal) = &mut self.journal {
+                journal.interval(&line);
+            }
             self.observer.line(&line);
         }
-        Ok(())
     }
 
-    fn deliver(&mut self, event: Event) -> Result<(), RunError> {
+    fn deliver(&mut self, event: Event) {
         let line = Line::Event(event);
-        self.journal.event(&line)?;
+        if let Ok(journal) = &mut self.journal {
+            journal.event(&line);
+        }
         self.observer.line(&line);
-        Ok(())
     }
 
-    fn deliver_waiting(&mut self) -> Result<(), RunError> {
+    fn deliver_waiting(&mut self) {
         while let Some(event) = self.sink.try_next() {
-            self.deliver(event)?;
+            self.deliver(event);
         }
-        Ok(())
+    }
+
+    /// What is not on the disk although it should be.
+    fn losses(&self) -> Vec<String> {
+        match &self.journal {
+            Ok(journal) => journal.losses(),
+            Err(error) => vec![format!("nothing of the run is stored: {error}")],
+        }
+    }
+
+    /// Tells whoever looks on when there are more losses than before: while the run goes on somebody
+    /// may still make room.
+    fn tell_losses(&mut self) {
+        let losses = self.losses();
+        if losses.len() > self.told {
+            self.observer.note(&format!("the run goes on, but {}", losses.join("; ")));
+        }
+        self.told = losses.len();
     }
 
     /// The bounds that were reached, one sentence each.
@@ -488,24 +505,33 @@ impl<'run> Desk<'run> {
             }
         };
         say(self.sink.dropped(), "events came faster than they could be written and were dropped");
-        say(self.journal.refused(), "lines found no room in a full file of the journal");
-        let beyond = self.journal.beyond(LINES_MAX);
-        say(beyond, "events and intervals are in the journal but not in the charts");
+        if let Ok(journal) = &self.journal {
+            say(journal.refused(), "lines found no room in a full file of the journal");
+            let beyond = journal.beyond(LINES_MAX);
+            say(beyond, "events and intervals are in the journal but not in the charts");
+        }
         limits
     }
 
-    fn finish(mut self, report: Report) -> Result<Finished, RunError> {
-        self.journal.flush()?;
-        let mut stored = Stored::of(report);
-        // The verdict is worth more than the charts.
-        if let Err(error) = stored.read_lines(self.journal.folder()) {
-            self.observer.note(&format!("the charts are not complete: {error}"));
+    /// Shows the report before anything is written: no disk can take the verdict away.
+    fn finish(mut self, mut report: Report) -> Finished {
+        if let Ok(journal) = &mut self.journal {
+            journal.flush();
         }
-        write_all(&self.journal, &stored)?;
-        let folder = self.journal.folder().to_owned();
-        let line = Line::Report(Box::new(stored.report));
+        let losses = self.losses();
+        losses.iter().for_each(|loss| self.observer.note(&format!("lost: {loss}")));
+        report.harness.limits.splice(0..0, losses);
+        let line = Line::Report(Box::new(report));
         self.observer.line(&line);
         let Line::Report(report) = line else { unreachable!("made of a report two lines above") };
-        Ok(Finished { report: *report, folder })
+        let Ok(journal) = &self.journal else { return Finished { report: *report, folder: None } };
+        let mut stored = Stored::of(*report);
+        if let Err(error) = stored.read_lines(journal.folder()) {
+            self.observer.note(&format!("the charts are not complete: {error}"));
+        }
+        for loss in write_all(journal, &mut stored) {
+            self.observer.note(&format!("lost: {loss}"));
+        }
+        Finished { report: stored.report, folder: Some(journal.folder().to_owned()) }
     }
 }

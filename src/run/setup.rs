@@ -97,11 +97,25 @@ pub(super) fn lab(
     })
 }
 
+/// How to build the lab of a run, which can do what the plan wants.
+///
+/// # Errors
+/// What cannot be done here, and why. Nothing was started.
+pub(super) fn able_lab(plan: &Plan, environment: &Environment) -> Result<LabConfig, RunError> {
+    let lab = LabConfig {
+        toxiproxy: plan.toxiproxy.clone(),
+        network: network(plan.network, environment)?,
+        ..lab(&plan.nodes, &plan.addresses, environment)?
+    };
+    lab.can(&faults(plan))?;
+    Ok(lab)
+}
+
 /// Who does the faults of the network.
 ///
 /// # Errors
 /// When a program is missing that the kernel's needs.
-pub(super) fn network(mode: NetworkMode, environment: &Environment) -> Result<Network, LabError> {
+fn network(mode: NetworkMode, environment: &Environment) -> Result<Network, LabError> {
     let find = |program: &str, package: &str| {
         find_program(program, &environment.path).ok_or_else(|| {
             LabError::Network(format!("there is no `{program}` on PATH; install {package}"))

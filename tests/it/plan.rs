@@ -6,7 +6,8 @@ use harness::base::seed::Seed;
 use harness::base::units::Rate;
 use harness::event::Phase;
 use harness::plan::{
-    Backend, FaultPlan, Folder, Library, Options, Phases, Plan, RateWish, check, plans, sections,
+    Backend, FaultPlan, Folder, Library, Options, Phases, Plan, RateWish, check, choose, plans,
+    sections,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -613,6 +614,40 @@ fn an_external_toxiproxy_must_know_the_fault() {
     );
     assert!(plan_of(&file("latency = { latency = \"5ms\" }"), &options).is_ok());
     assert!(plan_of(&file("kill = {}"), &options).is_ok());
+}
+
+/// Catches one member that ends a whole suite because of an option that the others can follow, one
+/// that is left out without a reason, and a wrong file or option that is taken for such a member.
+#[test]
+fn members_that_cannot_follow_an_option_are_left_out() {
+    let (_empty, library) = shipped();
+    let choose = |words: &[&str], options: &Options| {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        choose(&library, &words, options, Seed::new(1))
+    };
+    let all = library.names(Folder::Scenarios).len();
+    let server = |port: u16| std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    for (options, reason) in [
+        (Options { toxiproxy: Some("127.0.0.1:1".into()), ..Options::default() }, "-toxiproxy"),
+        (Options { backend: Some(Backend::Servers(vec![server(1)])), ..Options::default() }, "n2"),
+        (Options { duration: Some(Duration::from_secs(5)), ..Options::default() }, "-duration 5s"),
+    ] {
+        let choice = choose(&[], &options).unwrap();
+        assert!(!choice.plans.is_empty() && !choice.skipped.is_empty(), "{reason}");
+        assert_eq!(choice.plans.len() + choice.skipped.len(), all, "{reason}");
+        let whys: Vec<_> = choice.skipped.iter().map(|(_, error)| error.what()).collect();
+        assert!(whys.iter().any(|why| why.contains(reason)), "{whys:?}");
+        assert!(whys.iter().all(|why| !why.contains('\n')), "{whys:?}");
+        let alone = choose(&[&choice.skipped[0].0], &options).unwrap_err();
+        assert_eq!(alone.what(), whys[0]);
+    }
+    let unknown = Options { workload: Some("mixd".into()), ..Options::default() };
+    assert!(choose(&[], &unknown).unwrap_err().what().contains("did you mean `mixed`"));
+    let folder = tempfile::tempdir().unwrap();
+    let broken = folder.path().join("broken.toml");
+    std::fs::write(&broken, "summary = 1").unwrap();
+    let words = ["baseline-steady", broken.to_str().unwrap()];
+    assert!(choose(&words, &Options::default()).is_err());
 }
 
 proptest! {

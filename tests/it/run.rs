@@ -8,6 +8,7 @@
 mod evidence;
 mod healing;
 mod interrupt;
+mod losses;
 mod orphans;
 mod refusals;
 mod servers;

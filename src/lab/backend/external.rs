@@ -4,10 +4,24 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::lab::error::LabError;
+use crate::lab::fault::NodeAction;
 use crate::lab::probe;
 
 /// How long a given server may take to answer `version` before the run is given up.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Whether the server at `address` can be made to do `action`.
+///
+/// # Errors
+/// The reason why it cannot.
+pub fn can(address: &str, action: NodeAction) -> Result<(), String> {
+    if action == NodeAction::Flush {
+        return Ok(());
+    }
+    Err(format!(
+        "{address} was given with -servers, and the harness controls only processes it started"
+    ))
+}
 
 /// A server that others started.
 #[derive(Debug)]

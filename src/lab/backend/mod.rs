@@ -58,26 +58,11 @@ impl Backend {
         }
     }
 
-    /// Whether this backend can do `action` at all; asked before a run starts.
-    ///
-    /// # Errors
-    /// The reason why it cannot.
-    pub fn can(&self, action: NodeAction) -> Result<(), String> {
-        match self {
-            Self::External(node) if action != NodeAction::Flush => Err(format!(
-                "{} was given with -servers, and the harness controls only processes it started",
-                node.address()
-            )),
-            _ => Ok(()),
-        }
-    }
-
     /// Begins `action` and returns when it has taken effect.
     ///
     /// # Errors
     /// The reason why it did not.
     pub async fn begin(&mut self, action: NodeAction) -> Result<(), String> {
-        self.can(action)?;
         let text = |error: LabError| error.to_string();
         match (self, action) {
             (node, NodeAction::Flush) => probe::flush_all(node.address()).await,
@@ -94,7 +79,7 @@ impl Backend {
                 node.pause();
                 Ok(())
             }
-            (Self::External(_), _) => Ok(()),
+            (Self::External(node), _) => external::can(&node.address().to_string(), action),
         }
     }
 

@@ -20,10 +20,6 @@ impl KernelInjector {
         Self { network, own: OwnInjector::new(proxies) }
     }
 
-    pub(super) fn can(&self, fault: &FaultSpec) -> Result<(), String> {
-        self.own.can(fault)
-    }
-
     pub(super) fn toxics(&self, fault: &FaultSpec) -> Vec<ActiveToxic> {
         if KernelNetwork::does(fault) {
             return vec![ActiveToxic { proxy: KERNEL.to_owned(), toxic: fault.name.clone() }];

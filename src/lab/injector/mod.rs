@@ -15,6 +15,7 @@ use crate::lab::fault::FAULTS;
 use crate::lab::network::KernelNetwork;
 use crate::lab::timeline::{FaultSpec, overlapping};
 use crate::proxy::ProxySet;
+use crate::proxy::toxic::TOXICS;
 
 /// Applies and heals the network faults of a plan.
 #[derive(Debug)]
@@ -34,6 +35,36 @@ pub(crate) enum Injector {
 pub(crate) struct ActiveToxic {
     proxy: String,
     toxic: String,
+}
+
+/// Whether the fault of the network `fault` can be done: by a Toxiproxy or, with our own proxies behind
+/// it, by this process.
+pub(crate) fn can(toxiproxy: bool, fault: &FaultSpec) -> Result<(), String> {
+    match toxiproxy {
+        #[cfg(feature = "toxiproxy")]
+        true => toxiproxy::can(fault),
+        _ => TOXICS.make(&fault.fault).map(drop).map_err(|error| error.what),
+    }
+}
+
+/// Whether `faults` can be done on one timeline. Returns the one that cannot, and why.
+pub(crate) fn can_together(
+    toxiproxy: bool,
+    faults: &[FaultSpec],
+) -> Result<(), (&FaultSpec, String)> {
+    let network = |fault: &&FaultSpec| FAULTS.find(&fault.fault.kind).is_none();
+    let faults: Vec<_> = faults.iter().filter(network).collect();
+    match overlapping(&faults).filter(|_| toxiproxy) {
+        Some((first, second)) => Err((
+            second,
+            format!(
+                "it overlaps `{}`, and toxiproxy_rust takes back all toxics of a proxy at once; \
+                 leave out -toxiproxy",
+                first.name
+            ),
+        )),
+        None => Ok(()),
+    }
 }
 
 impl Injector {
@@ -103,40 +134,6 @@ impl Injector {
             Self::Kernel(_) => true,
             #[cfg(feature = "toxiproxy")]
             Self::Toxiproxy(_) => false,
-        }
-    }
-
-    /// Whether it can do `fault`; asked before a run starts.
-    pub(crate) fn can(&self, fault: &FaultSpec) -> Result<(), String> {
-        match self {
-            Self::Own(own) => own.can(fault),
-            #[cfg(target_os = "linux")]
-            Self::Kernel(kernel) => kernel.can(fault),
-            #[cfg(feature = "toxiproxy")]
-            Self::Toxiproxy(_) => toxiproxy::can(fault),
-        }
-    }
-
-    /// Whether it can do `faults` on one timeline; asked before a run starts. Returns the one that
-    /// it cannot, and why.
-    pub(crate) fn can_together<'a>(
-        &self,
-        faults: &'a [FaultSpec],
-    ) -> Result<(), (&'a FaultSpec, String)> {
-        if self.has_taps() {
-            return Ok(());
-        }
-        let network = |fault: &&FaultSpec| FAULTS.find(&fault.fault.kind).is_none();
-        match overlapping(&faults.iter().filter(network).collect::<Vec<_>>()) {
-            Some((first, second)) => Err((
-                second,
-                format!(
-                    "it overlaps `{}`, and toxiproxy_rust takes back all toxics of a proxy at once; \
-                     leave out -toxiproxy",
-                    first.name
-                ),
-            )),
-            None => Ok(()),
         }
     }
 

@@ -3,7 +3,6 @@
 use super::ActiveToxic;
 use crate::base::name::NodeIndex;
 use crate::lab::timeline::{Direction, FaultSpec};
-use crate::proxy::toxic::TOXICS;
 use crate::proxy::{ProxyError, ProxySet, Stream, ToxicConfig};
 
 #[derive(Debug)]
@@ -14,10 +13,6 @@ pub(crate) struct OwnInjector {
 impl OwnInjector {
     pub(super) const fn new(proxies: ProxySet) -> Self {
         Self { proxies }
-    }
-
-    pub(super) fn can(&self, fault: &FaultSpec) -> Result<(), String> {
-        TOXICS.make(&fault.fault).map(drop).map_err(|error| error.what)
     }
 
     pub(super) fn toxics(&self, fault: &FaultSpec) -> Vec<ActiveToxic> {

@@ -63,17 +63,26 @@ pub struct KernelNetwork {
 }
 
 impl KernelNetwork {
-    /// Builds the network for `count` proxies.
+    /// Whether a network for `count` proxies can be built, as far as that is known beforehand.
     ///
     /// # Errors
-    /// What is missing (root, a program, something of the kernel) and what to do.
-    pub async fn start(tools: NetworkTools, count: u16, scope: &Scope) -> Result<Self, String> {
+    /// What is missing, and what to do.
+    pub fn can(count: u16) -> Result<(), String> {
         if !rustix::process::geteuid().is_root() {
             return Err("it needs root; run as root, or leave -network out".to_owned());
         }
         if count > PROXIES_MAX {
             return Err(format!("it has room for {PROXIES_MAX} nodes, not {count}"));
         }
+        Ok(())
+    }
+
+    /// Builds the network for `count` proxies.
+    ///
+    /// # Errors
+    /// What is missing (root, a program, something of the kernel) and what to do.
+    pub async fn start(tools: NetworkTools, count: u16, scope: &Scope) -> Result<Self, String> {
+        Self::can(count)?;
         let home = Space::here(scope)?;
         space::sweep(&home, &tools.ip).await?;
         let middle = Space::apart(scope, &tools.ip, "middle").await?;

@@ -36,17 +36,20 @@ impl Format {
     }
 }
 
-/// Writes every format that has a file into the run's folder.
-///
-/// # Errors
-/// When one cannot be written; the ones before it are there.
-pub fn write_all(journal: &Journal, run: &Stored) -> Result<(), JournalError> {
-    for format in FORMATS {
-        if let Some(file) = format.file {
-            journal.write(file, (format.render)(run).as_bytes())?;
-        }
+/// Writes every format that has a file into the run's folder, also after one that cannot be written.
+/// Returns those that could not, and adds them to the limits that the report names.
+pub fn write_all(journal: &Journal, run: &mut Stored) -> Vec<JournalError> {
+    let write = |format: &Format, run: &Stored| {
+        let file = format.file?;
+        journal.write(file, (format.render)(run).as_bytes()).err()
+    };
+    let lost: Vec<_> = FORMATS.iter().filter_map(|format| write(format, run)).collect();
+    if !lost.is_empty() {
+        run.report.harness.limits.splice(0..0, lost.iter().map(ToString::to_string));
+        // The first is what programs read. It was said already if it has no room.
+        let _ = write(&json::FORMAT, run);
     }
-    Ok(())
+    lost
 }
 
 /// Counts under a heading, the largest first: `120 error.timeout, 3 shed`.

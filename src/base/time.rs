@@ -119,6 +119,18 @@ mod wall {
             Self(self.0.checked_add(since).unwrap_or(self.0))
         }
 
+        /// The reading that a clock would have given this long before this one.
+        #[must_use]
+        pub fn before(self, until: std::time::Duration) -> Self {
+            Self(self.0.checked_sub(until).unwrap_or(self.0))
+        }
+
+        /// Reads RFC 3339; `None`: it is none.
+        #[must_use]
+        pub fn read(text: &str) -> Option<Self> {
+            humantime::parse_rfc3339(text).ok().map(Self)
+        }
+
         /// RFC 3339 in UTC with milliseconds: `2026-01-31T12:00:00.000Z`.
         #[must_use]
         pub fn rfc3339(self) -> String {

@@ -15,6 +15,17 @@ impl Default for Counts {
 }
 
 impl Counts {
+    /// The counts that [`Counts::by_name`] gave; a name that is none is left out.
+    #[must_use]
+    pub fn from_names(names: &BTreeMap<String, u64>) -> Self {
+        let mut counts = Self::default();
+        for outcome in Outcome::all() {
+            let count = names.get(outcome.name()).copied();
+            counts.add_at(outcome.position(), count.unwrap_or_default());
+        }
+        counts
+    }
+
     /// Adds one operation.
     pub const fn add(&mut self, outcome: Outcome) {
         self.add_at(outcome.position(), 1);
@@ -143,6 +154,7 @@ mod tests {
             counts.bad_data() + doubtful.map(|outcome| counts.of(outcome)).iter().sum::<u64>();
         assert_eq!(counts.good() + counts.errors() + doubtful, counts.offered());
         assert_eq!(counts.operations(), counts.offered() - 1);
+        assert_eq!(Counts::from_names(&counts.by_name()), counts);
     }
 
     /// Catches a share of nothing that is shown as zero.

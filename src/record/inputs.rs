@@ -70,6 +70,8 @@ pub enum Partial {
     Error,
     /// Not every key could be stored beforehand, so that nothing was measured.
     NotPreloaded,
+    /// The harness was killed; the report was rebuilt from what was stored until then.
+    Killed,
 }
 
 /// What became of the tasks of the run.

@@ -24,6 +24,7 @@ mod packed;
 mod phase;
 mod piece;
 mod recorder;
+mod retold;
 mod series;
 mod shard;
 mod stalls;
@@ -42,6 +43,7 @@ pub use inputs::{
 pub use interval::{Interval, IntervalNode};
 pub use phase::{PhaseClock, Span};
 pub use recorder::Recorder;
+pub use retold::{Retold, RetoldPhase};
 pub use series::{BIN, Bin, Response, Series};
 pub use shard::Shard;
 pub use stalls::{Stall, Stalls};

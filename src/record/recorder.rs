@@ -16,10 +16,10 @@ use crate::base::time::{Offset, RunClock, Wall};
 use crate::event::{Event, EventKind, Extent, Phase, Sample};
 
 /// Events kept for the summary, of those that it needs; the journal has all. Later ones are counted.
-const EVENTS_MAX: usize = 4096;
+pub(super) const EVENTS_MAX: usize = 4096;
 
 /// Breaker transitions kept. Later ones are counted.
-const TRANSITIONS_MAX: usize = 4096;
+pub(super) const TRANSITIONS_MAX: usize = 4096;
 
 /// How long after the end of a phase its figures stay open for operations that were due in it and take
 /// long. A later one is counted all the same.

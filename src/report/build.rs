@@ -14,7 +14,7 @@ use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
 use crate::event::{BreakerState, Event, EventKind, Outcome};
 use crate::judge::{Graded, Judgement, Recovered, Recovery};
-use crate::record::{NodeGroup, NodeInput, PhaseSummary, Stall, Stalls, Summary, Tally};
+use crate::record::{Counts, NodeGroup, NodeInput, PhaseSummary, Stall, Stalls, Summary, Tally};
 
 /// Violations that a report shows; the journal has all of them.
 const EXAMPLES_MAX: usize = 20;
@@ -93,8 +93,17 @@ fn phase_figures(summary: &Summary, phase: &PhaseSummary, tally: &Tally) -> Phas
 }
 
 fn figures(summary: &Summary, phase: &PhaseSummary, tally: &Tally) -> Figures {
-    let counts = &tally.counts;
-    let seconds = phase.length().as_secs_f64();
+    Figures {
+        response_time_us: summary.config.open_loop.then(|| tally.response.figures()),
+        service_time_us: tally.service.figures(),
+        wait_for_connection_us: tally.wait.figures(),
+        ..counted(&tally.counts, phase.length())
+    }
+}
+
+/// The figures that are counts, and what follows from them.
+pub(super) fn counted(counts: &Counts, length: Duration) -> Figures {
+    let seconds = length.as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     let operations = counts.operations() as f64;
     Figures {
@@ -105,10 +114,8 @@ fn figures(summary: &Summary, phase: &PhaseSummary, tally: &Tally) -> Figures {
         error_ratio: counts.error_ratio(),
         availability_ratio: counts.availability_ratio(),
         outcomes: counts.by_name(),
-        response_time_us: summary.config.open_loop.then(|| tally.response.figures()),
-        service_time_us: tally.service.figures(),
-        wait_for_connection_us: tally.wait.figures(),
         hit_ratio: counts.hit_ratio(),
+        ..Figures::default()
     }
 }
 
@@ -301,9 +308,9 @@ fn harness(summary: &Summary) -> HarnessReport {
         cpu_pressure: inputs.harness.cpu_pressure,
         stalls: stalls(&inputs.harness.stalls, inputs.harness.timer_delay.is_some()),
         calibration: inputs.harness.calibration.clone(),
-        shed_tickets: inputs.load.shed_tickets,
-        tickets_issued: inputs.load.tickets_issued,
-        tickets_closed: inputs.load.tickets_closed,
+        shed_tickets: Some(inputs.load.shed_tickets),
+        tickets_issued: Some(inputs.load.tickets_issued),
+        tickets_closed: Some(inputs.load.tickets_closed),
         limits: limits(summary),
     }
 }

@@ -11,6 +11,7 @@ mod line;
 pub mod live;
 mod model;
 mod pieces;
+mod rebuild;
 mod schema;
 mod show;
 #[cfg(test)]
@@ -29,5 +30,6 @@ pub use model::{
     PhaseReport, PieceReport, PieceTimes, RecoveryReport, Report, SCHEMA_VERSION, StallReport,
     StallsReport, TimerDelay, TransitionReport,
 };
+pub use rebuild::Unfinished;
 pub use schema::schema_text;
-pub use stored::{LINES_MAX, ReadError, Stored};
+pub use stored::{LINES_MAX, REPORT, ReadError, Stored};

@@ -376,12 +376,12 @@ pub struct HarnessReport {
     /// When the machine stood still.
     #[serde(default)]
     pub stalls: StallsReport,
-    /// Operations that found no worker in time.
-    pub shed_tickets: u64,
+    /// Operations that found no worker in time; `null`, as the next two: the run was killed.
+    pub shed_tickets: Option<u64>,
     /// Operations that were intended.
-    pub tickets_issued: u64,
+    pub tickets_issued: Option<u64>,
     /// Operations that came to an end.
-    pub tickets_closed: u64,
+    pub tickets_closed: Option<u64>,
     /// What was measured before the run of which the answer was known; one that is wrong makes the
     /// run invalid.
     #[serde(default)]
@@ -461,9 +461,10 @@ impl Report {
         self.phases.iter().find(|known| known.all.name == phase)
     }
 
-    /// Intended operations and outcomes, over the whole run: equal, or the run failed.
+    /// Intended operations, where that is known, and outcomes, over the whole run: equal, or the run
+    /// failed.
     #[must_use]
-    pub fn conservation(&self) -> (u64, u64) {
+    pub fn conservation(&self) -> (Option<u64>, u64) {
         let outcomes = self.phases.iter().flat_map(|phase| phase.all.figures.outcomes.values());
         (self.harness.tickets_issued, outcomes.sum())
     }

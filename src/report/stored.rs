@@ -11,7 +11,7 @@ use crate::record::Interval;
 use crate::record::journal::{EVENTS, INTERVALS};
 
 /// The report's file in a run's folder.
-pub(super) const REPORT: &str = "report.json";
+pub const REPORT: &str = "report.json";
 
 /// Lines of each file that are shown; the files have all of them. At one interval every two seconds
 /// this is more than two days.

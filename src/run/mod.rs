@@ -7,6 +7,7 @@ mod dials;
 mod facts;
 mod keeping;
 mod noise;
+mod rebuild;
 mod scenario;
 mod setup;
 mod sink;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
 pub use self::calibration::{Check, calibrate};
+pub use self::rebuild::{RebuildError, rebuild};
 pub use self::scenario::{Finished, possible, run};
 pub use self::up::Up;
 use crate::client::ConfigError;

@@ -13,7 +13,7 @@ use super::keeping::KeepingWatch;
 use super::noise::NoiseWatch;
 use super::sink::{ActiveFaults, Sink};
 use super::wire::WireWatch;
-use super::{Environment, Observer, RunError, calibration, facts, setup};
+use super::{Environment, Observer, RunError, calibration, facts, rebuild, setup};
 use crate::base::scope::{Closed, Scope};
 use crate::base::time::RunClock;
 use crate::client::Client;
@@ -26,7 +26,7 @@ use crate::load::{self, Load, LoadConfig};
 use crate::plan::Plan;
 use crate::proxy::api::Feed;
 use crate::record::journal::{Journal, JournalError};
-use crate::record::{CalibrationCheck, Config, Inputs, Interval, Partial, PhaseClock, Recorder};
+use crate::record::{CalibrationCheck, Inputs, Interval, Partial, PhaseClock, Recorder};
 use crate::report::{LINES_MAX, Line, Report, Stored, write_all};
 
 /// What lies between the end of the preload and the steady phase, so that its backlog is gone.
@@ -154,13 +154,7 @@ impl Stage {
         scope: &Scope,
     ) -> Result<(Self, Sink), RunError> {
         let clock = RunClock::start();
-        let config = Config {
-            scenario: plan.scenario.clone(),
-            nodes: usize::from(plan.nodes.count),
-            open_loop: plan.is_open_loop(),
-            operation_timeout: plan.client.operation_timeout,
-        };
-        let recorder = Recorder::new(config, clock, PhaseClock::new());
+        let recorder = Recorder::new(rebuild::config(plan), clock, PhaseClock::new());
         let (sink, events) = Sink::new(recorder.clone());
         let feed = Feed::new(clock);
         let events = feed.events(events);

@@ -136,11 +136,12 @@ fn data(page: &mut String, report: &Report) {
     let (offered, counted) = report.conservation();
     let _ = writeln!(
         page,
-        "\nData: {} wrong, {} corrupt, {} stale, {} false misses. Operations: {offered} offered, \
-         {counted} outcomes.",
+        "\nData: {} wrong, {} corrupt, {} stale, {} false misses. Operations: {} offered, {counted} \
+         outcomes.",
         show::count(data.wrong),
         show::count(data.corrupt),
         show::count(data.stale),
-        show::count(data.false_misses)
+        show::count(data.false_misses),
+        show::count(offered)
     );
 }

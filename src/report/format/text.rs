@@ -76,6 +76,7 @@ impl Page {
                 crate::record::Partial::Interrupted => "it was interrupted",
                 crate::record::Partial::Error => "the harness failed",
                 crate::record::Partial::NotPreloaded => "not every key could be stored beforehand",
+                crate::record::Partial::Killed => "it was killed; rebuilt from what was stored",
             };
             self.line(&format!("  cut short: {why}"));
         }
@@ -272,7 +273,7 @@ impl Page {
         let (offered, counted) = report.conservation();
         self.about(
             "operations",
-            &format!("{offered} offered = {counted} outcomes: {}", outcomes(report)),
+            &format!("{} offered = {counted} outcomes: {}", show::count(offered), outcomes(report)),
         );
         self.about("figures", &format!("{GLOSSARY} says what each means and when there is none"));
     }

@@ -4,11 +4,12 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use harness::event::Phase;
+use harness::judge::{Grade, Verdict};
 use harness::record::Partial;
-use harness::report::{Line, Report};
+use harness::report::{Line, NodeReport, Report};
 use rustix::process::{Resource, Rlimit, Signal, prlimit};
 
-use super::{Ended, Place, Running, assert_sound, newest};
+use super::{Ended, Place, Running, assert_sound, is_applied, line, newest};
 
 const SHORT: &str =
     "objectives = [\"no-wrong-data\"]\n[phases]\nwarmup = \"500ms\"\nsteady = \"2s\"\n";
@@ -104,6 +105,76 @@ fn a_hangup_is_like_the_first_interrupt() {
     let Some(Line::Report(report)) = lines.last() else { panic!("{}", running.stderr()) };
     assert_eq!(report.partial, Some(Partial::Interrupted));
     assert_eq!(code, i32::from(report.exit_code));
+}
+
+/// Catches a killed run of which nothing can be shown, a rebuilt report that does not say what it is,
+/// figures that no line has and that are shown as zero, and a pass of what nobody judged.
+#[test]
+fn a_killed_run_is_rebuilt_from_its_lines() {
+    let place = Place::new();
+    place.scenario(
+        "long",
+        "objectives = [\"no-wrong-data\"]\n[phases]\nwarmup = \"500ms\"\nsteady = \"1s\"\n\
+         fault = \"5m\"\n[[faults]]\nname = \"down\"\non = [\"n2\"]\nrefuse = {}\n",
+    );
+    let mut running = place.start(
+        "-scenario long.toml -duration 301500ms -metrics-interval 200ms -nodes embedded -out o",
+    );
+    running.until(|line| matches!(line, Line::Event(event) if is_applied(&event.kind)));
+    let mut faulty = 0;
+    running.until(|line| {
+        faulty += u32::from(matches!(line, Line::Interval(i) if i.phase == Phase::Fault));
+        faulty == 2
+    });
+    let folder = newest(&place.path("o"));
+    running.signal(Signal::KILL);
+    running.child.wait().unwrap();
+    // The power may go in the middle of a block, too.
+    let events = folder.join("events.ndjson");
+    let whole = std::fs::read_to_string(&events).unwrap();
+    std::fs::write(&events, format!("\0\0\0\n{whole}{{\"type\":")).unwrap();
+
+    let shown = place.run("report o/latest -format json");
+    assert_eq!(shown.code, 0, "{}", shown.stderr);
+    let Line::Report(report) = line(&shown.stdout) else { panic!("no report") };
+    assert_eq!((report.partial, report.verdict), (Some(Partial::Killed), Verdict::Invalid));
+    assert_eq!((report.exit_code, report.seed), (4, 7));
+    assert!(report.reasons[0].contains("killed"), "{:?}", report.reasons);
+    assert!(report.started_at.starts_with("20"), "{}", report.started_at);
+    let names: Vec<_> = report.phases.iter().map(|phase| phase.all.name).collect();
+    assert_eq!(names, [Phase::Warmup, Phase::Steady, Phase::Fault]);
+    for phase in &report.phases {
+        let figures = &phase.all.figures;
+        assert_eq!(figures.offered, figures.outcomes.values().sum::<u64>());
+        assert_eq!((figures.service_time_us.p99, figures.response_time_us), (None, None));
+    }
+    assert!(report.phases[2].all.figures.outcomes["hit"] > 0);
+    let fault = &report.faults[0];
+    assert!(fault.applied_at_s.is_some() && fault.healed_at_s.is_none(), "{fault:?}");
+    assert_eq!((fault.name.as_str(), fault.operations_touched), ("down", None));
+    let opened = |node: &NodeReport| node.connections.as_ref().is_some_and(|all| all.opened > 0);
+    assert!(report.nodes.iter().all(opened), "{:?}", report.nodes);
+    assert_eq!(report.data.wrong, Some(0));
+    assert_eq!(report.harness.tickets_issued, None);
+    assert_eq!(
+        (report.load.request_amplification, report.data.acknowledged_but_lost),
+        (None, None)
+    );
+    let grades: Vec<_> = report.objectives.iter().map(|one| (one.grade, one.measured)).collect();
+    assert_eq!(grades, [(Grade::Inconclusive, None)]);
+    let limits = report.harness.limits.join("\n");
+    assert!(limits.contains("rebuilt from the journal"), "{limits}");
+    assert!(
+        limits.contains("events.ndjson: lines that cannot be read and were left out: 1"),
+        "{limits}"
+    );
+
+    let shown = place.run("report o/latest");
+    assert!(shown.stdout.contains("it was killed"), "{}", shown.stdout);
+    assert!(folder.join("report.html").is_file() && !folder.join("report.json").exists());
+    std::fs::remove_file(folder.join("intervals.ndjson")).unwrap();
+    std::fs::remove_file(&events).unwrap();
+    place.run("report o/latest").refused(2, &["error: there is no report.json", "events.ndjson"]);
 }
 
 /// A server of others that has one node.

@@ -103,7 +103,7 @@ fn assert_counted_once(lines: &[Line], report: &Report) {
         offered += interval.offered;
         outcomes += interval.outcomes.values().sum::<u64>();
     }
-    assert_eq!((offered, outcomes), report.conservation());
+    assert_eq!((Some(offered), outcomes), report.conservation());
 }
 
 /// Catches a stored run that cannot be shown again as it was, and a stored plan that cannot be run

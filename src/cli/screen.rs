@@ -79,6 +79,10 @@ impl Observer for Screen {
         }
     }
 
+    fn warn(&mut self, text: &str) {
+        output::remark(text);
+    }
+
     fn note(&mut self, text: &str) {
         if self.json {
             output::remark(text);

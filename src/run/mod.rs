@@ -66,4 +66,8 @@ pub trait Observer {
     fn line(&mut self, line: &Line);
     /// Something for people: what is being waited for, what they should know.
     fn note(&mut self, text: &str);
+    /// Something that was lost, for people: also where stdout is for them, it goes to stderr.
+    fn warn(&mut self, text: &str) {
+        self.note(text);
+    }
 }

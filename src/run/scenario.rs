@@ -485,7 +485,7 @@ impl<'run> Desk<'run> {
     fn tell_losses(&mut self) {
         let losses = self.losses();
         if losses.len() > self.told {
-            self.observer.note(&format!("the run goes on, but {}", losses.join("; ")));
+            self.observer.warn(&format!("the run goes on, but {}", losses.join("; ")));
         }
         self.told = losses.len();
     }
@@ -513,7 +513,7 @@ impl<'run> Desk<'run> {
             journal.flush();
         }
         let losses = self.losses();
-        losses.iter().for_each(|loss| self.observer.note(&format!("lost: {loss}")));
+        losses.iter().for_each(|loss| self.observer.warn(&format!("lost: {loss}")));
         report.harness.limits.splice(0..0, losses);
         let line = Line::Report(Box::new(report));
         self.observer.line(&line);
@@ -521,10 +521,10 @@ impl<'run> Desk<'run> {
         let Ok(journal) = &self.journal else { return Finished { report: *report, folder: None } };
         let mut stored = Stored::of(*report);
         if let Err(error) = stored.read_lines(journal.folder()) {
-            self.observer.note(&format!("the charts are not complete: {error}"));
+            self.observer.warn(&format!("the charts are not complete: {error}"));
         }
         for loss in write_all(journal, &mut stored) {
-            self.observer.note(&format!("lost: {loss}"));
+            self.observer.warn(&format!("lost: {loss}"));
         }
         Finished { report: stored.report, folder: Some(journal.folder().to_owned()) }
     }

@@ -70,6 +70,7 @@ pub(super) struct Link<C, S> {
     place: Place,
     clock: Clock,
     timer: Option<Timer>,
+    ends: Ends,
 }
 
 /// Which timer a link waits with.
@@ -112,18 +113,29 @@ impl<C: Peer, S: Peer> Link<C, S> {
         };
         let (up, down) = (pipe(Direction::Up), pipe(Direction::Down));
         let exchange = Exchange::begin(now, table, place, || live.observer()).map(Box::new);
-        Self { client, server, up, down, exchange, live, place, clock, timer: None }
+        Self {
+            client,
+            server,
+            up,
+            down,
+            exchange,
+            live,
+            place,
+            clock,
+            timer: None,
+            ends: Ends::default(),
+        }
     }
 
     /// Forwards until either side, a toxic or the proxy ends the connection, and closes it the same
-    /// way on both sides.
+    /// way on both sides. Returns who sent the first FIN or reset.
     pub(super) async fn run(mut self) -> Ended {
         let ended = poll_fn(|cx| self.poll(cx)).await;
         if ended.how == CloseManner::Reset {
             self.client.reset_on_close();
             self.server.reset_on_close();
         }
-        ended
+        self.ends.first.unwrap_or(ended)
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
@@ -161,16 +173,21 @@ impl<C: Peer, S: Peer> Link<C, S> {
 
     /// Moves what can be moved now, in both directions.
     fn turn(&mut self, cx: &mut Context<'_>) -> Step {
-        let Self { client, server, up, down, exchange, live, .. } = self;
+        let Self { client, server, up, down, exchange, live, ends, .. } = self;
         let mut turn = Turn::new(cx, live, exchange.as_deref_mut());
         // Answers of ours that the client does not read keep its requests waiting.
         let waited = !up.rules_have_room(&mut turn);
-        if let Some(ended) = up.pump(&mut turn, client, server) {
+        let ended = up.pump(&mut turn, client, server);
+        // Between the directions: the client's end came before what the server made of it.
+        ends.look(turn.now, up, down, live);
+        if let Some(ended) = ended {
             return Step::Ended(ended);
         }
         down.source_was_reset |= up.receiver_was_reset;
         let is_worn_out = turn.renew();
-        if let Some(ended) = down.pump(&mut turn, server, client) {
+        let ended = down.pump(&mut turn, server, client);
+        ends.look(turn.now, up, down, live);
+        if let Some(ended) = ended {
             return Step::Ended(ended);
         }
         up.source_was_reset |= down.receiver_was_reset;
@@ -234,6 +251,30 @@ impl<C: Peer, S: Peer> Link<C, S> {
             Clock::Runtime => Timer::coarse(),
         });
         timer.poll_until(cx, due)
+    }
+}
+
+/// How the peers ended, as they did.
+#[derive(Debug, Default)]
+struct Ends {
+    /// The first FIN or reset: who sent it closed the connection, whatever followed.
+    first: Option<Ended>,
+    client_left: bool,
+}
+
+impl Ends {
+    /// Looks whether a peer has ended since the last look.
+    fn look(&mut self, now: Instant, up: &Pipe, down: &Pipe, live: &Live) {
+        let client = up.end_of_source(down);
+        if client.is_some() && !self.client_left {
+            self.client_left = true;
+            live.client_left(now);
+        }
+        if self.first.is_none() {
+            let client = client.map(|how| Ended { by: Closer::Client, how });
+            let server = || down.end_of_source(up).map(|how| Ended { by: Closer::Server, how });
+            self.first = client.or_else(server);
+        }
     }
 }
 
@@ -343,6 +384,16 @@ impl Pipe {
 
     fn is_broken(&self) -> bool {
         self.source == Source::Unheard
+    }
+
+    /// How its source ended, if it did: a reset may be known to a write in the other direction only.
+    const fn end_of_source(&self, other: &Self) -> Option<CloseManner> {
+        match self.source {
+            Source::Ended => Some(CloseManner::Fin),
+            Source::Reset => Some(CloseManner::Reset),
+            Source::Open | Source::Unheard if other.receiver_was_reset => Some(CloseManner::Reset),
+            Source::Open | Source::Unheard => None,
+        }
     }
 
     /// When a close that a toxic decided no longer waits for the receiver.
@@ -580,9 +631,6 @@ impl Pipe {
         let reset = error.is_some() || self.source_was_reset;
         self.source = if reset { Source::Reset } else { Source::Ended };
         let now = turn.now;
-        if self.direction == Direction::Up {
-            turn.live.client_left(now);
-        }
         match (&mut turn.exchange, self.direction) {
             (Some(exchange), Direction::Up) => exchange.on_client_end(now),
             (Some(exchange), Direction::Down) => {

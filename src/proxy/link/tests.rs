@@ -206,6 +206,30 @@ async fn who_ended_it_is_known() {
     assert_eq!(ended, Ended { by: Closer::Server, how: CloseManner::Fin });
 }
 
+/// Catches a close that is booked to the server because it answered the client's FIN with its own, and
+/// one that is booked to the client because it answered the server's.
+#[tokio::test(start_paused = true)]
+async fn who_sent_the_first_fin_closed_it() {
+    let whole = toxic("l", "latency", Stream::Both, &[("latency", 50)]);
+    for (toxics, client_first, by) in [
+        (vec![], true, Closer::Client),
+        (vec![whole.clone()], true, Closer::Client),
+        (vec![], false, Closer::Server),
+        (vec![whole], false, Closer::Server),
+    ] {
+        let mut story = Story::new(&toxics);
+        let (first, second) = match client_first {
+            true => (&mut story.client, &mut story.server),
+            false => (&mut story.server, &mut story.client),
+        };
+        first.shutdown().await.unwrap();
+        assert_eq!(second.read(&mut [0]).await.unwrap(), 0);
+        second.shutdown().await.unwrap();
+        let ended = story.link.join_next().await.unwrap().unwrap();
+        assert_eq!(ended, Ended { by, how: CloseManner::Fin }, "client first: {client_first}");
+    }
+}
+
 /// Catches bytes that `limit_data` cuts off too early, and a close that does not come.
 #[tokio::test(start_paused = true)]
 async fn a_limit_is_reached_and_the_connection_closed() {

@@ -111,14 +111,8 @@ impl Live {
     }
 
     /// Bytes were read. Returns how many messages are in them.
-    pub(super) fn arrived(
-        &self,
-        direction: Direction,
-        now: Instant,
-        data: &[u8],
-        straight: bool,
-    ) -> u32 {
-        self.meter.lock().arrived(direction, now, data, straight, &self.shared)
+    pub(super) fn arrived(&self, direction: Direction, now: Instant, data: &[u8]) -> u32 {
+        self.meter.lock().arrived(direction, now, data, &self.shared)
     }
 
     /// A reply of our own leaves. Returns how many messages it completes.
@@ -149,12 +143,17 @@ impl Live {
 
     /// Adds what the connection counted to `snapshot`.
     pub(super) fn add_to(&self, snapshot: &mut TapSnapshot) {
-        self.meter.lock().add_to(snapshot, &self.shared);
+        self.meter.lock().add_to(self.client, snapshot, &self.shared);
     }
 
-    /// The client closed its side.
-    pub(super) fn client_left(&self, now: Instant) {
-        self.meter.lock().client_left(now);
+    /// The client ended its side; `first`: before the server did.
+    pub(super) fn client_left(&self, now: Instant, first: bool) {
+        self.meter.lock().client_left(now, first, &self.shared);
+    }
+
+    /// It is over.
+    pub(super) fn ended(&self) {
+        self.meter.lock().ended(Instant::now(), &self.shared);
     }
 
     /// When and how a message about `key` passed last, if it is among the last messages.
@@ -173,17 +172,19 @@ impl Live {
     }
 
     pub(super) fn view(&self) -> ConnectionView {
-        let mut snapshot = TapSnapshot::default();
-        self.add_to(&mut snapshot);
+        let meter = self.meter.lock();
+        let (bytes_from_client, bytes_to_client) = meter.client_bytes();
         ConnectionView {
             id: self.id(),
             client: self.client,
             age: self.opened.elapsed(),
-            bytes_from_client: snapshot.bytes_from_clients,
-            bytes_to_client: snapshot.bytes_to_clients,
-            requests: snapshot.requests(),
-            outstanding: snapshot.outstanding,
-            opaque: self.opaque().map(Opaque::name),
+            bytes_from_client,
+            bytes_to_client,
+            requests: meter.requests(),
+            outstanding: meter.outstanding() as u64,
+            reuse: meter.reuse(),
+            own: meter.own(),
+            opaque: meter.opaque().map(Opaque::name),
         }
     }
 }

@@ -25,6 +25,7 @@ use super::rule::Reporter;
 use super::sockets::Sockets;
 use super::table::{Place, ToxicTable};
 use super::tap::{CloseManner, Closer, ConnectionView, TapSnapshot};
+use super::toxic::Entrance;
 use super::upstream::{Upstream, reset_on_close};
 use crate::base::descriptors;
 use crate::base::lane::Lane;
@@ -96,6 +97,8 @@ struct State {
     table: Arc<ToxicTable>,
     live: BTreeMap<u64, Arc<Live>>,
     next_connection: u64,
+    /// Whether the entrance was shut at times, so that the system refused connections by itself.
+    was_shut: bool,
     /// What closed connections and removed toxics counted.
     totals: TapSnapshot,
     /// The last messages of the connections that were closed last, by their number.
@@ -132,7 +135,8 @@ impl Proxy {
                 table: Arc::new(ToxicTable::of(config.toxics.clone())?),
                 live: BTreeMap::new(),
                 next_connection: 0,
-                totals: TapSnapshot::default(),
+                was_shut: false,
+                totals: TapSnapshot { refused: Some(0), ..TapSnapshot::default() },
                 closed: VecDeque::new(),
                 given_up: VecDeque::new(),
             }),
@@ -173,6 +177,11 @@ impl Proxy {
         self.shared.set_version(version);
     }
 
+    /// The connections from now on are the run's own when their keys begin so.
+    pub(super) fn know_own(&self, prefix: &[u8]) {
+        self.shared.set_own(prefix);
+    }
+
     // === Life ===
 
     /// Listens, unless it does.
@@ -194,6 +203,7 @@ impl Proxy {
         let mut state = self.state.lock();
         state.listen = listener.address().to_string();
         state.enabled = true;
+        state.was_shut |= entrance != Entrance::Open;
         control.listener = Some(listener);
         Ok(())
     }
@@ -206,6 +216,7 @@ impl Proxy {
 
     async fn stop(&self, control: &mut Control) {
         if let Some(listener) = control.listener.take() {
+            self.state.lock().was_shut = true;
             listener.close().await;
         }
         self.state.lock().enabled = false;
@@ -320,6 +331,7 @@ impl Proxy {
         };
         let (table, result) = change(&before, next_connection)?;
         if let Some(listener) = &control.listener {
+            self.state.lock().was_shut |= table.entrance() != Entrance::Open;
             // First, because only this can fail: then nothing has changed.
             listener.turn(table.entrance()).await?;
         }
@@ -374,6 +386,7 @@ impl Proxy {
             };
             if let Some(refused) = refused {
                 *state.totals.closed.entry((Closer::Proxy, CloseManner::Reset)).or_default() += 1;
+                state.refused();
                 reset_on_close(&stream);
                 return Err(refused);
             }
@@ -403,6 +416,7 @@ impl Proxy {
         }
         let mut state = self.state.lock();
         state.live.remove(&live.id());
+        live.ended();
         live.add_to(&mut state.totals);
         let flight = live.flight();
         if let Some(given_up) = flight.given_up() {
@@ -412,6 +426,9 @@ impl Proxy {
         // What it was still waiting for will not come.
         state.totals.outstanding = 0;
         *state.totals.closed.entry((ended.by, ended.how)).or_default() += 1;
+        if ended.by == Closer::Refused {
+            state.refused();
+        }
     }
 
     pub(super) fn connections(&self) -> Vec<ConnectionView> {
@@ -454,6 +471,7 @@ impl Proxy {
     pub(super) fn tap(&self) -> TapSnapshot {
         let state = self.state.lock();
         let mut snapshot = state.totals.clone();
+        snapshot.refused = snapshot.refused.filter(|_| !state.was_shut);
         snapshot.open = state.live.len() as u64;
         for connection in state.live.values() {
             connection.add_to(&mut snapshot);
@@ -464,8 +482,15 @@ impl Proxy {
         }
         snapshot.skipped_uncertain = self.shared.reporter.skipped_uncertain();
         snapshot.could_not_fire = self.shared.reporter.could_not_fire();
-        snapshot.wire_latency = self.shared.latency();
+        self.shared.add_to(&mut snapshot, Instant::now());
         snapshot
+    }
+}
+
+impl State {
+    /// A client was turned away before a server was reached.
+    fn refused(&mut self) {
+        *self.totals.refused.get_or_insert_default() += 1;
     }
 }
 

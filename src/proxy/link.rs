@@ -268,7 +268,7 @@ impl Ends {
         let client = up.end_of_source(down);
         if client.is_some() && !self.client_left {
             self.client_left = true;
-            live.client_left(now);
+            live.client_left(now, self.first.is_none());
         }
         if self.first.is_none() {
             let client = client.map(|how| Ended { by: Closer::Client, how });
@@ -566,9 +566,8 @@ impl Pipe {
                 }
                 Poll::Ready(Ok(())) => {
                     let data = buffer.filled();
-                    let straight = self.chain.is_bare();
-                    let messages = turn.live.arrived(self.direction, turn.now, data, straight);
-                    if straight {
+                    let messages = turn.live.arrived(self.direction, turn.now, data);
+                    if self.chain.is_bare() {
                         self.forward(turn, data, messages, to);
                     } else {
                         self.chain.push(turn.now, keep(data), messages);
@@ -586,7 +585,7 @@ impl Pipe {
         let Some(exchange) = exchange else { return };
         let untouched = match self.direction {
             Direction::Up => {
-                let messages = live.arrived(Direction::Up, now, data, false);
+                let messages = live.arrived(Direction::Up, now, data);
                 exchange.on_client(now, data, messages, reporter, &mut truth(live, now))
             }
             Direction::Down => exchange.on_server(now, data, reporter, &mut truth(live, now)),
@@ -646,7 +645,7 @@ impl Pipe {
 /// Tells the meter of a reply, as the client should have seen it.
 fn truth(live: &Live, now: Instant) -> impl FnMut(&[u8], Origin) -> u32 {
     move |data, origin| match origin {
-        Origin::Server => live.arrived(Direction::Down, now, data, false),
+        Origin::Server => live.arrived(Direction::Down, now, data),
         Origin::Ours => live.answered(now, data),
     }
 }

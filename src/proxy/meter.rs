@@ -5,7 +5,9 @@
 //! [`Shared`].
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -13,30 +15,64 @@ use tokio::time::Instant;
 
 use super::config::Direction;
 use super::flight::Flight;
+use super::latency::{Latencies, LatencyView};
+use super::reuse::{Patience, Reuse};
 use super::rule::Reporter;
-use super::tap::{LatencyView, TapSnapshot};
+use super::tap::TapSnapshot;
 use crate::wire::command::Command;
-use crate::wire::observe::{Observer, Opaque, Options, ReplyEvent, RequestEvent};
+use crate::wire::observe::{Observer, Opaque, Options, ReplyEvent, Request, RequestEvent};
 use crate::wire::request::Due;
 use crate::wire::response::Status;
 use crate::wire::version::ServerVersion;
 
 /// Latencies that a connection keeps before it hands them over.
 const BATCH: usize = 64;
-/// Replies of one connection that a toxic holds and whose latency is still measured.
+/// Replies of one connection that wait to be written and are still counted.
 const UNDELIVERED_MAX: usize = 65_536;
-/// Exchanges through a proxy, one at a time on each connection, after which its client is taken for
-/// one that never sends a request before it has the reply to the last.
-const STRICT_EXCHANGES: u64 = 100;
+/// A queue of those that grew beyond this gives its memory back when it is empty.
+const UNDELIVERED_KEPT: usize = 64;
 
 /// What the meters of a proxy's connections have in common.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
-    latency: Mutex<LatencyView>,
-    exchanges: AtomicU64,
-    pipelines: AtomicBool,
+    own: Side,
+    foreign: Side,
+    /// What the keys of the run's own client begin with, if somebody said so.
+    own_prefix: Mutex<Option<Arc<[u8]>>>,
     version: Mutex<ServerVersion>,
     pub(super) reporter: Reporter,
+}
+
+/// What the run's own connections have in common, or all others.
+#[derive(Debug, Default)]
+struct Side {
+    figures: Mutex<Figures>,
+    /// How long its clients wait for a reply, in microseconds; 0: not learned yet.
+    patience_us: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Figures {
+    latencies: Latencies,
+    answered_late: LatencyView,
+    never_answered: LatencyView,
+    patience: Patience,
+}
+
+impl Side {
+    fn patience(&self) -> Option<Duration> {
+        let micros = self.patience_us.load(Ordering::Relaxed);
+        (micros > 0).then(|| Duration::from_micros(micros))
+    }
+
+    fn gave_up(&self, waited: Duration) {
+        let mut figures = self.figures.lock();
+        figures.patience.gave_up(waited);
+        if let Some(learned) = figures.patience.learned() {
+            let micros = u64::try_from(learned.as_micros()).unwrap_or(u64::MAX);
+            self.patience_us.store(micros.max(1), Ordering::Relaxed);
+        }
+    }
 }
 
 impl Shared {
@@ -54,9 +90,13 @@ impl Shared {
             quiet_reads: 0,
             replies: [0; STATUSES],
             opaque: None,
-            dirty_reuse: 0,
+            reuse: Reuse::default(),
             undelivered: VecDeque::new(),
             latencies: Vec::new(),
+            untold: Vec::new(),
+            left: None,
+            own: None,
+            own_prefix: self.own_prefix.lock().clone(),
             flight: Flight::default(),
             version,
         }
@@ -67,13 +107,26 @@ impl Shared {
         *self.version.lock() = version;
     }
 
-    pub(super) fn latency(&self) -> LatencyView {
-        self.latency.lock().clone()
+    /// The connections from now on are the run's own when their keys begin so.
+    pub(super) fn set_own(&self, prefix: &[u8]) {
+        *self.own_prefix.lock() = Some(prefix.into());
     }
 
-    fn is_strict(&self) -> bool {
-        !self.pipelines.load(Ordering::Relaxed)
-            && self.exchanges.load(Ordering::Relaxed) >= STRICT_EXCHANGES
+    /// Adds what the connections have in common.
+    pub(super) fn add_to(&self, snapshot: &mut TapSnapshot, now: Instant) {
+        if self.own_prefix.lock().is_some() {
+            snapshot.foreign.get_or_insert_default();
+        }
+        let figures = self.own.figures.lock();
+        figures.patience.judge(&mut snapshot.reuse);
+        snapshot.wire_latency = figures.latencies.all().clone();
+        snapshot.recent_latency = figures.latencies.windows(now);
+        snapshot.answered_late = figures.answered_late.clone();
+        snapshot.never_answered = figures.never_answered.clone();
+    }
+
+    fn side(&self, own: Option<bool>) -> &Side {
+        if own == Some(false) { &self.foreign } else { &self.own }
     }
 }
 
@@ -89,6 +142,14 @@ enum Seen {
     ToClient,
 }
 
+/// A reply that was read and is still to be written.
+#[derive(Clone, Copy, Debug)]
+struct Answer {
+    /// When its request arrived.
+    asked: Instant,
+    status: Status,
+}
+
 /// Counts what passes one connection.
 #[derive(Debug)]
 pub(super) struct Meter {
@@ -96,33 +157,41 @@ pub(super) struct Meter {
     bytes: [u64; 4],
     requests: [u64; COMMANDS],
     quiet_reads: u64,
+    /// Those that the client got.
     replies: [u64; STATUSES],
     opaque: Option<Opaque>,
-    dirty_reuse: u64,
-    /// When the requests arrived whose replies a toxic holds.
-    undelivered: VecDeque<Instant>,
-    latencies: Vec<Duration>,
+    reuse: Reuse,
+    undelivered: VecDeque<Answer>,
+    /// When a reply was written, and how long it took.
+    latencies: Vec<(Instant, Duration)>,
+    /// How long replies were due when a request overlapped and nobody knew how long the client waits.
+    untold: Vec<Duration>,
+    /// When the client ended its side.
+    left: Option<Instant>,
+    /// Whether it is one of the run's own; `None` as long as that is not known.
+    own: Option<bool>,
+    own_prefix: Option<Arc<[u8]>>,
     flight: Flight,
     /// The version that the other connections have been told.
     version: ServerVersion,
 }
 
 impl Meter {
-    /// Bytes were read. Returns how many messages they begin (requests) or complete (replies), for
-    /// the toxics; a stretch of a connection that is not understood counts as one.
+    /// Bytes were read. Returns how many messages they begin (requests) or complete (replies): they
+    /// are said again when the bytes are written. A stretch of a connection that is not understood counts
+    /// as one.
     pub(super) fn arrived(
         &mut self,
         direction: Direction,
         now: Instant,
         data: &[u8],
-        straight: bool,
         shared: &Shared,
     ) -> u32 {
         let messages = match direction {
             Direction::Up => self.requested(now, data, shared),
             Direction::Down => {
                 self.bytes[Seen::FromServer as usize] += data.len() as u64;
-                self.replied(now, data, straight, shared)
+                self.replied(now, data, shared)
             }
         };
         if self.opaque.is_some() { 1 } else { messages }
@@ -131,7 +200,7 @@ impl Meter {
     /// A reply of our own leaves in the place of one that the server was never asked for. Returns
     /// how many messages it completes.
     pub(super) fn answered(&mut self, now: Instant, data: &[u8], shared: &Shared) -> u32 {
-        self.replied(now, data, false, shared)
+        self.replied(now, data, shared)
     }
 
     /// What the connection looks like from here on, for somebody who changes what passes.
@@ -141,9 +210,21 @@ impl Meter {
 
     fn requested(&mut self, now: Instant, data: &[u8], shared: &Shared) -> u32 {
         self.bytes[Seen::FromClient as usize] += data.len() as u64;
-        let waiting = self.observer.is_certain() && self.outstanding() > 0;
-        let Self { observer, requests, quiet_reads, opaque, flight, .. } = self;
-        let (mut seen, mut answered) = (0, 0);
+        let patience = shared.side(self.own).patience();
+        let mut due = self.due_since().map(|asked| now.saturating_duration_since(asked));
+        let Self {
+            observer,
+            requests,
+            quiet_reads,
+            opaque,
+            reuse,
+            untold,
+            own,
+            own_prefix,
+            flight,
+            ..
+        } = self;
+        let mut seen = 0;
         observer.on_request(data, now, &mut |event| match event {
             RequestEvent::Request(request) => {
                 let paired = request.paired;
@@ -152,46 +233,55 @@ impl Meter {
                 *quiet_reads += u64::from(reads && paired.due == Due::Maybe);
                 flight.requested(now, paired.sequence, paired.command, request.keys());
                 seen += 1;
-                answered += u32::from(!request.is_noreply());
+                if own.is_none() {
+                    *own = own_prefix.as_ref().and_then(|prefix| is_own(&request, prefix));
+                }
+                if !request.is_noreply() {
+                    reuse.requested(due, patience);
+                    untold.extend(due.filter(|_| patience.is_none()));
+                }
+                if paired.due == Due::Always {
+                    due.get_or_insert_default();
+                }
             }
             RequestEvent::Opaque(why) => *opaque = Some(why),
         });
-        if answered > 1 {
-            shared.pipelines.store(true, Ordering::Relaxed);
-        } else if answered == 1 && waiting {
-            if shared.is_strict() {
-                self.dirty_reuse += 1;
-            } else {
-                shared.pipelines.store(true, Ordering::Relaxed);
-            }
+        if opaque.is_some() && own.is_none() && own_prefix.is_some() {
+            *own = Some(false);
+        }
+        if untold.len() >= BATCH {
+            self.hand_over(shared);
         }
         seen
     }
 
-    fn replied(&mut self, now: Instant, data: &[u8], straight: bool, shared: &Shared) -> u32 {
-        let Self { observer, replies, opaque, undelivered, latencies, flight, .. } = self;
+    /// Since when a reply has been due; of several the first, as far as it is at hand.
+    fn due_since(&self) -> Option<Instant> {
+        let read = self.undelivered.front().map(|answer| answer.asked);
+        read.or_else(|| self.observer.one_due().map(|request| request.stamp))
+    }
+
+    fn replied(&mut self, now: Instant, data: &[u8], shared: &Shared) -> u32 {
+        let Self { observer, opaque, undelivered, flight, .. } = self;
         let mut seen = 0;
         observer.on_reply(data, &mut |event| match event {
             ReplyEvent::Done(reply) => {
-                replies[reply.status.position()] += 1;
                 flight.replied(now, reply.request.sequence, reply.request.command, reply.status);
                 seen += 1;
-                if straight {
-                    latencies.push(now - reply.request.stamp);
-                } else if undelivered.len() < UNDELIVERED_MAX {
-                    undelivered.push_back(reply.request.stamp);
+                if undelivered.len() < UNDELIVERED_MAX {
+                    undelivered
+                        .push_back(Answer { asked: reply.request.stamp, status: reply.status });
                 }
             }
             ReplyEvent::Opaque(why) => *opaque = Some(why),
             ReplyEvent::Unsolicited { .. } => flight.unsolicited(now),
             ReplyEvent::Part(_) | ReplyEvent::Unanswered { .. } => {}
         });
-        self.hand_over(BATCH, shared);
         self.share_version(shared);
-        if straight { 0 } else { seen }
+        seen
     }
 
-    /// Bytes were written, and with them the last bytes of this many messages that were held.
+    /// Bytes were written, and with them the last bytes of this many messages.
     pub(super) fn delivered(
         &mut self,
         direction: Direction,
@@ -200,27 +290,67 @@ impl Meter {
         messages: u32,
         shared: &Shared,
     ) {
-        match direction {
-            Direction::Up => self.bytes[Seen::ToServer as usize] += bytes as u64,
-            Direction::Down => {
-                self.bytes[Seen::ToClient as usize] += bytes as u64;
-                let delivered = self.undelivered.len().min(messages as usize);
-                self.latencies.extend(self.undelivered.drain(..delivered).map(|sent| now - sent));
-                if self.undelivered.is_empty() && delivered > 0 {
-                    self.undelivered = VecDeque::new();
+        if direction == Direction::Up {
+            self.bytes[Seen::ToServer as usize] += bytes as u64;
+            return;
+        }
+        self.bytes[Seen::ToClient as usize] += bytes as u64;
+        let Self { undelivered, replies, latencies, left, own, .. } = self;
+        let written = undelivered.len().min(messages as usize);
+        for answer in undelivered.drain(..written) {
+            match *left {
+                // The system takes bytes for somebody who is gone, too.
+                Some(left) => {
+                    shared.side(*own).figures.lock().answered_late.record(left - answer.asked)
                 }
-                self.hand_over(BATCH, shared);
+                None => {
+                    replies[answer.status.position()] += 1;
+                    latencies.push((now, now - answer.asked));
+                }
             }
+        }
+        if undelivered.is_empty() && undelivered.capacity() > UNDELIVERED_KEPT {
+            *undelivered = VecDeque::new();
+        }
+        if self.latencies.len() >= BATCH {
+            self.hand_over(shared);
         }
     }
 
-    /// Hands the latencies over when there are at least so many.
-    fn hand_over(&mut self, at_least: usize, shared: &Shared) {
-        if self.latencies.len() < at_least.max(1) {
-            return;
+    /// The client ended its side; `first`: before the server did, so that it gave up what was due.
+    pub(super) fn client_left(&mut self, now: Instant, first: bool, shared: &Shared) {
+        self.flight.client_left(now);
+        self.left = Some(now);
+        if let Some(asked) = self.due_since().filter(|_| first) {
+            shared.side(self.own).gave_up(now - asked);
         }
-        shared.exchanges.fetch_add(self.latencies.len() as u64, Ordering::Relaxed);
-        shared.latency.lock().record(self.latencies.drain(..));
+    }
+
+    /// The connection is over: what has no answer will have none.
+    pub(super) fn ended(&mut self, now: Instant, shared: &Shared) {
+        let Self { observer, undelivered, left, own, .. } = self;
+        let until = left.unwrap_or(now);
+        let mut figures = shared.side(*own).figures.lock();
+        let Figures { answered_late, never_answered, .. } = &mut *figures;
+        // Of no use to the client, who has left; or a fault kept it, and the client has nothing.
+        let kept = if left.is_some() { answered_late } else { &mut *never_answered };
+        for answer in undelivered.drain(..) {
+            kept.record(until.saturating_duration_since(answer.asked));
+        }
+        for request in observer.due() {
+            never_answered.record(until.saturating_duration_since(request.stamp));
+        }
+    }
+
+    /// Hands over what is counted for all connections together.
+    fn hand_over(&mut self, shared: &Shared) {
+        let mut figures = shared.side(self.own).figures.lock();
+        for (at, latency) in self.latencies.drain(..) {
+            figures.latencies.record(at, latency);
+        }
+        for due in self.untold.drain(..) {
+            figures.patience.untold(due);
+        }
     }
 
     /// Tells the coming connections what this one has learned, once.
@@ -232,20 +362,52 @@ impl Meter {
         }
     }
 
-    fn outstanding(&self) -> usize {
+    /// Requests that wait for a reply.
+    pub(super) fn outstanding(&self) -> usize {
         self.observer.outstanding() + self.undelivered.len()
     }
 
-    /// Adds what it counted to `snapshot`, and its latencies to what is shared.
-    pub(super) fn add_to(&mut self, snapshot: &mut TapSnapshot, shared: &Shared) {
-        self.hand_over(1, shared);
+    /// Requests that passed.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests.iter().sum()
+    }
+
+    /// Bytes read from the client and written to it.
+    pub(super) const fn client_bytes(&self) -> (u64, u64) {
+        (self.bytes[Seen::FromClient as usize], self.bytes[Seen::ToClient as usize])
+    }
+
+    /// What it did with replies that were due.
+    pub(super) const fn reuse(&self) -> Reuse {
+        self.reuse
+    }
+
+    /// Whether it is one of the run's own; `None`: that is not known.
+    pub(super) const fn own(&self) -> Option<bool> {
+        self.own
+    }
+
+    /// Adds what it counted to `snapshot`, and to what is shared. Of a connection that is none of the
+    /// run's own only bytes count as everybody's do.
+    pub(super) fn add_to(
+        &mut self,
+        client: SocketAddr,
+        snapshot: &mut TapSnapshot,
+        shared: &Shared,
+    ) {
+        if !self.latencies.is_empty() || !self.untold.is_empty() {
+            self.hand_over(shared);
+        }
         let at = |seen: Seen| self.bytes[seen as usize];
         snapshot.bytes_from_clients += at(Seen::FromClient);
         snapshot.bytes_to_servers += at(Seen::ToServer);
         snapshot.bytes_from_servers += at(Seen::FromServer);
         snapshot.bytes_to_clients += at(Seen::ToClient);
+        if self.own == Some(false) {
+            return snapshot.foreign.get_or_insert_default().add(client, self.requests());
+        }
         snapshot.opaque += u64::from(self.opaque.is_some());
-        snapshot.dirty_reuse += self.dirty_reuse;
+        snapshot.reuse.add(self.reuse);
         snapshot.outstanding += self.outstanding() as u64;
         let requests = Command::ALL.iter().map(|command| command.name()).zip(self.requests);
         for (name, count) in requests.filter(|(_, count)| *count > 0) {
@@ -256,11 +418,6 @@ impl Meter {
         for (name, count) in replies.filter(|(_, count)| *count > 0) {
             *snapshot.replies_by_status.entry(name).or_default() += count;
         }
-    }
-
-    /// The client closed its side.
-    pub(super) fn client_left(&mut self, now: Instant) {
-        self.flight.client_left(now);
     }
 
     /// Its last messages.
@@ -274,19 +431,30 @@ impl Meter {
     }
 }
 
+/// Whether a request is one of the run's own client, whose keys begin so; `None`: it does not tell, as a
+/// ping does not.
+fn is_own(request: &Request<'_, Instant>, prefix: &[u8]) -> Option<bool> {
+    match request.keys().next() {
+        Some(key) => Some(key.starts_with(prefix)),
+        None => {
+            let says_nothing =
+                matches!(request.paired.command, Command::Version | Command::MetaNoop);
+            (!says_nothing).then_some(false)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const GET: &[u8] = b"get k\r\n";
     const HIT: &[u8] = b"VALUE k 0 1\r\nx\r\nEND\r\n";
+    const CLIENT: SocketAddr =
+        SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 9));
 
-    fn exchanges(meter: &mut Meter, count: u64, shared: &Shared) {
-        let now = Instant::now();
-        for _ in 0..count {
-            assert_eq!(meter.arrived(Direction::Up, now, GET, true, shared), 1);
-            meter.arrived(Direction::Down, now, HIT, true, shared);
-        }
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
     }
 
     /// Catches a batch that counts as one request for each of its keys, where a client that asks for
@@ -296,15 +464,26 @@ mod tests {
         let shared = Shared::default();
         let mut meter = shared.meter();
         let batch = b"mg a v q\r\nmg b v q\r\nmn\r\nms c 1 q\r\nx\r\nmg d v\r\nget e f\r\n";
-        assert_eq!(meter.arrived(Direction::Up, Instant::now(), batch, true, &shared), 6);
+        assert_eq!(meter.arrived(Direction::Up, Instant::now(), batch, &shared), 6);
         let snapshot = snapshot(&mut meter, &shared);
         assert_eq!((snapshot.requests(), snapshot.quiet_reads), (6, 2));
     }
 
     fn snapshot(meter: &mut Meter, shared: &Shared) -> TapSnapshot {
         let mut snapshot = TapSnapshot::default();
-        meter.add_to(&mut snapshot, shared);
+        meter.add_to(CLIENT, &mut snapshot, shared);
+        shared.add_to(&mut snapshot, Instant::now());
         snapshot
+    }
+
+    fn ask(meter: &mut Meter, now: Instant, request: &[u8], shared: &Shared) {
+        meter.arrived(Direction::Up, now, request, shared);
+    }
+
+    /// The server answers and the client is written to at once.
+    fn answer(meter: &mut Meter, now: Instant, reply: &[u8], shared: &Shared) {
+        let messages = meter.arrived(Direction::Down, now, reply, shared);
+        meter.delivered(Direction::Down, now, reply.len(), messages, shared);
     }
 
     /// Catches requests and replies that are not counted, or twice, under any cutting.
@@ -314,49 +493,140 @@ mod tests {
         let mut meter = shared.meter();
         let now = Instant::now();
         for byte in [GET, b"set k 0 0 1 noreply\r\nx\r\ndelete k\r\n"].concat() {
-            meter.arrived(Direction::Up, now, &[byte], true, &shared);
+            ask(&mut meter, now, &[byte], &shared);
         }
         for byte in [HIT, b"NOT_FOUND\r\n"].concat() {
-            meter.arrived(Direction::Down, now, &[byte], true, &shared);
+            answer(&mut meter, now, &[byte], &shared);
         }
         let snapshot = snapshot(&mut meter, &shared);
         assert_eq!(snapshot.requests_by_command, [("delete", 1), ("get", 1), ("set", 1)].into());
         assert_eq!(snapshot.replies_by_status, [("hit", 1), ("not_found", 1)].into());
         assert_eq!((snapshot.outstanding, snapshot.opaque), (0, 0));
-        assert_eq!(shared.latency().count(), 2);
+        assert_eq!(snapshot.wire_latency.count(), 2);
     }
 
-    /// Catches a latency that is taken when a reply is read although a toxic holds it.
+    /// Catches a latency, and a reply, that counts when it is read although the client has not got it.
     #[test]
-    fn latency_ends_when_the_reply_is_written() {
+    fn a_reply_counts_when_it_is_written() {
         let shared = Shared::default();
         let mut meter = shared.meter();
         let now = Instant::now();
-        meter.arrived(Direction::Up, now, GET, false, &shared);
-        let read = now + Duration::from_millis(1);
-        assert_eq!(meter.arrived(Direction::Down, read, HIT, false, &shared), 1);
-        assert_eq!(snapshot(&mut meter, &shared).outstanding, 1);
-        let written = now + Duration::from_millis(500);
-        meter.delivered(Direction::Down, written, HIT.len(), 1, &shared);
-        assert_eq!(snapshot(&mut meter, &shared).outstanding, 0);
-        let latency = shared.latency().quantile(0.5).as_millis();
+        ask(&mut meter, now, GET, &shared);
+        assert_eq!(meter.arrived(Direction::Down, now + ms(1), HIT, &shared), 1);
+        let held = snapshot(&mut meter, &shared);
+        assert_eq!((held.outstanding, held.replies(), held.wire_latency.count()), (1, 0, 0));
+        meter.delivered(Direction::Down, now + ms(500), HIT.len(), 1, &shared);
+        let written = snapshot(&mut meter, &shared);
+        assert_eq!((written.outstanding, written.replies()), (0, 1));
+        let latency = written.wire_latency.quantile(0.5).as_millis();
         assert!((495..=505).contains(&latency), "{latency} ms");
     }
 
-    /// Catches a late reply that goes to the next request unseen, and a pipelining client that is
-    /// blamed for it.
+    /// Catches a reply that counts as delivered to a client that has left, a request that leaves no trace
+    /// because its client left, and a wait that goes on after it.
     #[test]
-    fn dirty_reuse_is_seen_with_strict_clients_only() {
-        for (history, dirty) in [(0, 0), (STRICT_EXCHANGES, 1)] {
-            let shared = Shared::default();
+    fn what_the_client_did_not_get_is_told_apart() {
+        let shared = Shared::default();
+        let now = Instant::now();
+        let waited = |view: &LatencyView| (view.count(), view.max().as_millis());
+        let mut late = shared.meter();
+        ask(&mut late, now, GET, &shared);
+        late.client_left(now + ms(100), true, &shared);
+        answer(&mut late, now + ms(250), HIT, &shared);
+        late.ended(now + ms(260), &shared);
+        let told = snapshot(&mut late, &shared);
+        assert_eq!((told.replies(), told.wire_latency.count()), (0, 0));
+        assert_eq!((waited(&told.answered_late), told.never_answered.count()), ((1, 100), 0));
+        let mut never = shared.meter();
+        ask(&mut never, now, b"get k\r\nmg a v q\r\nget k\r\n", &shared);
+        answer(&mut never, now + ms(1), HIT, &shared);
+        // Half a reply is none.
+        answer(&mut never, now + ms(2), b"VALUE k 0 1\r\n", &shared);
+        never.client_left(now + ms(50), true, &shared);
+        never.ended(now + ms(900), &shared);
+        let told = snapshot(&mut never, &shared);
+        assert_eq!(told.replies(), 1);
+        assert_eq!(waited(&told.never_answered), (1, 50));
+        let mut kept = shared.meter();
+        ask(&mut kept, now, GET, &shared);
+        kept.arrived(Direction::Down, now + ms(1), HIT, &shared);
+        kept.ended(now + ms(30), &shared);
+        assert_eq!(
+            snapshot(&mut kept, &shared).never_answered.count(),
+            2,
+            "a fault kept the reply"
+        );
+    }
+
+    /// Catches a late reply that goes to the next request unseen: the first of all, after an overlap
+    /// elsewhere, and behind a quiet batch.
+    #[test]
+    fn dirty_reuse_is_seen_from_the_first_request() {
+        let batch: &[u8] = &[b"mg a v q\r\n".repeat(100).as_slice(), b"mn\r\n"].concat();
+        let shared = Shared::default();
+        let now = Instant::now();
+        let mut pipelining = shared.meter();
+        ask(&mut pipelining, now, &GET.repeat(3), &shared);
+        assert_eq!(pipelining.reuse().overlaps(), Some(2));
+        let dirty = [GET, batch].map(|first| {
             let mut meter = shared.meter();
-            exchanges(&mut meter, history, &shared);
-            snapshot(&mut meter, &shared);
-            let now = Instant::now();
-            meter.arrived(Direction::Up, now, GET, true, &shared);
-            meter.arrived(Direction::Up, now, GET, true, &shared);
-            assert_eq!(snapshot(&mut meter, &shared).dirty_reuse, dirty, "history {history}");
+            ask(&mut meter, now, first, &shared);
+            assert_eq!(meter.reuse().overlaps(), Some(0), "a batch overlaps with nothing");
+            ask(&mut meter, now + ms(150), GET, &shared);
+            assert_eq!(meter.reuse().overlaps(), Some(1));
+            meter
+        });
+        let all = |meters: &mut [Meter]| {
+            let mut all = TapSnapshot::default();
+            meters.iter_mut().for_each(|meter| meter.add_to(CLIENT, &mut all, &shared));
+            shared.add_to(&mut all, now);
+            (all.reuse.overlaps(), all.reuse.overlaps_after_silence().ok())
+        };
+        let [first, second] = dirty;
+        let mut meters = [pipelining, first, second];
+        assert_eq!(all(&mut meters), (Some(4), None), "nobody knows how long they wait");
+        for _ in 0..3 {
+            let mut closed = shared.meter();
+            ask(&mut closed, now, GET, &shared);
+            closed.client_left(now + ms(100), true, &shared);
         }
+        assert_eq!(all(&mut meters), (Some(4), Some(2)));
+        let mut meter = shared.meter();
+        ask(&mut meter, now, GET, &shared);
+        ask(&mut meter, now + ms(5), GET, &shared);
+        ask(&mut meter, now + ms(150), GET, &shared);
+        assert_eq!((meter.reuse().overlaps(), meter.reuse().after_silence), (Some(2), 1));
+    }
+
+    /// Catches the traffic of others that is charged to the run's client, and a ping that is taken for
+    /// theirs.
+    #[test]
+    fn foreign_traffic_is_counted_apart() {
+        let shared = Shared::default();
+        shared.set_own(b"hk:");
+        let now = Instant::now();
+        let of = |requests: &[&[u8]]| {
+            let mut meter = shared.meter();
+            for request in requests {
+                ask(&mut meter, now, request, &shared);
+            }
+            (meter.own(), snapshot(&mut meter, &shared))
+        };
+        let (own, tap) = of(&[b"version\r\n", b"get hk:1\r\n", b"get other\r\n"]);
+        assert_eq!((own, tap.requests(), tap.foreign.unwrap().requests), (Some(true), 3, 0));
+        let (own, tap) = of(&[b"version\r\n"]);
+        assert_eq!((own, tap.requests()), (None, 1));
+        for foreign in [&b"get other\r\n"[..], b"stats\r\n", b"*1\r\n$4\r\nPING\r\n"] {
+            let (own, tap) = of(&[b"version\r\n", foreign]);
+            assert_eq!((own, tap.requests(), tap.opaque, tap.outstanding), (Some(false), 0, 0, 0));
+            assert_eq!(tap.reuse, Reuse::default());
+            let told = tap.foreign.unwrap();
+            assert_eq!((told.connections, told.clients.as_slice()), (1, &[CLIENT][..]));
+        }
+        let nobody = Shared::default();
+        let mut meter = nobody.meter();
+        ask(&mut meter, now, b"get other\r\n", &nobody);
+        assert!(snapshot(&mut meter, &nobody).foreign.is_none(), "nobody said which are its own");
     }
 
     /// Catches requests and latencies of another protocol that are counted as memcached's.
@@ -371,12 +641,12 @@ mod tests {
             let mut meter = shared.meter();
             let now = Instant::now();
             for _ in 0..3 {
-                meter.arrived(Direction::Up, now, sent, true, &shared);
-                meter.arrived(Direction::Down, now, said, true, &shared);
+                ask(&mut meter, now, sent, &shared);
+                answer(&mut meter, now, said, &shared);
             }
             let snapshot = snapshot(&mut meter, &shared);
             assert_eq!((snapshot.requests(), snapshot.replies(), snapshot.opaque), (0, 0, 1));
-            assert_eq!((snapshot.outstanding, shared.latency().count()), (0, 0));
+            assert_eq!((snapshot.outstanding, snapshot.wire_latency.count()), (0, 0));
             assert_eq!(meter.opaque(), Some(Opaque::NotMemcached));
         }
     }
@@ -388,8 +658,8 @@ mod tests {
         let mut meter = shared.meter();
         let now = Instant::now();
         let endless = vec![b'x'; 100_000];
-        assert_eq!(meter.arrived(Direction::Up, now, &endless, false, &shared), 1);
-        assert_eq!(meter.arrived(Direction::Up, now, b"more", false, &shared), 1);
+        assert_eq!(meter.arrived(Direction::Up, now, &endless, &shared), 1);
+        assert_eq!(meter.arrived(Direction::Up, now, b"more", &shared), 1);
         assert_eq!(snapshot(&mut meter, &shared).opaque, 1);
     }
 }

@@ -22,11 +22,13 @@ mod flight;
 mod held;
 mod instance;
 mod kept;
+mod latency;
 mod link;
 mod listener;
 mod matcher;
 mod meter;
 mod outbox;
+mod reuse;
 pub mod rule;
 mod set;
 mod sockets;
@@ -40,8 +42,10 @@ pub use config::{
     ToxicView,
 };
 pub use error::ProxyError;
+pub use latency::{LatencyView, LatencyWindow};
 pub use outbox::{Due, Outbox, Waiting};
+pub use reuse::{Pipelining, Reuse};
 pub use set::{PROXIES_MAX, ProxySet, WeakProxySet};
 pub use sockets::Sockets;
 pub use table::TOXICS_MAX;
-pub use tap::{CloseManner, Closer, ConnectionView, LatencyView, TapSnapshot};
+pub use tap::{CloseManner, Closer, ConnectionView, Foreign, TapSnapshot};

@@ -238,6 +238,15 @@ impl ProxySet {
         Ok(self.find(name)?.tap())
     }
 
+    /// Tells the run's own traffic from that of others, from the next connection on: its keys begin so.
+    /// What others send is counted apart ([`TapSnapshot::foreign`]). A connection that never names a key
+    /// and only pings counts as the run's own.
+    pub fn know_own(&self, prefix: &[u8]) {
+        if !prefix.is_empty() {
+            self.all().iter().for_each(|proxy| proxy.know_own(prefix));
+        }
+    }
+
     /// The open connections of a proxy.
     ///
     /// # Errors

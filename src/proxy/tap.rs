@@ -7,12 +7,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
+use super::latency::{LatencyView, LatencyWindow};
+use super::reuse::Reuse;
 
-/// The longest latency that is told apart, in microseconds: ten minutes.
-const LATENCY_MAX_US: u64 = 600_000_000;
-/// Significant digits of the latency histogram.
-const LATENCY_DIGITS: u8 = 2;
+/// Clients of others that are named.
+const STRANGERS_NAMED_MAX: usize = 8;
 
 /// Who ended a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,7 +70,7 @@ pub struct TapSnapshot {
     /// Reads among them that are answered only with what they find, and belong to the batch that a
     /// later request ends.
     pub quiet_reads: u64,
-    /// Replies by status.
+    /// Replies by status that were written while the client had not left.
     pub replies_by_status: BTreeMap<&'static str, u64>,
     /// Requests that wait for a reply now.
     pub outstanding: u64,
@@ -91,9 +90,14 @@ pub struct TapSnapshot {
     pub closed: BTreeMap<(Closer, CloseManner), u64>,
     /// Connections that are no longer understood and only passed on.
     pub opaque: u64,
-    /// Requests on a connection whose earlier reply was not delivered yet, from a client that never
-    /// did that before: it is about to read the wrong reply.
-    pub dirty_reuse: u64,
+    /// Requests on connections that still owed a reply.
+    pub reuse: Reuse,
+    /// Connections that were reset before a server was reached: it refused, or there was no room.
+    /// `None`: the entrance was shut at times, and then the system refuses by itself and tells nobody.
+    pub refused: Option<u64>,
+    /// What was none of the run's own; `None`: nobody said which connections are. None of it is in the
+    /// requests, replies, latencies and reuse here.
+    pub foreign: Option<Foreign>,
     /// Requests, replies and connections that each toxic delayed, changed, lost or ended, by the
     /// toxic's name.
     pub touched: BTreeMap<String, u64>,
@@ -103,8 +107,16 @@ pub struct TapSnapshot {
     /// Requests and replies that a message fault meant and that had nothing it could be done to: a
     /// miss has no value that could be wrong.
     pub could_not_fire: u64,
-    /// From the first byte of a request read to the last byte of its reply written.
+    /// From the first byte of a request read to the last byte of its reply written, while the client had
+    /// not left.
     pub wire_latency: LatencyView,
+    /// The same of the last seconds, one by one; a second without replies has none.
+    pub recent_latency: Vec<LatencyWindow>,
+    /// How long clients had waited that had left, or at least ended their side, before the server's
+    /// reply could be written.
+    pub answered_late: LatencyView,
+    /// How long clients had waited for what was never answered, until they left or the connection ended.
+    pub never_answered: LatencyView,
 }
 
 impl TapSnapshot {
@@ -121,42 +133,23 @@ impl TapSnapshot {
     }
 }
 
-/// Latencies in microseconds.
-#[derive(Clone, Debug)]
-pub struct LatencyView(Histogram<u64>);
-
-impl Default for LatencyView {
-    fn default() -> Self {
-        Self(
-            Histogram::new_with_bounds(1, LATENCY_MAX_US, LATENCY_DIGITS)
-                .expect("constant bounds that a histogram takes"),
-        )
-    }
+/// What clients sent that are none of the run's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Foreign {
+    /// Their connections, open and closed.
+    pub connections: u64,
+    /// Their requests.
+    pub requests: u64,
+    /// The first of them, by their addresses.
+    pub clients: Vec<SocketAddr>,
 }
 
-impl LatencyView {
-    /// How many were measured.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.0.len()
-    }
-
-    /// The latency that this share of the replies did not exceed; zero when there was none.
-    #[must_use]
-    pub fn quantile(&self, share: f64) -> Duration {
-        Duration::from_micros(self.0.value_at_quantile(share))
-    }
-
-    /// The histogram itself, in microseconds.
-    #[must_use]
-    pub const fn histogram(&self) -> &Histogram<u64> {
-        &self.0
-    }
-
-    pub(super) fn record(&mut self, latencies: impl Iterator<Item = Duration>) {
-        for latency in latencies {
-            let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-            self.0.saturating_record(micros);
+impl Foreign {
+    pub(super) fn add(&mut self, client: SocketAddr, requests: u64) {
+        self.connections += 1;
+        self.requests += requests;
+        if self.clients.len() < STRANGERS_NAMED_MAX {
+            self.clients.push(client);
         }
     }
 }
@@ -178,6 +171,10 @@ pub struct ConnectionView {
     pub requests: u64,
     /// Requests that wait for a reply.
     pub outstanding: u64,
+    /// Requests that were sent while a reply was due.
+    pub reuse: Reuse,
+    /// Whether it is the run's own; `None`: that is not known, or not yet.
+    pub own: Option<bool>,
     /// Why it is only passed on and no message fault acts on it, if that is so.
     pub opaque: Option<&'static str>,
 }

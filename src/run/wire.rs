@@ -69,7 +69,7 @@ fn marks(lab: &Lab) -> Vec<Mark> {
         Mark {
             requests: tap.requests(),
             beside: pings + tap.quiet_reads,
-            dirty_reuse: tap.dirty_reuse,
+            dirty_reuse: tap.reuse.overlapping,
         }
     };
     lab.info().iter().map(|info| mark(info.node.to_string())).collect()

@@ -356,6 +356,19 @@ impl<T: Copy> Observer<T> {
         self.pipeline.len()
     }
 
+    /// The requests that must still be answered, in their order; the one whose reply has begun is among
+    /// them until its last byte.
+    pub fn due(&self) -> impl Iterator<Item = Paired<T>> {
+        self.replies.due().into_iter().chain(self.pipeline.due())
+    }
+
+    /// One of them, if there is any: the first, but that behind quiet requests it may be the last. Takes
+    /// the same time however many there are.
+    #[must_use]
+    pub fn one_due(&self) -> Option<Paired<T>> {
+        self.replies.due().or_else(|| self.pipeline.one_due())
+    }
+
     /// The sequence of the last request that may still be answered, the reply under way included.
     #[must_use]
     pub fn last_outstanding(&self) -> Option<u64> {

@@ -318,6 +318,18 @@ impl<T: Copy> Pipeline<T> {
         self.queue.len()
     }
 
+    /// The requests that will certainly be answered, in their order.
+    pub(super) fn due(&self) -> impl Iterator<Item = Paired<T>> {
+        self.queue.iter().map(|entry| entry.paired).filter(|paired| paired.due == Due::Always)
+    }
+
+    /// A request that will certainly be answered, the first where it is at hand: behind quiet ones it may
+    /// be the last.
+    pub(super) fn one_due(&self) -> Option<Paired<T>> {
+        let ends = [self.queue.front(), self.queue.back()].into_iter().flatten();
+        ends.map(|entry| entry.paired).find(|paired| paired.due == Due::Always)
+    }
+
     /// The sequence of the last request.
     pub(super) fn last(&self) -> Option<u64> {
         self.queue.back().map(|entry| entry.paired.sequence)

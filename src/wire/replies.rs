@@ -8,8 +8,8 @@ use super::command::Dialect;
 use super::number;
 use super::observe::{Done, Opaque, Part, ReplyEvent};
 use super::owners::Owner;
-use super::pipeline::{Entry, Pipeline, Reply, Tag};
-use super::request::Shape;
+use super::pipeline::{Entry, Paired, Pipeline, Reply, Tag};
+use super::request::{Due, Shape};
 use super::response::{Code, Status};
 use super::text;
 
@@ -89,6 +89,12 @@ impl<T: Copy> Replies<T> {
     /// The sequence of the request whose reply has begun.
     pub(super) fn under_way(&self) -> Option<u64> {
         self.current.as_ref().map(|current| current.entry.paired.sequence)
+    }
+
+    /// The request whose reply has begun, when it is no quiet one.
+    pub(super) fn due(&self) -> Option<Paired<T>> {
+        let paired = self.current.as_ref().map(|current| current.entry.paired);
+        paired.filter(|paired| paired.due == Due::Always)
     }
 
     pub(super) const fn held_bytes(&self) -> usize {

@@ -190,6 +190,7 @@ async fn a_refusing_server_is_seen() {
     assert_eq!(rest(&mut client).await.unwrap(), b"");
     let tap = world.proxies.tap("eager").unwrap();
     assert_eq!(tap.closed.get(&(Closer::Refused, CloseManner::Reset)), Some(&1));
+    assert_eq!(tap.refused, Some(1));
     world.end().await;
 }
 
@@ -498,6 +499,7 @@ async fn the_tap_is_live_and_keeps_its_counts() {
     scope.close(HANG).await;
     let tap = proxies.tap("p").unwrap();
     assert_eq!((tap.requests(), tap.replies(), tap.open, tap.outstanding), (2, 1, 0, 0));
+    assert_eq!((tap.never_answered.count(), tap.answered_late.count()), (1, 0));
     assert_eq!(tap.closed.values().sum::<u64>(), 1);
 }
 

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 
 use super::process;
 use super::reply::Reply;
-use crate::proxy::{ProxySet, ProxyView, TapSnapshot};
+use crate::proxy::{LatencyView, ProxySet, ProxyView, TapSnapshot};
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
 
@@ -45,6 +45,8 @@ impl Metrics {
                 .collect();
             bytes(&mut page, &taps);
             counts(&mut page, &taps);
+            closes(&mut page, &taps);
+            latencies(&mut page, &taps);
         }
         Reply::typed(StatusCode::OK, CONTENT_TYPE, page.0)
     }
@@ -78,24 +80,59 @@ fn bytes(page: &mut Page, taps: &[(ProxyView, TapSnapshot)]) {
 
 /// What the tap knows beyond bytes.
 fn counts(page: &mut Page, taps: &[(ProxyView, TapSnapshot)]) {
-    type Pick = fn(&TapSnapshot) -> u64;
-    let totals: [(&str, &str, &str, Pick); 4] = [
-        ("harness_proxy_connections_total", "counter", "Connections accepted.", |tap| tap.opened),
-        ("harness_proxy_connections_open", "gauge", "Connections open now.", |tap| tap.open),
+    type Pick = fn(&TapSnapshot) -> Option<u64>;
+    let totals: [(&str, &str, &str, Pick); 9] = [
+        ("harness_proxy_connections_total", "counter", "Connections accepted.", |tap| {
+            Some(tap.opened)
+        }),
+        ("harness_proxy_connections_open", "gauge", "Connections open now.", |tap| Some(tap.open)),
+        (
+            "harness_proxy_connections_refused_total",
+            "counter",
+            "Connections reset before a server was reached; absent once the entrance was shut.",
+            |tap| tap.refused,
+        ),
         ("harness_proxy_requests_outstanding", "gauge", "Requests that wait for a reply.", |tap| {
-            tap.outstanding
+            Some(tap.outstanding)
         }),
         (
-            "harness_proxy_dirty_reuse_total",
+            "harness_proxy_overlaps_total",
             "counter",
-            "Requests on a connection whose earlier reply was never delivered.",
-            |tap| tap.dirty_reuse,
+            "Requests on a connection that still owed a reply; absent while none was judged.",
+            |tap| tap.reuse.overlaps(),
+        ),
+        (
+            "harness_proxy_overlaps_after_silence_total",
+            "counter",
+            "Those of them that came after their client must have given the earlier one up; absent \
+             while that cannot be told.",
+            |tap| tap.reuse.overlaps_after_silence().ok(),
+        ),
+        (
+            "harness_proxy_foreign_requests_total",
+            "counter",
+            "Requests that are none of the run's own; absent where nobody said which are.",
+            |tap| tap.foreign.as_ref().map(|foreign| foreign.requests),
+        ),
+        (
+            "harness_proxy_skipped_uncertain_total",
+            "counter",
+            "Messages that a fault meant and whose place nobody could be certain of.",
+            |tap| Some(tap.skipped_uncertain),
+        ),
+        (
+            "harness_proxy_could_not_fire_total",
+            "counter",
+            "Messages that a fault meant and that had nothing it could be done to.",
+            |tap| Some(tap.could_not_fire),
         ),
     ];
     for (name, kind, help, pick) in totals {
         page.family(name, kind, help);
         for (view, tap) in taps {
-            page.sample(name, &[("proxy", &view.name)], pick(tap));
+            if let Some(count) = pick(tap) {
+                page.sample(name, &[("proxy", &view.name)], count);
+            }
         }
     }
     type Group = fn(&TapSnapshot) -> Vec<(String, u64)>;
@@ -119,6 +156,54 @@ fn counts(page: &mut Page, taps: &[(ProxyView, TapSnapshot)]) {
             for (key, count) in pick(tap) {
                 page.sample(name, &[("proxy", &view.name), (label, &key)], count);
             }
+        }
+    }
+}
+
+/// Who closed connections, and how.
+fn closes(page: &mut Page, taps: &[(ProxyView, TapSnapshot)]) {
+    let name = "harness_proxy_connections_closed_total";
+    page.family(name, "counter", "Connections closed, by who sent the first FIN or reset.");
+    for (view, tap) in taps {
+        for ((by, how), count) in &tap.closed {
+            let labels = [("proxy", view.name.as_str()), ("by", by.name()), ("how", how.name())];
+            page.sample(name, &labels, count);
+        }
+    }
+}
+
+/// How long clients waited: a summary each, with its longest.
+fn latencies(page: &mut Page, taps: &[(ProxyView, TapSnapshot)]) {
+    type Pick = fn(&TapSnapshot) -> &LatencyView;
+    let kinds: [(&str, &str, Pick); 3] = [
+        (
+            "harness_proxy_latency_seconds",
+            "From a request to its reply, both at the client.",
+            |tap| &tap.wire_latency,
+        ),
+        (
+            "harness_proxy_answered_late_seconds",
+            "How long clients waited that had left before the reply.",
+            |tap| &tap.answered_late,
+        ),
+        (
+            "harness_proxy_never_answered_seconds",
+            "How long clients waited for what was never answered.",
+            |tap| &tap.never_answered,
+        ),
+    ];
+    for (name, help, pick) in kinds {
+        page.family(name, "summary", help);
+        for (view, tap) in taps {
+            let (waited, proxy) = (pick(tap), ("proxy", view.name.as_str()));
+            for (label, share) in [("0.5", 0.5), ("0.95", 0.95), ("0.99", 0.99), ("1", 1.0)] {
+                if waited.count() > 0 {
+                    let seconds = waited.quantile(share).as_secs_f64();
+                    page.sample(name, &[proxy, ("quantile", label)], seconds);
+                }
+            }
+            page.sample(&format!("{name}_sum"), &[proxy], waited.sum().as_secs_f64());
+            page.sample(&format!("{name}_count"), &[proxy], waited.count());
         }
     }
 }

@@ -68,7 +68,7 @@ fn memccapable_finds_no_difference() {
     }
     let node = Embedded::start();
     assert_eq!(memccapable(&node.address(), "-a"), memccapable(server.upstream(), "-a"));
-    assert_eq!(proxied.final_tap().dirty_reuse, 0);
+    assert_eq!(proxied.final_tap().reuse.after_silence, 0);
 }
 
 /// The lines of one suite of `tests/clients/memcached.py`.
@@ -87,7 +87,7 @@ fn same_everywhere(suite: &str, node_too: bool) -> Vec<String> {
     let direct = python(server.upstream(), suite);
     assert_eq!(python(&proxied.address.to_string(), suite), direct, "{suite} through the proxy");
     let tap = proxied.final_tap();
-    assert_eq!((tap.opaque, tap.dirty_reuse), (0, 0), "{suite}: {tap:?}");
+    assert_eq!((tap.opaque, tap.reuse.after_silence), (0, 0), "{suite}: {tap:?}");
     assert!(tap.requests() > 50, "{suite}: {tap:?}");
     if node_too {
         assert_eq!(python(&Embedded::start().address(), suite), direct, "{suite} with the node");

@@ -263,7 +263,7 @@ mod tests {
                 "calibration before the run: p99 under a stall: 0.3 ms measured, 95 ms expected",
             ),
             (|s| s.inputs.faults[0].healed = None, Verdict::Invalid, "`down` was never healed"),
-            (|s| s.inputs.wire[0].dirty_reuse = 1, Verdict::Degraded, "owed a reply"),
+            (|s| s.inputs.wire[0].dirty_reuse = Some(1), Verdict::Degraded, "owed a reply"),
             (|s| s.inputs.data.double_applied = Some(4), Verdict::Fail, "added twice: 4"),
             (
                 |s| s.inputs.data.counter_behind = Some(2),

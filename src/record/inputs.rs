@@ -184,8 +184,62 @@ pub struct WireCounts {
     pub operation_requests: u64,
     /// The most connection attempts within any one second, where that was watched.
     pub connect_peak: Option<u64>,
-    /// Requests sent on a connection that still owed an earlier reply.
-    pub dirty_reuse: u64,
+    /// Requests sent on a connection that still owed an earlier reply; `None`: none was seen, and some
+    /// connections could not be read.
+    pub dirty_reuse: Option<u64>,
+    /// Replies that were written while the client had not left, by how long they took.
+    pub delivered: WireTimes,
+    /// Replies to a client that had left, by how long it had waited.
+    pub answered_late: WireTimes,
+    /// Requests that were never answered, by how long the client had waited.
+    pub never_answered: WireTimes,
+}
+
+/// How long some requests took on the wire, in microseconds within 1 %; `null`: there was none.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub struct WireTimes {
+    /// How many there were.
+    pub count: u64,
+    /// The median.
+    pub p50: Option<u64>,
+    /// 95 % took at most this long.
+    pub p95: Option<u64>,
+    /// 99 % took at most this long.
+    pub p99: Option<u64>,
+    /// The longest.
+    pub max: Option<u64>,
+}
+
+/// What the proxies saw over the whole run, the warm-up included.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct WireTotals {
+    /// Requests sent while an earlier reply of the connection was due; `null`: no request was seen.
+    pub overlaps: Option<u64>,
+    /// Those of them whose earlier reply had been due for longer than this client waits for one.
+    pub overlaps_after_silence: Option<u64>,
+    /// Why that is `null`.
+    pub overlaps_after_silence_reason: Option<String>,
+    /// Whether the client sends requests before it has the replies: `no`, `yes` or `under_load`;
+    /// `null`: no request was seen.
+    pub pipelining: Option<String>,
+    /// Connections that were reset because their node refused, or for want of room; `null`: for some
+    /// time the system refused them by itself and told nobody.
+    pub refused: Option<u64>,
+    /// What others sent through the proxies, in no other figure of the run; `null`: nobody could tell.
+    pub foreign: Option<ForeignTraffic>,
+}
+
+/// What others than the run's own client sent through its proxies.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ForeignTraffic {
+    /// Connections.
+    pub connections: u64,
+    /// Requests.
+    pub requests: u64,
+    /// The first of them, by their addresses.
+    pub clients: Vec<String>,
 }
 
 /// How often the client tried to connect to one node during one phase: a refused attempt, and one that
@@ -290,6 +344,8 @@ pub struct Inputs {
     pub data: DataTotals,
     /// From the proxies, each node once a phase.
     pub wire: Vec<WireCounts>,
+    /// The same over the whole run; `None`: no proxy counted.
+    pub wire_totals: Option<WireTotals>,
     /// From the client, each node once a phase; empty: nobody counted.
     pub dials: Vec<Dials>,
     /// From the client, in the order of the nodes.

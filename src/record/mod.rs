@@ -37,8 +37,9 @@ pub use counts::Counts;
 pub(crate) use counts::ratio;
 pub use histogram::{Latency, LatencyUs};
 pub use inputs::{
-    CalibrationCheck, Config, Connections, DataTotals, DelayUs, Dials, FaultInput, HarnessTotals,
-    Inputs, LateWrite, LoadTotals, NodeInput, NodeLive, NotJudged, Partial, TaskEnd, WireCounts,
+    CalibrationCheck, Config, Connections, DataTotals, DelayUs, Dials, FaultInput, ForeignTraffic,
+    HarnessTotals, Inputs, LateWrite, LoadTotals, NodeInput, NodeLive, NotJudged, Partial, TaskEnd,
+    WireCounts, WireTimes, WireTotals,
 };
 pub use interval::{Interval, IntervalNode};
 pub use phase::{PhaseClock, Span};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{
     Config, DataTotals, Dials, FaultInput, Inputs, LoadTotals, NodeInput, PhaseClock, Recorder,
-    Summary, WireCounts,
+    Summary, WireCounts, WireTimes,
 };
 use crate::base::name::NodeIndex;
 use crate::base::time::{Offset, RunClock};
@@ -120,7 +120,10 @@ impl Story {
             requests,
             operation_requests: requests,
             connect_peak: None,
-            dirty_reuse: 0,
+            dirty_reuse: Some(0),
+            delivered: WireTimes::default(),
+            answered_late: WireTimes::default(),
+            never_answered: WireTimes::default(),
         };
         let dials = |node| Dials { phase: Phase::Steady, node: NodeIndex(node), attempts: 8 };
         let node = NodeInput {

@@ -7,14 +7,16 @@ use super::model::{
     BreakerReport, ClosedConnections, DataReport, DetectionReport, Example, FastFail, FaultReport,
     Figures, HarnessReport, IssueDelay, LoadReport, NodeReport, ObjectiveReport, PhaseFigures,
     PhaseReport, RecoveryReport, Report, SCHEMA_VERSION, StallReport, StallsReport, TimerDelay,
-    TransitionReport,
+    TransitionReport, WirePhase, WireReport,
 };
 use super::pieces;
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
 use crate::event::{BreakerState, Event, EventKind, Outcome};
 use crate::judge::{Graded, Judgement, Recovered, Recovery};
-use crate::record::{Counts, NodeGroup, NodeInput, PhaseSummary, Stall, Stalls, Summary, Tally};
+use crate::record::{
+    Counts, NodeGroup, NodeInput, PhaseSummary, Stall, Stalls, Summary, Tally, WireCounts,
+};
 
 /// Violations that a report shows; the journal has all of them.
 const EXAMPLES_MAX: usize = 20;
@@ -63,6 +65,7 @@ impl Report {
             detection: detection(judgement),
             load: load(judgement),
             data: data(summary),
+            wire: wire(summary),
             harness: harness(summary),
             objectives: judgement.grades.iter().map(objective).collect(),
             pieces: pieces::of(summary),
@@ -281,9 +284,27 @@ fn data(summary: &Summary) -> DataReport {
         contradictions: told.contradictions,
         foreign: told.foreign,
         not_judged: told.not_judged.clone(),
-        dirty_reuse: (!wire.is_empty()).then(|| wire.iter().map(|wire| wire.dirty_reuse).sum()),
+        dirty_reuse: wire
+            .iter()
+            .map(|wire| wire.dirty_reuse)
+            .sum::<Option<u64>>()
+            .filter(|_| !wire.is_empty()),
         examples,
     }
+}
+
+fn wire(summary: &Summary) -> Option<WireReport> {
+    let phase = |wire: &WireCounts| WirePhase {
+        phase: wire.phase,
+        node: wire.node,
+        requests: wire.requests,
+        delivered_us: wire.delivered,
+        answered_late_us: wire.answered_late,
+        never_answered_us: wire.never_answered,
+    };
+    let inputs = &summary.inputs;
+    let totals = inputs.wire_totals.clone()?;
+    Some(WireReport { totals, phases: inputs.wire.iter().map(phase).collect() })
 }
 
 fn example(event: &Event) -> Option<Example> {

@@ -28,7 +28,7 @@ pub use model::{
     BreakerReport, ClosedConnections, DataReport, DetectionReport, Example, FastFail, FaultReport,
     Figures, HarnessReport, IssueDelay, LoadReport, NodeReport, ObjectiveReport, PhaseFigures,
     PhaseReport, PieceReport, PieceTimes, RecoveryReport, Report, SCHEMA_VERSION, StallReport,
-    StallsReport, TimerDelay, TransitionReport,
+    StallsReport, TimerDelay, TransitionReport, WirePhase, WireReport,
 };
 pub use rebuild::Unfinished;
 pub use schema::schema_text;

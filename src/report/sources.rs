@@ -9,7 +9,9 @@ use super::{Header, Report};
 use crate::event::Phase;
 use crate::judge::{Bound, Grade, MEASURES, Objective, judge};
 use crate::record::synthetic::{Story, usual};
-use crate::record::{DelayUs, HarnessTotals, NodeGroup, Stall, Summary};
+use crate::record::{
+    DelayUs, ForeignTraffic, HarnessTotals, NodeGroup, Stall, Summary, WireTimes, WireTotals,
+};
 
 /// What a number is measured by, and can be off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +78,8 @@ const NUMBERS: &[(&str, &[Source])] = &[
     ("data.examples[].*", &[]),
     ("data.examples[].wire.messages[].*", &[]),
     ("data.*", &[Oracle]),
+    ("wire.phases[].*", &[Proxies]),
+    ("wire.*", &[Proxies]),
     ("harness.issue_delay_us.*", &[Lateness]),
     ("harness.timer_delay_us.*", &[Watch]),
     ("harness.cpu_pressure", &[Watch]),
@@ -166,6 +170,18 @@ fn whole() -> Summary {
         inputs.wire.extend(steady.iter().map(|wire| crate::record::WireCounts { phase, ..*wire }));
         inputs.dials.extend(dials.iter().map(|dials| crate::record::Dials { phase, ..*dials }));
     }
+    let all = Some(900);
+    let times = WireTimes { count: 1, p50: all, p95: all, p99: all, max: all };
+    for wire in &mut inputs.wire {
+        (wire.delivered, wire.answered_late, wire.never_answered) = (times, times, times);
+    }
+    inputs.wire_totals = Some(WireTotals {
+        overlaps: Some(0),
+        overlaps_after_silence: Some(0),
+        refused: Some(0),
+        foreign: Some(ForeignTraffic::default()),
+        ..WireTotals::default()
+    });
     summary.connects.peak_per_s = Some(3.0);
     summary.connects.recovery_peak_per_s = Some(2.0);
     summary.connects.steady_open = Some(8);
@@ -185,7 +201,10 @@ fn without(source: Source) -> Summary {
     let inputs = &mut summary.inputs;
     match source {
         Oracle => inputs.data = crate::record::DataTotals::default(),
-        Proxies => inputs.wire.clear(),
+        Proxies => {
+            inputs.wire.clear();
+            inputs.wire_totals = None;
+        }
         Client => {
             inputs.nodes.clear();
             inputs.dials.clear();

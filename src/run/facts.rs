@@ -12,8 +12,8 @@ use crate::lab::backend::NodeInfo;
 use crate::lab::nemesis::FaultRecord;
 use crate::load;
 use crate::record::{
-    CalibrationCheck, Connections, DataTotals, DelayUs, FaultInput, HarnessTotals, LateWrite,
-    LoadTotals, NodeInput, NodeLive, NotJudged, TaskEnd,
+    CalibrationCheck, Connections, DataTotals, DelayUs, FaultInput, ForeignTraffic, HarnessTotals,
+    LateWrite, LoadTotals, NodeInput, NodeLive, NotJudged, TaskEnd, WireTotals,
 };
 
 /// Every node as it is now.
@@ -166,6 +166,18 @@ pub(super) fn data_limits(data: &DataTotals, settled: &load::Settled) -> Vec<Str
 const fn late_write(write: &load::LateWrite) -> LateWrite {
     let load::LateWrite { node, begun, reads } = *write;
     LateWrite { node, begun, reads }
+}
+
+/// Whose traffic passed the proxies beside the run's own, when any did.
+pub(super) fn foreign(wire: &WireTotals) -> Option<String> {
+    let ForeignTraffic { connections, requests, clients } = wire.foreign.as_ref()?;
+    (*connections > 0).then(|| {
+        format!(
+            "{requests} requests on {connections} connections through the proxies were not this run's (from {}); \
+             no figure counts them",
+            clients.join(", ")
+        )
+    })
 }
 
 /// What calibration found, or that there was none.

@@ -174,6 +174,7 @@ impl Stage {
         .await?;
         let (run, client_config) = setup::of_this_run(plan, &clock);
         sink.watch(lab.proxies(), clock, &client_config.key_prefix);
+        lab.proxies().know_own(client_config.key_prefix.as_bytes());
         let api = plan.addresses.api;
         let control = match &plan.toxiproxy {
             Some(_) => None,
@@ -312,7 +313,7 @@ impl Stage {
         let live = facts::live(&snapshots, &self.active);
         let last = self.recorder.intervals(self.clock.now(), &live);
         desk.add_intervals(last);
-        let wire = self.wire.into_inner().finish(&self.lab);
+        let (wire, wire_totals) = self.wire.into_inner().finish(&self.lab);
         let preloaded = self.preloaded.into_inner();
         let dials = self.dials.into_inner().finish(&snapshots);
         self.client.close().await;
@@ -334,6 +335,7 @@ impl Stage {
         let mut limits = desk.limits();
         // First, because not every format shows all of them.
         limits.splice(0..0, control.as_ref().and_then(Control::meddling));
+        limits.splice(0..0, wire_totals.as_ref().and_then(facts::foreign));
         limits.splice(0..0, facts::data_limits(&data, &settled));
         if let End::Broken(what) = end {
             limits.insert(0, what);
@@ -344,6 +346,7 @@ impl Stage {
             load: totals.as_ref().map(|totals| facts::load(totals, &preloaded)).unwrap_or_default(),
             data,
             wire,
+            wire_totals,
             dials,
             nodes,
             harness: facts::harness(noise, self.calibration.into_inner(), limits, &closed),

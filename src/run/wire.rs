@@ -3,74 +3,105 @@
 use crate::base::name::NodeIndex;
 use crate::event::Phase;
 use crate::lab::Lab;
-use crate::record::WireCounts;
+use crate::proxy::{LatencyView, Reuse, TapSnapshot};
+use crate::record::{ForeignTraffic, WireCounts, WireTimes, WireTotals};
 
 /// Commands that are the client's own and part of no operation.
 const PINGS: [&str; 1] = ["version"];
 
-/// What one tap has counted so far.
-#[derive(Clone, Copy, Debug, Default)]
-struct Mark {
-    requests: u64,
-    /// Those that are the client's own, or that belong to a batch and are counted with its end.
-    beside: u64,
-    dirty_reuse: u64,
-}
+/// Clients of others that a report names.
+const STRANGERS_NAMED_MAX: usize = 8;
 
 /// Takes a snapshot at every boundary of a phase.
 #[derive(Debug, Default)]
 pub(super) struct WireWatch {
     phase: Option<Phase>,
-    marks: Vec<Mark>,
+    taps: Vec<TapSnapshot>,
     counts: Vec<WireCounts>,
 }
 
 impl WireWatch {
     /// `phase` begins: what passed until now belongs to the one before.
     pub(super) fn begin(&mut self, phase: Phase, lab: &Lab) {
-        let marks = marks(lab);
-        self.close(&marks);
+        let taps = taps(lab);
+        self.close(&taps);
         self.phase = Some(phase);
-        self.marks = marks;
+        self.taps = taps;
     }
 
-    /// The run is over: every phase of every node.
-    pub(super) fn finish(mut self, lab: &Lab) -> Vec<WireCounts> {
-        self.close(&marks(lab));
-        self.counts
+    /// The run is over: every phase of every node, and what was seen over all of it, if anything looked.
+    pub(super) fn finish(mut self, lab: &Lab) -> (Vec<WireCounts>, Option<WireTotals>) {
+        let taps = taps(lab);
+        self.close(&taps);
+        let totals = (!taps.is_empty()).then(|| totals(&taps));
+        (self.counts, totals)
     }
 
-    fn close(&mut self, now: &[Mark]) {
+    fn close(&mut self, now: &[TapSnapshot]) {
         let Some(phase) = self.phase else { return };
-        for (position, (before, now)) in self.marks.iter().zip(now).enumerate() {
+        for (position, (before, now)) in self.taps.iter().zip(now).enumerate() {
             // A tap starts again from zero when somebody replaces its proxy through the API.
-            let requests = now.requests.saturating_sub(before.requests);
-            let beside = now.beside.saturating_sub(before.beside);
+            let requests = now.requests().saturating_sub(before.requests());
+            let beside = beside(now).saturating_sub(beside(before));
+            let overlaps = now.reuse.overlapping.saturating_sub(before.reuse.overlapping);
+            let unread = now.opaque.saturating_sub(before.opaque);
+            let since = |of: fn(&TapSnapshot) -> &LatencyView| times(&of(now).since(of(before)));
             self.counts.push(WireCounts {
                 phase,
                 node: NodeIndex(u16::try_from(position).unwrap_or(u16::MAX)),
                 requests,
                 operation_requests: requests.saturating_sub(beside),
                 connect_peak: None,
-                dirty_reuse: now.dirty_reuse.saturating_sub(before.dirty_reuse),
+                // The client of a run sends one request at a time and waits: every overlap is one.
+                dirty_reuse: (overlaps > 0 || unread == 0).then_some(overlaps),
+                delivered: since(|tap| &tap.wire_latency),
+                answered_late: since(|tap| &tap.answered_late),
+                never_answered: since(|tap| &tap.never_answered),
             });
         }
     }
 }
 
-fn marks(lab: &Lab) -> Vec<Mark> {
+fn taps(lab: &Lab) -> Vec<TapSnapshot> {
     if !lab.has_taps() {
         return Vec::new();
     }
-    let mark = |name: String| {
-        // A proxy that somebody deleted through the API counts nothing any more.
-        let Ok(tap) = lab.proxies().tap(&name) else { return Mark::default() };
-        let pings: u64 = PINGS.iter().filter_map(|ping| tap.requests_by_command.get(ping)).sum();
-        Mark {
-            requests: tap.requests(),
-            beside: pings + tap.quiet_reads,
-            dirty_reuse: tap.reuse.overlapping,
-        }
+    // A proxy that somebody deleted through the API counts nothing any more.
+    let tap = |name: String| lab.proxies().tap(&name).unwrap_or_default();
+    lab.info().iter().map(|info| tap(info.node.to_string())).collect()
+}
+
+/// Requests that are the client's own, or that belong to a batch and are counted with its end.
+fn beside(tap: &TapSnapshot) -> u64 {
+    let pings: u64 = PINGS.iter().filter_map(|ping| tap.requests_by_command.get(ping)).sum();
+    pings + tap.quiet_reads
+}
+
+fn times(view: &LatencyView) -> WireTimes {
+    let us = |share| {
+        let latency = view.quantile(share).as_micros();
+        (view.count() > 0).then(|| u64::try_from(latency).unwrap_or(u64::MAX))
     };
-    lab.info().iter().map(|info| mark(info.node.to_string())).collect()
+    WireTimes { count: view.count(), p50: us(0.5), p95: us(0.95), p99: us(0.99), max: us(1.0) }
+}
+
+fn totals(taps: &[TapSnapshot]) -> WireTotals {
+    let mut reuse = Reuse::default();
+    taps.iter().for_each(|tap| reuse.add(tap.reuse));
+    let told = reuse.overlaps_after_silence();
+    WireTotals {
+        overlaps: reuse.overlaps(),
+        overlaps_after_silence: told.ok(),
+        overlaps_after_silence_reason: told.err().map(str::to_owned),
+        pipelining: reuse.pipelining().map(|how| how.name().to_owned()),
+        refused: taps.iter().map(|tap| tap.refused).sum(),
+        foreign: taps.iter().filter_map(|tap| tap.foreign.as_ref()).fold(None, |all, one| {
+            let mut all: ForeignTraffic = all.unwrap_or_default();
+            all.connections += one.connections;
+            all.requests += one.requests;
+            let room = STRANGERS_NAMED_MAX.saturating_sub(all.clients.len());
+            all.clients.extend(one.clients.iter().take(room).map(ToString::to_string));
+            Some(all)
+        }),
+    }
 }

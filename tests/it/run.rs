@@ -6,6 +6,7 @@
 //! not.
 
 mod evidence;
+mod foreign;
 mod healing;
 mod interrupt;
 mod losses;

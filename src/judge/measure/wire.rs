@@ -6,6 +6,7 @@ use crate::judge::strain;
 
 /// Why a wire measure has no value.
 const NOT_WATCHED: &str = "no proxy counted it";
+const NOT_READ: &str = "some connections could not be read as memcached's";
 
 /// Why nothing is known about attempts to connect.
 const NOT_DIALLED: &str = "nobody counted the attempts to connect";
@@ -72,7 +73,10 @@ pub(super) const DIRTY_REUSE: Measure = Measure {
         if wire.peek().is_none() {
             return Reading::Unknown(NOT_WATCHED.to_owned());
         }
-        Reading::count(wire.map(|wire| wire.dirty_reuse).sum(), facts.offered())
+        match wire.map(|wire| wire.dirty_reuse).sum::<Option<u64>>() {
+            Some(count) => Reading::count(count, facts.offered()),
+            None => Reading::Unknown(NOT_READ.to_owned()),
+        }
     },
 };
 

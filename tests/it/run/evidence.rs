@@ -1,6 +1,6 @@
 //! What a report keeps of wrong data: with it somebody looks for the cause.
 
-use harness::event::{ViolationKind, WireMessageKind};
+use harness::event::{Phase, ViolationKind, WireMessageKind};
 
 use super::Place;
 
@@ -54,4 +54,13 @@ fn a_late_write_is_shown_with_its_own_connection() {
     assert_eq!(write.kind, WireMessageKind::Request, "{wire}");
     assert!(write.at_s < left.at_s && left.at_s < late.at_s, "{wire} before {}", late.at_s);
     assert!(late.detail.contains("was given up at"), "{}", late.detail);
+    // Each given-up request is one that its client did not get, and had waited for.
+    let fault =
+        report.wire.iter().flat_map(|wire| &wire.phases).filter(|p| p.phase == Phase::Fault);
+    let (count, longest) = fault.fold((0, 0), |(count, longest), phase| {
+        let [late, never] = [phase.answered_late_us, phase.never_answered_us];
+        let waited = late.max.max(never.max).unwrap_or(0);
+        (count + late.count + never.count, longest.max(waited))
+    });
+    assert!(count > 0 && longest >= 50_000, "{count}, {longest} us: {:?}", report.wire);
 }

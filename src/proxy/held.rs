@@ -63,9 +63,18 @@ impl Held {
 
     /// Whether more may be read.
     pub(super) fn has_room(&self) -> bool {
-        self.bytes < HELD_BYTES_LEAST
-            || self.bytes < self.all.each_most
-                && self.all.bytes.load(Ordering::Relaxed) < self.all.most
+        self.bytes < HELD_BYTES_LEAST || self.bytes < self.most()
+    }
+
+    /// How much this direction may hold now.
+    pub(super) fn most(&self) -> usize {
+        let is_full = self.all.bytes.load(Ordering::Relaxed) >= self.all.most;
+        if is_full { HELD_BYTES_LEAST } else { self.all.each_most }
+    }
+
+    /// How much it may hold while there is room for all.
+    pub(super) fn each_most(&self) -> usize {
+        self.all.each_most
     }
 }
 

@@ -214,7 +214,7 @@ impl<C: Peer, S: Peer> Link<C, S> {
     #[cfg(test)]
     fn holds(&self, direction: Direction) -> usize {
         let pipe = if direction == Direction::Up { &self.up } else { &self.down };
-        pipe.holds()
+        pipe.holds() + self.exchange.as_ref().map_or(0, |exchange| exchange.held(direction))
     }
 
     /// Takes up the rules of a changed table; existing connections switch between two requests.
@@ -423,7 +423,7 @@ impl Pipe {
 
     /// Whether more may enter the row of toxics.
     fn has_room(&self) -> bool {
-        self.chain.has_room() && self.held.has_room()
+        self.chain.has_room() && self.holds() < self.held.each_most()
     }
 
     /// Moves what can be moved now.
@@ -435,7 +435,8 @@ impl Pipe {
     ) -> Option<Ended> {
         loop {
             let ended = self.write(turn, to);
-            self.held.set(self.holds());
+            let kept = turn.exchange.as_ref().map_or(0, |exchange| exchange.held(self.direction));
+            self.held.set(self.holds() + kept);
             if ended.is_some() || !self.may_read(turn) || !turn.may_call() {
                 return ended;
             }
@@ -447,9 +448,13 @@ impl Pipe {
     }
 
     fn may_read(&self, turn: &mut Turn<'_, '_>) -> bool {
+        // What is kept until it is whole is passed on with what comes next, where there is no room.
+        let collects =
+            turn.exchange.as_ref().is_some_and(|exchange| exchange.is_collecting(self.direction));
         self.source == Source::Open
             && self.has_room()
             && (self.pending.is_empty() || !self.chain.is_bare())
+            && (self.held.has_room() || collects)
             && self.rules_have_room(turn)
     }
 
@@ -469,7 +474,6 @@ impl Pipe {
             && let Some((at, what, messages)) = exchange.pop(self.direction, *now)
         {
             self.chain.take_in(at, what, messages);
-            self.held.set(self.holds());
         }
     }
 
@@ -588,7 +592,10 @@ impl Pipe {
                 let messages = live.arrived(Direction::Up, now, data);
                 exchange.on_client(now, data, messages, reporter, &mut truth(live, now))
             }
-            Direction::Down => exchange.on_server(now, data, reporter, &mut truth(live, now)),
+            Direction::Down => {
+                exchange.keep_within(self.held.most());
+                exchange.on_server(now, data, reporter, &mut truth(live, now))
+            }
         };
         match untouched {
             Some(messages) if self.chain.is_bare() => self.forward(turn, data, messages, to),

@@ -99,6 +99,8 @@ pub(super) struct Down {
     batch: Batch,
     /// When what waits for a reply that tells whose it is no longer does.
     deadline: Option<Instant>,
+    /// What may be kept until a reply is whole, or until it is known whose it is.
+    pub(super) kept_most: usize,
 }
 
 impl Down {
@@ -117,15 +119,29 @@ impl Down {
             collecting: None,
             batch: Batch::default(),
             deadline: None,
+            kept_most: HELD_BYTES_MAX,
         }
+    }
+
+    /// Whether more has to come before what is kept can go on.
+    pub(super) fn is_collecting(&self) -> bool {
+        self.collecting.is_some() || !self.batch.is_empty()
+    }
+
+    fn collected(&self) -> usize {
+        self.collecting.as_ref().map_or(0, |(_, reply)| reply.cost()) + self.batch.cost()
+    }
+
+    /// Bytes that are kept back, with the cost of their pieces.
+    pub(super) fn held(&self) -> usize {
+        self.out.cost() + self.tail.len() + self.ours_cost + self.collected()
     }
 
     /// Whether replies have to be told apart.
     pub(super) fn is_watching(&self) -> bool {
         !self.plans.is_empty()
             || !self.ours.is_empty()
-            || self.collecting.is_some()
-            || !self.batch.is_empty()
+            || self.is_collecting()
             || !self.tail.is_empty()
     }
 
@@ -423,8 +439,7 @@ impl Down {
 
     /// What is longer than may be kept passes as it is.
     fn bound(&mut self, out: &mut Vec<Piece>) {
-        let collecting = self.collecting.as_ref().map_or(0, |(_, reply)| reply.cost());
-        if collecting + self.batch.cost() <= HELD_BYTES_MAX {
+        if self.collected() <= self.kept_most {
             return;
         }
         self.surrender(out);

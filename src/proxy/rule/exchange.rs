@@ -195,6 +195,24 @@ impl Exchange {
         ours && !waits && out.cost() < HELD_BYTES_MAX
     }
 
+    /// Bytes that are kept back, with the cost of their pieces.
+    pub(in crate::proxy) fn held(&self, direction: Direction) -> usize {
+        match direction {
+            Direction::Up => self.up.held(),
+            Direction::Down => self.down.held(),
+        }
+    }
+
+    /// Replies may be kept back up to this many bytes; beyond, they pass as they are.
+    pub(in crate::proxy) const fn keep_within(&mut self, bytes: usize) {
+        self.down.kept_most = bytes;
+    }
+
+    /// Whether more has to be read before what is kept back can go on.
+    pub(in crate::proxy) fn is_collecting(&self, direction: Direction) -> bool {
+        direction == Direction::Down && self.down.is_collecting()
+    }
+
     /// Whether nothing will ever leave towards the client unless the rules change.
     pub(in crate::proxy) fn is_stalled(&self) -> bool {
         self.down.out.next().is_some_and(|item| item.due == Due::Never)

@@ -60,6 +60,11 @@ impl Up {
         self.at
     }
 
+    /// Bytes that are kept back, with the cost of their pieces.
+    pub(super) fn held(&self) -> usize {
+        self.out.cost() + self.tail.len()
+    }
+
     /// Whether nothing is held or under way that the server does not get as it is.
     pub(super) fn is_idle(&self) -> bool {
         self.tail.is_empty() && self.fate == Fate::Pass && self.out.len() == 0

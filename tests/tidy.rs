@@ -103,12 +103,17 @@ const PURE: &[&str] = &[
     "load/keys/",
     "load/values/",
     "node/store",
+    "node/lie/",
     "judge/",
     "lab/timeline.rs",
 ];
 /// Files in their midst that hand over the time of a caller, or exist for tests only.
-const DRIVERS: &[&str] =
-    &["client/breaker/permit.rs", "proxy/toxic/testing.rs", "proxy/rule/exchange/tests.rs"];
+const DRIVERS: &[&str] = &[
+    "client/breaker/permit.rs",
+    "proxy/toxic/testing.rs",
+    "proxy/rule/exchange/tests.rs",
+    "node/lie/tests.rs",
+];
 const IMPURE_CALLS: &[&str] =
     &["Instant::now", "sleep(", "sleep_until(", ".await", "rand::rng", "thread_rng", "tokio::net"];
 
@@ -120,6 +125,7 @@ const TABLES: &[&str] = &[
     "load/keys",
     "load/values",
     "lab/fault",
+    "node/lie",
     "report/format",
 ];
 

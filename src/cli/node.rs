@@ -4,6 +4,7 @@ use super::exit::Exit;
 use super::{output, runtime};
 use crate::base::scope::Scope;
 use crate::node::config::NodeConfig;
+use crate::node::lie::LieSpec;
 use crate::node::serve::Node;
 
 /// Serve the embedded memcached node until Ctrl-C; the flags are memcached's own.
@@ -27,6 +28,10 @@ pub(super) struct Arguments {
     /// Must be 0: there is no UDP here
     #[arg(short = 'U', value_name = "PORT")]
     udp: Option<String>,
+    /// Answer wrongly in this way, in one of N requests that are an occasion for it; may be repeated.
+    /// `harness list lies` says which there are
+    #[arg(long, value_name = "NAME[:1/N]")]
+    lie: Vec<LieSpec>,
 }
 
 impl Arguments {
@@ -49,7 +54,7 @@ impl Arguments {
 /// Serves until Ctrl-C.
 pub(super) fn main(arguments: &Arguments) -> Exit {
     let config = match NodeConfig::from_flags(arguments.words()) {
-        Ok(config) => config,
+        Ok(config) => NodeConfig { lies: arguments.lie.clone(), ..config },
         Err(error) => {
             output::complain(&error);
             return Exit::Usage;
@@ -76,6 +81,9 @@ async fn serve(config: &NodeConfig) -> Exit {
             return Exit::LabDown;
         }
     };
+    for lie in &config.lies {
+        output::remark(&format!("this node lies, as it was told to: {lie} ({})", lie.summary()));
+    }
     let printed = output::result(format!("listening on {}\n", node.address()));
     if printed != Exit::Pass {
         return printed;

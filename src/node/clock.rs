@@ -3,6 +3,8 @@
 //! memcached counts whole seconds since a little before it started, so that an expiry of 1 always
 //! lies in the past. [`Clock`] does the same; it is the only thing here that knows the date.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 /// How many seconds before its start a node's seconds begin.
@@ -50,6 +52,19 @@ impl Clock {
         }
     }
 
+    /// The instant that is `now`.
+    #[must_use]
+    pub fn instant(&self, now: Now) -> Instant {
+        self.started + Duration::from_nanos(now.stamp)
+    }
+
+    /// The clock of a node that starts again at `now`.
+    #[must_use]
+    pub fn restarted(&self, now: Now) -> Self {
+        let epoch_unix = self.unix_seconds(now) - i64::from(LEAD_SECONDS);
+        Self { started: self.instant(now), epoch_unix }
+    }
+
     /// The deadline of an item whose expiry argument is `expiry`: 0 is never, a negative one is
     /// past, up to 30 days counts from now, and above that it is a date.
     #[must_use]
@@ -77,8 +92,6 @@ impl Clock {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     /// Catches an expiry rule that differs from memcached's, with literal times.

@@ -1,5 +1,7 @@
 //! What a node is started with, and memcached's own flags for it.
 
+use super::lie::LieSpec;
+use crate::base::seed::Seed;
 use crate::base::units::ByteSize;
 
 const KIBIBYTE: u64 = 1024;
@@ -21,6 +23,10 @@ pub struct NodeConfig {
     pub max_connections: u32,
     /// The most that one item may weigh, its key and header included.
     pub max_item: ByteSize,
+    /// The lies that it tells; of an honest one there are none.
+    pub lies: Vec<LieSpec>,
+    /// What its lies are drawn from: the same requests in the same order are lied about alike.
+    pub seed: Seed,
 }
 
 /// A flag that memcached would not take, or that a node cannot follow.
@@ -40,6 +46,8 @@ impl Default for NodeConfig {
             memory: ByteSize(64 * MEBIBYTE),
             max_connections: 1024,
             max_item: ByteSize(MEBIBYTE),
+            lies: Vec::new(),
+            seed: Seed::new(0),
         }
     }
 }

@@ -184,6 +184,12 @@ impl<'a> Entry<'a> {
         cas
     }
 
+    /// Puts an item back as it was, where there is none now.
+    pub(super) fn put_back(&mut self, item: Item, room: Room<'_>) {
+        room.exchange(item.weight(), 0);
+        self.slot = Some(self.contents.table.insert(self.hash, item, self.now.stamp));
+    }
+
     /// Puts bytes before or behind the value, as a new item with the old flags and expiry.
     pub fn extend(&mut self, added: &[u8], before: bool, room: Room<'_>) -> Option<u64> {
         let (slot, now) = (self.slot?, self.now);

@@ -10,6 +10,7 @@
 //! | `classic`, `meta`, `meta_count`, `retrieval`, `storage`, `admin`, [`stats`] | what the commands do and answer |
 //! | [`store`], [`entry`], [`table`], [`item`], [`output`] | the items, their bound and their order of use |
 //! | [`clock`] | seconds and expiry rules |
+//! | [`lie`] | planted lies, for a node that is to be found out |
 //! | [`config`] | what a node is started with, and memcached's own flags |
 //!
 //! # Where it differs from memcached 1.6.18
@@ -36,6 +37,7 @@ pub mod entry;
 mod flags;
 mod hash;
 pub mod item;
+pub mod lie;
 mod meta;
 mod meta_count;
 mod number;

@@ -20,9 +20,10 @@ use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::config::NodeConfig;
+use super::lie::{Conversation, Liar};
 use super::output::Output;
 use super::reply::TOO_MANY_CONNECTIONS;
-use super::session::{Context, Session, Step};
+use super::session::{Context, Step};
 use super::stats::Facts;
 use super::store::{Limits, Store};
 use crate::base::scope::{Closed, Scope};
@@ -58,6 +59,7 @@ struct Shared {
     store: Store,
     clock: Clock,
     facts: Facts,
+    liar: Option<Arc<Liar>>,
 }
 
 impl Node {
@@ -79,6 +81,7 @@ impl Node {
                 threads: tokio::runtime::Handle::current().metrics().num_workers() as u64,
                 ..Facts::default()
             },
+            liar: Liar::new(&config.lies, config.seed).map(Arc::new),
         });
         let life = watch::Sender::new(Life::Running);
         let scope = scope.child(format!("node[{address}]"));
@@ -223,19 +226,19 @@ impl Connection {
     }
 
     async fn converse(&mut self) -> io::Result<()> {
-        let mut session = Session::default();
+        let mut conversation = Conversation::new(self.shared.liar.as_ref());
         while runs(&mut self.life).await {
             let step = {
-                let Shared { store, clock, facts } = &*self.shared;
+                let Shared { store, clock, facts, .. } = &*self.shared;
                 let context = Context { store, clock, now: clock.at(Instant::now()), facts };
-                session.run(&mut self.input, &mut self.output, &context)
+                conversation.run(&mut self.input, &mut self.output, &context)
             };
             self.write().await?;
             match step {
                 Step::Output => {}
                 Step::Close => return Ok(()),
                 Step::Input => {
-                    if self.read(&mut session).await? == 0 {
+                    if self.read(&mut conversation).await? == 0 {
                         return Ok(());
                     }
                 }
@@ -245,8 +248,8 @@ impl Connection {
     }
 
     /// Reads once: into the block that is waited for, else into the input buffer.
-    async fn read(&mut self, session: &mut Session) -> io::Result<usize> {
-        let count = match session.pending() {
+    async fn read(&mut self, conversation: &mut Conversation) -> io::Result<usize> {
+        let count = match conversation.pending() {
             Some((block, needed)) => {
                 let mut block = block.limit(needed);
                 until_stopped(&mut self.watched, self.stream.read_buf(&mut block)).await?

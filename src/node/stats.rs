@@ -39,7 +39,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    fn reset(&self) {
+    pub(super) fn reset(&self) {
         for counter in [
             &self.connections_total,
             &self.connections_rejected,

@@ -165,6 +165,23 @@ impl Store {
         self.count(Count::Flush);
     }
 
+    /// Drops every item at once and counts nothing: what a planted loss does.
+    pub(super) fn clear(&self) {
+        for shard in &self.shards {
+            let mut contents = shard.contents.lock();
+            while let Some(slot) = contents.table.oldest() {
+                let item = contents.table.remove(slot);
+                self.release(item.weight() as u64);
+            }
+            shard.publish(&contents);
+        }
+    }
+
+    /// Lets cas uniques be given out again.
+    pub(super) fn restart_cas(&self) {
+        self.last_cas.store(0, Relaxed);
+    }
+
     pub(super) fn is_flushed(&self, item: &Item, now: Now) -> bool {
         let until = self.flushed_until.load(Relaxed);
         if until == 0 || until > now.seconds {

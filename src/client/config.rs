@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::broken::Broken;
 use super::selector::{KeyHash, SELECTORS};
 use super::server::{AddressError, Server};
 use crate::base::family::{Chosen, SettingError, Settings};
@@ -56,6 +57,8 @@ pub struct ClientConfig {
     pub key_prefix: String,
     /// How often every node is pinged in the background, so that one without traffic is watched.
     pub health_check: Option<Duration>,
+    /// What is broken on purpose, so that a run can show that it notices. Never set by a profile.
+    pub broken: Option<Broken>,
 }
 
 /// When calls to a node are rejected.
@@ -155,6 +158,7 @@ impl Default for ClientConfig {
             failover: false,
             key_prefix: String::new(),
             health_check: None,
+            broken: None,
         }
     }
 }

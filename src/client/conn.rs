@@ -67,12 +67,6 @@ impl Endpoint {
         Ok(Link::Socket(socket))
     }
 
-    /// The planted bug of the simulation: a connection is used again after a timeout.
-    #[cfg(test)]
-    pub(super) const fn is_careless(&self) -> bool {
-        matches!(&self.network, Network::Simulated(network) if network.is_careless())
-    }
-
     /// The first IPv4 address of the name: the crate can dial no other.
     async fn look_up(&self) -> std::io::Result<String> {
         let mut found = tokio::net::lookup_host((self.host.as_str(), self.port)).await?;

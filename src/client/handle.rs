@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::broken::Broken;
 use super::call::{Call, Failure, Item, MultiCall, Store, Trace};
 use super::command::{
     Command, Counter, Delete, Exists, FlushAll, Get, MetaGet, MetaStore, Mode, PlainStore, Stats,
@@ -91,7 +92,11 @@ impl Client {
     /// Reads a value.
     pub async fn get(&self, key: &Key) -> Call<Option<Item>> {
         let Some(sent) = self.prefixed(key) else { return self.unsendable(key) };
-        self.call(key, &Get { key: &sent }).await
+        let mut call = self.call(key, &Get { key: &sent }).await;
+        if call.result.is_err() && self.config().broken == Some(Broken::ErrorsAsMisses) {
+            call.result = Ok(None);
+        }
+        call
     }
 
     /// Reads a value with its unique number, which [`Client::cas`] takes.

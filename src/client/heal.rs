@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::broken::Broken;
 use super::call::Trace;
+use super::multi::join;
 use super::node::Node;
 use super::recovery::Next;
-use crate::event::EventKind;
+use crate::event::{ErrorClass, EventKind};
 
 /// Tries until the node answers or the client ends.
 pub(super) async fn run(node: Arc<Node>, first: Duration) {
@@ -26,8 +28,7 @@ async fn until_back(node: &Node, first: Duration) {
     let mut delay = first;
     loop {
         sleep(delay).await;
-        let mut trace = Trace::new(node.index());
-        let outcome = node.reach(&mut trace).await;
+        let outcome = knock(node).await;
         let attempt = node.recovery().lock().attempt();
         node.around().events.emit(EventKind::Reconnect {
             node: node.index(),
@@ -41,4 +42,15 @@ async fn until_back(node: &Node, first: Duration) {
             Next::Back => return node.reinstate(),
         }
     }
+}
+
+/// Tries once.
+async fn knock(node: &Node) -> Result<(), ErrorClass> {
+    let config = &node.around().config;
+    let herd = config.broken == Some(Broken::SynchronisedReconnects);
+    let tries = (0..if herd { config.pool_size } else { 1 }).map(|_| async {
+        let mut trace = Trace::new(node.index());
+        node.reach(&mut trace).await
+    });
+    join(tries.collect()).await.into_iter().next().unwrap_or(Ok(()))
 }

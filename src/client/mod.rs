@@ -45,6 +45,7 @@
 mod attempt;
 mod backoff;
 pub mod breaker;
+mod broken;
 mod call;
 mod command;
 mod config;
@@ -71,6 +72,7 @@ mod trouble;
 mod ttl;
 mod upkeep;
 
+pub use broken::Broken;
 pub use call::{Call, Failure, Item, MultiCall, Store, Trace};
 pub use config::{BreakerConfig, ClientConfig, ConfigError, HealingConfig};
 pub use handle::{Client, NodeStats};

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
 
+use super::broken::Broken;
 use super::config::{ClientConfig, ConfigError};
 use super::conn::{Connection, Endpoint, Network};
 use super::counts::Counts;
@@ -36,6 +37,9 @@ pub(super) struct Pool {
     generation: AtomicU64,
     shut: AtomicBool,
     counts: Counts,
+    broken: Option<Broken>,
+    /// What a leaking pool has lost sight of; in any other it stays empty.
+    leaked: Mutex<Vec<Connection>>,
 }
 
 #[derive(Debug)]
@@ -67,7 +71,8 @@ pub(super) struct Lease<'a> {
     idle_for: Option<Duration>,
     /// When it was lent.
     since: Instant,
-    _permit: SemaphorePermit<'a>,
+    /// Given back when the lease ends.
+    permit: Option<SemaphorePermit<'a>>,
 }
 
 impl Pool {
@@ -94,6 +99,8 @@ impl Pool {
             generation: AtomicU64::new(0),
             shut: AtomicBool::new(false),
             counts: Counts::default(),
+            broken: config.broken,
+            leaked: Mutex::default(),
         })
     }
 
@@ -109,13 +116,19 @@ impl Pool {
             self.counts.lent();
             let idle_for = Some(now.saturating_duration_since(connection.idle_since));
             let connection = Some(connection);
-            return Ok(Lease { pool: self, connection, idle_for, since: now, _permit: permit });
+            return Ok(Lease {
+                pool: self,
+                connection,
+                idle_for,
+                since: now,
+                permit: Some(permit),
+            });
         }
         self.make_room();
         let connection = Some(self.dial().await?);
         self.counts.lent();
         let since = Instant::now();
-        Ok(Lease { pool: self, connection, idle_for: None, since, _permit: permit })
+        Ok(Lease { pool: self, connection, idle_for: None, since, permit: Some(permit) })
     }
 
     async fn permit(&self) -> Result<SemaphorePermit<'_>, ErrorClass> {
@@ -300,13 +313,30 @@ impl Lease<'_> {
     fn end(&mut self, cause: CloseCause) {
         if let Some(connection) = self.connection.take() {
             self.pool.counts.returned();
-            #[cfg(test)]
-            if cause == CloseCause::Timeout && self.pool.endpoint.is_careless() {
-                let standing = Standing::default();
-                let connection = Box::new(Connection { standing, ..*connection });
-                return self.pool.keep(connection, Instant::now());
+            if cause == CloseCause::Timeout
+                && let Some(broken) = self.pool.broken
+            {
+                return self.end_badly(broken, connection);
             }
             self.pool.close(connection, cause);
+        }
+    }
+
+    /// What a client that is broken on purpose does after a timeout.
+    fn end_badly(&mut self, broken: Broken, connection: Box<Connection>) {
+        match broken {
+            Broken::ReuseAfterTimeout => {
+                let standing = Standing::default();
+                let connection = Box::new(Connection { standing, ..*connection });
+                self.pool.keep(connection, Instant::now());
+            }
+            Broken::LeakingPool => {
+                self.pool.leaked.lock().push(*connection);
+                if let Some(permit) = self.permit.take() {
+                    permit.forget();
+                }
+            }
+            _ => self.pool.close(connection, CloseCause::Timeout),
         }
     }
 }

@@ -35,7 +35,7 @@ use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::base::time::{Offset, RunClock};
-use crate::client::{Client, ClientConfig};
+use crate::client::{Broken, Client, ClientConfig};
 use crate::event::{Events, OUTCOMES, Outcome};
 
 /// The backlog holds what is due in this time at the highest rate of the schedule, within the
@@ -47,6 +47,9 @@ const BACKLOG_BOUNDS: (usize, usize) = (1000, 200_000);
 
 /// How long workers may take to notice that they were cancelled.
 const CANCEL_GRACE: Duration = Duration::from_secs(1);
+
+/// How late the generator is that is late on purpose.
+const LAG: Duration = Duration::from_millis(40);
 
 /// What a load needs to know.
 #[derive(Clone, Debug)]
@@ -307,6 +310,10 @@ impl Load {
             ledger: Arc::clone(&self.shared.ledger),
             queue: Arc::clone(&self.shared.queue),
             end: Arc::clone(&self.shared.end),
+            lag: match self.client.config().broken {
+                Some(Broken::LateGenerator) => LAG,
+                _ => Duration::ZERO,
+            },
             scope: self.scope.clone(),
         };
         self.scope.spawn("pacer", pacer.run(start));

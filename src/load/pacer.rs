@@ -36,6 +36,8 @@ pub(super) struct Pacer {
     pub(super) queue: Arc<Queue>,
     /// Nothing that is due at this offset or later is issued. Can be moved while the pacer runs.
     pub(super) end: Arc<AtomicU64>,
+    /// How long a ticket waits after it is due: nothing, but for a generator that is broken on purpose.
+    pub(super) lag: Duration,
     /// Told to end: the run is over.
     pub(super) scope: Scope,
 }
@@ -48,11 +50,11 @@ impl Pacer {
         let mut wakers = Vec::with_capacity(BATCH_MAX);
         let mut next = self.next_due(start);
         while let Some(due) = next
-            && self.wait_until(due, &mut timer).await
+            && self.wait_until(due.plus(self.lag), &mut timer).await
         {
             let now = self.ledger.clock().now();
             while let Some(due) = next
-                && due <= now
+                && due.plus(self.lag) <= now
                 && due < self.end()
                 && batch.len() < BATCH_MAX
             {

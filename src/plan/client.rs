@@ -10,7 +10,7 @@ use super::text::{Text, duration};
 use crate::base::family::unknown;
 use crate::base::units::Ratio;
 use crate::client::selector::{KeyHash, SELECTORS};
-use crate::client::{ClientConfig, ConfigError, PROFILES, Profile, Server};
+use crate::client::{Broken, ClientConfig, ConfigError, PROFILES, Profile, Server};
 
 /// What a file writes for a time that never comes.
 const NEVER: &str = "never";
@@ -91,8 +91,10 @@ pub(super) fn profile(name: &str) -> Result<ClientConfig, String> {
 /// Reads a client's table: its name, if it gives one, and its settings, complete.
 pub(super) fn read(table: &Table<'_>) -> Result<(Option<String>, ClientConfig), FileError> {
     let names = FIELDS.iter().filter(|field| field.group.is_empty()).map(|field| field.name);
-    let known: Vec<&str> =
-        ["name", "base", "selector", "breaker", "healing"].into_iter().chain(names).collect();
+    let known: Vec<&str> = ["name", "base", "broken", "selector", "breaker", "healing"]
+        .into_iter()
+        .chain(names)
+        .collect();
     table.only("key", &known)?;
     let mut config = match table.get("base") {
         Some(node) => profile(node.text()?).map_err(|what| node.error(what))?,
@@ -104,6 +106,10 @@ pub(super) fn read(table: &Table<'_>) -> Result<(Option<String>, ClientConfig), 
             None if group.is_empty() => read_group(group, table, &mut config)?,
             None => {}
         }
+    }
+    if let Some(node) = table.get("broken") {
+        let words = Broken::ALL.map(|broken| (broken.name(), broken));
+        config.broken = Some(node.word("broken client", &words)?);
     }
     if let Some(node) = table.get("selector") {
         config.selector = node.chosen(&SELECTORS)?;
@@ -174,6 +180,9 @@ pub(super) fn print(text: &mut Text, path: &str, name: &str, config: &ClientConf
         if group.is_empty() {
             text.table(path);
             text.string("name", name);
+            if let Some(broken) = config.broken {
+                text.string("broken", broken.name());
+            }
         } else {
             text.table(&format!("{path}.{group}"));
         }

@@ -6,8 +6,8 @@ use super::resolve::members;
 use super::scenario;
 use super::suite::SUITES;
 use crate::base::family::Family;
-use crate::client::PROFILES;
 use crate::client::selector::{KeyHash, SELECTORS};
+use crate::client::{Broken, PROFILES};
 use crate::judge::MEASURES;
 use crate::lab::fault::FAULTS;
 use crate::load::arrival::ARRIVALS;
@@ -53,6 +53,7 @@ pub fn sections(library: &Library) -> Result<Vec<Section>, PlanError> {
         family("node faults", &FAULTS),
         Section { title: "hash strategies", note: None, rows: hash_strategies() },
         rows("client profiles", PROFILES, |profile| (profile.name, profile.summary)),
+        rows("broken clients", &Broken::ALL, |broken| (broken.name(), broken.summary())),
         files(library, "objectives", Folder::Objectives, text(Folder::Objectives))?,
         Section {
             note: Some(GLOSSARY),

@@ -20,7 +20,7 @@ use crate::base::seed::Seed;
 use crate::base::time::RunClock;
 use crate::base::timer::Timer;
 use crate::base::units::Rate;
-use crate::client::{BreakerConfig, Client, ClientConfig};
+use crate::client::{BreakerConfig, Broken, Client, ClientConfig};
 use crate::event::{Events, Operation, Outcome, Sample};
 use crate::lab::nemesis::Nemesis;
 use crate::lab::timeline::{Direction, FaultSpec};
@@ -60,6 +60,15 @@ const GLANCE_PER_SECOND: f64 = 500.0;
 /// Workers, and keys that they read and write.
 const WORKERS: u32 = 50;
 const KEYS: i64 = 500;
+
+/// Workers of the glance: so few that most of what the stall meets waits for one of them. A stopwatch
+/// that runs from the sending, and not from the intended start, sees hardly any of that.
+const FEW_WORKERS: u32 = 5;
+
+/// What p90 must be under a stall that a fifth of the operations meet: half of it. Who measures from
+/// the sending sees it in a few operations only, one a worker.
+const STALL_P90: (Duration, Duration) = (Duration::from_millis(80), Duration::from_millis(140));
+const GLANCE_P90: (Duration, Duration) = (Duration::from_millis(35), GLANCE_P99.1);
 
 /// One thing whose answer is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,19 +120,26 @@ pub async fn calibrate() -> Result<Vec<Check>, RunError> {
 /// Looks once, for about half a second, whether a planted stall is seen, the rest is quick, and
 /// client and wire agree.
 ///
+/// A stopwatch or a generator that is `broken` on purpose is broken here, too.
+///
 /// # Errors
 /// When the lab does not come up.
-pub(super) async fn glance(scope: &Scope) -> Result<Vec<Check>, RunError> {
+pub(super) async fn glance(broken: Option<Broken>, scope: &Scope) -> Result<Vec<Check>, RunError> {
     let planted = fault("stall", "pause", GLANCE / 4, GLANCE_STALL);
     let scope = scope.child("calibration");
-    let checks = glance_at(&[planted], &scope).await;
+    let checks = glance_at(&[planted], broken, &scope).await;
     scope.close(GRACE).await;
     checks
 }
 
-async fn glance_at(planted: &[FaultSpec], scope: &Scope) -> Result<Vec<Check>, RunError> {
+async fn glance_at(
+    planted: &[FaultSpec],
+    broken: Option<Broken>,
+    scope: &Scope,
+) -> Result<Vec<Check>, RunError> {
     let lab = start_lab(scope).await?;
-    let seen = measure(&lab, GLANCE_PER_SECOND, GLANCE, planted, scope).await?;
+    let load = Planted { per_second: GLANCE_PER_SECOND, length: GLANCE, workers: FEW_WORKERS };
+    let seen = measure(&lab, load, planted, broken, scope).await?;
     lab.close().await;
     Ok(seen.of_a_glance())
 }
@@ -145,13 +161,15 @@ async fn start_lab(scope: &Scope) -> Result<Lab, RunError> {
 async fn in_scope(scope: &Scope) -> Result<Vec<Check>, RunError> {
     let lab = start_lab(scope).await?;
     let mut checks = vec![timers().await];
-    let idle = measure(&lab, 100.0, Duration::from_secs(2), &[], scope).await?;
+    let idle = measure(&lab, quiet(100.0, Duration::from_secs(2)), &[], None, scope).await?;
     checks.push(Check::at_most("idle: response time at p99", FLOOR_MAX, idle.p99()));
-    let steady = measure(&lab, 2000.0, Duration::from_secs(2), &[], scope).await?;
+    let steady = measure(&lab, quiet(2000.0, Duration::from_secs(2)), &[], None, scope).await?;
     checks.extend(steady.of_a_quiet_run());
-    let stalled = measure(&lab, 2000.0, STALL_PERIOD * STALLS, &stalls(), scope).await?;
-    checks.push(stalled.of_a_stall());
-    let flushed = measure(&lab, 500.0, Duration::from_secs(1), &[flush()], scope).await?;
+    let stalled =
+        measure(&lab, quiet(2000.0, STALL_PERIOD * STALLS), &stalls(), None, scope).await?;
+    checks.extend(stalled.of_a_stall());
+    let flushed =
+        measure(&lab, quiet(500.0, Duration::from_secs(1)), &[flush()], None, scope).await?;
     checks.push(flushed.of_a_loss());
     lab.close().await;
     Ok(checks)
@@ -192,6 +210,19 @@ fn flush() -> FaultSpec {
     fault("loss", "flush", Duration::from_millis(300), Duration::ZERO)
 }
 
+/// A load.
+#[derive(Clone, Copy)]
+struct Planted {
+    per_second: f64,
+    length: Duration,
+    workers: u32,
+}
+
+/// A load with workers enough.
+const fn quiet(per_second: f64, length: Duration) -> Planted {
+    Planted { per_second, length, workers: WORKERS }
+}
+
 /// What one load came to.
 struct Measured {
     totals: LoadTotals,
@@ -218,6 +249,7 @@ impl Measured {
         let totals = &self.totals;
         vec![
             Check::between("p99 under a 100 ms stall", GLANCE_P99, self.p99()),
+            Check::between("p90 under a 100 ms stall", GLANCE_P90, self.quantile(0.9)),
             Check::at_most("response time at p50", FLOOR_MAX, self.quantile(0.5)),
             Check::equal("operations with an outcome", totals.issued, totals.closed()),
             Check::equal("requests on the wire", self.requests.0, self.requests.1),
@@ -236,8 +268,11 @@ impl Measured {
         ]
     }
 
-    fn of_a_stall(&self) -> Check {
-        Check::between("200 ms stall each second: p99", STALL_P99, self.p99())
+    fn of_a_stall(&self) -> Vec<Check> {
+        vec![
+            Check::between("200 ms stall each second: p99", STALL_P99, self.p99()),
+            Check::between("200 ms stall each second: p90", STALL_P90, self.quantile(0.9)),
+        ]
     }
 
     fn of_a_loss(&self) -> Check {
@@ -254,9 +289,9 @@ impl Measured {
 /// Runs a load for `length` while `faults` come and go.
 async fn measure(
     lab: &Lab,
-    per_second: f64,
-    length: Duration,
+    load: Planted,
     faults: &[FaultSpec],
+    broken: Option<Broken>,
     scope: &Scope,
 ) -> Result<Measured, RunError> {
     let clock = RunClock::start();
@@ -264,7 +299,8 @@ async fn measure(
     let mut nemesis = Nemesis::new(lab, faults, clock, Events::ignore());
     let tapped = || lab.proxies().tap(&NodeIndex(0).to_string()).map_or(0, |tap| tap.requests());
     let tapped_before = tapped();
-    let config = patient();
+    let Planted { per_second, length, workers } = load;
+    let config = ClientConfig { broken, ..patient() };
     let deadline = longest_call(&config);
     let servers = super::setup::servers(lab.info());
     let client = Client::start(&servers, config, Seed::new(1), Events::ignore(), &scope)?;
@@ -273,7 +309,7 @@ async fn measure(
     ));
     let load_config = LoadConfig {
         workload: workload(),
-        concurrency: WORKERS,
+        concurrency: workers,
         rate: Rate::per_second(per_second).map(RateWish::PerSecond),
         seed: Seed::new(1),
         clock,
@@ -349,8 +385,8 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_stall_that_is_not_seen_fails_the_glance() {
         let scope = Scope::current("test");
-        let blind = glance_at(&[], &scope).await.unwrap();
-        let seeing = glance(&scope).await.unwrap();
+        let blind = glance_at(&[], None, &scope).await.unwrap();
+        let seeing = glance(None, &scope).await.unwrap();
         scope.close(GRACE).await;
         let p99 = |checks: &[Check]| {
             let check = checks.iter().find(|check| check.name.starts_with("p99 under")).unwrap();
@@ -370,6 +406,21 @@ mod tests {
         }
     }
 
+    /// Catches a stopwatch that starts when a request is sent, and a generator that is late: both hide
+    /// or make up what others must wait for, and no run with them may be believed.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_broken_stopwatch_or_generator_fails_the_glance() {
+        let scope = Scope::current("test");
+        let stopwatch = glance(Some(Broken::LateStopwatch), &scope).await.unwrap();
+        let generator = glance(Some(Broken::LateGenerator), &scope).await.unwrap();
+        scope.close(GRACE).await;
+        let failed = |checks: &[Check], name: &str| {
+            checks.iter().any(|check| check.name == name && !check.pass)
+        };
+        assert!(failed(&stopwatch, "p90 under a 100 ms stall"), "{stopwatch:?}");
+        assert!(failed(&generator, "response time at p50"), "{generator:?}");
+    }
+
     /// Catches a stall of another share than the expected p99 is computed for.
     #[test]
     fn the_expected_p99_follows_from_the_stall() {
@@ -378,6 +429,9 @@ mod tests {
         assert!(least < waits && waits < most);
         let waits = GLANCE_STALL.saturating_sub(GLANCE / 100);
         assert!(GLANCE_P99.0 < waits && waits < GLANCE_P99.1);
+        // A fifth meets the stall, so that one in ten of all waits for half of it or longer.
+        assert!(STALL_P90.0 < STALL / 2 && STALL / 2 < STALL_P90.1);
+        assert!(GLANCE_P90.0 < GLANCE_STALL / 2 && GLANCE_STALL / 2 < GLANCE_P90.1);
         assert!(stalls().iter().all(|stall| stall.at + stall.length < STALL_PERIOD * STALLS));
     }
 }

@@ -92,6 +92,9 @@ async fn in_scope(
     for notice in stage.lab.notices().iter().map(String::as_str).chain(control) {
         observer.note(notice);
     }
+    for notice in stage.planted() {
+        observer.note(&notice);
+    }
     let header = setup::header(plan);
     let mut desk = Desk::open(plan, &stage, sink, observer);
     let own = stage.control.as_ref().map(|control| control.address().to_string());
@@ -228,6 +231,18 @@ impl Stage {
         Ok((stage, sink))
     }
 
+    /// What is broken on purpose beside the faults: whoever reads the report must know.
+    fn planted(&self) -> impl Iterator<Item = String> {
+        let broken = self.client.config().broken.map(|broken| {
+            format!(
+                "the client is broken, as it was told to be: {} ({})",
+                broken.name(),
+                broken.summary()
+            )
+        });
+        broken.into_iter()
+    }
+
     /// `phase` begins now.
     fn begin(&self, phase: Phase) {
         self.wire.lock().begin(phase, &self.lab);
@@ -244,7 +259,10 @@ impl Stage {
         let settled = self.clock.started() + phases.warmup;
         self.begin(Phase::Warmup);
         // While the machine has nothing else to do.
-        *self.calibration.lock() = facts::calibration(calibration::glance(&self.scope).await);
+        *self.calibration.lock() = {
+            let broken = self.client.config().broken;
+            facts::calibration(calibration::glance(broken, &self.scope).await)
+        };
         self.preload().await?;
         self.load.begin();
         tokio::join!(sleep_until(settled), sleep(SETTLE));
@@ -286,6 +304,7 @@ impl Stage {
         records: &[FaultRecord],
     ) -> (Inputs, Recorder) {
         let ended = self.clock.now();
+        let planted: Vec<String> = self.planted().collect();
         let noise = self.noise.lock().measured();
         self.begin(Phase::Drain);
         // A drain may be long: whoever looks on knows before it that every fault is healed.
@@ -334,7 +353,8 @@ impl Stage {
         };
         let mut limits = desk.limits();
         // First, because not every format shows all of them.
-        limits.splice(0..0, control.as_ref().and_then(Control::meddling));
+        let meddling = control.as_ref().and_then(Control::meddling);
+        limits.splice(0..0, meddling.into_iter().chain(planted));
         limits.splice(0..0, wire_totals.as_ref().and_then(facts::foreign));
         limits.splice(0..0, facts::data_limits(&data, &settled));
         if let End::Broken(what) = end {

@@ -56,10 +56,6 @@ impl Network {
         Self { careless: true, ..self.clone() }
     }
 
-    pub(in crate::client) const fn is_careless(&self) -> bool {
-        self.careless
-    }
-
     pub(super) fn node(&self, index: usize) -> &SimulatedNode {
         &self.shared.nodes[index]
     }

@@ -13,7 +13,7 @@ use super::node::{Mood, SimulatedNode};
 use crate::base::scope::Scope;
 use crate::base::seed::{Seed, Stream};
 use crate::client::multi::join;
-use crate::client::{BreakerConfig, Client, ClientConfig, HealingConfig, Server, conn};
+use crate::client::{BreakerConfig, Broken, Client, ClientConfig, HealingConfig, Server, conn};
 use crate::event::Events;
 
 /// How many timelines there are.
@@ -63,7 +63,8 @@ fn timeline(number: u64, careless: bool) -> Seen {
         let network = Network::new(1, seed, &scope);
         let network = if careless { network.careless() } else { network };
         let mut draws = seed.fork("settings").stream();
-        let config = config(&mut draws);
+        let broken = careless.then_some(Broken::ReuseAfterTimeout);
+        let config = ClientConfig { broken, ..config(&mut draws) };
         let around = config.operation_timeout;
         let servers: Vec<Server> =
             network.addresses().map(|address| Server::new(address).unwrap()).collect();

@@ -12,7 +12,7 @@ use super::change::SWAP_ATTEMPTS_MAX;
 use super::{Done, Fill, Hands, over};
 use crate::base::deadline::Deadline;
 use crate::base::time::Offset;
-use crate::client::Trace;
+use crate::client::{Broken, Trace};
 use crate::event::{Extent, Operation, Outcome, Sample};
 use crate::load::draft::Draft;
 use crate::load::generator::Shared;
@@ -94,16 +94,21 @@ impl Worker {
     fn sample(&self, ticket: &Ticket, taken: Offset, draft: Draft, done: Done) -> Sample {
         let clock = self.shared.ledger.clock();
         let trace = done.trace;
+        let sent = trace.sent.map(|sent| clock.offset(sent));
+        let begun = match self.hands.client.config().broken {
+            Some(Broken::LateStopwatch) => sent.unwrap_or(taken),
+            _ => ticket.due(),
+        };
         Sample {
             extent: Extent::Single,
             operation: draft.operation,
             home: trace.home,
             served_by: trace.served_by,
             outcome: done.outcome,
-            due: ticket.due(),
+            due: begun,
             issued: ticket.issued(),
             taken,
-            sent: trace.sent.map(|sent| clock.offset(sent)),
+            sent,
             done: over(&trace, clock),
             connection_wait: trace.connection_wait,
             attempts: trace.attempts,

@@ -6,7 +6,7 @@
 fn the_table_and_the_exit_code_agree() {
     let (code, stdout, stderr) = super::run("doctor");
     let rows: Vec<&str> = stdout.lines().skip(1).collect();
-    assert_eq!(rows.len(), 8, "{stdout}{stderr}");
+    assert_eq!(rows.len(), 9, "{stdout}{stderr}");
     let all_pass = rows.iter().all(|row| row.ends_with("pass"));
     assert_eq!(code, if all_pass { 0 } else { 4 }, "{stdout}{stderr}");
     for counted in

@@ -39,6 +39,7 @@ use crate::base::name::NodeIndex;
 use crate::base::scope::{Closed, Scope};
 use crate::base::seed::Seed;
 use crate::event::Events;
+pub use crate::node::lie::{LIES, LieSpec, LieSpecError};
 use crate::proxy::{Dial, ProxyConfig, ProxyError, ProxySet};
 
 /// How long the tasks of a lab may take to end.
@@ -85,6 +86,8 @@ pub struct LabConfig {
     pub count: u16,
     /// Memory for items of each node, in MiB.
     pub memory_mib: u32,
+    /// What embedded nodes lie about; usually nothing.
+    pub lies: Vec<LieSpec>,
     /// Where the proxies listen, one for each node.
     pub listen: Vec<Listen>,
     /// The control address of an external Toxiproxy, whose proxies stand in for ours.
@@ -145,6 +148,7 @@ pub struct Lab {
     proxies: ProxySet,
     data_lost: DataLost,
     notices: Vec<String>,
+    lies: Vec<LieSpec>,
     network: Scope,
     scope: Scope,
 }
@@ -176,7 +180,7 @@ impl Lab {
         data_lost: DataLost,
         scope: &Scope,
     ) -> Result<Self, LabError> {
-        let nodes = start_nodes(config, scope).await?;
+        let nodes = start_nodes(config, seed, scope).await?;
         let network = scope.child("network");
         let ground = Ground::prepare(config, nodes.len(), &network).await?;
         let sockets = ground.sockets();
@@ -215,6 +219,7 @@ impl Lab {
             proxies,
             data_lost,
             notices,
+            lies: config.lies.clone(),
             network,
             scope: scope.clone(),
         })
@@ -230,6 +235,14 @@ impl Lab {
     #[must_use]
     pub fn notices(&self) -> &[String] {
         &self.notices
+    }
+
+    /// What the nodes were told to lie about, in a sentence; `None`: they are honest.
+    #[must_use]
+    pub fn lies(&self) -> Option<String> {
+        let lies: Vec<String> = self.lies.iter().map(LieSpec::to_string).collect();
+        (!lies.is_empty())
+            .then(|| format!("the nodes lie, as they were told to: {}", lies.join(", ")))
     }
 
     /// The proxies, for the control API and the taps.
@@ -289,7 +302,11 @@ impl std::fmt::Debug for Lab {
     }
 }
 
-async fn start_nodes(config: &LabConfig, scope: &Scope) -> Result<Vec<Backend>, LabError> {
+async fn start_nodes(
+    config: &LabConfig,
+    seed: Seed,
+    scope: &Scope,
+) -> Result<Vec<Backend>, LabError> {
     let mut nodes = Vec::new();
     match &config.nodes {
         Nodes::Memcached { program, harness } => {
@@ -306,8 +323,10 @@ async fn start_nodes(config: &LabConfig, scope: &Scope) -> Result<Vec<Backend>, 
             }
         }
         Nodes::Embedded => {
-            for _ in 0..config.count {
-                nodes.push(Backend::Embedded(EmbeddedNode::start(config.memory_mib, scope).await?));
+            for index in 0..config.count {
+                let seed = seed.fork("node").index(index.into());
+                let node = EmbeddedNode::start(config.memory_mib, &config.lies, seed, scope);
+                nodes.push(Backend::Embedded(node.await?));
             }
         }
         Nodes::External(addresses) => {

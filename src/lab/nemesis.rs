@@ -299,6 +299,7 @@ mod tests {
             nodes: Nodes::Embedded,
             count: 1,
             memory_mib: 1,
+            lies: Vec::new(),
             listen: vec![Listen::ANY],
         };
         let (seed, lost) = (Seed::new(7), Arc::new(|_: NodeIndex| {}));

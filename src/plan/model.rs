@@ -8,6 +8,7 @@ use crate::base::seed::Seed;
 use crate::client::ClientConfig;
 use crate::event::Phase;
 use crate::judge::Objective;
+use crate::lab::LieSpec;
 use crate::lab::timeline::FaultSpec;
 use crate::load::{RateWish, Workload};
 
@@ -139,6 +140,8 @@ pub struct Nodes {
     pub backend: Backend,
     /// How many there are.
     pub count: u16,
+    /// What they lie about; only embedded ones can be told to.
+    pub lies: Vec<LieSpec>,
 }
 
 /// What the nodes are.

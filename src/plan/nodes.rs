@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::error::{FileError, PlanError};
 use super::model::{Addresses, Backend, Listen, Nodes};
 use super::source::Node;
+use crate::lab::{LieSpec, LieSpecError};
 
 const DEFAULT_COUNT: u16 = 3;
 
@@ -21,7 +22,17 @@ pub(super) fn read(
     given: Option<&Backend>,
 ) -> Result<Nodes, PlanError> {
     let written = written.map(read_table).transpose()?;
-    let mut nodes = written.unwrap_or(Nodes { backend: Backend::Auto, count: DEFAULT_COUNT });
+    let mut nodes =
+        written.unwrap_or(Nodes { backend: Backend::Auto, count: DEFAULT_COUNT, lies: Vec::new() });
+    if let (Some(backend), false) =
+        (given, nodes.lies.is_empty() || given == Some(&Backend::Embedded))
+    {
+        let option = if matches!(backend, Backend::Servers(_)) { "-servers" } else { "-nodes" };
+        return Err(PlanError::Option(format!(
+            "{option} asks for other nodes than embedded ones, and only those tell the `lies` of this \
+             scenario; leave it out, or write `-nodes embedded`"
+        )));
+    }
     match given {
         Some(Backend::Servers(servers)) => {
             nodes = of_servers(servers.clone())
@@ -72,22 +83,40 @@ impl Addresses {
 
 fn read_table(node: &Node<'_>) -> Result<Nodes, FileError> {
     let table = node.table()?;
-    table.only("key", &["backend", "count", "servers"])?;
+    table.only("key", &["backend", "count", "servers", "lies"])?;
     let count = table.get("count").map(|node| node.count(1..=COUNT_MAX.into())).transpose()?;
     let backend = table.get("backend").map(|node| node.word("backend", &WORDS)).transpose()?;
+    let lies = table.get("lies");
     let Some(servers) = table.get("servers") else {
         let count = count.and_then(|count| u16::try_from(count).ok());
+        let lies = match (lies, &backend) {
+            (None, _) => Vec::new(),
+            (Some(lies), Some(Backend::Embedded)) => read_lies(&lies)?,
+            (Some(lies), _) => {
+                return Err(lies.error_at_key(
+                    "`lies` are told by embedded nodes only; write `backend = \"embedded\"` beside them",
+                ));
+            }
+        };
         return Ok(Nodes {
             backend: backend.unwrap_or(Backend::Auto),
             count: count.unwrap_or(DEFAULT_COUNT),
+            lies,
         });
     };
-    if let Some(other) = table.get("backend").or_else(|| table.get("count")) {
+    if let Some(other) = table.get("backend").or_else(|| table.get("count")).or(lies) {
         let what = format!("`{}` and `servers` exclude each other", other.key());
         return Err(other.error_at_key(what));
     }
     let addresses: Result<_, _> = servers.list()?.iter().map(Node::address).collect();
     of_servers(addresses?).map_err(|what| servers.error(format!("`servers` {what}")))
+}
+
+fn read_lies(node: &Node<'_>) -> Result<Vec<LieSpec>, FileError> {
+    let read = |lie: &Node<'_>| {
+        lie.text()?.parse().map_err(|error: LieSpecError| lie.error(error.to_string()))
+    };
+    node.list()?.iter().map(read).collect()
 }
 
 fn of_servers(servers: Vec<SocketAddr>) -> Result<Nodes, String> {
@@ -96,7 +125,9 @@ fn of_servers(servers: Vec<SocketAddr>) -> Result<Nodes, String> {
         return Err(format!("lists {server} twice"));
     }
     match u16::try_from(servers.len()) {
-        Ok(count @ 1..=COUNT_MAX) => Ok(Nodes { backend: Backend::Servers(servers), count }),
+        Ok(count @ 1..=COUNT_MAX) => {
+            Ok(Nodes { backend: Backend::Servers(servers), count, lies: Vec::new() })
+        }
         _ => Err(format!("needs 1 to {COUNT_MAX} addresses")),
     }
 }

@@ -75,6 +75,11 @@ impl Plan {
         };
         text.string("backend", backend);
         text.value("count", &self.nodes.count.to_string());
+        let lies: Vec<String> =
+            self.nodes.lies.iter().map(|lie| string(&lie.to_string())).collect();
+        if !lies.is_empty() {
+            text.value("lies", &format!("[{}]", lies.join(", ")));
+        }
     }
 
     /// Only what was asked for: a file that names an address insists on it.

@@ -9,6 +9,7 @@ use crate::base::family::Family;
 use crate::client::selector::{KeyHash, SELECTORS};
 use crate::client::{Broken, PROFILES};
 use crate::judge::MEASURES;
+use crate::lab::LIES;
 use crate::lab::fault::FAULTS;
 use crate::load::arrival::ARRIVALS;
 use crate::load::keys::KEYS;
@@ -51,6 +52,7 @@ pub fn sections(library: &Library) -> Result<Vec<Section>, PlanError> {
         files(library, "workloads", Folder::Workloads, text(Folder::Workloads))?,
         family("toxics", &TOXICS),
         family("node faults", &FAULTS),
+        family("lies", &LIES),
         Section { title: "hash strategies", note: None, rows: hash_strategies() },
         rows("client profiles", PROFILES, |profile| (profile.name, profile.summary)),
         rows("broken clients", &Broken::ALL, |broken| (broken.name(), broken.summary())),

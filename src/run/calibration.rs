@@ -149,6 +149,7 @@ async fn start_lab(scope: &Scope) -> Result<Lab, RunError> {
         nodes: Nodes::Embedded,
         count: 1,
         memory_mib: 64,
+        lies: Vec::new(),
         listen: vec![Listen::ANY],
         toxiproxy: None,
         network: crate::lab::Network::User,

@@ -240,7 +240,7 @@ impl Stage {
                 broken.summary()
             )
         });
-        broken.into_iter()
+        self.lab.lies().into_iter().chain(broken)
     }
 
     /// `phase` begins now.

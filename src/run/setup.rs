@@ -91,6 +91,7 @@ pub(super) fn lab(
         nodes,
         count: planned.count,
         memory_mib: MEMORY_MIB,
+        lies: planned.lies.clone(),
         listen: (0..planned.count).map(listen).collect(),
         toxiproxy: None,
         network: Network::User,

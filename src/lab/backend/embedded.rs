@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::base::scope::Scope;
+use crate::base::seed::Seed;
 use crate::base::units::ByteSize;
 use crate::lab::error::LabError;
 use crate::lab::probe;
 use crate::node::config::NodeConfig;
+use crate::node::lie::LieSpec;
 use crate::node::serve::Node;
 
 /// How long a fresh node may take until it answers `version`.
@@ -31,10 +33,17 @@ impl EmbeddedNode {
     ///
     /// # Errors
     /// When there is no free port.
-    pub async fn start(memory_mib: u32, scope: &Scope) -> Result<Self, LabError> {
+    pub async fn start(
+        memory_mib: u32,
+        lies: &[LieSpec],
+        seed: Seed,
+        scope: &Scope,
+    ) -> Result<Self, LabError> {
         let config = NodeConfig {
             memory: ByteSize(u64::from(memory_mib) << 20),
             max_connections: CONNECTIONS_MAX,
+            lies: lies.to_vec(),
+            seed,
             ..NodeConfig::default()
         };
         let node = launch(&config, scope).await?;

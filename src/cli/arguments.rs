@@ -2,7 +2,7 @@
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::{check, ctl, doctor, explain, list, node, proxy, report, route, run, up};
+use super::{check, ctl, doctor, explain, list, node, proxy, report, route, run, selftest, up};
 
 /// What the words on the command line mean.
 #[derive(Debug, Parser)]
@@ -38,6 +38,7 @@ pub(super) enum Command {
     Explain(explain::Arguments),
     Route(route::Arguments),
     Doctor(doctor::Arguments),
+    Selftest(selftest::Arguments),
     Proxy(proxy::Arguments),
     Ctl(ctl::Arguments),
 }

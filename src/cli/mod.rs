@@ -21,6 +21,7 @@ mod route;
 mod run;
 mod runtime;
 mod screen;
+mod selftest;
 mod session;
 mod signals;
 mod up;
@@ -87,6 +88,7 @@ fn dispatch(command: &Command) -> ExitCode {
         Command::List(arguments) => list::main(arguments).into(),
         Command::Explain(arguments) => explain::main(arguments).into(),
         Command::Doctor(arguments) => doctor::main(arguments).into(),
+        Command::Selftest(arguments) => selftest::main(arguments).into(),
         Command::Route(arguments) => route::main(arguments).into(),
         Command::Proxy(arguments) => proxy::main(arguments).into(),
         Command::Ctl(arguments) => ctl::main(arguments, &Program::harness()),

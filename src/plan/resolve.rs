@@ -4,6 +4,7 @@ use super::error::PlanError;
 use super::files::{Folder, Library, is_path};
 use super::model::Plan;
 use super::options::Options;
+use super::source::Source;
 use super::suite::{FULL, SUITES};
 use super::{client, objective, scenario, workload};
 use crate::base::family::unknown;
@@ -79,6 +80,20 @@ pub fn choose(
         return Err(choice.skipped.swap_remove(0).1);
     }
     Ok(choice)
+}
+
+/// The plan of a scenario that is no file of the library.
+///
+/// # Errors
+/// For what is wrong in it or in the options.
+pub fn plan_of(
+    library: &Library,
+    source: &Source,
+    name: &str,
+    options: &Options,
+    fresh: Seed,
+) -> Result<Plan, PlanError> {
+    scenario::read(library, source, name, options, fresh)
 }
 
 /// The scenarios that one word means.

@@ -9,6 +9,7 @@ mod keeping;
 mod noise;
 mod rebuild;
 mod scenario;
+pub mod selftest;
 mod setup;
 mod sink;
 mod up;

@@ -16,6 +16,7 @@ mod proxy;
 mod report;
 mod rules;
 mod run;
+mod selftest;
 mod transparency;
 mod wire;
 mod wire_reply;

@@ -738,6 +738,8 @@ fn everything_with_a_name_is_listed() {
         ("workloads", "mixed"),
         ("toxics", "latency"),
         ("node faults", "kill"),
+        ("lies", "dropped-set"),
+        ("broken clients", "leaking-pool"),
         ("hash strategies", "ketama"),
         ("client profiles", "no-healing"),
         ("measures", "wrong_data"),

@@ -5,12 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use async_memcached::{Client as Crate, Error};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::link::Link;
 use super::server::{AddressError, Server};
 use super::standing::Standing;
 use super::trouble::connect_class;
+use super::wire::Wire;
 use crate::base::deadline::Deadline;
 use crate::event::ErrorClass;
 
@@ -22,6 +24,8 @@ pub(super) struct Endpoint {
     /// What the crate dials, when the host is an address: the only form that it always takes.
     fixed: Option<String>,
     network: Network,
+    /// Whether connections are such that can be used again after a timeout.
+    careless: bool,
 }
 
 /// What connections are made of.
@@ -36,10 +40,14 @@ pub(super) enum Network {
 }
 
 impl Endpoint {
-    pub(super) fn new(server: &Server, network: Network) -> Result<Self, AddressError> {
+    pub(super) fn new(
+        server: &Server,
+        network: Network,
+        careless: bool,
+    ) -> Result<Self, AddressError> {
         let (host, port) = server.endpoint()?;
         let fixed = host.parse::<Ipv4Addr>().ok().map(|address| name(address, port));
-        Ok(Self { host: host.to_owned(), port, fixed, network })
+        Ok(Self { host: host.to_owned(), port, fixed, network, careless })
     }
 
     /// Connects within `limit`. A name is looked up each time, so that a node that moves is found.
@@ -57,8 +65,15 @@ impl Endpoint {
             Network::Sockets => {}
             #[cfg(test)]
             Network::Simulated(network) => {
-                return network.dial(self.port).await.map(Link::Simulated);
+                let pipe = network.dial(self.port).await?;
+                return Ok(Link::Own(Wire::new(pipe, self.careless)));
             }
+        }
+        if self.careless {
+            let address = (self.host.as_str(), self.port);
+            let socket = TcpStream::connect(address).await.map_err(Error::Connect)?;
+            socket.set_nodelay(true).map_err(Error::Connect)?;
+            return Ok(Link::Own(Wire::new(socket, true)));
         }
         let socket = match &self.fixed {
             Some(fixed) => Crate::new(fixed).await?,

@@ -4,15 +4,15 @@ use async_memcached::{AsciiProtocol, Client as Crate, Error, MetaProtocol, MetaV
 
 use super::keep::Keep;
 use super::standing::Token;
+use super::wire::Wire;
 
 /// An open connection as the commands use it. Nothing here is cancel-safe: whoever drops a future
 /// of it drops the link.
 pub(super) enum Link {
     /// A socket of the crate.
     Socket(Crate),
-    /// A pipe to a simulated node: the crate's connection can be a socket only.
-    #[cfg(test)]
-    Simulated(super::simulation::Wire),
+    /// A connection of our own, where the crate's will not do.
+    Own(Wire),
 }
 
 /// Which way a counter goes.
@@ -26,8 +26,7 @@ impl Link {
     pub(super) async fn get(&mut self, key: &[u8]) -> Result<Option<Value>, Error> {
         match self {
             Self::Socket(socket) => socket.get(key).await,
-            #[cfg(test)]
-            Self::Simulated(wire) => wire.get(key).await,
+            Self::Own(wire) => wire.get(key).await,
         }
     }
 
@@ -43,16 +42,14 @@ impl Link {
         match self {
             Self::Socket(socket) if only_new => socket.add(key, value, Some(ttl), flags).await,
             Self::Socket(socket) => socket.set(key, value, Some(ttl), flags).await,
-            #[cfg(test)]
-            Self::Simulated(wire) => wire.store(only_new, key, value, keep).await,
+            Self::Own(wire) => wire.store(only_new, key, value, keep).await,
         }
     }
 
     pub(super) async fn delete(&mut self, key: &[u8]) -> Result<(), Error> {
         match self {
             Self::Socket(socket) => socket.delete(key).await,
-            #[cfg(test)]
-            Self::Simulated(wire) => wire.delete(key).await,
+            Self::Own(wire) => wire.delete(key).await,
         }
     }
 
@@ -67,8 +64,7 @@ impl Link {
             Self::Socket(socket) => {
                 socket.meta_get(key, false, Some(token.bytes()), Some(flags)).await
             }
-            #[cfg(test)]
-            Self::Simulated(wire) => wire.meta_get(key, token, flags).await,
+            Self::Own(wire) => wire.meta_get(key, token, flags).await,
         }
     }
 
@@ -80,8 +76,7 @@ impl Link {
     ) -> Result<Vec<MetaValue>, Error> {
         match self {
             Self::Socket(socket) => socket.meta_get_multi(keys, Some(flags)).await,
-            #[cfg(test)]
-            Self::Simulated(wire) => wire.meta_get_many(keys, flags).await,
+            Self::Own(wire) => wire.meta_get_many(keys, flags).await,
         }
     }
 
@@ -96,8 +91,7 @@ impl Link {
             Self::Socket(socket) => {
                 socket.meta_set(key, value, false, Some(token.bytes()), Some(flags)).await
             }
-            #[cfg(test)]
-            Self::Simulated(wire) => wire.meta_set(key, value, token, flags).await,
+            Self::Own(wire) => wire.meta_set(key, value, token, flags).await,
         }
     }
 
@@ -111,8 +105,7 @@ impl Link {
             Self::Socket(socket) => {
                 socket.meta_delete(key, false, Some(token.bytes()), Some(flags)).await
             }
-            #[cfg(test)]
-            Self::Simulated(wire) => wire.meta_delete(key, token, flags).await,
+            Self::Own(wire) => wire.meta_delete(key, token, flags).await,
         }
     }
 
@@ -131,8 +124,7 @@ impl Link {
             (Self::Socket(socket), Direction::Down) => {
                 socket.meta_decrement(key, false, opaque, by, all).await
             }
-            #[cfg(test)]
-            (Self::Simulated(wire), _) => wire.meta_count(key, token, change, flags).await,
+            (Self::Own(wire), _) => wire.meta_count(key, token, change, flags).await,
         }
     }
 
@@ -141,24 +133,21 @@ impl Link {
     pub(super) async fn version(&mut self) -> Result<String, Error> {
         match self {
             Self::Socket(socket) => socket.version().await,
-            #[cfg(test)]
-            Self::Simulated(wire) => wire.version().await,
+            Self::Own(wire) => wire.version().await,
         }
     }
 
     pub(super) async fn stats(&mut self) -> Result<Vec<(String, String)>, Error> {
         match self {
             Self::Socket(socket) => Ok(socket.stats().await?.into_iter().collect()),
-            #[cfg(test)]
-            Self::Simulated(wire) => wire.stats().await,
+            Self::Own(wire) => wire.stats().await,
         }
     }
 
     pub(super) async fn flush_all(&mut self) -> Result<(), Error> {
         match self {
             Self::Socket(socket) => socket.flush_all().await,
-            #[cfg(test)]
-            Self::Simulated(wire) => wire.flush_all().await,
+            Self::Own(wire) => wire.flush_all().await,
         }
     }
 }

@@ -71,6 +71,7 @@ mod standing;
 mod trouble;
 mod ttl;
 mod upkeep;
+mod wire;
 
 pub use broken::Broken;
 pub use call::{Call, Failure, Item, MultiCall, Store, Trace};

@@ -83,10 +83,11 @@ impl Pool {
         config: &ClientConfig,
         events: Events,
     ) -> Result<Self, ConfigError> {
+        let careless = config.broken == Some(Broken::ReuseAfterTimeout);
         Ok(Self {
             node,
             events,
-            endpoint: Endpoint::new(server, network)?,
+            endpoint: Endpoint::new(server, network, careless)?,
             limits: Limits {
                 size: config.pool_size,
                 wait: config.pool_wait,

@@ -45,7 +45,6 @@ const MISSING: &[(&str, Ground)] = &[
     ("silent-flush", Servers),
     ("refused-reads", Own),
     ("refused-reads", Servers),
-    ("reuse-after-timeout", Own),
     ("synchronised-reconnects", Own),
     ("errors-as-misses", Own),
 ];

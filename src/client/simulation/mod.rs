@@ -2,32 +2,28 @@
 //! jumps from one timer to the next. Hours pass in seconds, and a seed decides everything.
 //!
 //! The crate's own connection is a socket and nothing else, and a socket and a paused clock do not
-//! go together: the clock would jump while bytes are on their way. So a link has a second variant,
-//! for tests only, that says the same bytes through a pipe and reads answers as the crate does
-//! (`wire` holds the two against each other). Everything above it is the client that ships.
+//! go together: the clock would jump while bytes are on their way. So a link has a second variant, that
+//! says the same bytes through a pipe and reads answers as the crate does ([`super::wire`] holds the two
+//! against each other). Everything above it is the client that ships.
 //!
 //! | module | owns |
 //! |---|---|
 //! | `network` | what is dialled, by whom and when |
 //! | `node` | the embedded node behind pipes, its moods, and what a hostile one does to its answers |
-//! | `wire`, `answers` | the client's end of a pipe |
 //! | `callers` | operations by seed, and an oracle for what they may see |
 //! | `laws`, `timelines` | the tests |
 
-mod answers;
 mod callers;
 mod laws;
 mod network;
 mod node;
 mod timelines;
-mod wire;
 
 use std::future::Future;
 use std::time::Duration;
 
 pub(super) use network::Network;
 use tokio::runtime::Builder;
-pub(super) use wire::Wire;
 
 use super::config::ClientConfig;
 

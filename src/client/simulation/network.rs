@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use async_memcached::Error;
 use parking_lot::Mutex;
+use tokio::io::DuplexStream;
 use tokio::time::Instant;
 
 use super::node::SimulatedNode;
-use super::wire::Wire;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 
@@ -19,8 +19,6 @@ const FIRST_PORT: u16 = 11_001;
 pub(in crate::client) struct Network {
     shared: Arc<Shared>,
     client: usize,
-    /// The planted bug: a connection goes on being used after a timeout.
-    careless: bool,
 }
 
 #[derive(Debug)]
@@ -43,17 +41,12 @@ impl Network {
         let node = |index| SimulatedNode::new(seed.fork("node").index(index), scope.clone());
         let nodes = (0_u64..).take(count).map(node).collect();
         let shared = Shared { nodes, dials: Mutex::default() };
-        Self { shared: Arc::new(shared), client: 0, careless: false }
+        Self { shared: Arc::new(shared), client: 0 }
     }
 
     /// As the client with this number sees it.
     pub(super) fn of_client(&self, client: usize) -> Self {
         Self { client, ..self.clone() }
-    }
-
-    /// For a client with the planted bug.
-    pub(super) fn careless(&self) -> Self {
-        Self { careless: true, ..self.clone() }
     }
 
     pub(super) fn node(&self, index: usize) -> &SimulatedNode {
@@ -65,12 +58,11 @@ impl Network {
         (FIRST_PORT..).take(count).map(|port| format!("127.0.0.1:{port}"))
     }
 
-    pub(in crate::client) async fn dial(&self, port: u16) -> Result<Wire, Error> {
+    pub(in crate::client) async fn dial(&self, port: u16) -> Result<DuplexStream, Error> {
         let node = usize::from(port - FIRST_PORT);
         let dial = Dial { at: Instant::now(), client: self.client, node };
         self.shared.dials.lock().push(dial);
-        let pipe = self.node(node).accept().await.map_err(Error::Connect)?;
-        Ok(Wire::new(pipe, self.careless))
+        self.node(node).accept().await.map_err(Error::Connect)
     }
 
     /// Every attempt so far, in order.

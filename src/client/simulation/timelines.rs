@@ -61,7 +61,6 @@ fn timeline(number: u64, careless: bool) -> Seen {
         let seed = Seed::new(number).fork("timeline");
         let scope = Scope::current("timeline");
         let network = Network::new(1, seed, &scope);
-        let network = if careless { network.careless() } else { network };
         let mut draws = seed.fork("settings").stream();
         let broken = careless.then_some(Broken::ReuseAfterTimeout);
         let config = ClientConfig { broken, ..config(&mut draws) };

@@ -1,33 +1,44 @@
-//! The client's end of a pipe: says what the crate's connection says, and reads as it reads.
+//! A connection of our own: says what the crate's connection says, and reads as it reads.
+//!
+//! The crate's can be a socket only, and closes itself after an exchange that did not end. So this one
+//! carries the simulation, through pipes, and the client that is broken by
+//! [reusing](super::Broken::ReuseAfterTimeout) what it should close.
+
+mod answers;
 
 use async_memcached::{Error, ErrorKind, MetaValue, Response, Status, Value};
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::answers::{Meta, MetaAnswer, Parsed, broken, classic, meta};
+use self::answers::{Meta, MetaAnswer, Parsed, broken, classic, meta};
 use crate::client::keep::Keep;
 use crate::client::link::Direction;
 use crate::client::standing::Token;
 
-/// An open connection through a pipe.
-pub(in crate::client) struct Wire {
+/// What an open connection goes through: a socket, or a pipe.
+pub(super) trait Pipe: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Pipe for T {}
+
+/// An open connection.
+pub(super) struct Wire {
     /// `None` after an exchange that did not end: the crate closes such a connection by itself.
-    pipe: Option<DuplexStream>,
+    pipe: Option<Box<dyn Pipe>>,
     /// Read from the pipe and not taken yet.
     read: BytesMut,
     /// What answers are parsed from. `version` and `flush_all` read past it.
     taken: BytesMut,
     in_flight: bool,
-    /// With the planted bug: used again after an exchange that did not end.
+    /// Used again after an exchange that did not end.
     careless: bool,
 }
 
 type Answer<T> = Result<T, Error>;
 
 impl Wire {
-    pub(super) fn new(pipe: DuplexStream, careless: bool) -> Self {
+    pub(super) fn new(pipe: impl Pipe + 'static, careless: bool) -> Self {
         let (read, taken) = Default::default();
-        Self { pipe: Some(pipe), read, taken, in_flight: false, careless }
+        Self { pipe: Some(Box::new(pipe)), read, taken, in_flight: false, careless }
     }
 
     async fn send(&mut self, request: &[u8]) -> Answer<()> {
@@ -102,7 +113,7 @@ impl Wire {
         }
     }
 
-    pub(in crate::client) async fn get(&mut self, key: &[u8]) -> Answer<Option<Value>> {
+    pub(super) async fn get(&mut self, key: &[u8]) -> Answer<Option<Value>> {
         match self.ask_classic(&[b"get ", key, b"\r\n"].concat()).await? {
             Response::Status(Status::NotFound) | Response::Data(None) => Ok(None),
             Response::Status(status) => Err(status.into()),
@@ -111,7 +122,7 @@ impl Wire {
         }
     }
 
-    pub(in crate::client) async fn store(
+    pub(super) async fn store(
         &mut self,
         only_new: bool,
         key: &[u8],
@@ -128,7 +139,7 @@ impl Wire {
         }
     }
 
-    pub(in crate::client) async fn delete(&mut self, key: &[u8]) -> Answer<()> {
+    pub(super) async fn delete(&mut self, key: &[u8]) -> Answer<()> {
         match self.ask_classic(&[b"delete ", key, b"\r\n"].concat()).await? {
             Response::Status(Status::Deleted) => Ok(()),
             Response::Status(status) => Err(status.into()),
@@ -136,7 +147,7 @@ impl Wire {
         }
     }
 
-    pub(in crate::client) async fn meta_get(
+    pub(super) async fn meta_get(
         &mut self,
         key: &[u8],
         token: &Token,
@@ -146,7 +157,7 @@ impl Wire {
         self.ask_meta(request.as_bytes(), Meta::Get).await
     }
 
-    pub(in crate::client) async fn meta_get_many(
+    pub(super) async fn meta_get_many(
         &mut self,
         keys: &[&[u8]],
         flags: &[&str],
@@ -168,7 +179,7 @@ impl Wire {
         Ok(values)
     }
 
-    pub(in crate::client) async fn meta_set(
+    pub(super) async fn meta_set(
         &mut self,
         key: &[u8],
         value: &[u8],
@@ -181,7 +192,7 @@ impl Wire {
         self.ask_meta(&request, Meta::Set).await
     }
 
-    pub(in crate::client) async fn meta_delete(
+    pub(super) async fn meta_delete(
         &mut self,
         key: &[u8],
         token: &Token,
@@ -191,7 +202,7 @@ impl Wire {
         self.ask_meta(request.as_bytes(), Meta::Delete).await
     }
 
-    pub(in crate::client) async fn meta_count(
+    pub(super) async fn meta_count(
         &mut self,
         key: &[u8],
         token: &Token,
@@ -205,13 +216,13 @@ impl Wire {
         self.ask_meta(request.as_bytes(), Meta::Count).await
     }
 
-    pub(in crate::client) async fn version(&mut self) -> Answer<String> {
+    pub(super) async fn version(&mut self) -> Answer<String> {
         self.send(b"version\r\n").await?;
         let mut line = self.line().await?;
         if line.len() >= 8 { Ok(line.split_off(8)) } else { Err(unfit()) }
     }
 
-    pub(in crate::client) async fn stats(&mut self) -> Answer<Vec<(String, String)>> {
+    pub(super) async fn stats(&mut self) -> Answer<Vec<(String, String)>> {
         self.send(b"stats\r\n").await?;
         let mut counters = Vec::new();
         while let Some(counter) = self.receive(counter).await? {
@@ -221,7 +232,7 @@ impl Wire {
         Ok(counters)
     }
 
-    pub(in crate::client) async fn flush_all(&mut self) -> Answer<()> {
+    pub(super) async fn flush_all(&mut self) -> Answer<()> {
         self.send(b"flush_all\r\n").await?;
         if self.line().await?.trim() == "OK" { Ok(()) } else { Err(unfit()) }
     }
@@ -363,7 +374,7 @@ mod tests {
                 let crates = tokio::join!(ask(&mut real, request), hear(&mut stream, said));
 
                 let (near, mut far) = duplex(1024);
-                let mut simulated = Link::Simulated(Wire::new(near, false));
+                let mut simulated = Link::Own(Wire::new(near, false));
                 let ours = tokio::join!(ask(&mut simulated, request), hear(&mut far, said));
                 assert_eq!(ours, crates, "request {request}, answer {said:?}");
             }

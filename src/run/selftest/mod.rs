@@ -35,6 +35,9 @@ const LANES: usize = 4;
 /// What a failed calibration is called among what noticed something.
 const CALIBRATION: &str = "calibration";
 
+/// What follows the name of a measure that a run says it could not judge.
+const NOT_JUDGED: &str = " not judged";
+
 /// Where the nodes of a run come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -87,8 +90,8 @@ pub struct Told {
     pub outcome: Outcome,
     /// The verdict of the run.
     pub verdict: Verdict,
-    /// Which objectives failed, which figures of wrong data are above zero, and whether the calibration
-    /// failed.
+    /// Which objectives failed, which figures of wrong data are above zero, what could not be judged, and
+    /// whether the calibration failed.
     pub noticed_by: Vec<String>,
     /// Why the verdict is what it is.
     pub reasons: Vec<String>,
@@ -273,8 +276,12 @@ fn outcome(expected: Expected, verdict: Verdict, noticed_by: &[String]) -> Outco
             let mut said = names.iter().filter(said).peekable();
             match verdict {
                 Verdict::Fail | Verdict::Degraded if said.peek().is_some() => Outcome::Noticed,
-                // The one thing that makes a run invalid because something is broken.
-                Verdict::Invalid if said.any(|name| *name == CALIBRATION) => Outcome::Noticed,
+                // What makes a run invalid because something is broken.
+                Verdict::Invalid
+                    if said.any(|name| *name == CALIBRATION || name.ends_with(NOT_JUDGED)) =>
+                {
+                    Outcome::Noticed
+                }
                 Verdict::Invalid | Verdict::Vacuous => Outcome::Unjudged,
                 Verdict::Pass | Verdict::Degraded | Verdict::Fail => Outcome::Missed,
             }
@@ -291,6 +298,8 @@ fn noticed_by(report: &Report) -> Vec<String> {
         let bad = data.iter().filter(|(_, value)| value.as_f64().is_some_and(|count| count > 0.0));
         names.extend(bad.map(|(name, _)| name.clone()));
     }
+    let not_judged = report.data.not_judged.iter();
+    names.extend(not_judged.map(|not| format!("{}{NOT_JUDGED}", not.measure)));
     if report.harness.calibration.iter().any(|check| !check.pass) {
         names.push(CALIBRATION.to_owned());
     }
@@ -334,12 +343,16 @@ mod tests {
             |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let expected = Expected::NoticedBy(&["stale", "wrong"]);
         let late = Expected::NoticedBy(&["calibration"]);
+        let unread = Expected::NoticedBy(&["writes not judged"]);
         for (expected, verdict, noticed, told) in [
             (expected, Verdict::Fail, &["no-errors", "stale"][..], Outcome::Noticed),
             (expected, Verdict::Pass, &["stale"], Outcome::Missed),
             (expected, Verdict::Fail, &["no-errors"], Outcome::Missed),
             (expected, Verdict::Invalid, &["stale"], Outcome::Unjudged),
             (late, Verdict::Invalid, &["calibration"], Outcome::Noticed),
+            (unread, Verdict::Invalid, &["writes not judged"], Outcome::Noticed),
+            (unread, Verdict::Invalid, &["reads not judged"], Outcome::Unjudged),
+            (unread, Verdict::Pass, &["writes not judged"], Outcome::Missed),
             (expected, Verdict::Invalid, &["no-errors"], Outcome::Unjudged),
             (Expected::Health, Verdict::Degraded, &[], Outcome::Quiet),
             (Expected::Health, Verdict::Fail, &[], Outcome::FalseAlarm),

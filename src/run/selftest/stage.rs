@@ -48,11 +48,13 @@ pub(super) enum Stage {
 }
 
 /// What a run without a fault is judged by: nothing that depends on how fast the machine is.
-const STEADY: &str = r#""no-wrong-data", "no-corrupt-data", "no-stale-data", "no-lost-writes",
-"no-double-increments", "no-dirty-reuse", "no-errors""#;
+const STEADY: &str = r#""no-wrong-data", "no-corrupt-data", "no-stale-data", "no-false-misses",
+"no-lost-writes", "no-double-increments", "no-contradictions", "no-foreign-data", "no-dirty-reuse",
+"no-errors""#;
 
 /// What one with a fault is judged by, beside that.
-const FAULTY: &str = r#""no-wrong-data", "no-corrupt-data", "no-dirty-reuse", "connects-bounded",
+const FAULTY: &str = r#""no-wrong-data", "no-corrupt-data", "no-false-misses", "no-contradictions",
+"no-foreign-data", "no-dirty-reuse", "connects-bounded",
 "rejects-fast", "breaker-opens-quickly", "keys-stay-home", "no-connection-storm", "recovers""#;
 
 impl Stage {

@@ -66,6 +66,12 @@ impl Held {
         self.bytes < HELD_BYTES_LEAST || self.bytes < self.most()
     }
 
+    /// Whether more may be read although there is no room, because `kept` bytes go on only with what
+    /// comes next, and little else is held.
+    pub(super) const fn has_room_beside(&self, kept: usize) -> bool {
+        self.bytes.saturating_sub(kept) < HELD_BYTES_LEAST
+    }
+
     /// How much this direction may hold now.
     pub(super) fn most(&self) -> usize {
         let is_full = self.all.bytes.load(Ordering::Relaxed) >= self.all.most;

@@ -448,13 +448,11 @@ impl Pipe {
     }
 
     fn may_read(&self, turn: &mut Turn<'_, '_>) -> bool {
-        // What is kept until it is whole is passed on with what comes next, where there is no room.
-        let collects =
-            turn.exchange.as_ref().is_some_and(|exchange| exchange.is_collecting(self.direction));
+        let kept = turn.exchange.as_ref().and_then(|exchange| exchange.collected(self.direction));
         self.source == Source::Open
             && self.has_room()
             && (self.pending.is_empty() || !self.chain.is_bare())
-            && (self.held.has_room() || collects)
+            && (self.held.has_room() || kept.is_some_and(|kept| self.held.has_room_beside(kept)))
             && self.rules_have_room(turn)
     }
 

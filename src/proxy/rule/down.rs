@@ -123,25 +123,24 @@ impl Down {
         }
     }
 
-    /// Whether more has to come before what is kept can go on.
-    pub(super) fn is_collecting(&self) -> bool {
-        self.collecting.is_some() || !self.batch.is_empty()
-    }
-
-    fn collected(&self) -> usize {
-        self.collecting.as_ref().map_or(0, |(_, reply)| reply.cost()) + self.batch.cost()
+    /// What is kept until more has come; `None`: nothing is.
+    pub(super) fn collected(&self) -> Option<usize> {
+        let collecting = self.collecting.as_ref().map(|(_, reply)| reply.cost());
+        let batch = (!self.batch.is_empty()).then(|| self.batch.cost());
+        (collecting.is_some() || batch.is_some())
+            .then(|| collecting.unwrap_or(0) + batch.unwrap_or(0))
     }
 
     /// Bytes that are kept back, with the cost of their pieces.
     pub(super) fn held(&self) -> usize {
-        self.out.cost() + self.tail.len() + self.ours_cost + self.collected()
+        self.out.cost() + self.tail.len() + self.ours_cost + self.collected().unwrap_or(0)
     }
 
     /// Whether replies have to be told apart.
     pub(super) fn is_watching(&self) -> bool {
         !self.plans.is_empty()
             || !self.ours.is_empty()
-            || self.is_collecting()
+            || self.collected().is_some()
             || !self.tail.is_empty()
     }
 
@@ -439,7 +438,7 @@ impl Down {
 
     /// What is longer than may be kept passes as it is.
     fn bound(&mut self, out: &mut Vec<Piece>) {
-        if self.collected() <= self.kept_most {
+        if self.collected().is_none_or(|bytes| bytes <= self.kept_most) {
             return;
         }
         self.surrender(out);

@@ -208,9 +208,9 @@ impl Exchange {
         self.down.kept_most = bytes;
     }
 
-    /// Whether more has to be read before what is kept back can go on.
-    pub(in crate::proxy) fn is_collecting(&self, direction: Direction) -> bool {
-        direction == Direction::Down && self.down.is_collecting()
+    /// Bytes that are kept until more has been read; `None`: nothing is.
+    pub(in crate::proxy) fn collected(&self, direction: Direction) -> Option<usize> {
+        (direction == Direction::Down).then(|| self.down.collected()).flatten()
     }
 
     /// Whether nothing will ever leave towards the client unless the rules change.

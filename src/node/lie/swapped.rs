@@ -24,6 +24,10 @@ pub(super) const CONNECTIONS: Kind<dyn Lie> = Kind {
 /// Of how many connections the last reply is remembered.
 const CONNECTIONS_MAX: usize = 256;
 
+/// After so many requests of all connections nobody waits any more for the one that is owed a reply: it
+/// may be closed.
+const OWED_TURNS_MAX: u64 = 64;
+
 /// Keeps a reply until the next one on its connection is out.
 #[derive(Debug, Default)]
 struct InPipeline {
@@ -55,20 +59,33 @@ impl Lie for InPipeline {
     }
 }
 
+/// What was said last on a connection.
+#[derive(Debug)]
+struct Said {
+    command: Vec<u8>,
+    reply: Vec<u8>,
+    /// How many requests there had been, of all connections.
+    turn: u64,
+}
+
 /// Remembers the last reply of each connection, and whose reply is still owed to whom.
 #[derive(Debug, Default)]
 struct AcrossConnections {
-    last: BTreeMap<u64, (Vec<u8>, Vec<u8>)>,
-    /// The connection that gets the other half of a swap, its command, and the reply.
-    owed: Option<(u64, Vec<u8>, Vec<u8>)>,
+    last: BTreeMap<u64, Said>,
+    turn: u64,
+    /// The connection that gets the other half of a swap, and what was said on the other.
+    owed: Option<(u64, Said)>,
 }
 
 impl AcrossConnections {
-    /// Another connection whose last request was the same command.
+    /// Another connection whose last request was the same command: the one that spoke last, because it is
+    /// most likely to speak again.
     fn partner(&self, request: &Request, connection: u64) -> Option<u64> {
-        let same = |(command, _): &(Vec<u8>, Vec<u8>)| *command == request.words[0];
-        let others = self.last.iter().filter(|(other, last)| **other != connection && same(last));
-        others.map(|(other, _)| *other).next_back()
+        let others = self
+            .last
+            .iter()
+            .filter(|(other, last)| **other != connection && last.command == request.words[0]);
+        others.max_by_key(|(_, last)| last.turn).map(|(other, _)| *other)
     }
 }
 
@@ -83,8 +100,9 @@ impl Lie for AcrossConnections {
     fn tell(&mut self, request: &Request, ground: &mut Ground<'_>) -> Vec<u8> {
         let own = ground.execute(request);
         let Some(partner) = self.partner(request, ground.connection) else { return own };
-        let theirs = self.last.get(&partner).map(|(_, reply)| reply.clone()).unwrap_or_default();
-        self.owed = Some((partner, request.words[0].clone(), own));
+        let theirs = self.last.get(&partner).map(|last| last.reply.clone()).unwrap_or_default();
+        let said = Said { command: request.words[0].clone(), reply: own, turn: self.turn };
+        self.owed = Some((partner, said));
         theirs
     }
 
@@ -92,16 +110,21 @@ impl Lie for AcrossConnections {
         if request.deed == Deed::Other || !request.is_answered {
             return;
         }
-        let is_theirs = |(connection, command, _): &mut (u64, Vec<u8>, Vec<u8>)| {
-            *connection == ground.connection && *command == request.words[0]
-        };
         let honest = reply.clone();
-        if let Some((_, _, owed)) = self.owed.take_if(is_theirs) {
-            *reply = owed;
+        let is_over = |(connection, owed): &mut (u64, Said)| {
+            *connection == ground.connection || self.turn - owed.turn > OWED_TURNS_MAX
+        };
+        if let Some((connection, owed)) = self.owed.take_if(is_over)
+            && connection == ground.connection
+            && owed.command == request.words[0]
+        {
+            *reply = owed.reply;
         }
         if self.last.len() >= CONNECTIONS_MAX {
             self.last.pop_first();
         }
-        self.last.insert(ground.connection, (request.words[0].clone(), honest));
+        self.turn += 1;
+        let said = Said { command: request.words[0].clone(), reply: honest, turn: self.turn };
+        self.last.insert(ground.connection, said);
     }
 }

@@ -107,6 +107,12 @@ const CASES: &[Case] = &[
     ("swapped-in-pipeline", &["set a 0 0 1|1|", "get a|get b|"], "END|VALUE a 0 1|1|END|"),
     ("swapped-connections", &["set a 0 0 1|5|", "incr a 1|", "@1incr a 1|"], "6|"),
     ("swapped-connections", &["set a 0 0 1|5|", "incr a 1|", "@1incr a 1|", "incr a 1|"], "7|"),
+    // Another command of the connection that is owed a reply: the next swap is told all the same.
+    (
+        "swapped-connections",
+        &["set a 0 0 1|5|", "@1set b 0 0 1|1|", "incr a 1|", "@1incr b 1|"],
+        "6|",
+    ),
     ("restart", &["set a 0 0 1|1|"], "closed"),
     ("restart", &["set a 0 0 1|1|", "@1get a|"], "closed"),
     ("eviction", &["set a 0 0 1|1|", "get a|"], "END|"),

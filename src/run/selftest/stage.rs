@@ -33,6 +33,8 @@ pub(super) enum Stage {
     Expiry,
     /// Increments and decrements.
     Counters,
+    /// The same, many at once and then few: each node has several connections in use.
+    Crowds,
     /// Compare-and-swap on few registers.
     Swaps,
     /// Appends and prepends.
@@ -46,6 +48,10 @@ pub(super) enum Stage {
     /// One node answers after the client's patience for a while.
     Late,
 }
+
+/// The least that values with a time to live are watched: some are stored, expire, and are asked for again,
+/// wherever in the node's second they began.
+const EXPIRY_LEAST_S: u32 = 6;
 
 /// What a run without a fault is judged by: nothing that depends on how fast the machine is.
 const STEADY: &str = r#""no-wrong-data", "no-corrupt-data", "no-stale-data", "no-false-misses",
@@ -62,6 +68,15 @@ impl Stage {
     pub(super) fn text(self, size: Size, nodes: &str, client: &str) -> String {
         let Size { per_second, steady_s, .. } = size;
         let (mix, keys, options) = self.workload();
+        let arrival = match self {
+            // As many in all, some of them at once: nine at the least, which is three a node.
+            Self::Crowds => format!(
+                "burst = {{ base = \"{}/s\", burst = \"{}/s\", every = \"100ms\", length = \"2ms\" }}",
+                per_second * 7 / 10,
+                per_second * 15
+            ),
+            _ => format!("constant = {{ rate = \"{per_second}/s\" }}"),
+        };
         let mut text = format!("summary = \"a self-test\"\nconcurrency = {}\n", self.workers());
         let objectives = if self.fault().is_some() { FAULTY } else { STEADY };
         // Writing to a String cannot fail.
@@ -71,7 +86,7 @@ impl Stage {
              [addresses]\nproxies = \"127.0.0.1:0\"\napi = \"127.0.0.1:0\"\n\
              [nodes]\n{nodes}\n[client]\n{client}\n\
              [workload]\nname = \"selftest\"\nsummary = \"few keys\"\n\
-             [workload.arrival]\nconstant = {{ rate = \"{per_second}/s\" }}\n\
+             [workload.arrival]\n{arrival}\n\
              [workload.keys]\nuniform = {{ count = {keys} }}\n\
              [workload.values]\nrange = {{ min = \"64B\", max = \"256B\" }}\n\
              [workload.mix]\n{mix}\n\
@@ -79,6 +94,9 @@ impl Stage {
              [phases]\nwarmup = \"1500ms\"\n"
         );
         let _ = match self.fault() {
+            None if self == Self::Expiry => {
+                writeln!(text, "steady = \"{}s\"", steady_s.max(EXPIRY_LEAST_S))
+            }
             None => writeln!(text, "steady = \"{steady_s}s\""),
             Some(fault) => writeln!(
                 text,
@@ -95,8 +113,8 @@ impl Stage {
         match self {
             Self::Values => ("get = 50\nset = 30\ndelete = 20", 200, KEPT),
             Self::Adds => ("get = 50\nset = 20\nadd = 20\nreplace = 10", 200, KEPT),
-            Self::Expiry => ("get = 95\nset = 5", 200, "ttl = \"3s\"\nfill_after_miss = false"),
-            Self::Counters => ("incr = 60\ndecr = 40", 100, KEPT),
+            Self::Expiry => ("get = 90\nset = 10", 200, "ttl = \"3s\"\nfill_after_miss = false"),
+            Self::Counters | Self::Crowds => ("incr = 60\ndecr = 40", 100, KEPT),
             Self::Swaps => ("cas = 100", 20, KEPT),
             Self::Logs => ("append = 70\nprepend = 30", 60, KEPT),
             Self::Pages => ("multi_get = 60\nset = 40", 200, KEPT),

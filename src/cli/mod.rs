@@ -11,6 +11,7 @@ mod ctl;
 mod doctor;
 mod exit;
 mod explain;
+mod interruptible;
 mod list;
 mod log;
 mod node;

@@ -3,13 +3,12 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use tokio_util::sync::CancellationToken;
-
 use super::exit::Exit;
-use super::session::{environment, exit_of};
-use super::signals::Signals;
-use super::{output, runtime, values};
+use super::interruptible::interruptible;
+use super::session::exit_of;
+use super::{output, values};
 use crate::base::seed::Seed;
+use crate::run::Environment;
 use crate::run::selftest::{Expected, Ground, Outcome, ROWS, Selftest, SelftestError, Size, Told};
 
 /// Run nodes that lie and clients that are broken, each in one known way, and say who noticed; takes a
@@ -41,41 +40,10 @@ const DESCRIPTORS: u64 = 2000;
 
 /// Runs the matrix.
 pub(super) fn main(arguments: &Arguments) -> Exit {
-    let runtime = match runtime::threads(DESCRIPTORS) {
-        Ok(runtime) => runtime,
-        Err(what) => {
-            output::complain(&what);
-            return Exit::LabDown;
-        }
-    };
-    let exit = runtime.block_on(listen_and_play(arguments));
-    runtime.shutdown_background();
-    exit
+    interruptible(DESCRIPTORS, |environment| play(arguments, environment))
 }
 
-async fn listen_and_play(arguments: &Arguments) -> Exit {
-    let interrupt = CancellationToken::new();
-    let signals = match Signals::listen() {
-        Ok(signals) => signals,
-        Err(error) => {
-            output::complain(&format_args!("cannot listen for signals: {error}"));
-            return Exit::Internal;
-        }
-    };
-    tokio::select! {
-        exit = play(arguments, interrupt.clone()) => exit,
-        () = signals.wait(&interrupt) => Exit::Interrupted,
-    }
-}
-
-async fn play(arguments: &Arguments, interrupt: CancellationToken) -> Exit {
-    let environment = match environment(interrupt.clone()) {
-        Ok(environment) => environment,
-        Err(error) => {
-            output::complain(&error);
-            return Exit::Internal;
-        }
-    };
+async fn play(arguments: &Arguments, environment: Environment) -> Exit {
     let wanted = |name: &str| {
         arguments.only.is_empty() || arguments.only.iter().any(|part| name.contains(part.as_str()))
     };
@@ -107,7 +75,7 @@ async fn play(arguments: &Arguments, interrupt: CancellationToken) -> Exit {
         }
     };
     match selftest.play(&tasks, &environment, told).await {
-        Ok(_) if interrupt.is_cancelled() => Exit::Interrupted,
+        Ok(_) if environment.interrupt.is_cancelled() => Exit::Interrupted,
         Ok(all) => finish(arguments, &all),
         Err(error) => {
             output::complain(&error);

@@ -1,15 +1,11 @@
 //! Runs plans one after the other, listens for Ctrl-C, and comes to one exit code.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::path::PathBuf;
-
-use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
+use super::interruptible::interruptible;
+use super::output;
 use super::screen::Screen;
-use super::signals::Signals;
-use super::{output, runtime};
 use crate::base::seed::Seed;
 use crate::judge::Verdict;
 use crate::plan::Plan;
@@ -34,42 +30,10 @@ impl Session {
     /// Runs everything.
     pub(super) fn play(self) -> Exit {
         let descriptors = self.plans.iter().map(Plan::descriptors).max();
-        let runtime = match runtime::threads(descriptors.unwrap_or_default()) {
-            Ok(runtime) => runtime,
-            Err(what) => {
-                output::complain(&what);
-                return Exit::LabDown;
-            }
-        };
-        let exit = runtime.block_on(self.listen_and_play());
-        // What is left after an orderly end is nothing; after a second Ctrl-C nobody waits for it.
-        runtime.shutdown_background();
-        exit
+        interruptible(descriptors.unwrap_or_default(), |environment| self.all(environment))
     }
 
-    async fn listen_and_play(mut self) -> Exit {
-        let interrupt = CancellationToken::new();
-        let signals = match Signals::listen() {
-            Ok(signals) => signals,
-            Err(error) => {
-                output::complain(&format_args!("cannot listen for signals: {error}"));
-                return Exit::Internal;
-            }
-        };
-        tokio::select! {
-            exit = self.all(&interrupt) => exit,
-            () = signals.wait(&interrupt) => Exit::Interrupted,
-        }
-    }
-
-    async fn all(&mut self, interrupt: &CancellationToken) -> Exit {
-        let environment = match environment(interrupt.clone()) {
-            Ok(environment) => environment,
-            Err(error) => {
-                output::complain(&error);
-                return Exit::Internal;
-            }
-        };
+    async fn all(mut self, environment: Environment) -> Exit {
         if let Err(exit) = self.settle(&environment) {
             return exit;
         }
@@ -153,13 +117,6 @@ fn in_round(plan: &Plan, round: u64) -> Plan {
         plan.seed = Seed::new(plan.seed.fork("round").index(round).value() >> 11);
     }
     plan
-}
-
-/// What the outside world gives a run.
-pub(super) fn environment(interrupt: CancellationToken) -> std::io::Result<Environment> {
-    let path: OsString = std::env::var_os("PATH").unwrap_or_default();
-    let harness: PathBuf = std::env::current_exe()?;
-    Ok(Environment { path, harness, interrupt })
 }
 
 /// How the program ends when there is no report.

@@ -3,13 +3,11 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 
-use tokio_util::sync::CancellationToken;
-
 use super::exit::Exit;
+use super::interruptible::interruptible;
 use super::run::{Nodes as NodesFlag, backend};
-use super::session::{environment, exit_of};
-use super::signals::Signals;
-use super::{output, runtime, values};
+use super::session::exit_of;
+use super::{output, values};
 use crate::base::scope::Closed;
 use crate::base::seed::Seed;
 use crate::plan::{Addresses, Nodes, PlanError, read_address, read_listen};
@@ -60,45 +58,16 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
         }
     };
     let seed = arguments.seed.map_or_else(Seed::from_system, Seed::new);
-    let runtime = match runtime::threads(0) {
-        Ok(runtime) => runtime,
-        Err(what) => {
-            output::complain(&what);
-            return Exit::LabDown;
-        }
-    };
-    let exit = runtime.block_on(serve(&nodes, &addresses, seed));
-    // After a second Ctrl-C nobody waits for what is left.
-    runtime.shutdown_background();
-    exit
-}
-
-async fn serve(nodes: &Nodes, addresses: &Addresses, seed: Seed) -> Exit {
-    let interrupt = CancellationToken::new();
-    let listening = Signals::listen().and_then(|signals| {
-        let environment = environment(interrupt.clone())?;
-        Ok((signals, environment))
-    });
-    let (signals, environment) = match listening {
-        Ok(listening) => listening,
-        Err(error) => {
-            output::complain(&format_args!("cannot listen for signals: {error}"));
-            return Exit::Internal;
-        }
-    };
-    tokio::select! {
-        exit = until_interrupted(nodes, addresses, seed, &environment) => exit,
-        () = signals.wait(&interrupt) => Exit::Interrupted,
-    }
+    interruptible(0, |environment| until_interrupted(&nodes, &addresses, seed, environment))
 }
 
 async fn until_interrupted(
     nodes: &Nodes,
     addresses: &Addresses,
     seed: Seed,
-    environment: &Environment,
+    environment: Environment,
 ) -> Exit {
-    let up = match Up::start(nodes, addresses, seed, environment).await {
+    let up = match Up::start(nodes, addresses, seed, &environment).await {
         Ok(up) => up,
         Err(error) => {
             output::complain(&error);

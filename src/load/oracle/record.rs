@@ -250,18 +250,21 @@ mod tests {
         assert_eq!(record.begin(), Some(2));
     }
 
+    /// What is known after these writes, one after the other.
+    fn written(steps: &[(Effect, WriteEnd)]) -> Record {
+        let mut record = Record::default();
+        for (effect, end) in steps {
+            let sequence = record.begin().unwrap();
+            record.end(sequence, Offset(sequence), *effect, *end);
+        }
+        record
+    }
+
     /// Catches a key that is taken for held although something speaks against it.
     #[test]
     fn held_only_after_a_store_at_home() {
         let acknowledged = WriteEnd::Acknowledged { at_home: true };
-        let after = |steps: &[(Effect, WriteEnd)]| {
-            let mut record = Record::default();
-            for (effect, end) in steps {
-                let sequence = record.begin().unwrap();
-                record.end(sequence, Offset(sequence), *effect, *end);
-            }
-            record.since()
-        };
+        let after = |steps: &[(Effect, WriteEnd)]| written(steps).since();
         let stored = (STORE, acknowledged);
         assert_eq!(after(&[stored]), Some(Offset(1)));
         assert_eq!(after(&[stored, (STORE, WriteEnd::Refused)]), Some(Offset(1)));
@@ -315,14 +318,7 @@ mod tests {
     #[test]
     fn absent_only_after_a_delete_at_home() {
         let acknowledged = WriteEnd::Acknowledged { at_home: true };
-        let after = |steps: &[(Effect, WriteEnd)]| {
-            let mut record = Record::default();
-            for (effect, end) in steps {
-                let sequence = record.begin().unwrap();
-                record.end(sequence, Offset(sequence), *effect, *end);
-            }
-            record.is_absent()
-        };
+        let after = |steps: &[(Effect, WriteEnd)]| written(steps).is_absent();
         let deleted = (Effect::Delete, acknowledged);
         assert!(after(&[(STORE, acknowledged), deleted]));
         assert!(after(&[deleted, (STORE, WriteEnd::Refused), (STORE, WriteEnd::Unsent)]));

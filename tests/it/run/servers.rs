@@ -7,7 +7,7 @@ use harness::event::{EventKind, Phase};
 use harness::judge::Grade;
 use harness::report::Line;
 
-use super::{Place, assert_sound};
+use super::{Place, Running, assert_sound};
 use crate::memcached::Memcached;
 
 fn servers() -> [Memcached; 3] {
@@ -82,21 +82,27 @@ fn tell(server: &Memcached, request: &str) -> String {
 const COUNTING: &str = "objectives = [\"no-wrong-data\", \"no-lost-writes\"]\n[phases]\n\
                         warmup = \"500ms\"\nsteady = \"3s\"\n";
 
+/// A run of counters on these servers, when its steady phase has just begun.
+fn count_on(place: &Place, servers: &[Memcached]) -> Running {
+    place.scenario("counting", COUNTING);
+    let mut running = place.start(&format!(
+        "-scenario counting.toml -duration 3500ms -servers {} -out o",
+        list(servers)
+    ));
+    running.until(|line| {
+        matches!(line, Line::Event(event) if event.phase == Phase::Steady
+            && event.kind == EventKind::PhaseStarted)
+    });
+    running
+}
+
 /// Catches a loss that is not looked for and reported as none: somebody else empties the servers.
 #[test]
 #[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
 fn what_others_empty_is_not_judged_and_never_a_pass() {
     let servers = servers();
     let place = Place::new();
-    place.scenario("counting", COUNTING);
-    let mut running = place.start(&format!(
-        "-scenario counting.toml -duration 3500ms -servers {} -out o",
-        list(&servers)
-    ));
-    running.until(|line| {
-        matches!(line, Line::Event(event) if event.phase == Phase::Steady
-            && event.kind == EventKind::PhaseStarted)
-    });
+    let mut running = count_on(&place, &servers);
     assert!(servers.iter().all(|server| tell(server, "flush_all") == "OK\r\n"));
     let (lines, code) = running.rest();
     let Some(Line::Report(report)) = lines.last() else { panic!("no report") };
@@ -117,15 +123,7 @@ fn what_others_empty_is_not_judged_and_never_a_pass() {
 fn what_a_server_loses_counts_although_others_started_it() {
     let servers = servers();
     let place = Place::new();
-    place.scenario("counting", COUNTING);
-    let mut running = place.start(&format!(
-        "-scenario counting.toml -duration 3500ms -servers {} -out o",
-        list(&servers)
-    ));
-    running.until(|line| {
-        matches!(line, Line::Event(event) if event.phase == Phase::Steady
-            && event.kind == EventKind::PhaseStarted)
-    });
+    let mut running = count_on(&place, &servers);
     let slabs = (1..8).map(|slab| tell(&servers[0], &format!("stats cachedump {slab} 0")));
     let listed: String = slabs.collect();
     let keys = listed.lines().filter_map(|line| line.strip_prefix("ITEM ")?.split(' ').next());

@@ -191,6 +191,11 @@ impl Control {
         self.send("DELETE", &format!("/proxies/{proxy}/toxics/{name}"), "");
     }
 
+    /// Removes every toxic.
+    pub(crate) fn reset(self) {
+        self.send("POST", "/reset", "");
+    }
+
     fn send(self, method: &str, target: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(self.0).unwrap();
         stream.set_nodelay(true).unwrap();

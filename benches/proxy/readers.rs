@@ -78,6 +78,8 @@ pub(crate) async fn measure(memcached: SocketAddr) {
     let (taken, failed) = probes.join_all().await.remove(0);
     let changes = toggles.await.unwrap();
     readers.shutdown().await;
+    // A blackhole keeps connections whose client has gone.
+    spawn_blocking(move || control.reset()).await.unwrap();
     sleep(GIVE_BACK).await;
     println!(
         "  a neighbour's requests: p50 {:.3} ms, p99 {:.3} ms, worst {:.1} ms of {}, {failed} failed",

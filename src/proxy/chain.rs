@@ -24,9 +24,15 @@ use super::toxic::{Clear, HELD_BYTES_MAX, Toxic};
 /// the others their turn: some tens of microseconds.
 const MOVES_MAX: usize = 512;
 
+/// What a stage may hold although the row holds as much as it may: enough to keep bytes moving, since a
+/// row is never empty at its end while it is full before.
+const STAGE_BYTES_LEAST: usize = 4 << 10;
+
 /// A row of running toxics.
 #[derive(Debug)]
 pub(super) struct Chain {
+    /// What all stages may hold together.
+    most: usize,
     direction: Direction,
     place: Place,
     stages: Vec<Stage>,
@@ -73,7 +79,14 @@ enum Next {
 
 impl Chain {
     pub(super) const fn new(direction: Direction, place: Place) -> Self {
-        Self { direction, place, stages: Vec::new(), exit: None, closing: None }
+        Self {
+            most: HELD_BYTES_MAX,
+            direction,
+            place,
+            stages: Vec::new(),
+            exit: None,
+            closing: None,
+        }
     }
 
     /// Whether bytes may go straight from socket to socket.
@@ -87,14 +100,28 @@ impl Chain {
         self.stages.iter().map(|stage| stage.out.cost()).sum::<usize>() + exit
     }
 
-    /// Whether something may enter.
-    pub(super) fn has_room(&self) -> bool {
-        self.closing.is_none() && self.has_room_at(0)
+    /// All stages may hold this many bytes together from now on, beside a little each. Reading is not all
+    /// that adds to them: what is cut into pieces on its way costs more than before.
+    pub(super) const fn keep_within(&mut self, bytes: usize) {
+        self.most = bytes;
     }
 
-    /// Whether something may enter the stage at `index`, or the exit behind the last.
-    fn has_room_at(&self, index: usize) -> bool {
-        self.stages.get(index).map_or_else(|| self.exit.is_none(), Stage::has_room)
+    fn is_full(&self) -> bool {
+        self.held() >= self.most
+    }
+
+    /// Whether something may enter.
+    pub(super) fn has_room(&self) -> bool {
+        self.closing.is_none() && self.has_room_at(0, self.is_full())
+    }
+
+    /// Whether something may enter the stage at `index`, or the exit behind the last, of a row that is
+    /// full or not.
+    fn has_room_at(&self, index: usize, is_full: bool) -> bool {
+        match self.stages.get(index) {
+            Some(stage) => stage.has_room(is_full),
+            None => self.exit.is_none(),
+        }
     }
 
     /// What a toxic decided about the whole connection, and when.
@@ -115,15 +142,18 @@ impl Chain {
 
     /// When there is something to do that nothing on a socket announces.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        (0..self.stages.len()).filter_map(|index| self.due_of(index)).map(|(due, _)| due).min()
+        let is_full = self.is_full();
+        let dues = (0..self.stages.len()).filter_map(|index| self.due_of(index, is_full));
+        dues.map(|(due, _)| due).min()
     }
 
     /// When the stage at `index` acts next, and how. One that has to wait for room behind it is woken
     /// by that room, not by time.
-    fn due_of(&self, index: usize) -> Option<(Instant, Next)> {
+    fn due_of(&self, index: usize, is_full: bool) -> Option<(Instant, Next)> {
         let stage = &self.stages[index];
         // A reset loses what is before it anyway.
-        let leaves = |item: &&Item| item.what == What::Reset || self.has_room_at(index + 1);
+        let leaves =
+            |item: &&Item| item.what == What::Reset || self.has_room_at(index + 1, is_full);
         let head = stage.out.next().filter(leaves).and_then(|item| item.due.instant());
         let deadline = stage.toxic.as_ref().and_then(|running| running.state.deadline());
         let head = head.map(|due| (due, Next::Leave));
@@ -134,8 +164,11 @@ impl Chain {
     /// is left is due at once.
     pub(super) fn settle(&mut self, now: Instant) {
         for _ in 0..MOVES_MAX {
+            let is_full = self.is_full();
             let next = (0..self.stages.len())
-                .filter_map(|index| self.due_of(index).map(|(due, next)| (due, index, next)))
+                .filter_map(|index| {
+                    self.due_of(index, is_full).map(|(due, next)| (due, index, next))
+                })
                 .min_by_key(|(due, index, _)| (*due, std::cmp::Reverse(*index)));
             match next.filter(|(due, ..)| *due <= now) {
                 Some((due, index, Next::Leave)) => self.leave(index, due, now),
@@ -277,9 +310,10 @@ impl Stage {
         self.toxic.as_ref().is_some_and(|running| running.of.id == id)
     }
 
-    fn has_room(&self) -> bool {
-        let capacity = self.toxic.as_ref().map(|running| running.state.capacity());
-        self.out.cost() < capacity.unwrap_or(HELD_BYTES_MAX)
+    fn has_room(&self, is_full: bool) -> bool {
+        let capacity = self.toxic.as_ref().map_or(HELD_BYTES_MAX, |it| it.state.capacity());
+        let most = if is_full { STAGE_BYTES_LEAST } else { HELD_BYTES_MAX };
+        self.out.cost() < capacity.min(most)
     }
 
     fn on_item(&mut self, at: Instant, what: What, messages: u32) {

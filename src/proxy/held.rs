@@ -74,8 +74,12 @@ impl Held {
 
     /// How much this direction may hold now.
     pub(super) fn most(&self) -> usize {
-        let is_full = self.all.bytes.load(Ordering::Relaxed) >= self.all.most;
-        if is_full { HELD_BYTES_LEAST } else { self.all.each_most }
+        if self.is_full() { HELD_BYTES_LEAST } else { self.all.each_most }
+    }
+
+    /// Whether all connections together hold as much as they may.
+    pub(super) fn is_full(&self) -> bool {
+        self.all.bytes.load(Ordering::Relaxed) >= self.all.most
     }
 
     /// How much it may hold while there is room for all.

@@ -433,6 +433,7 @@ impl Pipe {
         from: &mut F,
         to: &mut T,
     ) -> Option<Ended> {
+        self.chain.keep_within(self.held.most());
         loop {
             let ended = self.write(turn, to);
             let kept = turn.exchange.as_ref().map_or(0, |exchange| exchange.held(self.direction));

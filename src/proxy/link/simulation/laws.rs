@@ -36,6 +36,21 @@ const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
+/// Catches pieces that cost more than what they were cut from, in one stage after the other, beyond the
+/// bound for all of them.
+#[test]
+fn what_is_cut_into_pieces_stays_within_the_bound() {
+    in_virtual_time(async {
+        let mut world = World::new(Seed::new(1), 3, Story::default());
+        world.add(downstream("a", "slicer", &[("average_size", 1)]));
+        world.add(downstream("b", "slicer", &[("average_size", 1)]));
+        world.add(downstream("c", "latency", &[("latency", 3_600_000)]));
+        world.pairs().for_each(|pair| pair.ask_for_values(20, VALUE_BYTES_MAX));
+        world.pass(ms(300)).await;
+        world.heal().await;
+    });
+}
+
 fn downstream(name: &str, kind: &str, settings: &[(&str, i64)]) -> ToxicConfig {
     let mut attributes = Settings::default();
     for (name, value) in settings {

@@ -14,7 +14,7 @@
 //! decisions are pure and take their time and randomness as arguments, only [`base::scope::Scope`]
 //! spawns, and a connection in doubt is closed, never reused.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod base;
 pub mod cli;

@@ -74,7 +74,7 @@ impl Server {
         Some(server)
     }
 
-    fn haproxy(upstream: SocketAddr) -> Option<Self> {
+    pub(crate) fn haproxy(upstream: SocketAddr) -> Option<Self> {
         let address = free_address();
         let text = format!(
             "global\n  maxconn {CONNECTIONS_MAX}\ndefaults\n  mode tcp\n  timeout connect 5s\n  \

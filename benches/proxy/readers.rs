@@ -1,6 +1,7 @@
 //! Clients that hardly read while toxics come and go: what a neighbour of theirs feels, how much memory
 //! it takes, and whether it is given back. Then connections that come and go.
 
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::{JoinSet, spawn_blocking};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::peers::{Control, Server};
 use crate::{REQUEST, percentile, read_reply, setting};
@@ -23,8 +24,9 @@ const READERS: usize = 2_000;
 /// The value that they ask for, and how often each asks before it reads.
 const VALUE_BYTES: usize = 1_000_000;
 const ASKED: usize = 50;
-/// Between two changes of the toxics.
-const TOGGLE_PERIOD: Duration = Duration::from_millis(50);
+/// Those who change toxics, each on its own, and the time between two changes of one.
+const TOGGLERS: u64 = 8;
+const TOGGLE_PERIOD: Duration = Duration::from_millis(400);
 /// Between two requests of the neighbour.
 const PROBE_PERIOD: Duration = Duration::from_millis(10);
 /// How long memory may take to come back after the last client has gone.
@@ -60,34 +62,49 @@ pub(crate) async fn measure(memcached: SocketAddr) {
     crate::CASES[0].store(quiet.address).await;
     let address = quiet.address;
     let neighbour = spawn_blocking(move || control.create("neighbour", address)).await.unwrap();
-    println!("\n{READERS} clients that hardly read, a toxic changed every {TOGGLE_PERIOD:?}");
+    let asked_for = TOGGLERS as f64 / TOGGLE_PERIOD.as_secs_f64();
+    println!(
+        "\n{READERS} clients that hardly read, {asked_for} changes of toxics a second asked for"
+    );
     let before = server.resident_kib();
     let until = Instant::now() + length;
     let mut readers = JoinSet::new();
     for number in 0..READERS {
         readers.spawn(reader(server.address, number, until));
     }
-    let mut probes = JoinSet::new();
-    probes.spawn(probe(neighbour, until));
-    let toggles = spawn_blocking(move || toggle(control, until));
+    // The same requests without our proxy: what is late there, too, is the machine's.
+    let haproxy = Server::haproxy(quiet.address);
+    let mut probed =
+        vec![("a neighbour's requests", neighbour), ("without a proxy", quiet.address)];
+    probed.extend(haproxy.iter().map(|server| ("through haproxy", server.address)));
+    let probes = probed
+        .into_iter()
+        .map(|(whose, address)| (whose, spawn_blocking(move || probe(address, until))));
+    let probes: Vec<_> = probes.collect();
+    let mut toggles = JoinSet::new();
+    for number in 0..TOGGLERS {
+        toggles.spawn_blocking(move || toggle(control, number, until));
+    }
     let mut most = before;
     while Instant::now() < until {
         sleep(Duration::from_millis(500)).await;
         most = server.resident_kib().max(most);
     }
-    let (taken, failed) = probes.join_all().await.remove(0);
-    let changes = toggles.await.unwrap();
+    let changes: u32 = toggles.join_all().await.into_iter().sum();
     readers.shutdown().await;
     // A blackhole keeps connections whose client has gone.
     spawn_blocking(move || control.reset()).await.unwrap();
     sleep(GIVE_BACK).await;
-    println!(
-        "  a neighbour's requests: p50 {:.3} ms, p99 {:.3} ms, worst {:.1} ms of {}, {failed} failed",
-        percentile(&taken, 0.5),
-        percentile(&taken, 0.99),
-        percentile(&taken, 1.0),
-        taken.len()
-    );
+    for (whose, probe) in probes {
+        let (taken, failed) = probe.await.unwrap();
+        println!(
+            "  {whose}: p50 {:.3} ms, p99 {:.3} ms, worst {:.1} ms of {}, {failed} failed",
+            percentile(&taken, 0.5),
+            percentile(&taken, 0.99),
+            percentile(&taken, 1.0),
+            taken.len()
+        );
+    }
     println!(
         "  {changes} changes; resident {:.0} MiB before, {:.0} at most, {:.0} {GIVE_BACK:?} after the last left",
         before / 1024.0,
@@ -139,38 +156,44 @@ async fn reader(address: SocketAddr, number: usize, until: Instant) {
     }
 }
 
-/// Requests one after the other, each timed from the moment at which it was due.
-async fn probe(address: SocketAddr, until: Instant) -> (Vec<f64>, u32) {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.set_nodelay(true).unwrap();
+/// Requests one after the other, on a thread of their own: what two thousand other clients of this
+/// program do is not the proxy's.
+fn probe(address: SocketAddr, until: Instant) -> (Vec<f64>, u32) {
+    let connect = || {
+        let stream = std::net::TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(LOST)).unwrap();
+        stream
+    };
+    let mut stream = connect();
     let (mut taken, mut failed) = (Vec::new(), 0);
+    let mut reply = vec![0; crate::CASES[0].reply_bytes()];
     let mut due = Instant::now();
     while due < until {
         due = (due + PROBE_PERIOD).max(Instant::now());
-        sleep_until(due).await;
-        // The runtime's timer is late by up to a millisecond, which is not the proxy's.
+        block_until(due);
+        // The timer's own lateness is not the proxy's.
         let sent = Instant::now();
-        let answered = async {
-            stream.write_all(REQUEST).await.unwrap();
-            read_reply(&mut stream).await;
-        };
-        match timeout(LOST, answered).await {
+        stream.write_all(REQUEST).unwrap();
+        match stream.read_exact(&mut reply) {
             Ok(()) => taken.push(sent.elapsed().as_secs_f64() * 1e3),
-            Err(_) => failed += 1,
+            Err(_) => {
+                failed += 1;
+                stream = connect();
+            }
         }
     }
     (taken, failed)
 }
 
-/// Adds, changes and removes toxics at random.
-fn toggle(control: Control, until: Instant) -> u32 {
-    let mut draws: Stream = Seed::new(1).stream();
-    let (mut names, mut changes) = (Vec::<String>::new(), 0);
+/// Adds and removes toxics at random.
+fn toggle(control: Control, number: u64, until: Instant) -> u32 {
+    let mut draws: Stream = Seed::new(number).stream();
+    let (mut installed, mut changes) = (None::<String>, 0);
     while Instant::now() < until {
         let next = Instant::now() + TOGGLE_PERIOD;
         changes += 1;
-        if names.len() > 4 || (!names.is_empty() && draws.random_bool(0.4)) {
-            let name = names.swap_remove(draws.random_range(0..names.len()));
+        if let Some(name) = installed.take() {
             control.delete("p", &name);
         } else {
             let (kind, settings) = TOXICS[draws.random_range(0..TOXICS.len())];
@@ -178,9 +201,9 @@ fn toggle(control: Control, until: Instant) -> u32 {
             if kind == "packet_loss" {
                 attributes["loss_rate"] = json!(0.1);
             }
-            let name = format!("t{changes}");
+            let name = format!("t{number}-{changes}");
             control.install("p", &name, kind, &attributes);
-            names.push(name);
+            installed = Some(name);
         }
         block_until(next);
     }

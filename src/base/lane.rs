@@ -5,9 +5,12 @@
 //! stealing cost more than the sharing brings. A lane waits for its own sockets and runs its own
 //! tasks; nothing crosses a thread but the first hand-over.
 
+use std::cell::Cell;
 use std::io;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -17,6 +20,25 @@ use super::scope::Scope;
 /// is one. The scheduler's own choice is every 31st: what is asked of a thousand busy connections then
 /// took seconds to reach the last.
 const REMOTE_WAKE_INTERVAL: u32 = 2;
+
+/// How long a busy thread runs before it lets others have the processor: less than the slice that the
+/// system gives it (3 ms on Linux), for which whoever was woken meanwhile would wait.
+const GIVE_WAY_PERIOD: Duration = Duration::from_micros(500);
+
+thread_local! {
+    /// When this thread let others run last.
+    static GAVE_WAY: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Lets other threads run, if this one has not done so for a while. For a task that has more to do than
+/// fits one turn.
+pub fn give_way(now: Instant) {
+    let is_due = GAVE_WAY.get().is_none_or(|last| now >= last + GIVE_WAY_PERIOD);
+    if is_due {
+        GAVE_WAY.set(Some(now));
+        std::thread::yield_now();
+    }
+}
 
 /// A thread that runs the tasks that [`Scope::spawn_on`] gives it. Clones are the same lane.
 #[derive(Clone, Debug)]

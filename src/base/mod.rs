@@ -7,6 +7,7 @@ pub mod deadline;
 pub mod descriptors;
 pub mod family;
 pub mod file;
+pub mod heap;
 pub mod lane;
 pub mod name;
 pub mod processor;

@@ -20,9 +20,9 @@ use super::outbox::{Due, Item, Outbox, What};
 use super::table::{ActiveToxic, Place, ToxicTable};
 use super::toxic::{Clear, HELD_BYTES_MAX, Toxic};
 
-/// How many things [`Chain::settle`] moves at most, so that a connection with many small pieces gives
-/// the others their turn: some tens of microseconds.
-const MOVES_MAX: usize = 512;
+/// How many things move in one turn at most, so that a connection with many small pieces gives the
+/// others theirs: some tens of microseconds.
+const MOVES_MAX: u32 = 64;
 
 /// What a stage may hold although the row holds as much as it may: enough to keep bytes moving, since a
 /// row is never empty at its end while it is full before.
@@ -33,6 +33,8 @@ const STAGE_BYTES_LEAST: usize = 4 << 10;
 pub(super) struct Chain {
     /// What all stages may hold together.
     most: usize,
+    /// How many things may still move in this turn.
+    moves: u32,
     direction: Direction,
     place: Place,
     stages: Vec<Stage>,
@@ -81,6 +83,7 @@ impl Chain {
     pub(super) const fn new(direction: Direction, place: Place) -> Self {
         Self {
             most: HELD_BYTES_MAX,
+            moves: MOVES_MAX,
             direction,
             place,
             stages: Vec::new(),
@@ -100,10 +103,16 @@ impl Chain {
         self.stages.iter().map(|stage| stage.out.cost()).sum::<usize>() + exit
     }
 
-    /// All stages may hold this many bytes together from now on, beside a little each. Reading is not all
-    /// that adds to them: what is cut into pieces on its way costs more than before.
-    pub(super) const fn keep_within(&mut self, bytes: usize) {
-        self.most = bytes;
+    /// A turn begins, in which all stages may hold this many bytes together, beside a little each: reading
+    /// is not all that adds to them, what is cut into pieces on its way costs more than before.
+    pub(super) const fn begin_turn(&mut self, most: usize) {
+        self.most = most;
+        self.moves = MOVES_MAX;
+    }
+
+    /// Whether as much has moved in this turn as may.
+    pub(super) const fn is_worn_out(&self) -> bool {
+        self.moves == 0
     }
 
     fn is_full(&self) -> bool {
@@ -163,7 +172,7 @@ impl Chain {
     /// Does what was due by `now`, in order of time: all of it, or as much as one turn may take. What
     /// is left is due at once.
     pub(super) fn settle(&mut self, now: Instant) {
-        for _ in 0..MOVES_MAX {
+        while self.moves > 0 {
             let is_full = self.is_full();
             let next = (0..self.stages.len())
                 .filter_map(|index| {
@@ -175,6 +184,7 @@ impl Chain {
                 Some((due, index, Next::Deadline)) => self.stages[index].on_deadline(due),
                 None => return,
             }
+            self.moves -= 1;
         }
     }
 

@@ -7,12 +7,22 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
 
 use super::toxic::HELD_BYTES_MAX;
+use crate::base::heap;
 
 /// What all connections hold before each reads ahead only a little: enough for 64 connections at their
 /// own bound, and a share of memory that any machine has.
 const ALL_HELD_BYTES_MAX: usize = 256 << 20;
+
+/// When all connections hold less than this again, what held more is given back to the system.
+const GIVE_BACK_BELOW_BYTES: usize = 16 << 20;
+
+/// How long after that: those who leave together have left by then, and it is not done more often.
+const GIVE_BACK_AFTER: Duration = Duration::from_secs(1);
 
 /// What one direction of a connection may hold whatever the others do: one read.
 const HELD_BYTES_LEAST: usize = 64 << 10;
@@ -24,6 +34,8 @@ pub(super) struct AllHeld {
     most: usize,
     /// What each direction of a connection may hold.
     each_most: usize,
+    /// Told when little is held again.
+    shrunk: Notify,
 }
 
 impl Default for AllHeld {
@@ -35,7 +47,24 @@ impl Default for AllHeld {
 impl AllHeld {
     /// With these bounds: for one direction of one connection, and for all together.
     pub(super) const fn within(each_most: usize, most: usize) -> Self {
-        Self { bytes: AtomicUsize::new(0), most, each_most }
+        Self { bytes: AtomicUsize::new(0), most, each_most, shrunk: Notify::const_new() }
+    }
+
+    fn subtract(&self, bytes: usize) {
+        let before = self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        if before >= GIVE_BACK_BELOW_BYTES && before - bytes < GIVE_BACK_BELOW_BYTES {
+            self.shrunk.notify_one();
+        }
+    }
+
+    /// Gives memory back to the system, whenever much was held and little is held again.
+    pub(super) async fn give_back(self: Arc<Self>) {
+        loop {
+            self.shrunk.notified().await;
+            tokio::time::sleep(GIVE_BACK_AFTER).await;
+            // Not on a thread that others wait for.
+            let _ = tokio::task::spawn_blocking(heap::give_back).await;
+        }
     }
 }
 
@@ -56,7 +85,7 @@ impl Held {
         if bytes > self.bytes {
             self.all.bytes.fetch_add(bytes - self.bytes, Ordering::Relaxed);
         } else if bytes < self.bytes {
-            self.all.bytes.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+            self.all.subtract(self.bytes - bytes);
         }
         self.bytes = bytes;
     }
@@ -123,5 +152,26 @@ mod tests {
         drop(others);
         one.set(HELD_BYTES_LEAST);
         assert!(one.has_room());
+    }
+
+    /// Catches memory that is kept when the last of many have left, and a busy set of proxies that gives
+    /// back again and again.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_left_behind_is_given_back_once() {
+        let all = Arc::new(AllHeld::default());
+        let is_told = async || {
+            tokio::time::timeout(Duration::from_millis(1), all.shrunk.notified()).await.is_ok()
+        };
+        let mut held: Vec<Held> =
+            std::iter::repeat_with(|| Held::new(Arc::clone(&all))).take(8).collect();
+        held.iter_mut().for_each(|held| held.set(HELD_BYTES_MAX));
+        held.truncate(5);
+        assert!(!is_told().await, "much is held still");
+        held.clear();
+        assert!(is_told().await);
+        let mut one = Held::new(Arc::clone(&all));
+        one.set(HELD_BYTES_MAX);
+        drop(one);
+        assert!(!is_told().await, "that was little");
     }
 }

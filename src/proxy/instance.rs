@@ -349,6 +349,8 @@ impl Proxy {
             });
         }
         drop(acknowledgement);
+        // Who changes something else meanwhile need not wait for this proxy's connections.
+        drop(control);
         // `None` as soon as the last connection has dropped its sender.
         let _ = tokio::time::timeout(ACKNOWLEDGEMENT_WAIT, acknowledged.recv()).await;
         self.retire(&before, &table);

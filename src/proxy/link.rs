@@ -27,6 +27,7 @@ use super::rule::{Exchange, Origin};
 use super::table::{Place, ToxicTable};
 use super::tap::{CloseManner, Closer};
 use super::upstream::Peer;
+use crate::base::lane::give_way;
 use crate::base::timer::Timer;
 
 /// What one read takes at most.
@@ -38,7 +39,7 @@ const TURNS_MAX: u32 = 4;
 /// Reads and writes of one direction in one turn, for the same reason: a stream in pieces of a byte is
 /// worth no more time than others. A thousand such connections on one thread are all served within some
 /// tens of milliseconds.
-const CALLS_MAX: u32 = 8;
+const CALLS_MAX: u32 = 4;
 
 /// How long a receiver may take nothing before a close that a toxic decided no longer waits for it:
 /// the bound that Toxiproxy sets to what is left when a toxic is removed.
@@ -145,9 +146,13 @@ impl<C: Peer, S: Peer> Link<C, S> {
             return Poll::Ready(ended);
         }
         for _ in 0..TURNS_MAX {
-            match self.turn(cx) {
+            let now = Instant::now();
+            match self.turn(cx, now) {
                 Step::Ended(ended) => return Poll::Ready(ended),
-                Step::Yield => break,
+                Step::Yield => {
+                    give_way(now);
+                    break;
+                }
                 Step::GoOn => {}
                 Step::Wait if self.wait(cx).is_pending() => return Poll::Pending,
                 Step::Wait => {}
@@ -172,9 +177,9 @@ impl<C: Peer, S: Peer> Link<C, S> {
     }
 
     /// Moves what can be moved now, in both directions.
-    fn turn(&mut self, cx: &mut Context<'_>) -> Step {
+    fn turn(&mut self, cx: &mut Context<'_>, now: Instant) -> Step {
         let Self { client, server, up, down, exchange, live, ends, .. } = self;
-        let mut turn = Turn::new(cx, live, exchange.as_deref_mut());
+        let mut turn = Turn::new(cx, now, live, exchange.as_deref_mut());
         // Answers of ours that the client does not read keep its requests waiting.
         let waited = !up.rules_have_room(&mut turn);
         let ended = up.pump(&mut turn, client, server);
@@ -215,6 +220,12 @@ impl<C: Peer, S: Peer> Link<C, S> {
     fn holds(&self, direction: Direction) -> usize {
         let pipe = if direction == Direction::Up { &self.up } else { &self.down };
         pipe.holds() + self.exchange.as_ref().map_or(0, |exchange| exchange.held(direction))
+    }
+
+    /// Whether toxics had more to do in the last turn than fits one.
+    #[cfg(test)]
+    fn is_worn_out(&self) -> bool {
+        [&self.up, &self.down].iter().any(|pipe| pipe.chain.is_worn_out())
     }
 
     /// Takes up the rules of a changed table; existing connections switch between two requests.
@@ -302,8 +313,13 @@ struct Turn<'a, 'b> {
 }
 
 impl<'a, 'b> Turn<'a, 'b> {
-    fn new(cx: &'a mut Context<'b>, live: &'a Live, exchange: Option<&'a mut Exchange>) -> Self {
-        Self { cx, now: Instant::now(), live, exchange, calls: CALLS_MAX, is_worn_out: false }
+    fn new(
+        cx: &'a mut Context<'b>,
+        now: Instant,
+        live: &'a Live,
+        exchange: Option<&'a mut Exchange>,
+    ) -> Self {
+        Self { cx, now, live, exchange, calls: CALLS_MAX, is_worn_out: false }
     }
 
     /// Takes one read or write, if one is left.
@@ -433,9 +449,10 @@ impl Pipe {
         from: &mut F,
         to: &mut T,
     ) -> Option<Ended> {
-        self.chain.keep_within(self.held.most());
+        self.chain.begin_turn(self.held.most());
         loop {
             let ended = self.write(turn, to);
+            turn.is_worn_out |= self.chain.is_worn_out();
             let kept = turn.exchange.as_ref().map_or(0, |exchange| exchange.held(self.direction));
             self.held.set(self.holds() + kept);
             if ended.is_some() || !self.may_read(turn) || !turn.may_call() {

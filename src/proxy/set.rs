@@ -84,6 +84,14 @@ impl ProxySet {
     pub fn listening_on(sockets: Sockets, seed: Seed, events: Events, scope: &Scope) -> Self {
         let scope = scope.child("proxies");
         let lanes = lanes(&scope);
+        let all_held = Arc::<AllHeld>::default();
+        let (cancelled, giving_back) = (scope.cancelled(), Arc::clone(&all_held).give_back());
+        scope.spawn("heap", async move {
+            tokio::select! {
+                () = cancelled => {}
+                () = giving_back => {}
+            }
+        });
         Self {
             inner: Arc::new(Inner {
                 seed,
@@ -91,7 +99,7 @@ impl ProxySet {
                 lanes,
                 scope,
                 sockets,
-                all_held: Arc::default(),
+                all_held,
                 membership: tokio::sync::Mutex::default(),
                 proxies: Mutex::default(),
             }),

@@ -109,6 +109,11 @@ impl Line {
         (moved, u64::from(self.ended.is_some()), held)
     }
 
+    /// Whether much moved from toxic to toxic in the last poll: no peer notices that.
+    fn is_moving(&self) -> bool {
+        self.link.as_ref().is_some_and(Link::is_worn_out)
+    }
+
     /// Polls the link if it was woken. Returns whether it was.
     fn poll(&mut self) -> bool {
         if !self.flag.0.swap(false, Ordering::Relaxed) {
@@ -320,7 +325,8 @@ impl World {
                     break;
                 }
                 polls += 1;
-                vain = if acted || before != line.progress() { 0 } else { vain + 1 };
+                let goes_on = acted || line.is_moving() || before != line.progress();
+                vain = if goes_on { 0 } else { vain + 1 };
                 assert!(vain <= VAIN_POLLS_MAX, "it wakes itself and does nothing");
                 assert!(polls < POLLS_MAX, "there is no end to what it does at one instant");
                 acted = false;

@@ -39,8 +39,8 @@ const HOLDS_MAX: usize = 2 * (HELD_BYTES_MAX + (64 << 10));
 /// Reads and writes in one poll, over both directions and all its turns.
 const CALLS_OF_A_POLL_MAX: u32 = 2 * CALLS_MAX * TURNS_MAX;
 
-/// Polls at one instant, whatever happens in them.
-const POLLS_MAX: u32 = 200_000;
+/// Polls at one instant, whatever happens in them: what a peer may have asked for, byte by byte.
+const POLLS_MAX: usize = 200 * VALUE_BYTES_MAX;
 
 /// A waker that remembers.
 #[derive(Debug, Default)]

@@ -18,7 +18,7 @@ use harness::client::breaker::{Breaker, Verdict};
 use harness::client::selector::{KeyHash, Member, SELECTORS, Selector};
 use harness::client::{BreakerConfig, Client, ClientConfig, Server, Ttl};
 use harness::event::Events;
-use harness::wire::key::Key;
+use harness::protocol::memcached::frame::key::Key;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;

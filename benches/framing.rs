@@ -9,9 +9,11 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use harness::wire::binary::{Header, REPLY_MAGIC, REQUEST_MAGIC};
-use harness::wire::observe::{Observer, Options, ReplyEvent, RequestEvent, State};
-use harness::wire::version::ServerVersion;
+use harness::protocol::memcached::frame::binary::{Header, REPLY_MAGIC, REQUEST_MAGIC};
+use harness::protocol::memcached::frame::observe::{
+    Observer, Options, ReplyEvent, RequestEvent, State,
+};
+use harness::protocol::memcached::frame::version::ServerVersion;
 
 /// How much a proxy reads at once.
 const READ_BYTES: usize = 16 * 1024;

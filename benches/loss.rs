@@ -22,9 +22,9 @@ mod linux {
     use harness::lab::backend::process::find_program;
     use harness::lab::network::{KernelNetwork, NetworkTools};
     use harness::lab::timeline::{Direction, FaultSpec};
-    use harness::node::config::NodeConfig;
-    use harness::node::serve::Node;
-    use harness::proxy::toxic::TOXICS;
+    use harness::protocol::memcached::server::config::NodeConfig;
+    use harness::protocol::memcached::server::serve::Node;
+    use harness::proxy::fault::toxic::TOXICS;
     use harness::proxy::{Dial, ProxyConfig, ProxySet, Stream, ToxicConfig};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use harness::base::scope::Scope;
-use harness::node::config::NodeConfig;
-use harness::node::serve::Node;
+use harness::protocol::memcached::server::config::NodeConfig;
+use harness::protocol::memcached::server::serve::Node;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};

@@ -5,7 +5,7 @@
 //!            scenarios/ workloads/ metrics/                            runs/<name>/<time>/
 //!                       │                                                      ▲
 //!  argv ──► cli ──► ▌ plan ▐ ──► lab: nodes + proxies                          │
-//!                       │          ▲      │ bytes  ▌ wire ▐                    │
+//!                       │          ▲      │ bytes  ▌ frame ▐                   │
 //!                       │   nemesis│      ▼                                    │
 //!                       └────────► load ──► client ──► ▌ event ▐ ──► record ──► judge ──► report
 //! ```
@@ -19,14 +19,14 @@
 pub mod base;
 pub mod cli;
 pub mod client;
+pub mod control;
 pub mod event;
 pub mod judge;
 pub mod lab;
 pub mod load;
-pub mod node;
 pub mod plan;
+pub mod protocol;
 pub mod proxy;
 pub mod record;
 pub mod report;
 pub mod run;
-pub mod wire;

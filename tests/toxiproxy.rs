@@ -11,8 +11,8 @@ use std::process::{Child, Command, Stdio};
 
 use harness::base::scope::Scope;
 use harness::base::seed::Seed;
+use harness::control::{self, ApiOptions};
 use harness::event::Events;
-use harness::proxy::api::{self, ApiOptions};
 use harness::proxy::{ProxySet, ProxyView};
 use serde_json::Value;
 use toxiproxy_rust::client::Client;
@@ -25,9 +25,9 @@ async fn with_client<T: Send + 'static>(
 ) -> T {
     let scope = Scope::current("test");
     let set = ProxySet::new(Seed::new(1), Events::ignore(), &scope);
-    let listener = api::bind("127.0.0.1", 0).await.unwrap();
+    let listener = control::bind("127.0.0.1", 0).await.unwrap();
     let address: SocketAddr =
-        api::serve(listener, set.clone(), ApiOptions::default(), &scope).unwrap();
+        control::serve(listener, set.clone(), ApiOptions::default(), &scope).unwrap();
     let story = move || {
         let client = Client::new(address.to_string());
         story(&client, &|name| set.get(name).unwrap())
@@ -101,9 +101,9 @@ async fn our_own_toxics_can_be_listed() {
     let set = ProxySet::new(Seed::new(1), Events::ignore(), &scope);
     let config = br#"[{"name":"p","upstream":"u:1","enabled":false,"toxics":[
         {"type":"blackhole"},{"type":"corrupt"},{"type":"mute"},{"type":"limit_time","settings":{"time":"5s"}}]}]"#;
-    assert_eq!(api::populate(&set, config).await, Ok(1));
-    let listener = api::bind("127.0.0.1", 0).await.unwrap();
-    let address = api::serve(listener, set, ApiOptions::default(), &scope).unwrap();
+    assert_eq!(control::populate(&set, config).await, Ok(1));
+    let listener = control::bind("127.0.0.1", 0).await.unwrap();
+    let address = control::serve(listener, set, ApiOptions::default(), &scope).unwrap();
     let listed = tokio::task::spawn_blocking(move || {
         let client = Client::new(address.to_string());
         let all = client.all().map(|all| all.len());

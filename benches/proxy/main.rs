@@ -23,9 +23,9 @@ use std::time::Duration;
 use harness::base::scope::Scope;
 use harness::base::seed::Seed;
 use harness::base::timer::Timer;
+use harness::control::{self, ApiOptions};
 use harness::event::Events;
 use harness::proxy::ProxySet;
-use harness::proxy::api::{self, ApiOptions};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -342,8 +342,8 @@ fn serve() {
     runtime.block_on(async {
         let scope = Scope::current("bench");
         let proxies = ProxySet::new(Seed::new(1), Events::ignore(), &scope);
-        let listener = api::bind("127.0.0.1", 0).await.unwrap();
-        let address = api::serve(listener, proxies, ApiOptions::default(), &scope).unwrap();
+        let listener = control::bind("127.0.0.1", 0).await.unwrap();
+        let address = control::serve(listener, proxies, ApiOptions::default(), &scope).unwrap();
         println!("{address}");
         std::io::stdout().flush().unwrap();
         std::future::pending::<()>().await;

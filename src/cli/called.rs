@@ -10,7 +10,7 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 
 use super::ctl::{self, Program};
 use super::{argv, proxy, refused};
-use crate::proxy::api::TOXIPROXY_VERSION;
+use crate::control::TOXIPROXY_VERSION;
 
 /// The words of `toxiproxy-server`.
 #[derive(Debug, Parser)]

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::arguments::Arguments as Root;
 use super::{output, runtime};
 use crate::base::terminal::Text;
-use crate::proxy::api::{Remote, RemoteError, TOXIPROXY_VERSION};
+use crate::control::{Remote, RemoteError, TOXIPROXY_VERSION};
 use show::Paint;
 pub(super) use words::Arguments;
 use words::{Change, Command, Create, Target, Toxic, required, stream};

@@ -3,9 +3,9 @@
 use super::exit::Exit;
 use super::{output, runtime};
 use crate::base::scope::Scope;
-use crate::node::config::NodeConfig;
-use crate::node::lie::LieSpec;
-use crate::node::serve::Node;
+use crate::protocol::memcached::server::config::NodeConfig;
+use crate::protocol::memcached::server::lie::LieSpec;
+use crate::protocol::memcached::server::serve::Node;
 
 /// Serve the embedded memcached node until Ctrl-C; the flags are memcached's own.
 #[derive(Debug, clap::Args)]

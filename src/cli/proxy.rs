@@ -14,9 +14,9 @@ use crate::base::file;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::base::time::RunClock;
+use crate::control::{self, ApiOptions, Feed, TOXIPROXY_VERSION};
 use crate::event::Events;
 use crate::proxy::ProxySet;
-use crate::proxy::api::{self, ApiOptions, Feed, TOXIPROXY_VERSION};
 
 /// How long the file of proxies may be: as long as the body of a request.
 const CONFIG_BYTES_MAX: u64 = 8 << 20;
@@ -102,7 +102,7 @@ async fn serve(arguments: &Arguments) -> Result<Exit, (Exit, String)> {
         let what = format!("cannot listen on {host}:{port}: {error}; choose with -host and -port");
         (Exit::LabDown, what)
     };
-    let listener = api::bind(host, port).await.map_err(not_bound)?;
+    let listener = control::bind(host, port).await.map_err(not_bound)?;
     let options = ApiOptions {
         proxy_metrics: arguments.metrics.proxy_metrics,
         runtime_metrics: arguments.metrics.runtime_metrics,
@@ -111,7 +111,7 @@ async fn serve(arguments: &Arguments) -> Result<Exit, (Exit, String)> {
         allow_hosts: arguments.allow_host.iter().chain([host]).cloned().collect(),
         meddling: None,
     };
-    let address = api::serve(listener, set, options, &scope).map_err(not_bound)?;
+    let address = control::serve(listener, set, options, &scope).map_err(not_bound)?;
     let version = env!("CARGO_PKG_VERSION");
     // Toxiproxy's words: scripts and modules for containers wait for them.
     info!(%address, seed = seed.value(), version, "Starting Toxiproxy HTTP server");
@@ -139,7 +139,7 @@ async fn read(path: &Path) -> io::Result<String> {
 async fn populate(set: &ProxySet, path: &Path) {
     let config = path.display();
     let populated = match read(path).await {
-        Ok(body) => api::populate(set, body.as_bytes()).await,
+        Ok(body) => control::populate(set, body.as_bytes()).await,
         Err(error) => Err(error.to_string()),
     };
     match populated {

@@ -10,7 +10,7 @@ use crate::base::family::{Chosen, Settings, unknown};
 use crate::base::terminal::Text;
 use crate::client::selector::{KeyHash, SELECTORS, Selector};
 use crate::client::{AddressError, ClientConfig, Server, place};
-use crate::wire::key::KEY_BYTES_MAX;
+use crate::protocol::memcached::frame::key::KEY_BYTES_MAX;
 
 /// The strategies that hash keys in their own way, whatever `-hash` says.
 const OWN_HASH: &[&str] = &["rendezvous"];

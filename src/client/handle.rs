@@ -25,7 +25,7 @@ use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::event::{ErrorClass, Events};
-use crate::wire::key::{KEY_BYTES_MAX, Key};
+use crate::protocol::memcached::frame::key::{KEY_BYTES_MAX, Key};
 
 /// How long [`Client::close`] waits for operations under way, beyond their own deadlines.
 const CLOSE_GRACE: Duration = Duration::from_millis(500);

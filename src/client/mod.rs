@@ -18,7 +18,7 @@
 //! use harness::base::{scope::Scope, seed::Seed};
 //! use harness::client::{Client, ClientConfig, Failure, Server, Ttl};
 //! use harness::event::Events;
-//! use harness::wire::key::Key;
+//! use harness::protocol::memcached::frame::key::Key;
 //!
 //! # async fn load_from_the_source() -> Vec<u8> { Vec::new() }
 //! # async fn example() -> Result<Vec<u8>, Box<dyn std::error::Error>> {

@@ -14,7 +14,6 @@ pub mod injector;
 pub mod nemesis;
 #[cfg(target_os = "linux")]
 pub mod network;
-pub mod probe;
 pub mod statistics;
 pub mod timeline;
 
@@ -39,7 +38,7 @@ use crate::base::name::NodeIndex;
 use crate::base::scope::{Closed, Scope};
 use crate::base::seed::Seed;
 use crate::event::Events;
-pub use crate::node::lie::{LIES, LieSpec, LieSpecError};
+pub use crate::protocol::memcached::server::lie::{LIES, LieSpec, LieSpecError};
 use crate::proxy::{Dial, ProxyConfig, ProxyError, ProxySet};
 
 /// How long the tasks of a lab may take to end.

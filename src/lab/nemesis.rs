@@ -12,7 +12,7 @@ use crate::base::name::NodeIndex;
 use crate::base::time::{Offset, RunClock};
 use crate::event::{EventKind, Events, ProcessChange};
 use crate::lab::fault::{FAULTS, NodeAction};
-use crate::proxy::toxic::{Entrance, TOXICS};
+use crate::proxy::fault::toxic::{Entrance, TOXICS};
 
 /// What became of one fault: for the report.
 #[derive(Clone, Debug, PartialEq)]

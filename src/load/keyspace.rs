@@ -18,7 +18,7 @@ use std::fmt;
 
 use super::keys::Seat;
 use crate::base::name::NodeIndex;
-use crate::wire::key::Key;
+use crate::protocol::memcached::frame::key::Key;
 
 /// The most keys of the ranges that are not values: each is audited at the end of the run.
 pub const AUDITED_KEYS_MAX: u64 = 1000;

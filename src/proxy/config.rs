@@ -30,7 +30,7 @@ impl Stream {
     }
 
     /// Whether bytes of `direction` are meant.
-    pub(super) const fn covers(self, direction: Direction) -> bool {
+    pub(in crate::proxy) const fn covers(self, direction: Direction) -> bool {
         matches!(
             (self, direction),
             (Self::Both, _) | (Self::Upstream, Direction::Up) | (Self::Downstream, Direction::Down)
@@ -58,7 +58,7 @@ impl FromStr for Stream {
 
 /// One direction of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Direction {
+pub(in crate::proxy) enum Direction {
     Up,
     Down,
 }
@@ -125,7 +125,7 @@ pub struct ProxyView {
 pub struct ToxicConfig {
     /// Its name, unique within the proxy; `None`: `<kind>_<stream>`.
     pub name: Option<String>,
-    /// A kind of [`super::toxic::TOXICS`].
+    /// A kind of [`crate::proxy::fault::toxic::TOXICS`].
     pub kind: String,
     /// Which bytes it acts on.
     pub stream: Stream,

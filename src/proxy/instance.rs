@@ -11,29 +11,30 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::config::{
-    Dial, ProxyConfig, ProxyUpdate, ProxyView, ToxicConfig, ToxicUpdate, ToxicView,
-};
-use super::connection::{Live, Membership, serve};
-use super::error::ProxyError;
-use super::flight::{CLOSED_MAX, Flight, GIVEN_UP_MAX};
-use super::held::AllHeld;
-use super::link::Ended;
-use super::listener::{Listener, resolve};
-use super::meter::Shared;
-use super::rule::Reporter;
-use super::sockets::Sockets;
-use super::table::{Place, ToxicTable};
-use super::tap::{CloseManner, Closer, ConnectionView, TapSnapshot};
-use super::toxic::Entrance;
-use super::upstream::{Upstream, reset_on_close};
 use crate::base::descriptors;
 use crate::base::lane::Lane;
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::event::{Events, WireTrace};
-use crate::wire::version::ServerVersion;
+use crate::protocol::memcached::frame::version::ServerVersion;
+use crate::proxy::close::{CloseManner, Closer};
+use crate::proxy::config::{
+    Dial, ProxyConfig, ProxyUpdate, ProxyView, ToxicConfig, ToxicUpdate, ToxicView,
+};
+use crate::proxy::error::ProxyError;
+use crate::proxy::fault::message::Reporter;
+use crate::proxy::fault::table::{Place, ToxicTable};
+use crate::proxy::fault::toxic::Entrance;
+use crate::proxy::path::connection::{Live, Membership, serve};
+use crate::proxy::path::held::AllHeld;
+use crate::proxy::path::link::Ended;
+use crate::proxy::path::listener::{Listener, resolve};
+use crate::proxy::path::sockets::Sockets;
+use crate::proxy::path::upstream::{Upstream, reset_on_close};
+use crate::proxy::tap::flight::{CLOSED_MAX, Flight, GIVEN_UP_MAX};
+use crate::proxy::tap::meter::Shared;
+use crate::proxy::tap::view::{ConnectionView, TapSnapshot};
 
 /// How long a change waits for the live connections to take it up. They do so at their next poll,
 /// whatever their peers do; only a machine without any time to spare lets this pass.
@@ -44,7 +45,7 @@ const CONNECTIONS_MAX: usize = 65_536;
 
 /// Why a client was reset at the entrance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refused {
+pub(in crate::proxy) enum Refused {
     #[error("the descriptors that are left are for the control plane")]
     NoDescriptor,
     #[error("it has {CONNECTIONS_MAX} connections")]
@@ -53,29 +54,29 @@ pub(super) enum Refused {
 
 /// What a proxy is given by its set.
 #[derive(Debug)]
-pub(super) struct Surroundings {
-    pub(super) scope: Scope,
+pub(in crate::proxy) struct Surroundings {
+    pub(in crate::proxy) scope: Scope,
     /// Where its connections run.
-    pub(super) lanes: Arc<[Lane]>,
-    pub(super) seed: Seed,
-    pub(super) events: Events,
+    pub(in crate::proxy) lanes: Arc<[Lane]>,
+    pub(in crate::proxy) seed: Seed,
+    pub(in crate::proxy) events: Events,
     /// Where its listener's sockets are made.
-    pub(super) sockets: Sockets,
+    pub(in crate::proxy) sockets: Sockets,
     /// What the connections of all proxies hold.
-    pub(super) all_held: Arc<AllHeld>,
+    pub(in crate::proxy) all_held: Arc<AllHeld>,
 }
 
 /// A named proxy.
 #[derive(Debug)]
-pub(super) struct Proxy {
-    pub(super) name: String,
-    pub(super) dial: Dial,
+pub(in crate::proxy) struct Proxy {
+    pub(in crate::proxy) name: String,
+    pub(in crate::proxy) dial: Dial,
     node: Option<NodeIndex>,
-    pub(super) scope: Scope,
+    pub(in crate::proxy) scope: Scope,
     lanes: Arc<[Lane]>,
-    pub(super) events: Events,
+    pub(in crate::proxy) events: Events,
     /// Where the listener's sockets are made.
-    pub(super) sockets: Sockets,
+    pub(in crate::proxy) sockets: Sockets,
     seed: Seed,
     shared: Arc<Shared>,
     all_held: Arc<AllHeld>,
@@ -109,7 +110,10 @@ struct State {
 
 impl Proxy {
     /// A proxy that does not listen yet.
-    pub(super) fn new(config: &ProxyConfig, given: Surroundings) -> Result<Arc<Self>, ProxyError> {
+    pub(in crate::proxy) fn new(
+        config: &ProxyConfig,
+        given: Surroundings,
+    ) -> Result<Arc<Self>, ProxyError> {
         let Surroundings { scope, lanes, seed, events, sockets, all_held } = given;
         for (field, text) in [("name", &config.name), ("upstream", &config.upstream)] {
             if text.is_empty() {
@@ -144,15 +148,15 @@ impl Proxy {
     }
 
     /// How many lanes it has, if they are not these.
-    pub(super) fn lanes_beside(&self, others: &Arc<[Lane]>) -> usize {
+    pub(in crate::proxy) fn lanes_beside(&self, others: &Arc<[Lane]>) -> usize {
         if Arc::ptr_eq(&self.lanes, others) { 0 } else { self.lanes.len() }
     }
 
-    pub(super) const fn node(&self) -> Option<NodeIndex> {
+    pub(in crate::proxy) const fn node(&self) -> Option<NodeIndex> {
         self.node
     }
 
-    pub(super) fn view(&self) -> ProxyView {
+    pub(in crate::proxy) fn view(&self) -> ProxyView {
         let state = self.state.lock();
         ProxyView {
             name: self.name.clone(),
@@ -164,28 +168,28 @@ impl Proxy {
         }
     }
 
-    pub(super) fn table(&self) -> Arc<ToxicTable> {
+    pub(in crate::proxy) fn table(&self) -> Arc<ToxicTable> {
         Arc::clone(&self.state.lock().table)
     }
 
-    pub(super) fn upstream(&self) -> Arc<Upstream> {
+    pub(in crate::proxy) fn upstream(&self) -> Arc<Upstream> {
         Arc::clone(&self.state.lock().upstream)
     }
 
     /// What is known of the server; for the connections from now on.
-    pub(super) fn know_version(&self, version: ServerVersion) {
+    pub(in crate::proxy) fn know_version(&self, version: ServerVersion) {
         self.shared.set_version(version);
     }
 
     /// The connections from now on are the run's own when their keys begin so.
-    pub(super) fn know_own(&self, prefix: &[u8]) {
+    pub(in crate::proxy) fn know_own(&self, prefix: &[u8]) {
         self.shared.set_own(prefix);
     }
 
     // === Life ===
 
     /// Listens, unless it does.
-    pub(super) async fn enable(self: &Arc<Self>) -> Result<(), ProxyError> {
+    pub(in crate::proxy) async fn enable(self: &Arc<Self>) -> Result<(), ProxyError> {
         let mut control = self.control.lock().await;
         self.start(&mut control).await
     }
@@ -209,7 +213,7 @@ impl Proxy {
     }
 
     /// Gives the port back and closes every connection.
-    pub(super) async fn disable(&self) {
+    pub(in crate::proxy) async fn disable(&self) {
         let mut control = self.control.lock().await;
         self.stop(&mut control).await;
     }
@@ -224,7 +228,7 @@ impl Proxy {
     }
 
     /// Tells every connection to end, without waiting for it.
-    pub(super) fn end_connections(&self) {
+    pub(in crate::proxy) fn end_connections(&self) {
         let live: Vec<Arc<Live>> = self.state.lock().live.values().cloned().collect();
         for connection in live {
             connection.post(|mail| mail.close = Some(CloseManner::Fin));
@@ -233,7 +237,7 @@ impl Proxy {
 
     /// Changes where it listens, what it stands for, or whether it listens. All or nothing: when
     /// the new address cannot be had, the proxy is what it was.
-    pub(super) async fn update(
+    pub(in crate::proxy) async fn update(
         self: &Arc<Self>,
         update: &ProxyUpdate,
     ) -> Result<ProxyView, ProxyError> {
@@ -295,11 +299,14 @@ impl Proxy {
 
     // === Toxics ===
 
-    pub(super) async fn add_toxic(&self, config: ToxicConfig) -> Result<ToxicView, ProxyError> {
+    pub(in crate::proxy) async fn add_toxic(
+        &self,
+        config: ToxicConfig,
+    ) -> Result<ToxicView, ProxyError> {
         self.edit(|table, next_connection| table.with(config, next_connection)).await
     }
 
-    pub(super) async fn update_toxic(
+    pub(in crate::proxy) async fn update_toxic(
         &self,
         name: &str,
         update: &ToxicUpdate,
@@ -307,15 +314,15 @@ impl Proxy {
         self.edit(|table, _| table.updated(name, update)).await
     }
 
-    pub(super) async fn remove_toxic(&self, name: &str) -> Result<(), ProxyError> {
+    pub(in crate::proxy) async fn remove_toxic(&self, name: &str) -> Result<(), ProxyError> {
         self.edit(|table, _| table.without(name).map(|table| (table, ()))).await
     }
 
-    pub(super) async fn remove_all_toxics(&self) -> Result<(), ProxyError> {
+    pub(in crate::proxy) async fn remove_all_toxics(&self) -> Result<(), ProxyError> {
         self.edit(|table, _| Ok((table.emptied(), ()))).await
     }
 
-    pub(super) fn toxic(&self, name: &str) -> Result<ToxicView, ProxyError> {
+    pub(in crate::proxy) fn toxic(&self, name: &str) -> Result<ToxicView, ProxyError> {
         self.table().view(name)
     }
 
@@ -371,7 +378,7 @@ impl Proxy {
     // === Connections ===
 
     /// Takes in an accepted client, or resets it and says why.
-    pub(super) fn admit(
+    pub(in crate::proxy) fn admit(
         self: &Arc<Self>,
         stream: TcpStream,
         client: SocketAddr,
@@ -407,7 +414,7 @@ impl Proxy {
         Ok(())
     }
 
-    pub(super) fn connection_ended(&self, live: &Live, ended: Ended) {
+    pub(in crate::proxy) fn connection_ended(&self, live: &Live, ended: Ended) {
         if let Some(why) = live.opaque() {
             tracing::debug!(
                 proxy = %self.name,
@@ -433,13 +440,17 @@ impl Proxy {
         }
     }
 
-    pub(super) fn connections(&self) -> Vec<ConnectionView> {
+    pub(in crate::proxy) fn connections(&self) -> Vec<ConnectionView> {
         let live: Vec<Arc<Live>> = self.state.lock().live.values().cloned().collect();
         live.iter().map(|connection| connection.view()).collect()
     }
 
     /// The last messages of the connection that last carried `key`, open or just closed.
-    pub(super) fn trace(&self, key: &[u8], seconds: &dyn Fn(Instant) -> f64) -> Option<WireTrace> {
+    pub(in crate::proxy) fn trace(
+        &self,
+        key: &[u8],
+        seconds: &dyn Fn(Instant) -> f64,
+    ) -> Option<WireTrace> {
         let state = self.state.lock();
         let open = state.live.values().filter_map(|live| Some((live.last_of(key)?, live.id())));
         let closed = state.closed.iter();
@@ -454,7 +465,7 @@ impl Proxy {
 
     /// The messages of the connection that carried the first write of `key` at `since` or later, open or
     /// closed.
-    pub(super) fn trace_of_write(
+    pub(in crate::proxy) fn trace_of_write(
         &self,
         key: &[u8],
         since: Instant,
@@ -470,7 +481,7 @@ impl Proxy {
         Some(flight.trace(id, key, seconds))
     }
 
-    pub(super) fn tap(&self) -> TapSnapshot {
+    pub(in crate::proxy) fn tap(&self) -> TapSnapshot {
         let state = self.state.lock();
         let mut snapshot = state.totals.clone();
         snapshot.refused = snapshot.refused.filter(|_| !state.was_shut);

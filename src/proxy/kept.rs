@@ -8,12 +8,12 @@ use bytes::Bytes;
 use memmap2::MmapMut;
 
 /// From this size on a chunk has its own pages: eight of them, so that little is lost at the end of the
-/// last, and so that [`super::held`]'s bound for all connections needs far fewer maps than a process
+/// last, and so that [`crate::proxy::path::held`]'s bound for all connections needs far fewer maps than a process
 /// may have (65,530 on Linux).
 const OWN_PAGES_FROM: usize = 32 << 10;
 
 /// A copy of `data`.
-pub(super) fn keep(data: &[u8]) -> Bytes {
+pub(in crate::proxy) fn keep(data: &[u8]) -> Bytes {
     if data.len() < OWN_PAGES_FROM {
         return Bytes::copy_from_slice(data);
     }

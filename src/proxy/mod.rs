@@ -6,46 +6,41 @@
 //!                           │ up:   read ─ observe ─ toxic 1 ─ .. ─ toxic n ─ write
 //!                           │ down: write ─ toxic n ─ .. ─ toxic 1 ─ observe ─ read
 //! ```
-//! Toxics decide and the link acts: a [`toxic::Toxic`] is a pure state machine that is told the
+//! Toxics decide and the link acts: a [`fault::toxic::Toxic`] is a pure state machine that is told the
 //! time; the link is the only reader, waiter and writer, so order, cancellation and bounds are
 //! right once. With no toxic active the stream is byte for byte the direct stream.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | `path` | sockets and the bytes between them: listener, connection, link |
+//! | [`fault`] | what happens to them: [`fault::toxic`] to bytes, [`fault::message`] to requests and replies |
+//! | `tap` | what passed, counted and timed |
+//! | the rest | a proxy, the set of them, and how they are asked for |
 //!
 //! Owns every socket between clients and nodes. Must never re-encode what it forwards, wait for a
 //! data-path peer in an API call, or let one connection's trouble reach another.
 
-pub mod api;
-mod chain;
+mod close;
 mod config;
-mod connection;
 mod error;
-mod flight;
-mod held;
+pub mod fault;
 mod instance;
 mod kept;
-mod latency;
-mod link;
-mod listener;
-mod matcher;
-mod meter;
-mod outbox;
-mod reuse;
-pub mod rule;
+mod path;
 mod set;
-mod sockets;
-mod table;
 mod tap;
-pub mod toxic;
-mod upstream;
 
+pub use close::{CloseManner, Closer};
 pub use config::{
     Dial, FaultCounts, ProxyConfig, ProxyUpdate, ProxyView, Stream, ToxicConfig, ToxicUpdate,
     ToxicView,
 };
 pub use error::ProxyError;
-pub use latency::{LatencyView, LatencyWindow};
-pub use outbox::{Due, Outbox, Waiting};
-pub use reuse::{Pipelining, Reuse};
+pub use fault::outbox::{Due, Outbox, Waiting};
+pub use fault::table::TOXICS_MAX;
+pub(crate) use path::listener::resolve;
+pub use path::sockets::Sockets;
 pub use set::{PROXIES_MAX, ProxySet, WeakProxySet};
-pub use sockets::Sockets;
-pub use table::TOXICS_MAX;
-pub use tap::{CloseManner, Closer, ConnectionView, Foreign, TapSnapshot};
+pub use tap::latency::{LatencyView, LatencyWindow};
+pub use tap::reuse::{Pipelining, Reuse};
+pub use tap::view::{ConnectionView, Foreign, TapSnapshot};

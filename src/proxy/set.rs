@@ -7,19 +7,21 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::config::{ProxyConfig, ProxyUpdate, ProxyView, ToxicConfig, ToxicUpdate, ToxicView};
-use super::error::ProxyError;
-use super::held::AllHeld;
-use super::instance::{Proxy, Surroundings};
-use super::sockets::Sockets;
-use super::tap::{ConnectionView, TapSnapshot};
 use crate::base::descriptors;
 use crate::base::lane::Lane;
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::event::{Events, WireTrace};
-use crate::wire::version::ServerVersion;
+use crate::protocol::memcached::frame::version::ServerVersion;
+use crate::proxy::config::{
+    ProxyConfig, ProxyUpdate, ProxyView, ToxicConfig, ToxicUpdate, ToxicView,
+};
+use crate::proxy::error::ProxyError;
+use crate::proxy::instance::{Proxy, Surroundings};
+use crate::proxy::path::held::AllHeld;
+use crate::proxy::path::sockets::Sockets;
+use crate::proxy::tap::view::{ConnectionView, TapSnapshot};
 
 /// How many proxies a set may have: a body of the longest allowed length would name a hundred times
 /// as many, and each costs a listener's descriptor.

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use super::RunError;
 use crate::base::scope::{Closed, Scope};
+use crate::control::{self, ApiOptions, Feed};
 use crate::event::Events;
 use crate::lab::error::LabError;
 use crate::plan::Listen;
 use crate::proxy::ProxySet;
-use crate::proxy::api::{self, ApiOptions, Feed};
 
 /// How long requests under way may take to end; more than the API itself gives them.
 const CLOSE_GRACE: Duration = Duration::from_secs(6);
@@ -46,10 +46,10 @@ impl Control {
             flag: "-api",
         };
         let host = asked.ip().to_string();
-        let mut bound = api::bind(&host, asked.port()).await;
+        let mut bound = control::bind(&host, asked.port()).await;
         let moved = bound.is_err() && !listen.required;
         if moved {
-            bound = api::bind(&host, 0).await;
+            bound = control::bind(&host, 0).await;
         }
         let changes = Arc::<AtomicU64>::default();
         let counter = Arc::clone(&changes);
@@ -63,8 +63,8 @@ impl Control {
             meddling: Some(meddling),
             ..ApiOptions::default()
         };
-        let address =
-            api::serve(bound.map_err(failed)?, proxies.clone(), options, &scope).map_err(failed)?;
+        let address = control::serve(bound.map_err(failed)?, proxies.clone(), options, &scope)
+            .map_err(failed)?;
         let notice =
             moved.then(|| format!("{asked} is taken: the control API is on {address} instead"));
         Ok(Self { address, notice, changes, scope })

@@ -11,9 +11,9 @@ use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::lab::Lab;
 use crate::lab::nemesis::FaultRecord;
-use crate::lab::probe;
 use crate::lab::statistics::{Keeping, Statistics};
 use crate::load::{Kept, Load};
+use crate::protocol::memcached::probe;
 
 /// How often each node is asked while the run lasts: what it drops is known soon, and costs it nothing.
 const PERIOD: Duration = Duration::from_millis(500);

@@ -17,6 +17,7 @@ use super::{Environment, Observer, RunError, calibration, facts, rebuild, setup}
 use crate::base::scope::{Closed, Scope};
 use crate::base::time::RunClock;
 use crate::client::Client;
+use crate::control::Feed;
 use crate::event::{Event, EventKind, Events, Phase, ProcessChange};
 use crate::judge::judge;
 use crate::lab::Lab;
@@ -24,7 +25,6 @@ use crate::lab::error::LabError;
 use crate::lab::nemesis::{FaultRecord, Nemesis};
 use crate::load::{self, Load, LoadConfig};
 use crate::plan::Plan;
-use crate::proxy::api::Feed;
 use crate::record::journal::{Journal, JournalError};
 use crate::record::{CalibrationCheck, Inputs, Interval, Partial, PhaseClock, Recorder};
 use crate::report::{LINES_MAX, Line, Report, Stored, write_all};

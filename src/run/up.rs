@@ -9,11 +9,11 @@ use super::{Environment, RunError, setup};
 use crate::base::scope::{Closed, Scope};
 use crate::base::seed::Seed;
 use crate::base::time::RunClock;
+use crate::control::Feed;
 use crate::event::Events;
 use crate::lab::Lab;
 use crate::lab::backend::NodeInfo;
 use crate::plan::{Addresses, Nodes};
-use crate::proxy::api::Feed;
 
 /// How long the tasks of a lab may take to end.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use harness::base::scope::Scope;
 use harness::base::seed::Seed;
+use harness::control::{self, ApiOptions};
 use harness::event::Events;
 use harness::proxy::ProxySet;
-use harness::proxy::api::{self, ApiOptions};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -38,7 +38,7 @@ impl Api {
         let scope = Scope::current("test");
         let set = ProxySet::new(Seed::new(1), Events::ignore(), &scope);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = api::serve(listener, set.clone(), options, &scope).unwrap();
+        let address = control::serve(listener, set.clone(), options, &scope).unwrap();
         Self { address, set, scope }
     }
 

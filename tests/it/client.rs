@@ -14,7 +14,7 @@ use harness::base::scope::Scope;
 use harness::base::seed::Seed;
 use harness::client::{Client, ClientConfig, Server};
 use harness::event::Events;
-use harness::wire::key::Key;
+use harness::protocol::memcached::frame::key::Key;
 
 /// A client for one address.
 fn client(address: &str, config: ClientConfig) -> Client {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use harness::wire::version::ServerVersion;
+use harness::protocol::memcached::frame::version::ServerVersion;
 
 /// How long a reply may take before the test fails rather than hangs.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -5,8 +5,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use harness::base::scope::{Closed, Scope};
-use harness::node::config::NodeConfig;
-use harness::node::serve::Node;
+use harness::protocol::memcached::server::config::NodeConfig;
+use harness::protocol::memcached::server::serve::Node;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,9 +1,11 @@
 //! The wire module against memcached's own replies: what we make of both directions must agree.
 
-use harness::wire::binary::{HEADER_BYTES, Header, REQUEST_MAGIC};
-use harness::wire::observe::{Observer, Options, ReplyEvent, RequestEvent, State};
-use harness::wire::request::Due;
-use harness::wire::version::ServerVersion;
+use harness::protocol::memcached::frame::binary::{HEADER_BYTES, Header, REQUEST_MAGIC};
+use harness::protocol::memcached::frame::observe::{
+    Observer, Options, ReplyEvent, RequestEvent, State,
+};
+use harness::protocol::memcached::frame::request::Due;
+use harness::protocol::memcached::frame::version::ServerVersion;
 
 use crate::memcached::Memcached;
 
@@ -335,7 +337,8 @@ impl Lines {
     fn request(&mut self, version: ServerVersion, requests: &mut Vec<u8>) {
         loop {
             let line = self.line();
-            let framing = harness::wire::text::frame_request(line.as_bytes(), version);
+            let framing =
+                harness::protocol::memcached::frame::text::frame_request(line.as_bytes(), version);
             let length = framing.block.length().expect("the version is known");
             if length > 1 << 20 {
                 continue;

@@ -1,7 +1,7 @@
 //! Replies of our own against memcached's.
 
-use harness::wire::binary::Header;
-use harness::wire::reply::{self, Answer, Rendered};
+use harness::protocol::memcached::frame::binary::Header;
+use harness::protocol::memcached::frame::reply::{self, Answer, Rendered};
 
 use crate::memcached::Memcached;
 use crate::wire::packet;
@@ -51,7 +51,8 @@ fn replies_of_our_own_are_the_servers() {
         ("md Zm9v b O1 k", "", Answer::Done),
     ] {
         let came = server.exchange(format!("{request}\r\n{block}").as_bytes());
-        let framing = harness::wire::text::frame_request(request.as_bytes(), version);
+        let framing =
+            harness::protocol::memcached::frame::text::frame_request(request.as_bytes(), version);
         let ours = match reply::render(&framing, request.as_bytes(), answer).unwrap() {
             Rendered::Reply(bytes) => bytes,
             Rendered::Silence => Vec::new(),
@@ -85,7 +86,7 @@ fn packets_of_our_own_are_the_servers() {
         let request = packet(opcode, extras, b"k", b"", 0x0102_0304);
         let came = server.exchange(&request);
         let header = Header::read(&request).unwrap();
-        let framing = harness::wire::binary::frame_request(&header, &request);
+        let framing = harness::protocol::memcached::frame::binary::frame_request(&header, &request);
         let ours = match reply::render(&framing, &request, answer).unwrap() {
             Rendered::Reply(bytes) => bytes,
             Rendered::Silence => Vec::new(),

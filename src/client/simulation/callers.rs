@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::longest_call;
 use crate::base::seed::Stream;
 use crate::client::{Call, Client, Failure, Item, Store, Trace, Ttl};
-use crate::wire::key::Key;
+use crate::protocol::memcached::frame::key::Key;
 
 /// What all callers of a run know.
 #[derive(Debug)]

@@ -7,10 +7,10 @@ use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::base::units::ByteSize;
 use crate::lab::error::LabError;
-use crate::lab::probe;
-use crate::node::config::NodeConfig;
-use crate::node::lie::LieSpec;
-use crate::node::serve::Node;
+use crate::protocol::memcached::probe;
+use crate::protocol::memcached::server::config::NodeConfig;
+use crate::protocol::memcached::server::lie::LieSpec;
+use crate::protocol::memcached::server::serve::Node;
 
 /// How long a fresh node may take until it answers `version`.
 const START_TIMEOUT: Duration = Duration::from_secs(5);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::lab::error::LabError;
 use crate::lab::fault::NodeAction;
-use crate::lab::probe;
+use crate::protocol::memcached::probe;
 
 /// How long a given server may take to answer `version` before the run is given up.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);

@@ -14,7 +14,7 @@ use self::process::ProcessNode;
 use crate::base::name::NodeIndex;
 use crate::lab::error::LabError;
 use crate::lab::fault::NodeAction;
-use crate::lab::probe;
+use crate::protocol::memcached::probe;
 
 /// A node of the lab, wherever it runs.
 #[derive(Debug)]

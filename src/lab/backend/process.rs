@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use super::leash;
 use crate::base::scope::Scope;
 use crate::lab::error::LabError;
-use crate::lab::probe;
+use crate::protocol::memcached::probe;
 
 /// How long a fresh memcached may take until it answers `version`.
 const START_TIMEOUT: Duration = Duration::from_secs(5);

@@ -15,7 +15,7 @@ use crate::lab::fault::FAULTS;
 use crate::lab::network::KernelNetwork;
 use crate::lab::timeline::{FaultSpec, overlapping};
 use crate::proxy::ProxySet;
-use crate::proxy::toxic::TOXICS;
+use crate::proxy::fault::toxic::TOXICS;
 
 /// Applies and heals the network faults of a plan.
 #[derive(Debug)]

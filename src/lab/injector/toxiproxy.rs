@@ -19,7 +19,7 @@ use super::ActiveToxic;
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::lab::timeline::{Direction, FaultSpec};
-use crate::proxy::toxic::{TOXICS, asks_for_more, is_added};
+use crate::proxy::fault::toxic::{TOXICS, asks_for_more, is_added};
 
 /// A piece of work that takes longer is given up; the client itself gives up a request after 30 s.
 const WORK_TIME_MAX: Duration = Duration::from_secs(35);

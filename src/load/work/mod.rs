@@ -21,7 +21,7 @@ use crate::base::name::NodeIndex;
 use crate::base::time::{Offset, RunClock};
 use crate::client::{Client, Failure, Trace, Ttl};
 use crate::event::{Operation, Outcome};
-use crate::wire::key::Key;
+use crate::protocol::memcached::frame::key::Key;
 
 /// What a worker works with.
 pub(super) struct Hands {

@@ -7,7 +7,7 @@ use crate::client::{Call, Failure, Item, Trace};
 use crate::event::Outcome;
 use crate::load::keyspace::Slot;
 use crate::load::oracle::{Content, Record, Source, Verdict};
-use crate::wire::key::Key;
+use crate::protocol::memcached::frame::key::Key;
 
 impl Hands {
     pub(super) async fn get(&mut self, slot: Slot) -> Done {

@@ -21,9 +21,9 @@ use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::judge::{Grade, Verdict};
 use crate::lab::LieSpec;
-use crate::node::config::NodeConfig;
-use crate::node::serve::Node;
 use crate::plan::{Backend, Library, Options, Plan, PlanError, Source, plan_of};
+use crate::protocol::memcached::server::config::NodeConfig;
+use crate::protocol::memcached::server::serve::Node;
 use crate::report::{Line, Report};
 
 /// How many nodes a run has.

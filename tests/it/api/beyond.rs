@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use harness::base::time::RunClock;
+use harness::control::{ApiOptions, Feed};
 use harness::event::Events;
-use harness::proxy::api::{ApiOptions, Feed};
 use harness::proxy::{PROXIES_MAX, TOXICS_MAX};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use harness::base::name::NodeIndex;
 use harness::client::{Client, ClientConfig, Failure, HealingConfig, Profile, Store, Ttl};
 use harness::event::{BreakerState, CloseCause, EventKind, Events};
-use harness::wire::key::Key;
+use harness::protocol::memcached::frame::key::Key;
 use parking_lot::Mutex;
 
 use super::servers::{ABSENT, Memcached, Peer, Scripted, right_answer};

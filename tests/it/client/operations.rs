@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use harness::client::{ClientConfig, Failure, Item, Server, Store, Ttl};
 use harness::event::{BreakerState, CloseCause, ErrorClass};
-use harness::wire::key::Key;
+use harness::protocol::memcached::frame::key::Key;
 
 use super::servers::Memcached;
 use super::{client, key, patient, watched};

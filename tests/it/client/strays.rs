@@ -8,7 +8,7 @@ use async_memcached::AsciiProtocol;
 use harness::base::seed::{Seed, Stream};
 use harness::client::{Call, Client, ClientConfig, Failure, Item, Store, Ttl};
 use harness::event::{CloseCause, ErrorClass};
-use harness::wire::key::Key;
+use harness::protocol::memcached::frame::key::Key;
 use rand::RngExt;
 
 use super::desync::{closed, unguarded};

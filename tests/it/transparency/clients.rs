@@ -4,8 +4,8 @@
 use std::process::{Command, Stdio};
 
 use harness::base::scope::Scope;
-use harness::node::config::NodeConfig;
-use harness::node::serve::Node;
+use harness::protocol::memcached::server::config::NodeConfig;
+use harness::protocol::memcached::server::serve::Node;
 use tokio::runtime::Runtime;
 
 use super::{PATIENCE, Proxied};

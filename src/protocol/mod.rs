@@ -1,0 +1,3 @@
+//! The protocols of caches. What is a protocol's own stands in its folder and nowhere else.
+
+pub mod memcached;

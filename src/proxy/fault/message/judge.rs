@@ -1,0 +1,313 @@
+//! Asks the rules of a connection about one request, and plans what they want done with it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::action::{Action, Change, Reply, When};
+use super::down::{Down, Ours};
+use super::plan::{Deed, Plan, Stand};
+use super::report::Reporter;
+use super::state::Rule;
+use super::up::Fate;
+use crate::protocol::memcached::frame::command::Dialect;
+use crate::protocol::memcached::frame::observe::{Passage, Request, Standing, barrier};
+use crate::protocol::memcached::frame::reply::{Answer, Rendered, render};
+use crate::protocol::memcached::frame::request::{Due as ReplyDue, Framing, Shape};
+use crate::protocol::memcached::frame::text;
+use crate::proxy::close::CloseManner;
+use crate::proxy::config::Direction;
+use crate::proxy::fault::matcher::RequestView;
+use crate::proxy::fault::outbox::Due;
+use crate::proxy::fault::table::Place;
+
+/// What was decided about one request.
+#[derive(Debug)]
+pub(super) struct Cut {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    pub(super) fate: Fate,
+    /// What the server gets of it.
+    pub(super) passage: Passage,
+    pub(super) sequel: Sequel,
+    pub(super) closes: bool,
+}
+
+/// What follows once the last byte of a request has come.
+#[derive(Debug, Default)]
+pub(super) struct Sequel {
+    /// What it is answered with.
+    pub(super) ours: Option<Ours>,
+    /// What the server is sent in its place or behind it.
+    pub(super) barrier: Option<Vec<u8>>,
+    /// No later request reaches the server.
+    pub(super) is_last: bool,
+}
+
+impl Sequel {
+    pub(super) const fn is_nothing(&self) -> bool {
+        self.ours.is_none() && self.barrier.is_none() && !self.is_last
+    }
+}
+
+impl Cut {
+    /// A request that passes.
+    pub(super) fn passing<T>(request: &Request<'_, T>) -> Self {
+        Self {
+            start: request.start,
+            // Where nobody knows the end, the connection turns opaque right behind the head.
+            end: request.end.unwrap_or(request.head_end),
+            fate: Fate::Pass,
+            passage: Passage::Sent,
+            sequel: Sequel::default(),
+            closes: request.framing.shape == Shape::Close,
+        }
+    }
+
+    /// Whether nothing is done to it, and nothing changes behind it.
+    pub(super) fn passes(&self) -> bool {
+        self.fate == Fate::Pass && self.sequel.is_nothing() && !self.closes
+    }
+
+    /// The last request that the server owes a reply once this one has gone on.
+    pub(super) fn owed<T>(&self, request: &Request<'_, T>) -> Option<u64> {
+        let sequence = request.paired.sequence;
+        match self.passage {
+            Passage::Sent => (!request.is_noreply()).then_some(sequence),
+            Passage::Kept => None,
+            Passage::Replaced => Some(sequence),
+            Passage::Followed => Some(sequence + 1),
+        }
+    }
+}
+
+/// Asks the rules about one request.
+#[derive(Debug)]
+pub(super) struct Judge<'a> {
+    pub(super) now: Instant,
+    pub(super) rules: &'a mut [Rule],
+    pub(super) down: &'a mut Down,
+    pub(super) owed: &'a Option<u64>,
+    pub(super) place: &'a Place,
+    pub(super) reporter: &'a Reporter,
+}
+
+impl Judge<'_> {
+    /// `standing` says how the place of a reply of ours can be found.
+    pub(super) fn ask<T: Copy>(
+        &mut self,
+        request: &Request<'_, T>,
+        standing: &dyn Fn() -> Standing,
+        cut: &mut Cut,
+    ) {
+        let view = RequestView { framing: &request.framing, head: request.head };
+        // A malformed request is the server's to refuse, and one without an end nobody's.
+        if !request.framing.regular || request.end.is_none() || request.truncated {
+            return;
+        }
+        let mut known = None;
+        for index in 0..self.rules.len() {
+            if !self.rules[index].matches(&view) {
+                continue;
+            }
+            let standing = *known.get_or_insert_with(standing);
+            if standing == Standing::Unknown {
+                self.reporter.uncertain(&self.rules[index].of);
+                continue;
+            }
+            let Some(action) = self.rules[index].on_match().cloned() else { continue };
+            if self.act(index, request, action, standing, cut) {
+                return;
+            }
+            self.rules[index].was_in_vain();
+            self.reporter.in_vain(&self.rules[index].of);
+        }
+    }
+
+    /// Carries an action out. `false`: the request has nothing that it could be done to.
+    fn act<T: Copy>(
+        &mut self,
+        index: usize,
+        request: &Request<'_, T>,
+        action: Action,
+        standing: Standing,
+        cut: &mut Cut,
+    ) -> bool {
+        let noreply = request.is_noreply();
+        let rule = &mut self.rules[index];
+        match action {
+            Action::Answer(reply) => {
+                let Some(what) = answered(&request.framing, request.head, &reply) else {
+                    return false;
+                };
+                let stands = what.is_none_or(|bytes| {
+                    let told = standing == Standing::Next
+                        || standing == Standing::Told && !self.down.wants_barrier();
+                    self.stand(index, request, Stand::Reply(bytes), told, cut)
+                });
+                if !stands {
+                    return false;
+                }
+                cut.fate = Fate::Swallow;
+                if cut.passage == Passage::Sent {
+                    cut.passage = Passage::Kept;
+                }
+            }
+            Action::Drop { when: When::Before, how } => {
+                // Nothing follows that could tell whether a quiet request was silent.
+                let told = standing == Standing::Next;
+                if !self.stand(index, request, Stand::Close(how), told, cut) {
+                    return false;
+                }
+                cut.fate = Fate::Swallow;
+                cut.sequel.is_last = true;
+            }
+            Action::Drop { when, how } => {
+                let deed =
+                    if when == When::After { Deed::DropAll(how) } else { Deed::DropHalf(how) };
+                return self.drop_behind(index, request, (deed, how), standing, cut);
+            }
+            Action::Delay { delay, jitter } => {
+                if rule.covers(Direction::Up) {
+                    cut.fate = Fate::Late(rule.due(self.now, delay, jitter));
+                }
+                if rule.covers(Direction::Down) && !noreply {
+                    return self.plan(index, request, Deed::Delay(delay, jitter));
+                }
+            }
+            Action::Hold => {
+                if rule.covers(Direction::Up) {
+                    cut.fate = Fate::Late(Due::Never);
+                } else {
+                    return !noreply && self.plan(index, request, Deed::Hold);
+                }
+            }
+            Action::Tamper(_) if noreply => return false,
+            Action::Tamper(change) => {
+                let Some(change) = spoken(request, change) else { return false };
+                return self.plan(index, request, Deed::Change(change));
+            }
+        }
+        if cut.fate == Fate::Pass {
+            return false;
+        }
+        let command = request.framing.command;
+        self.reporter.fired(self.now, self.place.connection, command, &self.rules[index].of);
+        true
+    }
+
+    /// Puts something of ours in the place of a reply: behind what is owed or, where that does not
+    /// tell the place, in the place of the reply to a no-op. `false`: there is no room for one more.
+    fn stand<T: Copy>(
+        &mut self,
+        index: usize,
+        request: &Request<'_, T>,
+        what: Stand,
+        told: bool,
+        cut: &mut Cut,
+    ) -> bool {
+        if told {
+            cut.passage = Passage::Kept;
+            cut.sequel.ours = Some(Ours { after: *self.owed, what });
+            return true;
+        }
+        let planned = self.plan(index, request, Deed::Instead(what));
+        if planned {
+            cut.passage = Passage::Replaced;
+            cut.sequel.barrier = Some(barrier(request));
+        }
+        planned
+    }
+
+    /// Plans that the connection ends behind a request that the server runs. Where no reply tells
+    /// when it has, one to a no-op does.
+    fn drop_behind<T: Copy>(
+        &mut self,
+        index: usize,
+        request: &Request<'_, T>,
+        (deed, how): (Deed, CloseManner),
+        standing: Standing,
+        cut: &mut Cut,
+    ) -> bool {
+        if !self.down.plans.have_room() {
+            return false;
+        }
+        if !request.is_noreply() {
+            self.plan(index, request, deed);
+        }
+        if request.paired.due != ReplyDue::Always || standing != Standing::Next {
+            self.plan_at(index, request, request.paired.sequence + 1, Deed::Ran(how));
+            cut.passage = Passage::Followed;
+            cut.sequel.barrier = Some(barrier(request));
+        }
+        cut.sequel.is_last = true;
+        true
+    }
+
+    fn plan<T: Copy>(&mut self, index: usize, request: &Request<'_, T>, deed: Deed) -> bool {
+        self.plan_at(index, request, request.paired.sequence, deed)
+    }
+
+    fn plan_at<T: Copy>(
+        &mut self,
+        index: usize,
+        request: &Request<'_, T>,
+        sequence: u64,
+        deed: Deed,
+    ) -> bool {
+        let has_room = self.down.plans.have_room();
+        if has_room {
+            let swaps = matches!(deed, Deed::Change(Change::WrongValue));
+            let key = request.keys().next().filter(|_| swaps).unwrap_or_default();
+            self.down.plans.push(Plan {
+                sequence,
+                dialect: request.framing.dialect,
+                command: request.framing.command,
+                rule: Arc::clone(&self.rules[index].of),
+                deed,
+                key: key.into(),
+            });
+        }
+        has_room
+    }
+}
+
+/// The reply of ours; `None` inside: silence. `None`: the command is never answered so.
+fn answered(framing: &Framing, head: &[u8], reply: &Reply) -> Option<Option<Bytes>> {
+    let answer = match reply {
+        Reply::Miss => Answer::Miss,
+        Reply::NotStored => Answer::NotStored,
+        Reply::Exists => Answer::Exists,
+        Reply::Done => Answer::Done,
+        Reply::Error { line, .. } => Answer::Error(text::without_line_end(line)),
+    };
+    let mut bytes = match render(framing, head, answer).ok()? {
+        Rendered::Silence => return Some(None),
+        Rendered::Reply(bytes) => bytes,
+    };
+    match reply {
+        // One line for all of them: they may wait by the thousand.
+        Reply::Error { line, .. } if framing.dialect != Dialect::Binary => {
+            return Some(Some(line.clone()));
+        }
+        Reply::Error { status: status @ 1.., .. } => {
+            bytes[6..8].copy_from_slice(&status.to_be_bytes());
+        }
+        _ => {}
+    }
+    Some(Some(bytes.into()))
+}
+
+/// The change in the words of the request's dialect: a line that nobody asked for is a packet on a
+/// binary connection.
+fn spoken<T: Copy>(request: &Request<'_, T>, change: Change) -> Option<Change> {
+    let Change::Unsolicited(line) = change else { return Some(change) };
+    if request.framing.dialect != Dialect::Binary {
+        return Some(Change::Unsolicited([&line[..], b"\r\n"].concat().into()));
+    }
+    match render(&request.framing, request.head, Answer::Error(&line)).ok()? {
+        Rendered::Reply(packet) => Some(Change::Unsolicited(packet.into())),
+        Rendered::Silence => None,
+    }
+}

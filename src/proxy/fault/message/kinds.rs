@@ -1,0 +1,368 @@
+//! The message faults by name: first what can be done to a message, then the recipes, which are the
+//! same with the settings that an operator has in mind.
+
+use std::sync::Arc;
+
+use super::action::{Action, Change, Reply, Then, When};
+use super::spec::{MessageFault, RuleSpec};
+use crate::base::family::{Kind, Setting, SettingError, Settings, Unit};
+use crate::proxy::close::CloseManner;
+use crate::proxy::fault::toxic::{ToxicSpec, size, time};
+
+/// The longest line that a rule may say.
+const MESSAGE_BYTES_MAX: usize = 1024;
+
+const KEY: Setting = setting(
+    "key",
+    Unit::Text,
+    "*",
+    "which keys, as a glob; any key of a multi-get; * also means requests without a key",
+);
+const PROBABILITY: Setting =
+    setting("probability", Unit::Ratio, "100%", "how often, drawn for each matching request");
+const SKIP: Setting = setting("skip", Unit::Count, "0", "how many matching requests are spared");
+const EVERY: Setting = setting("every", Unit::Count, "1", "of the rest, only every so many-th");
+const COUNT: Setting = setting("count", Unit::Count, "0", "how often at most; 0: no bound");
+const PER: Setting = setting(
+    "per",
+    Unit::Choice(&["proxy", "connection"]),
+    "proxy",
+    "what counts: all connections together, or each for itself",
+);
+const HOW: Setting =
+    setting("how", Unit::Choice(&["fin", "reset"]), "fin", "how the connection is closed");
+const JITTER: Setting =
+    setting("jitter", Unit::Milliseconds, "0s", "up to so much later, evenly spread");
+
+const fn setting(
+    name: &'static str,
+    unit: Unit,
+    default: &'static str,
+    summary: &'static str,
+) -> Setting {
+    Setting { name, unit, default: Some(default), summary }
+}
+
+const fn message(default: &'static str, summary: &'static str) -> Setting {
+    setting("message", Unit::Text, default, summary)
+}
+
+const fn status() -> Setting {
+    let summary = "the status of a packet; 0: the one that says what `message` says";
+    setting("status", Unit::Count, "0", summary)
+}
+
+/// What every rule has, and what this one has besides.
+macro_rules! settings {
+    ($command:expr $(, $own:expr)*) => {
+        &[
+            setting(
+                "command",
+                Unit::Text,
+                $command,
+                "which commands, as globs with commas between them, in any case",
+            ),
+            KEY,
+            PROBABILITY,
+            SKIP,
+            EVERY,
+            COUNT,
+            PER,
+            $($own,)*
+        ]
+    };
+}
+
+const READS: &str = "get,gets,gat,gats,mg";
+const STORES: &str = "set,add,replace,append,prepend,cas,ms";
+
+pub(in crate::proxy) const ERROR: Kind<dyn ToxicSpec> = Kind {
+    name: "memcached_error",
+    summary: "answer requests with an error line; the server does not see them",
+    settings: settings!("*", message("SERVER_ERROR injected fault", "the line"), status()),
+    build: |settings| error(settings),
+};
+
+pub(in crate::proxy) const RESPONSE: Kind<dyn ToxicSpec> = Kind {
+    name: "memcached_response",
+    summary: "answer requests as a server would that has nothing, or will not",
+    settings: settings!(
+        READS,
+        setting(
+            "response",
+            Unit::Choice(&["miss", "not_found", "not_stored", "exists", "done"]),
+            "miss",
+            "what to answer, in the words of the command; what cannot be answered so passes",
+        )
+    ),
+    build: |settings| {
+        let reply = match settings.text("response")? {
+            "not_stored" => Reply::NotStored,
+            "exists" => Reply::Exists,
+            "done" => Reply::Done,
+            _ => Reply::Miss,
+        };
+        rule(settings, Action::Answer(reply))
+    },
+};
+
+pub(in crate::proxy) const DELAY: Kind<dyn ToxicSpec> = Kind {
+    name: "memcached_delay",
+    summary: "delay messages: replies, or with stream upstream requests, and all that follow",
+    settings: settings!(
+        "*",
+        setting("delay", Unit::Milliseconds, "1s", "how late at least"),
+        JITTER
+    ),
+    build: |settings| delay(settings),
+};
+
+pub(in crate::proxy) const HOLD: Kind<dyn ToxicSpec> = Kind {
+    name: "memcached_hold",
+    summary: "keep messages back, and all that follow, until the toxic is removed",
+    settings: settings!("*"),
+    build: |settings| rule(settings, Action::Hold),
+};
+
+pub(in crate::proxy) const DROP: Kind<dyn ToxicSpec> = Kind {
+    name: "memcached_drop",
+    summary: "close the connection at a request; none that was sent behind it runs",
+    settings: settings!("*", when("before"), HOW),
+    build: |settings| drop_connection(settings),
+};
+
+pub(in crate::proxy) const TRUNCATE: Kind<dyn ToxicSpec> = Kind {
+    name: "memcached_truncate",
+    summary: "send half of a value, then nothing more",
+    settings: settings!(
+        READS,
+        setting(
+            "then",
+            Unit::Choice(&["close", "reset", "stall"]),
+            "close",
+            "what follows: the end of the connection, or silence"
+        )
+    ),
+    build: |settings| {
+        let then = match settings.text("then")? {
+            "stall" => Then::Stall,
+            "reset" => Then::Close(CloseManner::Reset),
+            _ => Then::Close(CloseManner::Fin),
+        };
+        rule(settings, Action::Tamper(Change::Truncate(then)))
+    },
+};
+
+pub(in crate::proxy) const SHORT_LENGTH: Kind<dyn ToxicSpec> = Kind {
+    name: "memcached_short_length",
+    summary: "announce half of a value and send the whole",
+    settings: settings!(READS),
+    build: |settings| rule(settings, Action::Tamper(Change::ShortLength)),
+};
+
+pub(in crate::proxy) const CORRUPT: Kind<dyn ToxicSpec> = Kind {
+    name: "memcached_corrupt",
+    summary: "change a byte of a value, or replies into garbage",
+    settings: settings!(
+        READS,
+        setting(
+            "part",
+            Unit::Choice(&["value", "line"]),
+            "value",
+            "a byte of the value, or the whole first line of the reply"
+        )
+    ),
+    build: |settings| {
+        let change = match settings.text("part")? {
+            "line" => Change::CorruptLine,
+            _ => Change::CorruptValue,
+        };
+        rule(settings, Action::Tamper(change))
+    },
+};
+
+pub(in crate::proxy) const WRONG_KEY: Kind<dyn ToxicSpec> = Kind {
+    name: "memcached_wrong_key",
+    summary: "give a value out under another key",
+    settings: settings!(READS),
+    build: |settings| rule(settings, Action::Tamper(Change::WrongKey)),
+};
+
+pub(in crate::proxy) const WRONG_VALUE: Kind<dyn ToxicSpec> = Kind {
+    name: "memcached_wrong_value",
+    summary: "give the value of another key out under the right key",
+    settings: settings!(READS),
+    build: |settings| rule(settings, Action::Tamper(Change::WrongValue)),
+};
+
+pub(in crate::proxy) const DUPLICATE: Kind<dyn ToxicSpec> = Kind {
+    name: "memcached_duplicate",
+    summary: "send replies twice",
+    settings: settings!("*"),
+    build: |settings| rule(settings, Action::Tamper(Change::Duplicate)),
+};
+
+pub(in crate::proxy) const UNSOLICITED: Kind<dyn ToxicSpec> = Kind {
+    name: "memcached_unsolicited",
+    summary: "send a line that nobody asked for before a reply",
+    settings: settings!("*", message("SERVER_ERROR unsolicited", "the line")),
+    build: |settings| rule(settings, Action::Tamper(Change::Unsolicited(line(settings)?))),
+};
+
+pub(in crate::proxy) const SERVER_ERROR: Kind<dyn ToxicSpec> = Kind {
+    name: "memcached_server_error",
+    summary: "recipe: the server has no memory left",
+    settings: settings!(
+        STORES,
+        message("SERVER_ERROR out of memory storing object", "the line"),
+        status()
+    ),
+    build: |settings| error(settings),
+};
+
+pub(in crate::proxy) const CLIENT_ERROR: Kind<dyn ToxicSpec> = Kind {
+    name: "memcached_client_error",
+    summary: "recipe: the server takes requests for malformed",
+    settings: settings!(
+        READS,
+        message("CLIENT_ERROR bad command line format", "the line"),
+        status()
+    ),
+    build: |settings| error(settings),
+};
+
+pub(in crate::proxy) const NOT_STORED: Kind<dyn ToxicSpec> = Kind {
+    name: "memcached_not_stored",
+    summary: "recipe: the condition of a conditional store does not hold",
+    settings: settings!("add,replace,append,prepend,ms"),
+    build: |settings| rule(settings, Action::Answer(Reply::NotStored)),
+};
+
+pub(in crate::proxy) const EXISTS: Kind<dyn ToxicSpec> = Kind {
+    name: "memcached_exists",
+    summary: "recipe: somebody else was faster (a stale cas)",
+    settings: settings!("cas,ms"),
+    build: |settings| rule(settings, Action::Answer(Reply::Exists)),
+};
+
+pub(in crate::proxy) const ITEM_TOO_LARGE: Kind<dyn ToxicSpec> = Kind {
+    name: "memcached_item_too_large",
+    summary: "recipe: the item is too large; its data are swallowed",
+    settings: settings!(
+        STORES,
+        message("SERVER_ERROR object too large for cache", "the line"),
+        status()
+    ),
+    build: |settings| error(settings),
+};
+
+pub(in crate::proxy) const BUSY: Kind<dyn ToxicSpec> = Kind {
+    name: "memcached_busy",
+    summary: "recipe: the server turns requests away",
+    settings: settings!("*", message("SERVER_ERROR busy", "the line"), status()),
+    build: |settings| error(settings),
+};
+
+pub(in crate::proxy) const SLOW_COMMAND: Kind<dyn ToxicSpec> = Kind {
+    name: "memcached_slow_command",
+    summary: "recipe: some commands take long",
+    settings: settings!(
+        READS,
+        setting("delay", Unit::Milliseconds, "3s", "how late at least"),
+        JITTER
+    ),
+    build: |settings| delay(settings),
+};
+
+pub(in crate::proxy) const CONNECTION_DROP: Kind<dyn ToxicSpec> = Kind {
+    name: "memcached_connection_drop",
+    summary: "recipe: the connection is lost once the command has run",
+    settings: settings!("*", when("after"), HOW),
+    build: |settings| drop_connection(settings),
+};
+
+const fn when(default: &'static str) -> Setting {
+    setting(
+        "when",
+        Unit::Choice(&["before", "after", "mid_reply"]),
+        default,
+        "before the command runs, after it ran, or in the middle of its reply",
+    )
+}
+
+fn rule(settings: &Settings, action: Action) -> Result<Box<dyn ToxicSpec>, SettingError> {
+    Ok(Box::new(MessageFault(Arc::new(RuleSpec::new(settings, action)?))))
+}
+
+fn error(settings: &Settings) -> Result<Box<dyn ToxicSpec>, SettingError> {
+    let status = u16::try_from(size(settings, "status")?).unwrap_or(u16::MAX);
+    let line = line(settings)?;
+    if ![&b"SERVER_ERROR "[..], b"CLIENT_ERROR ", b"ERROR"]
+        .iter()
+        .any(|word| line.starts_with(word))
+    {
+        let what = "`message` must be an error line: SERVER_ERROR, CLIENT_ERROR or ERROR first";
+        return Err(SettingError::at("message", what));
+    }
+    let line = [&line[..], b"\r\n"].concat().into();
+    rule(settings, Action::Answer(Reply::Error { line, status }))
+}
+
+/// The line that a rule says: one, printable, and not too long for a client to read.
+fn line(settings: &Settings) -> Result<Box<[u8]>, SettingError> {
+    let text = settings.text("message")?;
+    let fits = !text.is_empty() && text.len() <= MESSAGE_BYTES_MAX;
+    if !fits || text.chars().any(char::is_control) {
+        let what = format!(
+            "`message` must be one line of 1 to {MESSAGE_BYTES_MAX} bytes; its end is added"
+        );
+        return Err(SettingError::at("message", what));
+    }
+    Ok(text.as_bytes().into())
+}
+
+fn delay(settings: &Settings) -> Result<Box<dyn ToxicSpec>, SettingError> {
+    let delay = time(settings, "delay", Unit::Milliseconds)?;
+    let jitter = time(settings, "jitter", Unit::Milliseconds)?;
+    rule(settings, Action::Delay { delay, jitter })
+}
+
+fn drop_connection(settings: &Settings) -> Result<Box<dyn ToxicSpec>, SettingError> {
+    let when = match settings.text("when")? {
+        "after" => When::After,
+        "mid_reply" => When::MidReply,
+        _ => When::Before,
+    };
+    let how = match settings.text("how")? {
+        "reset" => CloseManner::Reset,
+        _ => CloseManner::Fin,
+    };
+    rule(settings, Action::Drop { when, how })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::family::Value;
+    use crate::proxy::fault::toxic::TOXICS;
+
+    fn refused(kind: &str, name: &str, text: &str) -> String {
+        let mut settings = Settings::default();
+        settings.insert(name, Value::Text(text.into()));
+        let kind = TOXICS.find(kind).unwrap();
+        kind.make(&settings).unwrap_err().what
+    }
+
+    /// Catches a message that would be two lines on the wire, or no error that any client knows.
+    #[test]
+    fn what_would_put_a_client_out_of_step_is_refused() {
+        for text in ["", "a\r\nb", "a\nb", &"x".repeat(2000)] {
+            let what = refused("memcached_unsolicited", "message", text);
+            assert!(what.starts_with("`message` must be one line"), "{what}");
+        }
+        let what = refused("memcached_error", "message", "NOT_FOUND");
+        assert!(what.contains("error line"), "{what}");
+        let what = refused("memcached_error", "command", "quit");
+        assert!(what.starts_with("unknown command `quit`"), "{what}");
+    }
+}

@@ -1,0 +1,109 @@
+//! A rule as it was asked for: whom it matches, how often it fires, and what it does then.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::action::Action;
+use super::seen::Seen;
+use crate::base::family::{SettingError, Settings};
+use crate::base::seed::Stream;
+use crate::proxy::fault::matcher::Matcher;
+use crate::proxy::fault::toxic::{Toxic, ToxicSpec, never, no_delay, pass_through, share, size};
+
+/// A rule as it was asked for: checked settings, and what all connections of a proxy count together.
+#[derive(Debug)]
+pub struct RuleSpec {
+    pub(super) matcher: Matcher,
+    pub(super) probability: f64,
+    pub(super) action: Action,
+    cadence: Cadence,
+    /// Whether every connection counts for itself.
+    pub(super) per_connection: bool,
+    shared: Tally,
+    /// What a reply with another key's value takes it from, on whatever connection it passed.
+    pub(super) seen: Mutex<Seen>,
+}
+
+/// Which of the matching requests are meant.
+#[derive(Clone, Copy, Debug)]
+struct Cadence {
+    skip: u64,
+    every: u64,
+    /// 0: no bound.
+    count: u64,
+}
+
+/// How often a rule matched and fired.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    matched: AtomicU64,
+    fired: AtomicU64,
+}
+
+impl RuleSpec {
+    /// Reads what all rules have in common.
+    pub(super) fn new(settings: &Settings, action: Action) -> Result<Self, SettingError> {
+        let matcher = Matcher::new(settings.text("command")?, settings.text("key")?)
+            .map_err(|what| SettingError::at("command", what))?;
+        Ok(Self {
+            matcher,
+            probability: share(settings, "probability")?,
+            action,
+            cadence: Cadence {
+                skip: size(settings, "skip")?,
+                every: size(settings, "every")?.max(1),
+                count: size(settings, "count")?,
+            },
+            per_connection: settings.text("per")? == "connection",
+            shared: Tally::default(),
+            seen: Mutex::default(),
+        })
+    }
+
+    /// Whether a matching request is one that is meant. `own` counts for one connection.
+    pub(super) fn is_due(&self, own: &Tally, draw: impl FnOnce() -> f64) -> bool {
+        let tally = self.tally(own);
+        let Cadence { skip, every, count } = self.cadence;
+        let turn = tally.matched.fetch_add(1, Ordering::Relaxed);
+        if turn < skip || !(turn - skip).is_multiple_of(every) || draw() >= self.probability {
+            return false;
+        }
+        let once_more = |fired| (count == 0 || fired < count).then_some(fired + 1);
+        tally.fired.fetch_update(Ordering::Relaxed, Ordering::Relaxed, once_more).is_ok()
+    }
+
+    /// It was due and came to nothing: that is none of the `count` that was asked for.
+    pub(super) fn was_in_vain(&self, own: &Tally) {
+        self.tally(own).fired.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    const fn tally<'a>(&'a self, own: &'a Tally) -> &'a Tally {
+        if self.per_connection { own } else { &self.shared }
+    }
+}
+
+/// A rule as a toxic. Its bytes pass: it acts on messages, which a connection shows it elsewhere.
+#[derive(Debug)]
+pub(super) struct MessageFault(pub(super) Arc<RuleSpec>);
+
+impl ToxicSpec for MessageFault {
+    fn start(&self, _: Instant, _: Stream) -> Box<dyn Toxic> {
+        pass_through()
+    }
+
+    fn rule(&self) -> Option<&Arc<RuleSpec>> {
+        Some(&self.0)
+    }
+
+    fn idle(&self) -> Option<SettingError> {
+        if self.0.probability <= 0.0 {
+            return Some(never("probability"));
+        }
+        let at_once = Action::Delay { delay: Duration::ZERO, jitter: Duration::ZERO };
+        (self.0.action == at_once).then(|| no_delay("delay"))
+    }
+}

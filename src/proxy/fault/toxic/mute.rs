@@ -1,0 +1,76 @@
+//! `mute`: connections are accepted and nothing on them is answered, as by a stopped process.
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::{Age, Toxic, ToxicSpec};
+use crate::base::family::{Kind, Setting, Unit};
+use crate::base::seed::Stream;
+use crate::proxy::fault::outbox::{Due, Outbox};
+
+const CONNECTIONS: &[&str] = &["all", "new", "established"];
+
+pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
+    name: "mute",
+    summary: "accept connections, pass nothing on until healed",
+    settings: &[Setting {
+        name: "connections",
+        unit: Unit::Choice(CONNECTIONS),
+        default: Some("all"),
+        summary: "which: all, new (opened while it is active) or established (open before)",
+    }],
+    build: |settings| {
+        let text = settings.text("connections")?;
+        let only = match CONNECTIONS.iter().position(|word| *word == text) {
+            Some(0) => None,
+            Some(1) => Some(Age::New),
+            Some(_) => Some(Age::Established),
+            None => {
+                let what = crate::base::family::unknown("choice", text, CONNECTIONS);
+                return Err(crate::base::family::SettingError::at("connections", what));
+            }
+        };
+        Ok(Box::new(Spec { only }))
+    },
+};
+
+#[derive(Clone, Copy, Debug)]
+struct Spec {
+    only: Option<Age>,
+}
+
+impl ToxicSpec for Spec {
+    fn start(&self, _: Instant, _: Stream) -> Box<dyn Toxic> {
+        Box::new(Mute)
+    }
+
+    fn affects(&self, age: Age) -> bool {
+        self.only.is_none_or(|only| only == age)
+    }
+}
+
+#[derive(Debug)]
+struct Mute;
+
+impl Toxic for Mute {
+    fn on_data(&mut self, _: Instant, data: Bytes, out: &mut Outbox) {
+        out.data_at(Due::Never, data);
+    }
+
+    fn on_end(&mut self, _: Instant, out: &mut Outbox) {
+        out.end_at(Due::Never);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::proxy::fault::toxic::testing::{Bench, settings};
+
+    /// Catches an answer, or a close that gives the silence away.
+    #[test]
+    fn nothing_is_answered() {
+        let mut bench = Bench::new("mute", &settings(&[]));
+        bench.data_at(0, b"x").end_at(1).run_to(1_000_000);
+        assert_eq!(bench.out(), ["never x", "never end"]);
+    }
+}

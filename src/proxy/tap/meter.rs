@@ -1,0 +1,667 @@
+//! The meter of one connection: looks at every byte that passes, once, and changes none.
+//!
+//! It counts for its connection alone. What needs more than one connection (latencies, what kind of
+//! client this is, the server's version) it hands in batches to what the connections of a proxy
+//! [`Shared`].
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::protocol::memcached::frame::command::Command;
+use crate::protocol::memcached::frame::observe::{
+    Observer, Opaque, Options, ReplyEvent, Request, RequestEvent,
+};
+use crate::protocol::memcached::frame::request::Due;
+use crate::protocol::memcached::frame::response::Status;
+use crate::protocol::memcached::frame::version::ServerVersion;
+use crate::proxy::config::Direction;
+use crate::proxy::fault::message::Reporter;
+use crate::proxy::tap::flight::Flight;
+use crate::proxy::tap::latency::{Latencies, LatencyView};
+use crate::proxy::tap::reuse::{Patience, Reuse};
+use crate::proxy::tap::view::TapSnapshot;
+
+/// Latencies that a connection keeps before it hands them over.
+const BATCH: usize = 64;
+/// Replies of one connection that wait to be written and are still counted.
+const UNDELIVERED_MAX: usize = 65_536;
+/// A queue of those that grew beyond this gives its memory back when it is empty.
+const UNDELIVERED_KEPT: usize = 64;
+
+/// What the meters of a proxy's connections have in common.
+#[derive(Debug, Default)]
+pub(in crate::proxy) struct Shared {
+    own: Side,
+    foreign: Side,
+    /// What the keys of the run's own client begin with, if somebody said so.
+    own_prefix: Mutex<Option<Arc<[u8]>>>,
+    version: Mutex<ServerVersion>,
+    pub(in crate::proxy) reporter: Reporter,
+}
+
+/// What the run's own connections have in common, or all others.
+#[derive(Debug, Default)]
+struct Side {
+    figures: Mutex<Figures>,
+    /// How long its clients wait for a reply, in microseconds; 0: not learned yet.
+    patience_us: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Figures {
+    latencies: Latencies,
+    answered_late: LatencyView,
+    never_answered: LatencyView,
+    patience: Patience,
+}
+
+impl Side {
+    fn patience(&self) -> Option<Duration> {
+        let micros = self.patience_us.load(Ordering::Relaxed);
+        (micros > 0).then(|| Duration::from_micros(micros))
+    }
+
+    fn gave_up(&self, waited: Duration) {
+        let mut figures = self.figures.lock();
+        figures.patience.gave_up(waited);
+        if let Some(learned) = figures.patience.learned() {
+            let micros = u64::try_from(learned.as_micros()).unwrap_or(u64::MAX);
+            self.patience_us.store(micros.max(1), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Shared {
+    pub(in crate::proxy) fn new(reporter: Reporter) -> Self {
+        Self { reporter, ..Self::default() }
+    }
+
+    /// A meter for a new connection.
+    pub(in crate::proxy) fn meter(&self) -> Meter {
+        let version = *self.version.lock();
+        Meter {
+            observer: Observer::new(Options { version, ..Options::default() }),
+            bytes: [0; 4],
+            requests: [0; COMMANDS],
+            quiet_reads: 0,
+            replies: [0; STATUSES],
+            opaque: None,
+            reuse: Reuse::default(),
+            undelivered: VecDeque::new(),
+            latencies: Vec::new(),
+            untold: Vec::new(),
+            left: None,
+            own: None,
+            own_prefix: self.own_prefix.lock().clone(),
+            flight: Flight::default(),
+            version,
+        }
+    }
+
+    /// What the connections from now on take the server for.
+    pub(in crate::proxy) fn set_version(&self, version: ServerVersion) {
+        *self.version.lock() = version;
+    }
+
+    /// The connections from now on are the run's own when their keys begin so.
+    pub(in crate::proxy) fn set_own(&self, prefix: &[u8]) {
+        *self.own_prefix.lock() = Some(prefix.into());
+    }
+
+    /// Adds what the connections have in common.
+    pub(in crate::proxy) fn add_to(&self, snapshot: &mut TapSnapshot, now: Instant) {
+        if self.own_prefix.lock().is_some() {
+            snapshot.foreign.get_or_insert_default();
+        }
+        let figures = self.own.figures.lock();
+        figures.patience.judge(&mut snapshot.reuse);
+        snapshot.wire_latency = figures.latencies.all().clone();
+        snapshot.recent_latency = figures.latencies.windows(now);
+        snapshot.answered_late = figures.answered_late.clone();
+        snapshot.never_answered = figures.never_answered.clone();
+    }
+
+    fn side(&self, own: Option<bool>) -> &Side {
+        if own == Some(false) { &self.foreign } else { &self.own }
+    }
+}
+
+const COMMANDS: usize = Command::ALL.len();
+const STATUSES: usize = Status::ALL.len();
+
+/// Where bytes were seen: the place of their count.
+#[derive(Clone, Copy)]
+enum Seen {
+    FromClient,
+    ToServer,
+    FromServer,
+    ToClient,
+}
+
+/// A reply that was read and is still to be written.
+#[derive(Clone, Copy, Debug)]
+struct Answer {
+    /// When its request arrived.
+    asked: Instant,
+    status: Status,
+}
+
+/// Counts what passes one connection.
+#[derive(Debug)]
+pub(in crate::proxy) struct Meter {
+    observer: Observer<Instant>,
+    bytes: [u64; 4],
+    requests: [u64; COMMANDS],
+    quiet_reads: u64,
+    /// Those that the client got.
+    replies: [u64; STATUSES],
+    opaque: Option<Opaque>,
+    reuse: Reuse,
+    undelivered: VecDeque<Answer>,
+    /// When a reply was written, and how long it took.
+    latencies: Vec<(Instant, Duration)>,
+    /// How long replies were due when a request overlapped and nobody knew how long the client waits.
+    untold: Vec<Duration>,
+    /// When the client ended its side.
+    left: Option<Instant>,
+    /// Whether it is one of the run's own; `None` as long as that is not known.
+    own: Option<bool>,
+    own_prefix: Option<Arc<[u8]>>,
+    flight: Flight,
+    /// The version that the other connections have been told.
+    version: ServerVersion,
+}
+
+impl Meter {
+    /// Bytes were read. Returns how many messages they begin (requests) or complete (replies): they
+    /// are said again when the bytes are written. A stretch of a connection that is not understood counts
+    /// as one.
+    pub(in crate::proxy) fn arrived(
+        &mut self,
+        direction: Direction,
+        now: Instant,
+        data: &[u8],
+        shared: &Shared,
+    ) -> u32 {
+        let messages = match direction {
+            Direction::Up => self.requested(now, data, shared),
+            Direction::Down => {
+                self.bytes[Seen::FromServer as usize] += data.len() as u64;
+                self.replied(now, data, shared)
+            }
+        };
+        if self.opaque.is_some() { 1 } else { messages }
+    }
+
+    /// A reply of our own leaves in the place of one that the server was never asked for. Returns
+    /// how many messages it completes.
+    pub(in crate::proxy) fn answered(&mut self, now: Instant, data: &[u8], shared: &Shared) -> u32 {
+        self.replied(now, data, shared)
+    }
+
+    /// What the connection looks like from here on, for somebody who changes what passes.
+    pub(in crate::proxy) fn observer(&self) -> Observer<Instant> {
+        self.observer.clone()
+    }
+
+    fn requested(&mut self, now: Instant, data: &[u8], shared: &Shared) -> u32 {
+        self.bytes[Seen::FromClient as usize] += data.len() as u64;
+        let patience = shared.side(self.own).patience();
+        let mut due = self.due_since().map(|asked| now.saturating_duration_since(asked));
+        let Self {
+            observer,
+            requests,
+            quiet_reads,
+            opaque,
+            reuse,
+            untold,
+            own,
+            own_prefix,
+            flight,
+            ..
+        } = self;
+        let mut seen = 0;
+        observer.on_request(data, now, &mut |event| match event {
+            RequestEvent::Request(request) => {
+                let paired = request.paired;
+                requests[paired.command.position()] += 1;
+                let reads = paired.command.is_retrieval() || paired.command == Command::MetaGet;
+                *quiet_reads += u64::from(reads && paired.due == Due::Maybe);
+                flight.requested(now, paired.sequence, paired.command, request.keys());
+                seen += 1;
+                if own.is_none() {
+                    *own = own_prefix.as_ref().and_then(|prefix| is_own(&request, prefix));
+                }
+                if !request.is_noreply() {
+                    reuse.requested(due, patience);
+                    untold.extend(due.filter(|_| patience.is_none()));
+                }
+                if paired.due == Due::Always {
+                    due.get_or_insert_default();
+                }
+            }
+            RequestEvent::Opaque(why) => *opaque = Some(why),
+        });
+        if opaque.is_some() && own.is_none() && own_prefix.is_some() {
+            *own = Some(false);
+        }
+        if untold.len() >= BATCH {
+            self.hand_over(shared);
+        }
+        seen
+    }
+
+    /// Since when a reply has been due; of several the first, as far as it is at hand.
+    fn due_since(&self) -> Option<Instant> {
+        let read = self.undelivered.front().map(|answer| answer.asked);
+        read.or_else(|| self.observer.one_due().map(|request| request.stamp))
+    }
+
+    fn replied(&mut self, now: Instant, data: &[u8], shared: &Shared) -> u32 {
+        let Self { observer, opaque, undelivered, flight, .. } = self;
+        let mut seen = 0;
+        observer.on_reply(data, &mut |event| match event {
+            ReplyEvent::Done(reply) => {
+                flight.replied(now, reply.request.sequence, reply.request.command, reply.status);
+                seen += 1;
+                if undelivered.len() < UNDELIVERED_MAX {
+                    undelivered
+                        .push_back(Answer { asked: reply.request.stamp, status: reply.status });
+                }
+            }
+            ReplyEvent::Opaque(why) => *opaque = Some(why),
+            ReplyEvent::Unsolicited { .. } => flight.unsolicited(now),
+            ReplyEvent::Part(_) | ReplyEvent::Unanswered { .. } => {}
+        });
+        self.share_version(shared);
+        seen
+    }
+
+    /// Bytes were written, and with them the last bytes of this many messages.
+    pub(in crate::proxy) fn delivered(
+        &mut self,
+        direction: Direction,
+        now: Instant,
+        bytes: usize,
+        messages: u32,
+        shared: &Shared,
+    ) {
+        if direction == Direction::Up {
+            self.bytes[Seen::ToServer as usize] += bytes as u64;
+            return;
+        }
+        self.bytes[Seen::ToClient as usize] += bytes as u64;
+        let Self { undelivered, replies, latencies, left, own, .. } = self;
+        let written = undelivered.len().min(messages as usize);
+        for answer in undelivered.drain(..written) {
+            match *left {
+                // The system takes bytes for somebody who is gone, too.
+                Some(left) => {
+                    shared.side(*own).figures.lock().answered_late.record(left - answer.asked)
+                }
+                None => {
+                    replies[answer.status.position()] += 1;
+                    latencies.push((now, now - answer.asked));
+                }
+            }
+        }
+        if undelivered.is_empty() && undelivered.capacity() > UNDELIVERED_KEPT {
+            *undelivered = VecDeque::new();
+        }
+        if self.latencies.len() >= BATCH {
+            self.hand_over(shared);
+        }
+    }
+
+    /// The client ended its side; `first`: before the server did, so that it gave up what was due.
+    pub(in crate::proxy) fn client_left(&mut self, now: Instant, first: bool, shared: &Shared) {
+        self.flight.client_left(now);
+        self.left = Some(now);
+        if let Some(asked) = self.due_since().filter(|_| first) {
+            shared.side(self.own).gave_up(now - asked);
+        }
+    }
+
+    /// The connection is over: what has no answer will have none.
+    pub(in crate::proxy) fn ended(&mut self, now: Instant, shared: &Shared) {
+        let Self { observer, undelivered, left, own, .. } = self;
+        let until = left.unwrap_or(now);
+        let mut figures = shared.side(*own).figures.lock();
+        let Figures { answered_late, never_answered, .. } = &mut *figures;
+        // Of no use to the client, who has left; or a fault kept it, and the client has nothing.
+        let kept = if left.is_some() { answered_late } else { &mut *never_answered };
+        for answer in undelivered.drain(..) {
+            kept.record(until.saturating_duration_since(answer.asked));
+        }
+        for request in observer.due() {
+            never_answered.record(until.saturating_duration_since(request.stamp));
+        }
+    }
+
+    /// Hands over what is counted for all connections together.
+    fn hand_over(&mut self, shared: &Shared) {
+        let mut figures = shared.side(self.own).figures.lock();
+        for (at, latency) in self.latencies.drain(..) {
+            figures.latencies.record(at, latency);
+        }
+        for due in self.untold.drain(..) {
+            figures.patience.untold(due);
+        }
+    }
+
+    /// Tells the coming connections what this one has learned, once.
+    fn share_version(&mut self, shared: &Shared) {
+        let learned = self.observer.version();
+        if learned != self.version {
+            self.version = learned;
+            shared.set_version(learned);
+        }
+    }
+
+    /// Requests that wait for a reply.
+    pub(in crate::proxy) fn outstanding(&self) -> usize {
+        self.observer.outstanding() + self.undelivered.len()
+    }
+
+    /// Requests that passed.
+    pub(in crate::proxy) fn requests(&self) -> u64 {
+        self.requests.iter().sum()
+    }
+
+    /// Bytes read from the client and written to it.
+    pub(in crate::proxy) const fn client_bytes(&self) -> (u64, u64) {
+        (self.bytes[Seen::FromClient as usize], self.bytes[Seen::ToClient as usize])
+    }
+
+    /// What it did with replies that were due.
+    pub(in crate::proxy) const fn reuse(&self) -> Reuse {
+        self.reuse
+    }
+
+    /// Whether it is one of the run's own; `None`: that is not known.
+    pub(in crate::proxy) const fn own(&self) -> Option<bool> {
+        self.own
+    }
+
+    /// Adds what it counted to `snapshot`, and to what is shared. Of a connection that is none of the
+    /// run's own only bytes count as everybody's do.
+    pub(in crate::proxy) fn add_to(
+        &mut self,
+        client: SocketAddr,
+        snapshot: &mut TapSnapshot,
+        shared: &Shared,
+    ) {
+        if !self.latencies.is_empty() || !self.untold.is_empty() {
+            self.hand_over(shared);
+        }
+        let at = |seen: Seen| self.bytes[seen as usize];
+        snapshot.bytes_from_clients += at(Seen::FromClient);
+        snapshot.bytes_to_servers += at(Seen::ToServer);
+        snapshot.bytes_from_servers += at(Seen::FromServer);
+        snapshot.bytes_to_clients += at(Seen::ToClient);
+        if self.own == Some(false) {
+            return snapshot.foreign.get_or_insert_default().add(client, self.requests());
+        }
+        snapshot.opaque += u64::from(self.opaque.is_some());
+        snapshot.reuse.add(self.reuse);
+        snapshot.outstanding += self.outstanding() as u64;
+        let requests = Command::ALL.iter().map(|command| command.name()).zip(self.requests);
+        for (name, count) in requests.filter(|(_, count)| *count > 0) {
+            *snapshot.requests_by_command.entry(name).or_default() += count;
+        }
+        snapshot.quiet_reads += self.quiet_reads;
+        let replies = Status::ALL.iter().map(|status| status.name()).zip(self.replies);
+        for (name, count) in replies.filter(|(_, count)| *count > 0) {
+            *snapshot.replies_by_status.entry(name).or_default() += count;
+        }
+    }
+
+    /// Its last messages.
+    pub(in crate::proxy) const fn flight(&self) -> &Flight {
+        &self.flight
+    }
+
+    /// Why the connection is not understood, if it is not.
+    pub(in crate::proxy) const fn opaque(&self) -> Option<Opaque> {
+        self.opaque
+    }
+}
+
+/// Whether a request is one of the run's own client, whose keys begin so; `None`: it does not tell, as a
+/// ping does not.
+fn is_own(request: &Request<'_, Instant>, prefix: &[u8]) -> Option<bool> {
+    match request.keys().next() {
+        Some(key) => Some(key.starts_with(prefix)),
+        None => {
+            let says_nothing =
+                matches!(request.paired.command, Command::Version | Command::MetaNoop);
+            (!says_nothing).then_some(false)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GET: &[u8] = b"get k\r\n";
+    const HIT: &[u8] = b"VALUE k 0 1\r\nx\r\nEND\r\n";
+    const CLIENT: SocketAddr =
+        SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 9));
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// Catches a batch that counts as one request for each of its keys, where a client that asks for
+    /// them in one line would count one.
+    #[test]
+    fn the_quiet_reads_of_a_batch_are_told_apart() {
+        let shared = Shared::default();
+        let mut meter = shared.meter();
+        let batch = b"mg a v q\r\nmg b v q\r\nmn\r\nms c 1 q\r\nx\r\nmg d v\r\nget e f\r\n";
+        assert_eq!(meter.arrived(Direction::Up, Instant::now(), batch, &shared), 6);
+        let snapshot = snapshot(&mut meter, &shared);
+        assert_eq!((snapshot.requests(), snapshot.quiet_reads), (6, 2));
+    }
+
+    fn snapshot(meter: &mut Meter, shared: &Shared) -> TapSnapshot {
+        let mut snapshot = TapSnapshot::default();
+        meter.add_to(CLIENT, &mut snapshot, shared);
+        shared.add_to(&mut snapshot, Instant::now());
+        snapshot
+    }
+
+    fn ask(meter: &mut Meter, now: Instant, request: &[u8], shared: &Shared) {
+        meter.arrived(Direction::Up, now, request, shared);
+    }
+
+    /// The server answers and the client is written to at once.
+    fn answer(meter: &mut Meter, now: Instant, reply: &[u8], shared: &Shared) {
+        let messages = meter.arrived(Direction::Down, now, reply, shared);
+        meter.delivered(Direction::Down, now, reply.len(), messages, shared);
+    }
+
+    /// Catches requests and replies that are not counted, or twice, under any cutting.
+    #[test]
+    fn requests_and_replies_are_counted_once() {
+        let shared = Shared::default();
+        let mut meter = shared.meter();
+        let now = Instant::now();
+        for byte in [GET, b"set k 0 0 1 noreply\r\nx\r\ndelete k\r\n"].concat() {
+            ask(&mut meter, now, &[byte], &shared);
+        }
+        for byte in [HIT, b"NOT_FOUND\r\n"].concat() {
+            answer(&mut meter, now, &[byte], &shared);
+        }
+        let snapshot = snapshot(&mut meter, &shared);
+        assert_eq!(snapshot.requests_by_command, [("delete", 1), ("get", 1), ("set", 1)].into());
+        assert_eq!(snapshot.replies_by_status, [("hit", 1), ("not_found", 1)].into());
+        assert_eq!((snapshot.outstanding, snapshot.opaque), (0, 0));
+        assert_eq!(snapshot.wire_latency.count(), 2);
+    }
+
+    /// Catches a latency, and a reply, that counts when it is read although the client has not got it.
+    #[test]
+    fn a_reply_counts_when_it_is_written() {
+        let shared = Shared::default();
+        let mut meter = shared.meter();
+        let now = Instant::now();
+        ask(&mut meter, now, GET, &shared);
+        assert_eq!(meter.arrived(Direction::Down, now + ms(1), HIT, &shared), 1);
+        let held = snapshot(&mut meter, &shared);
+        assert_eq!((held.outstanding, held.replies(), held.wire_latency.count()), (1, 0, 0));
+        meter.delivered(Direction::Down, now + ms(500), HIT.len(), 1, &shared);
+        let written = snapshot(&mut meter, &shared);
+        assert_eq!((written.outstanding, written.replies()), (0, 1));
+        let latency = written.wire_latency.quantile(0.5).as_millis();
+        assert!((495..=505).contains(&latency), "{latency} ms");
+    }
+
+    /// Catches a reply that counts as delivered to a client that has left, a request that leaves no trace
+    /// because its client left, and a wait that goes on after it.
+    #[test]
+    fn what_the_client_did_not_get_is_told_apart() {
+        let shared = Shared::default();
+        let now = Instant::now();
+        let waited = |view: &LatencyView| (view.count(), view.max().as_millis());
+        let mut late = shared.meter();
+        ask(&mut late, now, GET, &shared);
+        late.client_left(now + ms(100), true, &shared);
+        answer(&mut late, now + ms(250), HIT, &shared);
+        late.ended(now + ms(260), &shared);
+        let told = snapshot(&mut late, &shared);
+        assert_eq!((told.replies(), told.wire_latency.count()), (0, 0));
+        assert_eq!((waited(&told.answered_late), told.never_answered.count()), ((1, 100), 0));
+        let mut never = shared.meter();
+        ask(&mut never, now, b"get k\r\nmg a v q\r\nget k\r\n", &shared);
+        answer(&mut never, now + ms(1), HIT, &shared);
+        // Half a reply is none.
+        answer(&mut never, now + ms(2), b"VALUE k 0 1\r\n", &shared);
+        never.client_left(now + ms(50), true, &shared);
+        never.ended(now + ms(900), &shared);
+        let told = snapshot(&mut never, &shared);
+        assert_eq!(told.replies(), 1);
+        assert_eq!(waited(&told.never_answered), (1, 50));
+        let mut kept = shared.meter();
+        ask(&mut kept, now, GET, &shared);
+        kept.arrived(Direction::Down, now + ms(1), HIT, &shared);
+        kept.ended(now + ms(30), &shared);
+        assert_eq!(
+            snapshot(&mut kept, &shared).never_answered.count(),
+            2,
+            "a fault kept the reply"
+        );
+    }
+
+    /// Catches a late reply that goes to the next request unseen: the first of all, after an overlap
+    /// elsewhere, and behind a quiet batch.
+    #[test]
+    fn dirty_reuse_is_seen_from_the_first_request() {
+        let batch: &[u8] = &[b"mg a v q\r\n".repeat(100).as_slice(), b"mn\r\n"].concat();
+        let shared = Shared::default();
+        let now = Instant::now();
+        let mut pipelining = shared.meter();
+        ask(&mut pipelining, now, &GET.repeat(3), &shared);
+        assert_eq!(pipelining.reuse().overlaps(), Some(2));
+        let dirty = [GET, batch].map(|first| {
+            let mut meter = shared.meter();
+            ask(&mut meter, now, first, &shared);
+            assert_eq!(meter.reuse().overlaps(), Some(0), "a batch overlaps with nothing");
+            ask(&mut meter, now + ms(150), GET, &shared);
+            assert_eq!(meter.reuse().overlaps(), Some(1));
+            meter
+        });
+        let all = |meters: &mut [Meter]| {
+            let mut all = TapSnapshot::default();
+            meters.iter_mut().for_each(|meter| meter.add_to(CLIENT, &mut all, &shared));
+            shared.add_to(&mut all, now);
+            (all.reuse.overlaps(), all.reuse.overlaps_after_silence().ok())
+        };
+        let [first, second] = dirty;
+        let mut meters = [pipelining, first, second];
+        assert_eq!(all(&mut meters), (Some(4), None), "nobody knows how long they wait");
+        for _ in 0..3 {
+            let mut closed = shared.meter();
+            ask(&mut closed, now, GET, &shared);
+            closed.client_left(now + ms(100), true, &shared);
+        }
+        assert_eq!(all(&mut meters), (Some(4), Some(2)));
+        let mut meter = shared.meter();
+        ask(&mut meter, now, GET, &shared);
+        ask(&mut meter, now + ms(5), GET, &shared);
+        ask(&mut meter, now + ms(150), GET, &shared);
+        assert_eq!((meter.reuse().overlaps(), meter.reuse().after_silence), (Some(2), 1));
+    }
+
+    /// Catches the traffic of others that is charged to the run's client, and a ping that is taken for
+    /// theirs.
+    #[test]
+    fn foreign_traffic_is_counted_apart() {
+        let shared = Shared::default();
+        shared.set_own(b"hk:");
+        let now = Instant::now();
+        let of = |requests: &[&[u8]]| {
+            let mut meter = shared.meter();
+            for request in requests {
+                ask(&mut meter, now, request, &shared);
+            }
+            (meter.own(), snapshot(&mut meter, &shared))
+        };
+        let (own, tap) = of(&[b"version\r\n", b"get hk:1\r\n", b"get other\r\n"]);
+        assert_eq!((own, tap.requests(), tap.foreign.unwrap().requests), (Some(true), 3, 0));
+        let (own, tap) = of(&[b"version\r\n"]);
+        assert_eq!((own, tap.requests()), (None, 1));
+        for foreign in [&b"get other\r\n"[..], b"stats\r\n", b"*1\r\n$4\r\nPING\r\n"] {
+            let (own, tap) = of(&[b"version\r\n", foreign]);
+            assert_eq!((own, tap.requests(), tap.opaque, tap.outstanding), (Some(false), 0, 0, 0));
+            assert_eq!(tap.reuse, Reuse::default());
+            let told = tap.foreign.unwrap();
+            assert_eq!((told.connections, told.clients.as_slice()), (1, &[CLIENT][..]));
+        }
+        let nobody = Shared::default();
+        let mut meter = nobody.meter();
+        ask(&mut meter, now, b"get other\r\n", &nobody);
+        assert!(snapshot(&mut meter, &nobody).foreign.is_none(), "nobody said which are its own");
+    }
+
+    /// Catches requests and latencies of another protocol that are counted as memcached's.
+    #[test]
+    fn another_protocol_has_no_requests() {
+        for (sent, said) in [
+            (&b"*1\r\n$4\r\nPING\r\n"[..], &b"+PONG\r\n"[..]),
+            (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"),
+            (b"\x16\x03\x01\x02\n\n", b"\x16\x03\x03\n"),
+        ] {
+            let shared = Shared::default();
+            let mut meter = shared.meter();
+            let now = Instant::now();
+            for _ in 0..3 {
+                ask(&mut meter, now, sent, &shared);
+                answer(&mut meter, now, said, &shared);
+            }
+            let snapshot = snapshot(&mut meter, &shared);
+            assert_eq!((snapshot.requests(), snapshot.replies(), snapshot.opaque), (0, 0, 1));
+            assert_eq!((snapshot.outstanding, snapshot.wire_latency.count()), (0, 0));
+            assert_eq!(meter.opaque(), Some(Opaque::NotMemcached));
+        }
+    }
+
+    /// Catches a connection that is no memcached and counts as none of anything.
+    #[test]
+    fn what_is_not_understood_is_said_once() {
+        let shared = Shared::default();
+        let mut meter = shared.meter();
+        let now = Instant::now();
+        let endless = vec![b'x'; 100_000];
+        assert_eq!(meter.arrived(Direction::Up, now, &endless, &shared), 1);
+        assert_eq!(meter.arrived(Direction::Up, now, b"more", &shared), 1);
+        assert_eq!(snapshot(&mut meter, &shared).opaque, 1);
+    }
+}

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 /// The bytes of memcached, without I/O.
 const FRAME: &str = "protocol/memcached/frame";
+/// What a fault says in memcached.
+const SPEECH: &str = "protocol/memcached/speech";
 /// The embedded memcached.
 const SERVER: &str = "protocol/memcached/server";
 /// A question to a memcached.
@@ -19,12 +21,13 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("base", &[]),
     ("event", &[]),
     (FRAME, &[]),
+    (SPEECH, &["protocol", FRAME]),
     (SERVER, &[FRAME]),
     (PROBE, &[]),
     ("protocol", &[]),
     ("proxy", &["proxy/path", "proxy/fault", "proxy/tap", FRAME]),
     ("proxy/path", &["proxy", "proxy/fault", "proxy/tap", FRAME]),
-    ("proxy/fault", &["proxy", FRAME]),
+    ("proxy/fault", &["proxy", "protocol", FRAME, SPEECH]),
     ("proxy/tap", &["proxy", "proxy/fault", FRAME]),
     ("control", &["proxy", "proxy/fault", FRAME]),
     ("client", &[FRAME]),
@@ -123,7 +126,9 @@ const BANS: &[Ban] = &[
 
 /// Files that decide and never act: no clock, no sleep, no socket, no ambient randomness.
 const PURE: &[&str] = &[
+    "protocol/exchange.rs",
     "protocol/memcached/frame/",
+    "protocol/memcached/speech/",
     "proxy/fault/",
     "client/breaker",
     "client/backoff",

@@ -2,7 +2,6 @@
 //! decide, and the link acts.
 
 pub(super) mod chain;
-pub(super) mod matcher;
 pub mod message;
 pub mod outbox;
 pub mod table;

@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::action::Then;
+use super::action::Ending;
 use super::batch::{Batch, Doubtful, Kept, TOLD_WAIT};
-use super::plan::{Deed, Plan, Plans, Stand};
-use super::tamper::Part;
+use super::plan::{Effect, Plan, Plans, Substitute};
 use crate::protocol::memcached::frame::observe::{Owner, REPLY_LINE_BYTES_MAX};
+use crate::protocol::memcached::speech::change::Part;
 use crate::proxy::close::CloseManner;
 use crate::proxy::fault::outbox::{Due, Outbox};
 use crate::proxy::fault::toxic::HELD_BYTES_MAX;
@@ -22,17 +22,17 @@ const UNTOLD_BYTES_MAX: usize = 64 << 10;
 
 /// Something of ours that has a place among the replies.
 #[derive(Debug)]
-pub(super) struct Ours {
+pub(super) struct OwnReply {
     /// The last request before it that the server may answer.
     pub(super) after: Option<u64>,
-    pub(super) what: Stand,
+    pub(super) what: Substitute,
 }
 
-impl Ours {
+impl OwnReply {
     const fn cost(&self) -> usize {
         match &self.what {
-            Stand::Reply(bytes) => bytes.len() + OURS_COST,
-            Stand::Close(_) => OURS_COST,
+            Substitute::Reply(bytes) => bytes.len() + OURS_COST,
+            Substitute::Close(_) => OURS_COST,
         }
     }
 }
@@ -52,7 +52,7 @@ pub(super) enum Piece {
     /// A planned reply that was collected to its end.
     Reply(Plan, Kept),
     /// Something of ours whose turn has come.
-    Ours(Stand),
+    Ours(Substitute),
     /// The request certainly has no reply, or one that is too long to be kept.
     InVain(Plan),
     /// Nobody can tell which reply was meant: all of them have passed.
@@ -93,7 +93,7 @@ pub(super) struct Down {
     reach: u64,
     under_way: UnderWay,
     pub(super) plans: Plans,
-    ours: VecDeque<Ours>,
+    ours: VecDeque<OwnReply>,
     ours_cost: usize,
     collecting: Option<(Aim, Kept)>,
     batch: Batch,
@@ -166,7 +166,7 @@ impl Down {
     }
 
     /// Puts something of ours into its place. Gives it back when its turn is now.
-    pub(super) fn queue(&mut self, ours: Ours) -> Option<Stand> {
+    pub(super) fn queue(&mut self, ours: OwnReply) -> Option<Substitute> {
         let free = self.ours.is_empty() && self.batch.is_empty() && self.collecting.is_none();
         if free && ours.after.is_none_or(|after| after < self.done) {
             return Some(ours.what);
@@ -303,8 +303,9 @@ impl Down {
                 let mine = |sequence| {
                     owners.binary_search_by_key(&sequence, |owner| owner.sequence).is_ok()
                 };
-                let splits =
-                    |ours: &Ours| ours.after.is_some_and(|after| (first..last).contains(&after));
+                let splits = |ours: &OwnReply| {
+                    ours.after.is_some_and(|after| (first..last).contains(&after))
+                };
                 let wanted = self.plans.any((first, last), mine) || self.ours.iter().any(splits);
                 if wanted || !self.batch.is_empty() {
                     self.collecting = Some((Aim::Batch(owners.to_vec()), Kept::new(now, start)));
@@ -377,9 +378,9 @@ impl Down {
     /// does not.
     fn plans_before(&mut self, sequence: u64, piece: impl Fn(Plan) -> Piece, out: &mut Vec<Piece>) {
         while let Some(plan) = self.plans.pop_before(sequence) {
-            out.push(match plan.deed {
-                Deed::Instead(stand) => Piece::Ours(stand),
-                Deed::Ran(how) => Piece::Ours(Stand::Close(how)),
+            out.push(match plan.effect {
+                Effect::Instead(stand) => Piece::Ours(stand),
+                Effect::Ran(how) => Piece::Ours(Substitute::Close(how)),
                 _ => piece(plan),
             });
         }
@@ -471,11 +472,11 @@ impl Down {
         }
     }
 
-    pub(super) fn follow(&mut self, then: Then) {
-        match then {
-            Then::Close(how) => self.close(how),
+    pub(super) fn follow(&mut self, ending: Ending) {
+        match ending {
+            Ending::Close(how) => self.close(how),
             // Bytes are missing: what is held so can never go on.
-            Then::Stall => self.out.reset_at(Due::Never),
+            Ending::Stall => self.out.reset_at(Due::Never),
         }
     }
 }

@@ -12,21 +12,21 @@
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::action::Change;
 use super::batch::Kept;
 use super::down::{Down, Mark, Piece};
 use super::judge::{Cut, Judge, Sequel};
-use super::plan::{Deed, Plan, Stand};
+use super::plan::{Effect, Plan, Substitute};
 use super::report::Reporter;
 use super::state::Rule;
-use super::tamper::{Tampered, Whole};
 use super::up::{Chunk, Up};
+use crate::protocol::exchange::Change;
 use crate::protocol::memcached::frame::observe::{
     Observer, Passage, ReplyEvent, Request, RequestEvent, State,
 };
+use crate::protocol::memcached::speech::change::Whole;
+use crate::protocol::memcached::speech::matcher::RequestView;
 use crate::proxy::close::CloseManner;
 use crate::proxy::config::Direction;
-use crate::proxy::fault::matcher::RequestView;
 use crate::proxy::fault::outbox::{Due, Outbox, What};
 use crate::proxy::fault::table::{Place, ToxicTable};
 use crate::proxy::fault::toxic::HELD_BYTES_MAX;
@@ -475,13 +475,18 @@ impl Exchange {
         put(&mut self.down.out, now, messages, |out| out.data(bytes));
     }
 
-    fn stand(&mut self, now: Instant, stand: Stand, truth: &mut impl FnMut(&[u8], Origin) -> u32) {
+    fn stand(
+        &mut self,
+        now: Instant,
+        stand: Substitute,
+        truth: &mut impl FnMut(&[u8], Origin) -> u32,
+    ) {
         match stand {
-            Stand::Reply(bytes) => {
+            Substitute::Reply(bytes) => {
                 let messages = truth(&bytes, Origin::Ours);
                 put(&mut self.down.out, now, messages, |out| out.data(bytes));
             }
-            Stand::Close(how) => {
+            Substitute::Close(how) => {
                 self.down.out.begin(now);
                 self.down.close(how);
                 self.mute = true;
@@ -501,18 +506,18 @@ impl Exchange {
         let Kept { began, bytes, parts, .. } = reply;
         let fired = || reporter.fired(now, self.place.connection, plan.command, &plan.rule);
         let whole = Whole { dialect: plan.dialect, bytes: &bytes, parts: &parts };
-        let how = match plan.deed {
-            Deed::Instead(stand) => return self.stand(now, stand, truth),
-            Deed::Ran(how) => {
+        let how = match plan.effect {
+            Effect::Instead(stand) => return self.stand(now, stand, truth),
+            Effect::Ran(how) => {
                 fired();
-                return self.stand(now, Stand::Close(how), truth);
+                return self.stand(now, Substitute::Close(how), truth);
             }
-            Deed::DropAll(how) => {
+            Effect::DropAll(how) => {
                 fired();
                 truth(&bytes, Origin::Server);
-                return self.stand(now, Stand::Close(how), truth);
+                return self.stand(now, Substitute::Close(how), truth);
             }
-            Deed::DropHalf(how) => Some(how),
+            Effect::DropHalf(how) => Some(how),
             _ => None,
         };
         let messages = truth(&bytes, Origin::Server);
@@ -520,35 +525,33 @@ impl Exchange {
             fired();
             let half = Bytes::copy_from_slice(whole.half());
             put(&mut self.down.out, now, messages, |out| out.data(half));
-            return self.stand(now, Stand::Close(how), truth);
+            return self.stand(now, Substitute::Close(how), truth);
         }
         let rule = self.rules.iter_mut().find(|rule| rule.of.id == plan.rule.id);
         // What cannot wait for the client is not made longer.
         let room = self.down.out.cost() < HELD_BYTES_MAX;
-        let (due, tampered) = match (&plan.deed, rule) {
-            (Deed::Hold, Some(_)) => (Due::Never, None),
-            (Deed::Delay(delay, jitter), Some(rule)) => (rule.due(began, *delay, *jitter), None),
-            (Deed::Change(change), Some(rule)) => {
+        let (due, bytes, sequel) = match (&plan.effect, rule) {
+            (Effect::Hold, Some(_)) => (Due::Never, bytes, None),
+            (Effect::Delay(delay, jitter), Some(rule)) => {
+                (rule.due(began, *delay, *jitter), bytes, None)
+            }
+            (Effect::Change(change, sequel), Some(rule)) => {
                 let fits = room || !change.may_grow();
-                let tampered = fits.then(|| tamper(rule, &plan, change, &whole)).flatten();
-                if tampered.is_none() {
+                let changed = fits.then(|| changed(rule, &plan, change, &whole)).flatten();
+                let Some(changed) = changed else {
                     rule.was_in_vain();
                     reporter.in_vain(&plan.rule);
                     return put(&mut self.down.out, now, messages, |out| out.data(bytes.into()));
-                }
-                (Due::At(now), tampered)
+                };
+                (Due::At(now), changed, *sequel)
             }
             // The rule is gone.
             _ => return put(&mut self.down.out, now, messages, |out| out.data(bytes.into())),
         };
         fired();
-        let (bytes, then) = match tampered {
-            Some(Tampered { bytes, then }) => (bytes, then),
-            None => (bytes, None),
-        };
         put(&mut self.down.out, now, messages, |out| out.data_at(due, bytes.into()));
-        if let Some(then) = then {
-            self.down.follow(then);
+        if let Some(sequel) = sequel {
+            self.down.follow(sequel);
             (self.deaf, self.mute) = (true, true);
         }
     }
@@ -604,7 +607,7 @@ fn put(out: &mut Outbox, now: Instant, messages: u32, decide: impl FnOnce(&mut O
     out.finish(before, messages);
 }
 
-fn tamper(rule: &mut Rule, plan: &Plan, change: &Change, whole: &Whole<'_>) -> Option<Tampered> {
+fn changed(rule: &mut Rule, plan: &Plan, change: &Change, whole: &Whole<'_>) -> Option<Vec<u8>> {
     if *change != Change::WrongValue {
         return whole.change(change, rule.draws(), None);
     }
@@ -612,7 +615,7 @@ fn tamper(rule: &mut Rule, plan: &Plan, change: &Change, whole: &Whole<'_>) -> O
     let other = rule.swap_value(key, value.into())?;
     let changed = whole.change(change, rule.draws(), Some(&other));
     // Two keys may well have the same value.
-    changed.filter(|changed| changed.bytes != whole.bytes)
+    changed.filter(|changed| changed != whole.bytes)
 }
 
 #[cfg(test)]

@@ -2,23 +2,21 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::action::{Action, Change, Reply, When};
-use super::down::{Down, Ours};
-use super::plan::{Deed, Plan, Stand};
+use super::action::{Action, When};
+use super::down::{Down, OwnReply};
+use super::plan::{Effect, Plan, Substitute};
 use super::report::Reporter;
 use super::state::Rule;
 use super::up::Fate;
-use crate::protocol::memcached::frame::command::Dialect;
+use crate::protocol::exchange::Change;
 use crate::protocol::memcached::frame::observe::{Passage, Request, Standing, barrier};
-use crate::protocol::memcached::frame::reply::{Answer, Rendered, render};
-use crate::protocol::memcached::frame::request::{Due as ReplyDue, Framing, Shape};
-use crate::protocol::memcached::frame::text;
+use crate::protocol::memcached::frame::request::{Due as ReplyDue, Shape};
+use crate::protocol::memcached::speech::answer::{answered, spoken};
+use crate::protocol::memcached::speech::matcher::RequestView;
 use crate::proxy::close::CloseManner;
 use crate::proxy::config::Direction;
-use crate::proxy::fault::matcher::RequestView;
 use crate::proxy::fault::outbox::Due;
 use crate::proxy::fault::table::Place;
 
@@ -38,7 +36,7 @@ pub(super) struct Cut {
 #[derive(Debug, Default)]
 pub(super) struct Sequel {
     /// What it is answered with.
-    pub(super) ours: Option<Ours>,
+    pub(super) ours: Option<OwnReply>,
     /// What the server is sent in its place or behind it.
     pub(super) barrier: Option<Vec<u8>>,
     /// No later request reaches the server.
@@ -144,7 +142,7 @@ impl Judge<'_> {
                 let stands = what.is_none_or(|bytes| {
                     let told = standing == Standing::Next
                         || standing == Standing::Told && !self.down.wants_barrier();
-                    self.stand(index, request, Stand::Reply(bytes), told, cut)
+                    self.stand(index, request, Substitute::Reply(bytes), told, cut)
                 });
                 if !stands {
                     return false;
@@ -157,36 +155,38 @@ impl Judge<'_> {
             Action::Drop { when: When::Before, how } => {
                 // Nothing follows that could tell whether a quiet request was silent.
                 let told = standing == Standing::Next;
-                if !self.stand(index, request, Stand::Close(how), told, cut) {
+                if !self.stand(index, request, Substitute::Close(how), told, cut) {
                     return false;
                 }
                 cut.fate = Fate::Swallow;
                 cut.sequel.is_last = true;
             }
             Action::Drop { when, how } => {
-                let deed =
-                    if when == When::After { Deed::DropAll(how) } else { Deed::DropHalf(how) };
-                return self.drop_behind(index, request, (deed, how), standing, cut);
+                let effect =
+                    if when == When::After { Effect::DropAll(how) } else { Effect::DropHalf(how) };
+                return self.drop_behind(index, request, (effect, how), standing, cut);
             }
             Action::Delay { delay, jitter } => {
                 if rule.covers(Direction::Up) {
                     cut.fate = Fate::Late(rule.due(self.now, delay, jitter));
                 }
                 if rule.covers(Direction::Down) && !noreply {
-                    return self.plan(index, request, Deed::Delay(delay, jitter));
+                    return self.plan(index, request, Effect::Delay(delay, jitter));
                 }
             }
             Action::Hold => {
                 if rule.covers(Direction::Up) {
                     cut.fate = Fate::Late(Due::Never);
                 } else {
-                    return !noreply && self.plan(index, request, Deed::Hold);
+                    return !noreply && self.plan(index, request, Effect::Hold);
                 }
             }
-            Action::Tamper(_) if noreply => return false,
-            Action::Tamper(change) => {
-                let Some(change) = spoken(request, change) else { return false };
-                return self.plan(index, request, Deed::Change(change));
+            Action::Change(..) if noreply => return false,
+            Action::Change(change, sequel) => {
+                let Some(change) = spoken(&request.framing, request.head, change) else {
+                    return false;
+                };
+                return self.plan(index, request, Effect::Change(change, sequel));
             }
         }
         if cut.fate == Fate::Pass {
@@ -203,16 +203,16 @@ impl Judge<'_> {
         &mut self,
         index: usize,
         request: &Request<'_, T>,
-        what: Stand,
+        what: Substitute,
         told: bool,
         cut: &mut Cut,
     ) -> bool {
         if told {
             cut.passage = Passage::Kept;
-            cut.sequel.ours = Some(Ours { after: *self.owed, what });
+            cut.sequel.ours = Some(OwnReply { after: *self.owed, what });
             return true;
         }
-        let planned = self.plan(index, request, Deed::Instead(what));
+        let planned = self.plan(index, request, Effect::Instead(what));
         if planned {
             cut.passage = Passage::Replaced;
             cut.sequel.barrier = Some(barrier(request));
@@ -226,7 +226,7 @@ impl Judge<'_> {
         &mut self,
         index: usize,
         request: &Request<'_, T>,
-        (deed, how): (Deed, CloseManner),
+        (effect, how): (Effect, CloseManner),
         standing: Standing,
         cut: &mut Cut,
     ) -> bool {
@@ -234,10 +234,10 @@ impl Judge<'_> {
             return false;
         }
         if !request.is_noreply() {
-            self.plan(index, request, deed);
+            self.plan(index, request, effect);
         }
         if request.paired.due != ReplyDue::Always || standing != Standing::Next {
-            self.plan_at(index, request, request.paired.sequence + 1, Deed::Ran(how));
+            self.plan_at(index, request, request.paired.sequence + 1, Effect::Ran(how));
             cut.passage = Passage::Followed;
             cut.sequel.barrier = Some(barrier(request));
         }
@@ -245,8 +245,8 @@ impl Judge<'_> {
         true
     }
 
-    fn plan<T: Copy>(&mut self, index: usize, request: &Request<'_, T>, deed: Deed) -> bool {
-        self.plan_at(index, request, request.paired.sequence, deed)
+    fn plan<T: Copy>(&mut self, index: usize, request: &Request<'_, T>, effect: Effect) -> bool {
+        self.plan_at(index, request, request.paired.sequence, effect)
     }
 
     fn plan_at<T: Copy>(
@@ -254,60 +254,21 @@ impl Judge<'_> {
         index: usize,
         request: &Request<'_, T>,
         sequence: u64,
-        deed: Deed,
+        effect: Effect,
     ) -> bool {
         let has_room = self.down.plans.have_room();
         if has_room {
-            let swaps = matches!(deed, Deed::Change(Change::WrongValue));
+            let swaps = matches!(effect, Effect::Change(Change::WrongValue, _));
             let key = request.keys().next().filter(|_| swaps).unwrap_or_default();
             self.down.plans.push(Plan {
                 sequence,
                 dialect: request.framing.dialect,
                 command: request.framing.command,
                 rule: Arc::clone(&self.rules[index].of),
-                deed,
+                effect,
                 key: key.into(),
             });
         }
         has_room
-    }
-}
-
-/// The reply of ours; `None` inside: silence. `None`: the command is never answered so.
-fn answered(framing: &Framing, head: &[u8], reply: &Reply) -> Option<Option<Bytes>> {
-    let answer = match reply {
-        Reply::Miss => Answer::Miss,
-        Reply::NotStored => Answer::NotStored,
-        Reply::Exists => Answer::Exists,
-        Reply::Done => Answer::Done,
-        Reply::Error { line, .. } => Answer::Error(text::without_line_end(line)),
-    };
-    let mut bytes = match render(framing, head, answer).ok()? {
-        Rendered::Silence => return Some(None),
-        Rendered::Reply(bytes) => bytes,
-    };
-    match reply {
-        // One line for all of them: they may wait by the thousand.
-        Reply::Error { line, .. } if framing.dialect != Dialect::Binary => {
-            return Some(Some(line.clone()));
-        }
-        Reply::Error { status: status @ 1.., .. } => {
-            bytes[6..8].copy_from_slice(&status.to_be_bytes());
-        }
-        _ => {}
-    }
-    Some(Some(bytes.into()))
-}
-
-/// The change in the words of the request's dialect: a line that nobody asked for is a packet on a
-/// binary connection.
-fn spoken<T: Copy>(request: &Request<'_, T>, change: Change) -> Option<Change> {
-    let Change::Unsolicited(line) = change else { return Some(change) };
-    if request.framing.dialect != Dialect::Binary {
-        return Some(Change::Unsolicited([&line[..], b"\r\n"].concat().into()));
-    }
-    match render(&request.framing, request.head, Answer::Error(&line)).ok()? {
-        Rendered::Reply(packet) => Some(Change::Unsolicited(packet.into())),
-        Rendered::Silence => None,
     }
 }

@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
-use super::action::{Action, Change, Reply, Then, When};
+use super::action::{Action, Ending, When};
 use super::spec::{MessageFault, RuleSpec};
 use crate::base::family::{Kind, Setting, SettingError, Settings, Unit};
+use crate::protocol::exchange::{CannedReply, Change};
 use crate::proxy::close::CloseManner;
 use crate::proxy::fault::toxic::{ToxicSpec, size, time};
 
@@ -97,10 +98,10 @@ pub(in crate::proxy) const RESPONSE: Kind<dyn ToxicSpec> = Kind {
     ),
     build: |settings| {
         let reply = match settings.text("response")? {
-            "not_stored" => Reply::NotStored,
-            "exists" => Reply::Exists,
-            "done" => Reply::Done,
-            _ => Reply::Miss,
+            "not_stored" => CannedReply::NotStored,
+            "exists" => CannedReply::Exists,
+            "done" => CannedReply::Done,
+            _ => CannedReply::Miss,
         };
         rule(settings, Action::Answer(reply))
     },
@@ -145,11 +146,11 @@ pub(in crate::proxy) const TRUNCATE: Kind<dyn ToxicSpec> = Kind {
     ),
     build: |settings| {
         let then = match settings.text("then")? {
-            "stall" => Then::Stall,
-            "reset" => Then::Close(CloseManner::Reset),
-            _ => Then::Close(CloseManner::Fin),
+            "stall" => Ending::Stall,
+            "reset" => Ending::Close(CloseManner::Reset),
+            _ => Ending::Close(CloseManner::Fin),
         };
-        rule(settings, Action::Tamper(Change::Truncate(then)))
+        rule(settings, Action::Change(Change::Half, Some(then)))
     },
 };
 
@@ -157,7 +158,7 @@ pub(in crate::proxy) const SHORT_LENGTH: Kind<dyn ToxicSpec> = Kind {
     name: "memcached_short_length",
     summary: "announce half of a value and send the whole",
     settings: settings!(READS),
-    build: |settings| rule(settings, Action::Tamper(Change::ShortLength)),
+    build: |settings| rule(settings, Action::Change(Change::ShortLength, None)),
 };
 
 pub(in crate::proxy) const CORRUPT: Kind<dyn ToxicSpec> = Kind {
@@ -177,7 +178,7 @@ pub(in crate::proxy) const CORRUPT: Kind<dyn ToxicSpec> = Kind {
             "line" => Change::CorruptLine,
             _ => Change::CorruptValue,
         };
-        rule(settings, Action::Tamper(change))
+        rule(settings, Action::Change(change, None))
     },
 };
 
@@ -185,28 +186,28 @@ pub(in crate::proxy) const WRONG_KEY: Kind<dyn ToxicSpec> = Kind {
     name: "memcached_wrong_key",
     summary: "give a value out under another key",
     settings: settings!(READS),
-    build: |settings| rule(settings, Action::Tamper(Change::WrongKey)),
+    build: |settings| rule(settings, Action::Change(Change::WrongKey, None)),
 };
 
 pub(in crate::proxy) const WRONG_VALUE: Kind<dyn ToxicSpec> = Kind {
     name: "memcached_wrong_value",
     summary: "give the value of another key out under the right key",
     settings: settings!(READS),
-    build: |settings| rule(settings, Action::Tamper(Change::WrongValue)),
+    build: |settings| rule(settings, Action::Change(Change::WrongValue, None)),
 };
 
 pub(in crate::proxy) const DUPLICATE: Kind<dyn ToxicSpec> = Kind {
     name: "memcached_duplicate",
     summary: "send replies twice",
     settings: settings!("*"),
-    build: |settings| rule(settings, Action::Tamper(Change::Duplicate)),
+    build: |settings| rule(settings, Action::Change(Change::Duplicate, None)),
 };
 
 pub(in crate::proxy) const UNSOLICITED: Kind<dyn ToxicSpec> = Kind {
     name: "memcached_unsolicited",
     summary: "send a line that nobody asked for before a reply",
     settings: settings!("*", message("SERVER_ERROR unsolicited", "the line")),
-    build: |settings| rule(settings, Action::Tamper(Change::Unsolicited(line(settings)?))),
+    build: |settings| rule(settings, Action::Change(Change::Unsolicited(line(settings)?), None)),
 };
 
 pub(in crate::proxy) const SERVER_ERROR: Kind<dyn ToxicSpec> = Kind {
@@ -235,14 +236,14 @@ pub(in crate::proxy) const NOT_STORED: Kind<dyn ToxicSpec> = Kind {
     name: "memcached_not_stored",
     summary: "recipe: the condition of a conditional store does not hold",
     settings: settings!("add,replace,append,prepend,ms"),
-    build: |settings| rule(settings, Action::Answer(Reply::NotStored)),
+    build: |settings| rule(settings, Action::Answer(CannedReply::NotStored)),
 };
 
 pub(in crate::proxy) const EXISTS: Kind<dyn ToxicSpec> = Kind {
     name: "memcached_exists",
     summary: "recipe: somebody else was faster (a stale cas)",
     settings: settings!("cas,ms"),
-    build: |settings| rule(settings, Action::Answer(Reply::Exists)),
+    build: |settings| rule(settings, Action::Answer(CannedReply::Exists)),
 };
 
 pub(in crate::proxy) const ITEM_TOO_LARGE: Kind<dyn ToxicSpec> = Kind {
@@ -305,7 +306,7 @@ fn error(settings: &Settings) -> Result<Box<dyn ToxicSpec>, SettingError> {
         return Err(SettingError::at("message", what));
     }
     let line = [&line[..], b"\r\n"].concat().into();
-    rule(settings, Action::Answer(Reply::Error { line, status }))
+    rule(settings, Action::Answer(CannedReply::Error { line, status }))
 }
 
 /// The line that a rule says: one, printable, and not too long for a client to read.

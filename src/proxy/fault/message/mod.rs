@@ -20,7 +20,6 @@ mod report;
 mod seen;
 mod spec;
 mod state;
-mod tamper;
 mod up;
 
 pub(in crate::proxy) use exchange::{Exchange, Origin};

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::action::Change;
+use super::action::Ending;
+use crate::protocol::exchange::Change;
 use crate::protocol::memcached::frame::command::{Command, Dialect};
 use crate::proxy::close::CloseManner;
 use crate::proxy::fault::table::ActiveToxic;
@@ -14,7 +15,7 @@ use crate::proxy::fault::toxic::HELD_BYTES_MAX;
 
 /// What stands in the place of a reply.
 #[derive(Debug)]
-pub(super) enum Stand {
+pub(super) enum Substitute {
     Reply(Bytes),
     Close(CloseManner),
 }
@@ -26,21 +27,21 @@ pub(super) struct Plan {
     pub(super) dialect: Dialect,
     pub(super) command: Command,
     pub(super) rule: Arc<ActiveToxic>,
-    pub(super) deed: Deed,
-    /// The first key of the request, where the deed needs it.
+    pub(super) effect: Effect,
+    /// The first key of the request, where the effect needs it.
     pub(super) key: Box<[u8]>,
 }
 
 /// What is done with a reply.
 #[derive(Debug)]
-pub(super) enum Deed {
+pub(super) enum Effect {
     Delay(Duration, Duration),
     Hold,
     DropAll(CloseManner),
     DropHalf(CloseManner),
-    Change(Change),
+    Change(Change, Option<Ending>),
     /// It is that of the no-op in a request's place, which tells the place of this.
-    Instead(Stand),
+    Instead(Substitute),
     /// It is that of the no-op behind a request that has no reply or may have none, and tells that the
     /// request has run.
     Ran(CloseManner),
@@ -48,8 +49,8 @@ pub(super) enum Deed {
 
 impl Plan {
     fn cost(&self) -> usize {
-        let change = match &self.deed {
-            Deed::Instead(Stand::Reply(bytes)) => bytes.len(),
+        let change = match &self.effect {
+            Effect::Instead(Substitute::Reply(bytes)) => bytes.len(),
             _ => 0,
         };
         size_of::<Self>() + self.key.len() + change
@@ -57,12 +58,12 @@ impl Plan {
 
     /// Whether the reply is one that the client did not ask for.
     pub(super) const fn is_of_barrier(&self) -> bool {
-        matches!(self.deed, Deed::Instead(_) | Deed::Ran(_))
+        matches!(self.effect, Effect::Instead(_) | Effect::Ran(_))
     }
 
     /// Whether it is done even when the rule is gone: nothing behind the request was sent on.
     pub(super) const fn is_bound(&self) -> bool {
-        self.is_of_barrier() || matches!(self.deed, Deed::DropAll(_) | Deed::DropHalf(_))
+        self.is_of_barrier() || matches!(self.effect, Effect::DropAll(_) | Effect::DropHalf(_))
     }
 }
 

@@ -11,7 +11,7 @@ use super::action::Action;
 use super::seen::Seen;
 use crate::base::family::{SettingError, Settings};
 use crate::base::seed::Stream;
-use crate::proxy::fault::matcher::Matcher;
+use crate::protocol::memcached::speech::matcher::Matcher;
 use crate::proxy::fault::toxic::{Toxic, ToxicSpec, never, no_delay, pass_through, share, size};
 
 /// A rule as it was asked for: checked settings, and what all connections of a proxy count together.

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use super::action::Action;
 use super::spec::{RuleSpec, Tally};
 use crate::base::seed::Stream;
+use crate::protocol::memcached::speech::matcher::RequestView;
 use crate::proxy::config::Direction;
-use crate::proxy::fault::matcher::RequestView;
 use crate::proxy::fault::outbox::Due;
 use crate::proxy::fault::table::{ActiveToxic, Place};
 

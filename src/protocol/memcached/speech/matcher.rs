@@ -17,15 +17,15 @@ const _: () = assert!(Command::ALL.len() <= u64::BITS as usize, "a command is a 
 
 /// A request, as far as a rule looks at it.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::proxy) struct RequestView<'a> {
-    pub(in crate::proxy) framing: &'a Framing,
+pub(crate) struct RequestView<'a> {
+    pub(crate) framing: &'a Framing,
     /// The line without its line end, or header, extras and key of a packet.
-    pub(in crate::proxy) head: &'a [u8],
+    pub(crate) head: &'a [u8],
 }
 
 impl RequestView<'_> {
     /// Whether `wanted` holds of any key, base64 keys decoded.
-    pub(in crate::proxy) fn any_key(&self, mut wanted: impl FnMut(&[u8]) -> bool) -> bool {
+    pub(crate) fn any_key(&self, mut wanted: impl FnMut(&[u8]) -> bool) -> bool {
         let mut keys = self.framing.keys(self.head);
         if !self.has_base64_key() {
             return keys.any(wanted);
@@ -42,7 +42,7 @@ impl RequestView<'_> {
 
 /// Matches requests.
 #[derive(Clone, Debug)]
-pub(in crate::proxy) struct Matcher {
+pub(crate) struct Matcher {
     /// A bit for each command.
     commands: u64,
     /// `None`: any key, or none.
@@ -54,7 +54,7 @@ impl Matcher {
     ///
     /// # Errors
     /// When no command that has a reply is meant.
-    pub(in crate::proxy) fn new(command: &str, key: &str) -> Result<Self, String> {
+    pub(crate) fn new(command: &str, key: &str) -> Result<Self, String> {
         let mut commands = 0;
         for pattern in command.split(',').map(str::trim) {
             let glob = Glob::new(pattern.to_ascii_lowercase().as_bytes());
@@ -72,7 +72,7 @@ impl Matcher {
     }
 
     /// Whether a request may match whose head, not finished yet, begins so: as far as the command tells.
-    pub(in crate::proxy) fn may_match(&self, beginning: &[u8]) -> bool {
+    pub(crate) fn may_match(&self, beginning: &[u8]) -> bool {
         if beginning.first() == Some(&binary::REQUEST_MAGIC) {
             let Some(opcode) = beginning.get(1) else { return true };
             let command = binary::operation(*opcode).command;
@@ -100,7 +100,7 @@ impl Matcher {
         self.commands & bit(command) != 0
     }
 
-    pub(in crate::proxy) fn matches(&self, request: &RequestView<'_>) -> bool {
+    pub(crate) fn matches(&self, request: &RequestView<'_>) -> bool {
         self.means(request.framing.command)
             && self.key.as_ref().is_none_or(|glob| request.any_key(|key| glob.matches(key)))
     }

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use rand::RngExt;
 
-use super::action::{Change, Then};
 use crate::base::seed::Stream;
+use crate::protocol::exchange::Change;
 use crate::protocol::memcached::frame::binary::{HEADER_BYTES, Header};
 use crate::protocol::memcached::frame::command::Dialect;
 use crate::protocol::memcached::frame::meta;
@@ -13,49 +13,33 @@ use crate::protocol::memcached::frame::text;
 
 /// A reply as the server sent it, with the places of its parts.
 #[derive(Debug)]
-pub(super) struct Whole<'a> {
-    pub(super) dialect: Dialect,
-    pub(super) bytes: &'a [u8],
-    pub(super) parts: &'a [Part],
+pub(crate) struct Whole<'a> {
+    pub(crate) dialect: Dialect,
+    pub(crate) bytes: &'a [u8],
+    pub(crate) parts: &'a [Part],
 }
 
 /// A line with its data, or a packet: bytes of the reply.
 #[derive(Clone, Debug)]
-pub(super) struct Part {
-    pub(super) start: usize,
-    pub(super) head_end: usize,
-    pub(super) end: usize,
-}
-
-/// What the client is sent.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Tampered {
-    pub(super) bytes: Vec<u8>,
-    /// What follows them, when it is not the next reply.
-    pub(super) then: Option<Then>,
-}
-
-impl Tampered {
-    const fn whole(bytes: Vec<u8>) -> Self {
-        Self { bytes, then: None }
-    }
+pub(crate) struct Part {
+    pub(crate) start: usize,
+    pub(crate) head_end: usize,
+    pub(crate) end: usize,
 }
 
 /// A key with its value.
-pub(super) type Remembered = (Vec<u8>, Vec<u8>);
+pub(crate) type Remembered = (Vec<u8>, Vec<u8>);
 
 impl Whole<'_> {
     /// Makes the change. `None`: this reply has nothing that could be changed so.
-    pub(super) fn change(
+    pub(crate) fn change(
         &self,
         change: &Change,
         draws: &mut Stream,
         other: Option<&[u8]>,
-    ) -> Option<Tampered> {
-        let bytes = match change {
-            Change::Truncate(then) => {
-                return Some(Tampered { bytes: self.half().to_vec(), then: Some(*then) });
-            }
+    ) -> Option<Vec<u8>> {
+        Some(match change {
+            Change::Half => self.half().to_vec(),
             Change::Duplicate => self.bytes.repeat(2),
             Change::Unsolicited(extra) => [extra, self.bytes].concat(),
             Change::ShortLength => {
@@ -81,12 +65,11 @@ impl Whole<'_> {
                 bytes.splice(start..end, other.iter().copied());
                 bytes
             }
-        };
-        Some(Tampered::whole(bytes))
+        })
     }
 
     /// Up to the middle of the first value, or else of the whole.
-    pub(super) fn half(&self) -> &[u8] {
+    pub(crate) fn half(&self) -> &[u8] {
         let end =
             self.value().map_or(self.bytes.len() / 2, |(_, value)| value.start + value.len() / 2);
         &self.bytes[..end]
@@ -111,7 +94,7 @@ impl Whole<'_> {
     }
 
     /// The key and the value that a text reply shows, or the value of the request's key.
-    pub(super) fn remembered(&self, request_key: &[u8]) -> Option<Remembered> {
+    pub(crate) fn remembered(&self, request_key: &[u8]) -> Option<Remembered> {
         let (part, value) = self.value()?;
         let key = self.key(part).map_or(request_key, |key| &self.bytes[key]);
         Some((key.to_vec(), self.bytes[value].to_vec()))
@@ -226,8 +209,8 @@ mod tests {
             end: if value.is_empty() { value.start } else { value.end + 2 },
         };
         let whole = Whole { dialect, bytes: reply.as_bytes(), parts: &[part] };
-        let tampered = whole.change(change, &mut Seed::new(1).stream(), Some(b"another"));
-        tampered.map(|tampered| String::from_utf8_lossy(&tampered.bytes).into_owned())
+        let changed = whole.change(change, &mut Seed::new(1).stream(), Some(b"another"));
+        changed.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// Catches a change of text that is not the one that was asked for.
@@ -235,7 +218,7 @@ mod tests {
     fn text_replies_are_changed_in_one_place() {
         let hit = "VALUE key 0 4\r\nabcd\r\nEND\r\n";
         let text = |change| changed(&change, Dialect::Text, hit, 15..19).unwrap();
-        assert_eq!(text(Change::Truncate(Then::Stall)), "VALUE key 0 4\r\nab");
+        assert_eq!(text(Change::Half), "VALUE key 0 4\r\nab");
         assert_eq!(text(Change::ShortLength), "VALUE key 0 2\r\nabcd\r\nEND\r\n");
         assert_eq!(text(Change::WrongKey), "VALUE Qey 0 4\r\nabcd\r\nEND\r\n");
         assert_eq!(text(Change::WrongValue), "VALUE key 0 7\r\nanother\r\nEND\r\n");

@@ -1,0 +1,52 @@
+//! A reply in the server's place, in the words of the request's dialect.
+
+use bytes::Bytes;
+
+use crate::protocol::exchange::{CannedReply, Change};
+use crate::protocol::memcached::frame::command::Dialect;
+use crate::protocol::memcached::frame::reply::{Answer, Rendered, render};
+use crate::protocol::memcached::frame::request::Framing;
+use crate::protocol::memcached::frame::text;
+
+/// The reply of ours; `None` inside: silence. `None`: the command is never answered so.
+pub(crate) fn answered(
+    framing: &Framing,
+    head: &[u8],
+    reply: &CannedReply,
+) -> Option<Option<Bytes>> {
+    let answer = match reply {
+        CannedReply::Miss => Answer::Miss,
+        CannedReply::NotStored => Answer::NotStored,
+        CannedReply::Exists => Answer::Exists,
+        CannedReply::Done => Answer::Done,
+        CannedReply::Error { line, .. } => Answer::Error(text::without_line_end(line)),
+    };
+    let mut bytes = match render(framing, head, answer).ok()? {
+        Rendered::Silence => return Some(None),
+        Rendered::Reply(bytes) => bytes,
+    };
+    match reply {
+        // One line for all of them: they may wait by the thousand.
+        CannedReply::Error { line, .. } if framing.dialect != Dialect::Binary => {
+            return Some(Some(line.clone()));
+        }
+        CannedReply::Error { status: status @ 1.., .. } => {
+            bytes[6..8].copy_from_slice(&status.to_be_bytes());
+        }
+        _ => {}
+    }
+    Some(Some(bytes.into()))
+}
+
+/// The change in the words of the request's dialect: a line that nobody asked for is a packet on a
+/// binary connection.
+pub(crate) fn spoken(framing: &Framing, head: &[u8], change: Change) -> Option<Change> {
+    let Change::Unsolicited(line) = change else { return Some(change) };
+    if framing.dialect != Dialect::Binary {
+        return Some(Change::Unsolicited([&line[..], b"\r\n"].concat().into()));
+    }
+    match render(framing, head, Answer::Error(&line)).ok()? {
+        Rendered::Reply(packet) => Some(Change::Unsolicited(packet.into())),
+        Rendered::Silence => None,
+    }
+}

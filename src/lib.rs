@@ -30,3 +30,4 @@ pub mod proxy;
 pub mod record;
 pub mod report;
 pub mod run;
+mod subject;

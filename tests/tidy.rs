@@ -34,14 +34,15 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("load", &["client", FRAME]),
     ("lab", &["proxy", "proxy/fault", SERVER, PROBE]),
     ("record", &[]),
+    ("subject", &["client", "load", "record"]),
     ("judge", &["record"]),
     ("report", &["record", "judge"]),
     ("plan", &["lab", "load", "client", "judge", "proxy", "proxy/fault", FRAME]),
     (
         "run",
         &[
-            "plan", "lab", "load", "client", "record", "judge", "report", "proxy", "control",
-            FRAME, SERVER, PROBE,
+            "plan", "lab", "subject", "load", "client", "record", "judge", "report", "proxy",
+            "control", FRAME, SERVER, PROBE,
         ],
     ),
     (

@@ -139,7 +139,7 @@ pub struct Load {
 }
 
 /// What a load has come to so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Progress {
     /// Operations that were issued.
     pub issued: u64,

@@ -1,7 +1,7 @@
 //! Asks the nodes, behind the client's back, what they do with the data that they are to keep.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -12,8 +12,9 @@ use crate::base::scope::Scope;
 use crate::lab::Lab;
 use crate::lab::nemesis::FaultRecord;
 use crate::lab::statistics::{Keeping, Statistics};
-use crate::load::{Kept, Load};
+use crate::load::Kept;
 use crate::protocol::memcached::probe;
+use crate::subject::{DataLoss, LossListener};
 
 /// How often each node is asked while the run lasts: what it drops is known soon, and costs it nothing.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -45,7 +46,7 @@ struct Watched {
 
 impl KeepingWatch {
     /// Asks every node once, and then again and again until `scope` ends.
-    pub(super) async fn start(lab: &Lab, load: &Arc<Load>, scope: &Scope) -> Self {
+    pub(super) async fn start(lab: &Lab, losses: &LossListener, scope: &Scope) -> Self {
         let watched = lab.info().iter().map(|info| Watched {
             node: info.node,
             address: info.address,
@@ -55,12 +56,12 @@ impl KeepingWatch {
         let nodes: Vec<Watched> = watched.collect();
         for node in &nodes {
             node.ask().await;
-            let (node, load) = (node.clone(), Arc::downgrade(load));
+            let (node, losses) = (node.clone(), Arc::clone(losses));
             let over = scope.cancelled();
             scope.spawn(format!("keeping[{}]", node.node), async move {
                 tokio::select! {
                     () = over => {}
-                    () = node.watch(load) => {}
+                    () = node.watch(losses) => {}
                 }
             });
         }
@@ -95,14 +96,13 @@ impl Watched {
         said.is_some()
     }
 
-    async fn watch(self, load: Weak<Load>) {
+    async fn watch(self, losses: LossListener) {
         let mut ticks = interval_at(Instant::now() + PERIOD, PERIOD);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
             if self.ask().await && self.keeping.lock().dropped > 0 {
-                let Some(load) = load.upgrade() else { return };
-                load.drops_items(self.node);
+                losses(DataLoss::Evicts(self.node));
             }
         }
     }

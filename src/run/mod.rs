@@ -3,15 +3,19 @@
 
 mod calibration;
 mod control;
+mod desk;
 mod dials;
 mod facts;
 mod keeping;
 mod noise;
+mod phases;
 mod rebuild;
 mod scenario;
 pub mod selftest;
 mod setup;
 mod sink;
+mod stage;
+mod teardown;
 mod up;
 mod waits;
 mod wire;
@@ -29,6 +33,7 @@ use crate::client::ConfigError;
 use crate::lab::error::LabError;
 use crate::load::LoadError;
 use crate::report::Line;
+use crate::subject::builtin::StartError;
 
 /// What the outside world gives a run. Read once, by the command line.
 #[derive(Clone, Debug)]
@@ -59,6 +64,15 @@ pub enum RunError {
     /// Something in the harness itself.
     #[error("{0}")]
     Internal(String),
+}
+
+impl From<StartError> for RunError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Client(error) => Self::Client(error),
+            StartError::Load(error) => Self::Load(error),
+        }
+    }
 }
 
 /// Who looks on while a run goes: the screen, or a pipe full of JSON. Must not block for long.

@@ -10,7 +10,7 @@ use crate::lab::backend::process::find_program;
 use crate::lab::error::LabError;
 use crate::lab::timeline::FaultSpec;
 use crate::lab::{LabConfig, Listen, Network, Nodes};
-use crate::load;
+use crate::load::{self, LoadConfig};
 use crate::plan::{Addresses, Backend, NetworkMode, Nodes as PlannedNodes, Plan};
 use crate::report::{Header, Start, StartNode};
 
@@ -141,6 +141,21 @@ pub(super) fn of_this_run(plan: &Plan, clock: &RunClock) -> (u32, ClientConfig) 
     let run = load::run_number(plan.seed.fork("load"), clock);
     let key_prefix = format!("{}{run:08x}:", plan.client.key_prefix);
     (run, ClientConfig { key_prefix, ..plan.client.clone() })
+}
+
+/// How the load on the client is made.
+pub(super) fn load(plan: &Plan, clock: RunClock, run: u32) -> LoadConfig {
+    LoadConfig {
+        workload: plan.workload.clone(),
+        concurrency: plan.concurrency,
+        rate: plan.rate,
+        seed: plan.seed.fork("load"),
+        clock,
+        run,
+        nodes: usize::from(plan.nodes.count),
+        deadline: load::longest_call(&plan.client),
+        checks: true,
+    }
 }
 
 /// The timeline.

@@ -1,0 +1,161 @@
+//! Where everything that is said arrives: the journal and the screen.
+
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::scenario::Finished;
+use super::sink::Sink;
+use super::stage::Stage;
+use super::{Observer, facts};
+use crate::event::{Event, EventKind, ProcessChange};
+use crate::plan::Plan;
+use crate::record::Interval;
+use crate::record::journal::{Journal, JournalError};
+use crate::report::{LINES_MAX, Line, Report, Stored, write_all};
+use crate::subject::Subject;
+
+/// How often the preload says how far it is.
+const PROGRESS_PERIOD: Duration = Duration::from_secs(1);
+
+/// Where everything that is said arrives: the journal and the screen. It keeps nothing, so that a long
+/// run takes no more memory than a short one; the charts are drawn from the journal. A journal that
+/// cannot be written ends nothing: its loss is told, at once and in the report.
+pub(super) struct Desk<'run> {
+    pub(super) observer: &'run mut dyn Observer,
+    /// Or why there is none.
+    journal: Result<Journal, JournalError>,
+    /// How many losses of the journal were told.
+    told: usize,
+    sink: Sink,
+}
+
+impl<'run> Desk<'run> {
+    pub(super) fn open(
+        plan: &Plan,
+        stage: &Stage,
+        sink: Sink,
+        observer: &'run mut dyn Observer,
+    ) -> Self {
+        let started = stage.clock.started_at();
+        let journal =
+            Journal::create(&plan.out, &plan.scenario, started, &plan.seed, &plan.to_toml());
+        let mut desk = Self { observer, journal, told: 0, sink };
+        desk.tell_losses();
+        desk
+    }
+
+    pub(super) fn show(&mut self, line: Line) {
+        self.observer.line(&line);
+    }
+
+    /// Delivers events and takes intervals until something is wrong; says what.
+    pub(super) async fn follow(&mut self, stage: &Stage, period: Duration) -> String {
+        let mut ticks = interval(period);
+        let mut progress = interval(PROGRESS_PERIOD);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticks.tick().await;
+        progress.tick().await;
+        loop {
+            tokio::select! {
+                Some(event) = self.sink.next() => self.deliver(event),
+                _ = ticks.tick() => self.tick(stage),
+                _ = progress.tick(), if stage.subject.progress().issued == 0 => {
+                    let stored = stage.subject.progress().preloaded;
+                    self.observer.note(&format!("preloading: {stored} keys stored"));
+                }
+            }
+            if let Some(node) = stage.lab.died().first() {
+                let change = ProcessChange::Died;
+                stage.events.emit(EventKind::Process { node: *node, change });
+                return format!("the process of {node} ended although nothing told it to");
+            }
+        }
+    }
+
+    fn tick(&mut self, stage: &Stage) {
+        let live = facts::live(&stage.subject.snapshot(), &stage.active);
+        self.add_intervals(stage.recorder.intervals(stage.clock.now(), &live));
+        self.tell_losses();
+    }
+
+    pub(super) fn add_intervals(&mut self, intervals: Vec<Interval>) {
+        for line in intervals.into_iter().map(Line::Interval) {
+            if let Ok(journal) = &mut self.journal {
+                journal.interval(&line);
+            }
+            self.observer.line(&line);
+        }
+    }
+
+    fn deliver(&mut self, event: Event) {
+        let line = Line::Event(event);
+        if let Ok(journal) = &mut self.journal {
+            journal.event(&line);
+        }
+        self.observer.line(&line);
+    }
+
+    pub(super) fn deliver_waiting(&mut self) {
+        while let Some(event) = self.sink.try_next() {
+            self.deliver(event);
+        }
+    }
+
+    /// What is not on the disk although it should be.
+    fn losses(&self) -> Vec<String> {
+        match &self.journal {
+            Ok(journal) => journal.losses(),
+            Err(error) => vec![format!("nothing of the run is stored: {error}")],
+        }
+    }
+
+    /// Tells whoever looks on when there are more losses than before: while the run goes on somebody
+    /// may still make room.
+    fn tell_losses(&mut self) {
+        let losses = self.losses();
+        if losses.len() > self.told {
+            self.observer.warn(&format!("the run goes on, but {}", losses.join("; ")));
+        }
+        self.told = losses.len();
+    }
+
+    /// The bounds that were reached, one sentence each.
+    pub(super) fn limits(&self) -> Vec<String> {
+        let mut limits = Vec::new();
+        let mut say = |count: u64, what: &str| {
+            if count > 0 {
+                limits.push(format!("{count} {what}"));
+            }
+        };
+        say(self.sink.dropped(), "events came faster than they could be written and were dropped");
+        if let Ok(journal) = &self.journal {
+            say(journal.refused(), "lines found no room in a full file of the journal");
+            let beyond = journal.beyond(LINES_MAX);
+            say(beyond, "events and intervals are in the journal but not in the charts");
+        }
+        limits
+    }
+
+    /// Shows the report before anything is written: no disk can take the verdict away.
+    pub(super) fn finish(mut self, mut report: Report) -> Finished {
+        if let Ok(journal) = &mut self.journal {
+            journal.flush();
+        }
+        let losses = self.losses();
+        losses.iter().for_each(|loss| self.observer.warn(&format!("lost: {loss}")));
+        report.harness.limits.splice(0..0, losses);
+        let line = Line::Report(Box::new(report));
+        self.observer.line(&line);
+        let Line::Report(report) = line else { unreachable!("made of a report two lines above") };
+        let Ok(journal) = &self.journal else { return Finished { report: *report, folder: None } };
+        let mut stored = Stored::of(*report);
+        if let Err(error) = stored.read_lines(journal.folder()) {
+            self.observer.warn(&format!("the charts are not complete: {error}"));
+        }
+        for loss in write_all(journal, &mut stored) {
+            self.observer.warn(&format!("lost: {loss}"));
+        }
+        Finished { report: stored.report, folder: Some(journal.folder().to_owned()) }
+    }
+}

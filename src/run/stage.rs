@@ -1,0 +1,130 @@
+//! Everything that runs in a run, put together.
+
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+
+use super::control::Control;
+use super::dials::DialWatch;
+use super::keeping::KeepingWatch;
+use super::noise::NoiseWatch;
+use super::sink::{ActiveFaults, Sink};
+use super::wire::WireWatch;
+use super::{Environment, RunError, facts, rebuild, setup};
+use crate::base::scope::Scope;
+use crate::base::time::RunClock;
+use crate::control::Feed;
+use crate::event::{EventKind, Events, Phase};
+use crate::lab::Lab;
+use crate::load::Preloaded;
+use crate::plan::Plan;
+use crate::record::{CalibrationCheck, PhaseClock, Recorder};
+use crate::subject::builtin::{Builtin, Settings};
+use crate::subject::{DataLoss, LossListener, Subject};
+
+/// Everything that runs, put together.
+pub(super) struct Stage {
+    pub(super) clock: RunClock,
+    pub(super) recorder: Recorder,
+    pub(super) events: Events,
+    pub(super) lab: Lab,
+    /// None: an external Toxiproxy has its own.
+    pub(super) control: Option<Control>,
+    pub(super) subject: Builtin,
+    pub(super) active: ActiveFaults,
+    pub(super) keeping: KeepingWatch,
+    pub(super) noise: Mutex<NoiseWatch>,
+    pub(super) wire: Mutex<WireWatch>,
+    pub(super) dials: Mutex<DialWatch>,
+    pub(super) calibration: Mutex<Vec<CalibrationCheck>>,
+    pub(super) preloaded: Mutex<Preloaded>,
+    pub(super) scope: Scope,
+}
+
+impl Stage {
+    /// Starts every part, the lab first.
+    ///
+    /// # Errors
+    /// When one cannot be started; what was is ended by `scope`.
+    pub(super) async fn assemble(
+        plan: &Plan,
+        environment: &Environment,
+        scope: &Scope,
+    ) -> Result<(Self, Sink), RunError> {
+        let clock = RunClock::start();
+        let recorder = Recorder::new(rebuild::config(plan), clock, PhaseClock::new());
+        let (sink, events) = Sink::new(recorder.clone());
+        let feed = Feed::new(clock);
+        let events = feed.events(events);
+        let listener: Arc<OnceLock<LossListener>> = Arc::default();
+        let hook = Arc::clone(&listener);
+        let lab = Lab::start(
+            &setup::able_lab(plan, environment)?,
+            plan.seed,
+            events.clone(),
+            Arc::new(move |node| {
+                if let Some(listener) = hook.get() {
+                    listener(DataLoss::Emptied(node));
+                }
+            }),
+            scope,
+        )
+        .await?;
+        let (run, client_config) = setup::of_this_run(plan, &clock);
+        sink.watch(lab.proxies(), clock, &client_config.key_prefix);
+        lab.proxies().know_own(client_config.key_prefix.as_bytes());
+        let api = plan.addresses.api;
+        let control = match &plan.toxiproxy {
+            Some(_) => None,
+            None => Some(Control::start(api, lab.proxies(), feed, events.clone(), scope).await?),
+        };
+        let settings = Settings {
+            servers: &setup::servers(lab.info()),
+            client: client_config,
+            client_seed: plan.seed.fork("client"),
+            load: setup::load(plan, clock, run),
+            recorder: &recorder,
+            events: &events,
+        };
+        let subject = Builtin::start(settings, scope)?;
+        // Set once, right here: the lab loses data only when the nemesis acts.
+        let _ = listener.set(subject.loss_listener());
+        let watched = scope.child("keeping");
+        let keeping = KeepingWatch::start(&lab, &subject.loss_listener(), &watched).await;
+        let noise = NoiseWatch::start(clock, &events, scope).map_err(|error| {
+            RunError::Internal(format!("no thread for the noise watch: {error}"))
+        })?;
+        let stage = Self {
+            clock,
+            recorder,
+            events,
+            lab,
+            control,
+            subject,
+            active: sink.active(),
+            keeping,
+            noise: Mutex::new(noise),
+            wire: Mutex::default(),
+            dials: Mutex::default(),
+            calibration: Mutex::default(),
+            preloaded: Mutex::default(),
+            scope: scope.clone(),
+        };
+        Ok((stage, sink))
+    }
+
+    /// What is broken on purpose beside the faults: whoever reads the report must know.
+    pub(super) fn planted(&self) -> impl Iterator<Item = String> {
+        self.lab.lies().into_iter().chain(self.subject.planted())
+    }
+
+    /// `phase` begins now.
+    pub(super) fn begin(&self, phase: Phase) {
+        self.wire.lock().begin(phase, &self.lab);
+        let snapshots = self.subject.snapshot();
+        self.dials.lock().begin(phase, &snapshots);
+        let live = facts::live(&snapshots, &self.active);
+        self.recorder.begin(phase, self.clock.now(), &live);
+        self.events.emit(EventKind::PhaseStarted);
+    }
+}

@@ -1,0 +1,92 @@
+//! The end of a run: everything is taken down, upstream first, and the facts are gathered.
+
+use std::time::Duration;
+
+use super::control::Control;
+use super::desk::Desk;
+use super::facts;
+use super::phases::End;
+use super::stage::Stage;
+use crate::base::scope::Closed;
+use crate::event::Phase;
+use crate::lab::nemesis::FaultRecord;
+use crate::load;
+use crate::record::{Inputs, Partial, Recorder};
+use crate::subject::Subject;
+
+/// How long the tasks of a run may take to end.
+pub(super) const CLOSE_GRACE: Duration = Duration::from_secs(5);
+
+impl Stage {
+    /// Takes everything down, upstream first, and gathers the facts.
+    pub(super) async fn tear_down(
+        mut self,
+        desk: &mut Desk<'_>,
+        end: End,
+        records: &[FaultRecord],
+    ) -> (Inputs, Recorder) {
+        let ended = self.clock.now();
+        let planted: Vec<String> = self.planted().collect();
+        let noise = self.noise.lock().measured();
+        self.begin(Phase::Drain);
+        // A drain may be long: whoever looks on knows before it that every fault is healed.
+        desk.deliver_waiting();
+        desk.observer.note("draining");
+        // The API's end is not judged: a client that holds a request open is no task that leaks.
+        let control = self.control;
+        let closed = async {
+            if let Some(control) = &control {
+                control.close().await;
+            }
+        };
+        let (totals, ()) = tokio::join!(self.subject.drain(), closed);
+        if let Some(origin) = totals.as_ref().and_then(|totals| totals.origin) {
+            desk.observer.note(&origin.to_string());
+        }
+        let snapshots = self.subject.snapshot();
+        let live = facts::live(&snapshots, &self.active);
+        let last = self.recorder.intervals(self.clock.now(), &live);
+        desk.add_intervals(last);
+        let (wire, wire_totals) = self.wire.into_inner().finish(&self.lab);
+        let preloaded = self.preloaded.into_inner();
+        let dials = self.dials.into_inner().finish(&snapshots);
+        self.subject.close().await;
+        let kept = self.keeping.finish(records).await;
+        let settled = totals.as_ref().map(|totals| load::settle(&totals.gone, &kept));
+        let settled = settled.unwrap_or_default();
+        let nodes = facts::nodes(self.lab.info(), &snapshots, &settled);
+        let data = totals.as_ref().map(|totals| facts::data(totals, &settled));
+        let data = data.unwrap_or_default();
+        let lab_closed = self.lab.close().await;
+        let scope_closed = self.scope.close(CLOSE_GRACE).await;
+        let closed = if lab_closed == Closed::Clean { scope_closed } else { lab_closed };
+        let partial = match &end {
+            End::Complete => None,
+            End::Interrupted => Some(Partial::Interrupted),
+            End::Short => Some(Partial::NotPreloaded),
+            End::Broken(_) => Some(Partial::Error),
+        };
+        let mut limits = desk.limits();
+        // First, because not every format shows all of them.
+        let meddling = control.as_ref().and_then(Control::meddling);
+        limits.splice(0..0, meddling.into_iter().chain(planted));
+        limits.splice(0..0, wire_totals.as_ref().and_then(facts::foreign));
+        limits.splice(0..0, facts::data_limits(&data, &settled));
+        if let End::Broken(what) = end {
+            limits.insert(0, what);
+        }
+        let inputs = Inputs {
+            ended,
+            partial,
+            load: totals.as_ref().map(|totals| facts::load(totals, &preloaded)).unwrap_or_default(),
+            data,
+            wire,
+            wire_totals,
+            dials,
+            nodes,
+            harness: facts::harness(noise, self.calibration.into_inner(), limits, &closed),
+            faults: facts::faults(records),
+        };
+        (inputs, self.recorder)
+    }
+}

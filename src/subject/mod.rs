@@ -1,0 +1,44 @@
+//! Whatever makes the calls that are judged. A run starts one, lets it begin, asks how far it is, stops
+//! it and asks what it can tell; it knows nothing else of it.
+
+pub(crate) mod builtin;
+
+use std::sync::Arc;
+
+use crate::base::name::NodeIndex;
+use crate::client::NodeSnapshot;
+use crate::load::{LoadTotals, Preloaded, Progress};
+
+/// What happened to the data of a node, for whoever checks values.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum DataLoss {
+    /// All of it is gone.
+    Emptied(NodeIndex),
+    /// It drops items to make room.
+    Evicts(NodeIndex),
+}
+
+/// Who is told of it.
+pub(crate) type LossListener = Arc<dyn Fn(DataLoss) + Send + Sync>;
+
+/// What makes the calls of a run. It is started by a constructor of its own.
+pub(crate) trait Subject {
+    /// What is broken in it on purpose.
+    fn planted(&self) -> Option<String>;
+    /// Whom to tell of data that nodes lost.
+    fn loss_listener(&self) -> LossListener;
+    /// Stores every key.
+    async fn preload(&self) -> Preloaded;
+    /// Calls begin.
+    fn begin(&self);
+    /// How far it is.
+    fn progress(&self) -> Progress;
+    /// What each node looks like from its inside, as far as it tells.
+    fn snapshot(&self) -> Vec<NodeSnapshot>;
+    /// No call begins any more.
+    fn stop(&self);
+    /// Waits for the calls under way. `None`: they were counted before, or something still holds them.
+    async fn drain(&mut self) -> Option<LoadTotals>;
+    /// Ends it.
+    async fn close(self);
+}

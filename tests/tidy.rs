@@ -32,7 +32,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("control", &["proxy", "proxy/fault", FRAME]),
     ("client", &[FRAME]),
     ("load", &["client", FRAME]),
-    ("lab", &["proxy", "proxy/fault", SERVER, PROBE]),
+    ("lab", &["proxy", "proxy/fault", "control", SERVER, PROBE]),
     ("record", &[]),
     ("subject", &["client", "load", "record"]),
     ("judge", &["record"]),

@@ -25,6 +25,7 @@ mod room;
 mod server;
 mod taps;
 
+pub use axum::http::Method;
 pub use client::{Remote, RemoteError};
 pub use feed::Feed;
 pub use handle::TOXIPROXY_VERSION;

@@ -118,11 +118,7 @@ impl LabConfig {
     /// The first thing that it cannot do, and why.
     pub fn can(&self, faults: &[FaultSpec]) -> Result<(), LabError> {
         ground::can(self)?;
-        for fault in faults {
-            self.can_do(fault).map_err(|what| failed(fault, what))?;
-        }
-        let together = injector::can_together(self.toxiproxy.is_some(), faults);
-        together.map_err(|(fault, what)| failed(fault, what))
+        faults.iter().try_for_each(|fault| self.can_do(fault).map_err(|what| failed(fault, what)))
     }
 
     fn can_do(&self, fault: &FaultSpec) -> Result<(), String> {
@@ -192,7 +188,8 @@ impl Lab {
                      on the wire"
                 ));
                 let upstreams = (0..).map(NodeIndex).zip(nodes.iter().map(Backend::address));
-                Injector::toxiproxy(address, upstreams.collect(), &network)
+                let upstreams: Vec<_> = upstreams.collect();
+                Injector::toxiproxy(address, &upstreams, &network)
                     .await
                     .map_err(|what| LabError::Toxiproxy { address: address.clone(), what })?
             }

@@ -75,20 +75,6 @@ pub fn steps(faults: &[FaultSpec]) -> Vec<(Duration, Step)> {
     steps
 }
 
-/// Two faults that are active on the same node at the same time, if there are any.
-#[must_use]
-pub fn overlapping<'a>(faults: &[&'a FaultSpec]) -> Option<(&'a FaultSpec, &'a FaultSpec)> {
-    let meet = |one: &FaultSpec, other: &FaultSpec| {
-        one.at < other.at + other.length
-            && other.at < one.at + one.length
-            && one.nodes.iter().any(|node| other.nodes.contains(node))
-    };
-    faults.iter().enumerate().find_map(|(place, one)| {
-        let other = faults[place + 1..].iter().find(|other| meet(one, other))?;
-        Some((*one, *other))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,16 +114,5 @@ mod tests {
         let faults = [fault(1, 0)];
         let second = Duration::from_secs(1);
         assert_eq!(steps(&faults), [(second, Step::Apply(0)), (second, Step::Heal(0))]);
-    }
-
-    /// Catches two faults that follow each other and count as overlapping, or the reverse, or two
-    /// on different nodes that do.
-    #[test]
-    fn overlapping_faults_are_found() {
-        let (first, second, third) = (fault(0, 2), fault(2, 2), fault(3, 1));
-        assert_eq!(overlapping(&[&first, &second]), None);
-        assert_eq!(overlapping(&[&first, &second, &third]), Some((&second, &third)));
-        let elsewhere = FaultSpec { nodes: vec![NodeIndex(1)], ..third };
-        assert_eq!(overlapping(&[&first, &second, &elsewhere]), None);
     }
 }

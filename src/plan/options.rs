@@ -79,16 +79,11 @@ pub fn read_address(text: &str) -> Result<SocketAddr, String> {
     Ok(address)
 }
 
-/// Reads the control address of an external Toxiproxy, in a build that can drive one.
+/// Reads the control address of an external Toxiproxy.
 ///
 /// # Errors
-/// What to write, or to build, instead.
+/// What to write instead.
 pub fn read_toxiproxy(text: &str) -> Result<String, String> {
-    if !cfg!(feature = "toxiproxy") {
-        return Err("this build cannot drive an external Toxiproxy; build it with \
-                    `cargo build --release --features toxiproxy`"
-            .to_owned());
-    }
     let address = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
     match address.rsplit_once(':') {
         Some((host, port))
@@ -116,15 +111,10 @@ mod tests {
         assert!(read_listen("127.0.0.1").is_err() && read_listen("127.0.0.1:0").is_ok());
     }
 
-    /// Catches a build that pretends to drive an external Toxiproxy, and an address without a port.
+    /// Catches an address of a Toxiproxy without a port.
     #[test]
-    fn toxiproxy_needs_its_feature_and_a_port() {
-        if cfg!(feature = "toxiproxy") {
-            assert_eq!(read_toxiproxy("http://localhost:8474/").unwrap(), "localhost:8474");
-            assert!(read_toxiproxy("localhost").is_err());
-        } else {
-            let error = read_toxiproxy("localhost:8474").unwrap_err();
-            assert!(error.contains("--features toxiproxy"), "{error}");
-        }
+    fn a_toxiproxy_has_a_port() {
+        assert_eq!(read_toxiproxy("http://localhost:8474/").unwrap(), "localhost:8474");
+        assert!(read_toxiproxy("localhost").is_err());
     }
 }

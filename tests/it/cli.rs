@@ -68,15 +68,6 @@ fn usage_errors_end_with_2_and_name_the_cure() {
     }
 }
 
-/// Catches a build that pretends to drive an external Toxiproxy.
-#[test]
-#[cfg(not(feature = "toxiproxy"))]
-fn without_the_feature_toxiproxy_is_refused() {
-    let (code, _, stderr) = run("-toxiproxy http://127.0.0.1:8474");
-    assert_eq!(code, 2);
-    assert!(stderr.contains("--features toxiproxy"), "{stderr}");
-}
-
 /// Catches a form of an option that is read differently from another.
 #[test]
 fn every_form_means_the_same() {

@@ -3,17 +3,15 @@
 #[cfg(target_os = "linux")]
 mod kernel;
 mod own;
-#[cfg(feature = "toxiproxy")]
 mod toxiproxy;
 
 use std::net::SocketAddr;
 
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
-use crate::lab::fault::FAULTS;
 #[cfg(target_os = "linux")]
 use crate::lab::network::KernelNetwork;
-use crate::lab::timeline::{FaultSpec, overlapping};
+use crate::lab::timeline::FaultSpec;
 use crate::proxy::ProxySet;
 use crate::proxy::fault::toxic::TOXICS;
 
@@ -26,7 +24,6 @@ pub(crate) enum Injector {
     #[cfg(target_os = "linux")]
     Kernel(kernel::KernelInjector),
     /// An external Toxiproxy.
-    #[cfg(feature = "toxiproxy")]
     Toxiproxy(toxiproxy::ToxiproxyInjector),
 }
 
@@ -41,29 +38,8 @@ pub(crate) struct ActiveToxic {
 /// it, by this process.
 pub(crate) fn can(toxiproxy: bool, fault: &FaultSpec) -> Result<(), String> {
     match toxiproxy {
-        #[cfg(feature = "toxiproxy")]
         true => toxiproxy::can(fault),
-        _ => TOXICS.make(&fault.fault).map(drop).map_err(|error| error.what),
-    }
-}
-
-/// Whether `faults` can be done on one timeline. Returns the one that cannot, and why.
-pub(crate) fn can_together(
-    toxiproxy: bool,
-    faults: &[FaultSpec],
-) -> Result<(), (&FaultSpec, String)> {
-    let network = |fault: &&FaultSpec| FAULTS.find(&fault.fault.kind).is_none();
-    let faults: Vec<_> = faults.iter().filter(network).collect();
-    match overlapping(&faults).filter(|_| toxiproxy) {
-        Some((first, second)) => Err((
-            second,
-            format!(
-                "it overlaps `{}`, and toxiproxy_rust takes back all toxics of a proxy at once; \
-                 leave out -toxiproxy",
-                first.name
-            ),
-        )),
-        None => Ok(()),
+        false => TOXICS.make(&fault.fault).map(drop).map_err(|error| error.what),
     }
 }
 
@@ -91,7 +67,7 @@ impl Injector {
         match self {
             #[cfg(target_os = "linux")]
             Self::Kernel(kernel) => kernel.close().await,
-            // The thread of an external one tidies up when nothing can be asked of it any more.
+            // An external one is tidied up when nothing can be asked of the injector any more.
             _ => drop(self),
         }
     }
@@ -101,29 +77,13 @@ impl Injector {
     ///
     /// # Errors
     /// What it answered, or did instead.
-    #[cfg(feature = "toxiproxy")]
     pub(crate) async fn toxiproxy(
         address: &str,
-        upstreams: Vec<(NodeIndex, SocketAddr)>,
+        upstreams: &[(NodeIndex, SocketAddr)],
         scope: &Scope,
     ) -> Result<(Self, Vec<SocketAddr>), String> {
-        let injector = toxiproxy::ToxiproxyInjector::start(address, scope)?;
-        let addresses = injector.populate(upstreams).await?;
-        Ok((Self::Toxiproxy(injector), addresses))
-    }
-
-    /// A build that cannot drive a Toxiproxy says so.
-    ///
-    /// # Errors
-    /// Always.
-    #[cfg(not(feature = "toxiproxy"))]
-    #[expect(clippy::unused_async, reason = "the signature of a build that can")]
-    pub(crate) async fn toxiproxy(
-        _: &str,
-        _: Vec<(NodeIndex, SocketAddr)>,
-        _: &Scope,
-    ) -> Result<(Self, Vec<SocketAddr>), String> {
-        Err("this build cannot drive it; build with --features toxiproxy".to_owned())
+        let started = toxiproxy::ToxiproxyInjector::start(address, upstreams, scope).await?;
+        Ok((Self::Toxiproxy(started.0), started.1))
     }
 
     /// Whether what passes the proxies is counted.
@@ -132,7 +92,6 @@ impl Injector {
             Self::Own(_) => true,
             #[cfg(target_os = "linux")]
             Self::Kernel(_) => true,
-            #[cfg(feature = "toxiproxy")]
             Self::Toxiproxy(_) => false,
         }
     }
@@ -143,7 +102,6 @@ impl Injector {
             Self::Own(own) => own.toxics(fault),
             #[cfg(target_os = "linux")]
             Self::Kernel(kernel) => kernel.toxics(fault),
-            #[cfg(feature = "toxiproxy")]
             Self::Toxiproxy(_) => toxiproxy::toxics(fault),
         }
     }
@@ -154,7 +112,6 @@ impl Injector {
             Self::Own(own) => own.apply(fault).await,
             #[cfg(target_os = "linux")]
             Self::Kernel(kernel) => kernel.apply(fault).await,
-            #[cfg(feature = "toxiproxy")]
             Self::Toxiproxy(toxiproxy) => toxiproxy.apply(fault).await,
         }
     }
@@ -166,7 +123,6 @@ impl Injector {
             Self::Own(own) => own.heal(toxics).await.map(Some),
             #[cfg(target_os = "linux")]
             Self::Kernel(kernel) => kernel.heal(toxics).await.map(Some),
-            #[cfg(feature = "toxiproxy")]
             Self::Toxiproxy(toxiproxy) => toxiproxy.heal(toxics).await.map(|()| None),
         }
     }

@@ -40,7 +40,9 @@ const TICK: f64 = 0.004;
 /// The round trip that a sender measures for a segment that it sent twice: its time stamps count
 /// milliseconds, and nothing is less than one.
 const STAMPED_ROUND_TRIP: f64 = 0.001;
-/// How often the sender takes its stall for a round trip all the same. Fitted to the kernel.
+/// How often the sender takes its stall for a round trip all the same. Fitted so that single gets under a
+/// loss of 1 to 25 % take as long as over Linux (within 0.03, Kolmogorov-Smirnov): `cargo bench --bench
+/// loss` holds it against the kernel that it runs on.
 const LATE_ECHO: f64 = 0.22;
 /// A timer that is at least this many ticks away ends on a multiple of 8 ticks, from 8 times as many
 /// on a multiple of 64, and so on: the kernel's timer wheel.

@@ -3,6 +3,9 @@
 //! Dependency directions between modules, tables that list every file beside them, and calls that
 //! stand in one named place only. Each failure names file, line and what to do instead.
 
+#[path = "tidy/circles.rs"]
+mod circles;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -161,11 +164,28 @@ const TABLES: &[&str] = &[
     "load/values",
     "lab/fault",
     "protocol/memcached/server/lie",
-    "report/format",
 ];
 
-/// The longest file; one noun fits in far less.
-const FILE_LINES_MAX: usize = 760;
+/// The longest file, without its tests: one noun fits in less.
+const FILE_LINES_MAX: usize = 400;
+/// Files that are longer, up to this, and why.
+const LONGER: &[(&str, usize, &str)] = &[
+    ("base/family.rs", 500, "the one reader of all settings: units, defaults and their errors"),
+    ("event.rs", 420, "the words of everything that happens, one enumeration"),
+    ("load/generator.rs", 450, "the load's one owner, from its start to its drain"),
+    ("load/oracle/mod.rs", 480, "the oracle's face to the workers"),
+    (
+        "protocol/memcached/frame/observe.rs",
+        510,
+        "what an observer shows, with the law of each word",
+    ),
+    ("protocol/memcached/frame/pipeline.rs", 550, "which reply is whose: one state machine"),
+    ("proxy/fault/message/down.rs", 500, "replies held, changed and let go: one state machine"),
+    ("proxy/fault/message/exchange.rs", 640, "both directions of one exchange meet here"),
+    ("proxy/instance.rs", 530, "a proxy's one owner, from its creation to its deletion"),
+    ("proxy/tap/meter.rs", 470, "everything that is counted of a connection"),
+    ("report/model.rs", 520, "the report: one type, field by field as the schema has it"),
+];
 
 struct Source {
     /// Path below `src/`, with forward slashes.
@@ -375,9 +395,15 @@ fn files_begin_with_their_purpose_and_stay_short() {
             let _ =
                 writeln!(problems, "src/{}:1: say first what this file owns (`//!`)", source.name);
         }
-        let lines = source.text.lines().count();
-        if lines > FILE_LINES_MAX {
+        let is_for_tests = source.name.ends_with("tests.rs");
+        let longer = LONGER.iter().find(|(name, ..)| *name == source.name);
+        let most = longer.map_or(FILE_LINES_MAX, |(_, most, _)| *most);
+        let lines = source.code.lines().count();
+        if lines > most && !is_for_tests {
             let _ = writeln!(problems, "src/{}: {lines} lines want a second noun", source.name);
+        }
+        if longer.is_some() && lines <= FILE_LINES_MAX {
+            let _ = writeln!(problems, "src/{}: short enough: take its row out", source.name);
         }
     }
     check(&problems);

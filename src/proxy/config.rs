@@ -6,6 +6,15 @@ use std::str::FromStr;
 use crate::base::family::Settings;
 use crate::base::name::NodeIndex;
 
+/// How many proxies a set may have: a body of the longest allowed length would name a hundred times
+/// as many, and each costs a listener's descriptor.
+pub const PROXIES_MAX: usize = 4096;
+
+/// How many toxics a proxy may have. Each is a stage of every connection, and a change rebuilds the
+/// table: far more than a test needs, and few enough that a thousand proxies full of them are set up
+/// in a second.
+pub const TOXICS_MAX: usize = 256;
+
 /// Which bytes of a connection a toxic acts on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stream {

@@ -1,8 +1,7 @@
 //! What can be wrong with a request to the proxies, with Toxiproxy's meanings and words.
 
 use crate::base::family::SettingError;
-use crate::proxy::fault::table::TOXICS_MAX;
-use crate::proxy::set::PROXIES_MAX;
+use crate::proxy::config::{PROXIES_MAX, TOXICS_MAX};
 
 /// Why a request about a proxy or a toxic failed. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]

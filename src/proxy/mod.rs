@@ -32,15 +32,14 @@ mod tap;
 
 pub use close::{CloseManner, Closer};
 pub use config::{
-    Dial, FaultCounts, ProxyConfig, ProxyUpdate, ProxyView, Stream, ToxicConfig, ToxicUpdate,
-    ToxicView,
+    Dial, FaultCounts, PROXIES_MAX, ProxyConfig, ProxyUpdate, ProxyView, Stream, TOXICS_MAX,
+    ToxicConfig, ToxicUpdate, ToxicView,
 };
 pub use error::ProxyError;
 pub use fault::outbox::{Due, Outbox, Waiting};
-pub use fault::table::TOXICS_MAX;
 pub(crate) use path::listener::resolve;
 pub use path::sockets::Sockets;
-pub use set::{PROXIES_MAX, ProxySet, WeakProxySet};
+pub use set::{ProxySet, WeakProxySet};
 pub use tap::latency::{LatencyView, LatencyWindow};
 pub use tap::reuse::{Pipelining, Reuse};
 pub use tap::view::{ConnectionView, Foreign, TapSnapshot};

@@ -15,17 +15,13 @@ use crate::base::seed::Seed;
 use crate::event::{Events, WireTrace};
 use crate::protocol::memcached::frame::version::ServerVersion;
 use crate::proxy::config::{
-    ProxyConfig, ProxyUpdate, ProxyView, ToxicConfig, ToxicUpdate, ToxicView,
+    PROXIES_MAX, ProxyConfig, ProxyUpdate, ProxyView, ToxicConfig, ToxicUpdate, ToxicView,
 };
 use crate::proxy::error::ProxyError;
 use crate::proxy::instance::{Proxy, Surroundings};
 use crate::proxy::path::held::AllHeld;
 use crate::proxy::path::sockets::Sockets;
 use crate::proxy::tap::view::{ConnectionView, TapSnapshot};
-
-/// How many proxies a set may have: a body of the longest allowed length would name a hundred times
-/// as many, and each costs a listener's descriptor.
-pub const PROXIES_MAX: usize = 4096;
 
 /// How long a deleted proxy waits for its connections to end; they were told and do so at once.
 const DELETE_GRACE: Duration = Duration::from_secs(2);

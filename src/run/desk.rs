@@ -1,10 +1,10 @@
 //! Where everything that is said arrives: the journal and the screen.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::scenario::Finished;
 use super::sink::Sink;
 use super::stage::Stage;
 use super::{Observer, facts};
@@ -17,6 +17,15 @@ use crate::subject::Subject;
 
 /// How often the preload says how far it is.
 const PROGRESS_PERIOD: Duration = Duration::from_secs(1);
+
+/// A run that came to a report.
+#[derive(Debug)]
+pub struct Finished {
+    /// The report. The observer has shown it already.
+    pub report: Report,
+    /// Where its files are; `None`: there is no room for them.
+    pub folder: Option<PathBuf>,
+}
 
 /// Where everything that is said arrives: the journal and the screen. It keeps nothing, so that a long
 /// run takes no more memory than a short one; the charts are drawn from the journal. A journal that

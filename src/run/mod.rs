@@ -26,8 +26,9 @@ use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
 pub use self::calibration::{Check, calibrate};
+pub use self::desk::Finished;
 pub use self::rebuild::{RebuildError, rebuild};
-pub use self::scenario::{Finished, possible, run};
+pub use self::scenario::{possible, run};
 pub use self::up::Up;
 use crate::client::ConfigError;
 use crate::lab::error::LabError;

@@ -1,9 +1,7 @@
 //! One run of one scenario, from the first socket to the report.
 
-use std::path::PathBuf;
-
 use super::control::Control;
-use super::desk::Desk;
+use super::desk::{Desk, Finished};
 use super::phases::perform;
 use super::stage::Stage;
 use super::teardown::CLOSE_GRACE;
@@ -12,15 +10,6 @@ use crate::base::scope::Scope;
 use crate::judge::judge;
 use crate::plan::Plan;
 use crate::report::{Line, Report};
-
-/// A run that came to a report.
-#[derive(Debug)]
-pub struct Finished {
-    /// The report. The observer has shown it already.
-    pub report: Report,
-    /// Where its files are; `None`: there is no room for them.
-    pub folder: Option<PathBuf>,
-}
 
 /// Whether `plan` can be run here, as far as that is known before anything is started.
 ///

@@ -10,15 +10,12 @@ use tokio::time::Instant;
 
 use crate::base::family::Settings;
 use crate::base::seed::{Seed, Stream as Draws};
-use crate::proxy::config::{Direction, FaultCounts, Stream, ToxicConfig, ToxicUpdate, ToxicView};
+use crate::proxy::config::{
+    Direction, FaultCounts, Stream, TOXICS_MAX, ToxicConfig, ToxicUpdate, ToxicView,
+};
 use crate::proxy::error::ProxyError;
 use crate::proxy::fault::message::RuleSpec;
 use crate::proxy::fault::toxic::{Age, Entrance, TOXICS, Toxic, ToxicSpec};
-
-/// How many toxics a proxy may have. Each is a stage of every connection, and a change rebuilds the
-/// table: far more than a test needs, and few enough that a thousand proxies full of them are set up
-/// in a second.
-pub const TOXICS_MAX: usize = 256;
 
 /// One toxic of a proxy.
 #[derive(Debug)]

@@ -20,7 +20,8 @@ use crate::proxy::config::{Direction, ToxicConfig};
 use crate::proxy::fault::table::{Place, ToxicTable};
 use crate::proxy::path::connection::Live;
 use crate::proxy::path::held::AllHeld;
-use crate::proxy::path::link::{CALLS_MAX, Clock, Ended, Link, TURNS_MAX};
+use crate::proxy::path::link::turn::CALLS_MAX;
+use crate::proxy::path::link::{Clock, Ended, Link, TURNS_MAX};
 
 /// How often dribbling peers act.
 const TICK: Duration = Duration::from_millis(10);

@@ -1,7 +1,8 @@
 //! Values into fields, with the rules and the error texts of Go's decoder.
 //!
 //! `null` leaves a field as it is. A value of the wrong type leaves it too, and the *first* such
-//! mistake becomes the answer while the rest is still read. Keys match whatever their case.
+//! mistake becomes the answer while the rest is still read. Keys match whatever their case. A derived
+//! `Deserialize` stops at the first mistake, takes a key once and names no Go type: so this is ours.
 
 use super::value::{Type, Value};
 

@@ -1,9 +1,10 @@
 //! JSON exactly as Toxiproxy's clients meet it: read by the rules of Go's decoder, written by those
 //! of its encoder.
 //!
-//! It owns syntax, error texts, key matching and escaping; it never knows what a proxy is. Reading
-//! is two passes without recursion: [`scan`] finds the end of the first value and proves that it
-//! is well formed, then [`Value`] walks slices of that proven text. Memory is bounded by the body.
+//! Syntax, strings and escapes are `serde_json`'s; ours are Go's error texts, key matching and
+//! leniency, which clients meet. It never knows what a proxy is. Reading is two passes without
+//! recursion: [`scan`] finds the end of the first value and proves that it is well formed, then
+//! [`Value`] walks slices of that proven text. Memory is bounded by the body.
 
 mod decode;
 mod scan;

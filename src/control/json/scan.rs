@@ -1,7 +1,11 @@
 //! Where the first value of a body ends, and whether it is well formed.
 //!
-//! A state machine over bytes with an explicit stack, so that no depth of nesting can exhaust the
-//! thread's. Error texts are those that clients of the Go server see and that their tests compare.
+//! `serde_json` decides both, without recursion. What it refuses is told in the words of Go's
+//! parser, which clients of the Go server see and their tests compare: those are ours, and so are
+//! the bound on depth and a zero before a digit, which ends a value for Go.
+
+use serde::de::IgnoredAny;
+use serde_json::{Deserializer, Error};
 
 /// How deep values may nest; deeper is refused, as the Go decoder does.
 const DEPTH_MAX: usize = 10_000;
@@ -12,212 +16,107 @@ const DEPTH_MAX: usize = 10_000;
 /// The parser's text when the body holds no complete value.
 pub(crate) fn first_value(body: &[u8]) -> Result<&[u8], String> {
     let start = body.iter().position(|byte| !is_space(*byte)).ok_or("EOF")?;
-    let mut scanner = Scanner { state: State::Value, open: Vec::new() };
-    for (offset, byte) in body[start..].iter().enumerate() {
-        match scanner.step(*byte)? {
-            Step::More => {}
-            Step::EndsHere => return Ok(&body[start..=start + offset]),
-            Step::EndedBefore => return Ok(&body[start..start + offset]),
-        }
+    let body = &body[start..];
+    // With space behind it every mistake has a byte, even one in four digits that are not all there.
+    let text = [body, b"    "].concat();
+    let parsed = value_length(&text);
+    let (end, place) = match &parsed {
+        Ok(length) => (*length, None),
+        Err(error) => refused(&text, error),
+    };
+    let open = open_brackets(&text[..end])?;
+    if parsed.is_err() && end >= body.len() {
+        return Err("unexpected EOF".to_owned());
     }
-    // A number has no closing byte of its own: the end of the body may close it.
-    match scanner.step(b' ') {
-        Ok(Step::EndedBefore) => Ok(&body[start..]),
-        _ => Err("unexpected EOF".to_owned()),
-    }
+    let place = match (place, open.last()) {
+        (Some(place), _) => place,
+        (None, Some(b'{')) => "after object key:value pair".to_owned(),
+        (None, Some(_)) => "after array element".to_owned(),
+        (None, None) => return Ok(&body[..end]),
+    };
+    Err(format!("invalid character {} {place}", quote(text[end])))
 }
 
 pub(super) const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-struct Scanner {
-    state: State,
-    open: Vec<Open>,
+/// How long the value is that `text` begins with.
+pub(super) fn value_length(text: &[u8]) -> Result<usize, Error> {
+    let mut values = Deserializer::from_slice(text).into_iter::<IgnoredAny>();
+    match (values.next(), values.byte_offset()) {
+        (Some(Err(error)), 0) => Err(error),
+        // What follows the value may be anything.
+        (_, length) => Ok(length),
+    }
 }
 
-/// What a byte did to the value.
-enum Step {
-    More,
-    EndsHere,
-    EndedBefore,
-}
-
-#[derive(Clone, Copy)]
-enum Open {
-    ObjectKey,
-    ObjectValue,
-    Array,
-}
-
-#[derive(Clone, Copy)]
-enum State {
-    Value,
-    ValueOrArrayEnd,
-    KeyOrObjectEnd,
-    Key,
-    AfterValue,
-    InString,
-    Escape,
-    /// This many hexadecimal digits are still to come.
-    Hex(u8),
-    Minus,
-    Zero,
-    Digits,
-    Point,
-    Fraction,
-    Exponent,
-    ExponentSign,
-    ExponentDigits,
-    /// The word, and how many of its letters were read.
-    Word(&'static str, usize),
-}
-
-impl Scanner {
-    fn step(&mut self, byte: u8) -> Result<Step, String> {
-        match self.state {
-            State::Value | State::ValueOrArrayEnd if is_space(byte) => {}
-            State::ValueOrArrayEnd if byte == b']' => return Ok(self.close()),
-            State::Value | State::ValueOrArrayEnd => self.begin(byte)?,
-            State::KeyOrObjectEnd | State::Key if is_space(byte) => {}
-            State::KeyOrObjectEnd if byte == b'}' => return Ok(self.close()),
-            State::KeyOrObjectEnd | State::Key if byte == b'"' => self.state = State::InString,
-            State::KeyOrObjectEnd | State::Key => {
-                return Err(invalid(byte, "looking for beginning of object key string"));
-            }
-            State::AfterValue => return self.after_value(byte),
-            State::InString | State::Escape | State::Hex(_) => return self.string(byte),
-            State::Word(word, read) => self.word(byte, word, read)?,
-            number => return self.number(number, byte),
+/// The brackets that are open behind the start of a value.
+fn open_brackets(text: &[u8]) -> Result<Vec<u8>, String> {
+    let (mut open, mut in_string, mut escaped) = (Vec::new(), false, false);
+    for byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'{' | b'[' if open.len() >= DEPTH_MAX => return Err("exceeded max depth".to_owned()),
+            b'{' | b'[' => open.push(*byte),
+            b'}' | b']' => drop(open.pop()),
+            _ => {}
         }
-        Ok(Step::More)
     }
-
-    fn begin(&mut self, byte: u8) -> Result<(), String> {
-        self.state = match byte {
-            b'{' => return self.open(Open::ObjectKey, State::KeyOrObjectEnd),
-            b'[' => return self.open(Open::Array, State::ValueOrArrayEnd),
-            b'"' => State::InString,
-            b'-' => State::Minus,
-            b'0' => State::Zero,
-            b'1'..=b'9' => State::Digits,
-            b't' => State::Word("true", 1),
-            b'f' => State::Word("false", 1),
-            b'n' => State::Word("null", 1),
-            _ => return Err(invalid(byte, "looking for beginning of value")),
-        };
-        Ok(())
-    }
-
-    fn open(&mut self, what: Open, next: State) -> Result<(), String> {
-        if self.open.len() >= DEPTH_MAX {
-            return Err("exceeded max depth".to_owned());
-        }
-        self.open.push(what);
-        self.state = next;
-        Ok(())
-    }
-
-    /// The innermost object or array was closed by this byte.
-    fn close(&mut self) -> Step {
-        self.open.pop();
-        self.state = State::AfterValue;
-        if self.open.is_empty() { Step::EndsHere } else { Step::More }
-    }
-
-    fn after_value(&mut self, byte: u8) -> Result<Step, String> {
-        let Some(open) = self.open.last_mut() else {
-            return Ok(Step::EndedBefore);
-        };
-        if is_space(byte) {
-            return Ok(Step::More);
-        }
-        let wrong = match (*open, byte) {
-            (Open::ObjectKey, b':') => {
-                *open = Open::ObjectValue;
-                self.state = State::Value;
-                return Ok(Step::More);
-            }
-            (Open::ObjectValue, b',') => {
-                *open = Open::ObjectKey;
-                self.state = State::Key;
-                return Ok(Step::More);
-            }
-            (Open::Array, b',') => {
-                self.state = State::Value;
-                return Ok(Step::More);
-            }
-            (Open::ObjectValue, b'}') | (Open::Array, b']') => return Ok(self.close()),
-            (Open::ObjectKey, _) => "after object key",
-            (Open::ObjectValue, _) => "after object key:value pair",
-            (Open::Array, _) => "after array element",
-        };
-        Err(invalid(byte, wrong))
-    }
-
-    fn string(&mut self, byte: u8) -> Result<Step, String> {
-        self.state = match (self.state, byte) {
-            (State::Escape, b'b' | b'f' | b'n' | b'r' | b't' | b'\\' | b'/' | b'"') => {
-                State::InString
-            }
-            (State::Escape, b'u') => State::Hex(4),
-            (State::Escape, _) => return Err(invalid(byte, "in string escape code")),
-            (State::Hex(left), _) if byte.is_ascii_hexdigit() => match left {
-                1 => State::InString,
-                left => State::Hex(left - 1),
-            },
-            (State::Hex(_), _) => {
-                return Err(invalid(byte, "in \\u hexadecimal character escape"));
-            }
-            (_, b'"') => State::AfterValue,
-            (_, b'\\') => State::Escape,
-            (_, 0..=0x1f) => return Err(invalid(byte, "in string literal")),
-            (state, _) => state,
-        };
-        Ok(Step::More)
-    }
-
-    fn number(&mut self, state: State, byte: u8) -> Result<Step, String> {
-        self.state = match (state, byte) {
-            (State::Minus, b'0') => State::Zero,
-            (State::Minus, b'1'..=b'9') => State::Digits,
-            (State::Minus, _) => return Err(invalid(byte, "in numeric literal")),
-            (State::Digits, b'0'..=b'9') => State::Digits,
-            (State::Zero | State::Digits, b'.') => State::Point,
-            (State::Point | State::Fraction, b'0'..=b'9') => State::Fraction,
-            (State::Point, _) => {
-                return Err(invalid(byte, "after decimal point in numeric literal"));
-            }
-            (State::Zero | State::Digits | State::Fraction, b'e' | b'E') => State::Exponent,
-            (State::Exponent, b'+' | b'-') => State::ExponentSign,
-            (State::Exponent | State::ExponentSign | State::ExponentDigits, b'0'..=b'9') => {
-                State::ExponentDigits
-            }
-            (State::Exponent | State::ExponentSign, _) => {
-                return Err(invalid(byte, "in exponent of numeric literal"));
-            }
-            _ => {
-                self.state = State::AfterValue;
-                return self.after_value(byte);
-            }
-        };
-        Ok(Step::More)
-    }
-
-    fn word(&mut self, byte: u8, word: &'static str, read: usize) -> Result<(), String> {
-        let expected = word.as_bytes()[read];
-        if byte != expected {
-            let place = format!("in literal {word} (expecting {})", quote(expected));
-            return Err(invalid(byte, &place));
-        }
-        let all = read + 1 == word.len();
-        self.state = if all { State::AfterValue } else { State::Word(word, read + 1) };
-        Ok(())
-    }
+    Ok(open)
 }
 
-fn invalid(byte: u8, place: &str) -> String {
-    format!("invalid character {} {place}", quote(byte))
+/// Where the byte stands that `serde_json` refuses, and what Go calls the place; no name where a
+/// value was complete and the byte is none that may follow it.
+fn refused(text: &[u8], error: &Error) -> (usize, Option<String>) {
+    let lines = text.split_inclusive(|byte| *byte == b'\n').take(error.line().saturating_sub(1));
+    let read = lines.map(<[u8]>::len).sum::<usize>() + error.column();
+    let at = read.saturating_sub(1);
+    let message = error.to_string();
+    let place = match message.split(" at line ").next().unwrap_or_default() {
+        "expected value" => "looking for beginning of value",
+        "key must be a string" => "looking for beginning of object key string",
+        "expected `:`" => "after object key",
+        "expected ident" => return (at, Some(in_word(&text[..at]))),
+        "invalid escape" => return in_escape(text, at),
+        // The one byte that was not read.
+        r"control character (\u0000-\u001F) found while parsing a string" => {
+            return (read, Some("in string literal".to_owned()));
+        }
+        "invalid number" => match &text[..at] {
+            [.., b'e' | b'E'] | [.., b'e' | b'E', b'+' | b'-'] => "in exponent of numeric literal",
+            [.., b'-'] => "in numeric literal",
+            [.., b'.'] => "after decimal point in numeric literal",
+            _ => return (at, None),
+        },
+        _ => return (at, None),
+    };
+    (at, Some(place.to_owned()))
+}
+
+/// `read` ends with the part of a word that is right.
+fn in_word(read: &[u8]) -> String {
+    let next = |word: &'static str| {
+        let right = (1..word.len()).find(|right| read.ends_with(&word.as_bytes()[..*right]))?;
+        Some(format!("in literal {word} (expecting {})", quote(word.as_bytes()[right])))
+    };
+    ["true", "false", "null"].into_iter().find_map(next).unwrap_or_default()
+}
+
+/// `serde_json` refuses four digits together, Go the first wrong one.
+fn in_escape(text: &[u8], at: usize) -> (usize, Option<String>) {
+    let (head, digits) = text[..=at].split_at(at.saturating_sub(3));
+    let head = head.strip_suffix(b"u").unwrap_or_default();
+    let slashes = head.iter().rev().take_while(|byte| **byte == b'\\').count();
+    match digits.iter().position(|digit| !digit.is_ascii_hexdigit()) {
+        Some(wrong) if slashes % 2 == 1 => {
+            (at - 3 + wrong, Some("in \\u hexadecimal character escape".to_owned()))
+        }
+        _ => (at, Some("in string escape code".to_owned())),
+    }
 }
 
 /// The byte as a Go character literal; bytes above ASCII stand for the character of that number.

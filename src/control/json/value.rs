@@ -1,9 +1,11 @@
 //! Values inside text that [`super::scan`] has proven well formed.
 
-use super::scan::is_space;
+use bytes::Bytes;
+
+use super::scan::{is_space, value_length};
 
 /// A value: a slice of well-formed JSON text without space around it. Nothing here can fail on
-/// such text, and nothing recurses: what is not looked at is skipped by counting brackets.
+/// such text, and nothing recurses: what is not looked at is skipped.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Value<'a>(&'a [u8]);
 
@@ -81,7 +83,7 @@ impl<'a> Value<'a> {
         let mut rest = inside;
         std::iter::from_fn(move || {
             let start = rest.iter().position(|byte| !is_space(*byte) && !is_joint(*byte))?;
-            let end = start + length(&rest[start..]);
+            let end = start + value_length(&rest[start..]).ok()?;
             let item = Value(&rest[start..end]);
             rest = &rest[end..];
             Some(item)
@@ -90,96 +92,29 @@ impl<'a> Value<'a> {
 
     /// The characters of a string. Lone surrogates and bytes that are no UTF-8 become U+FFFD.
     pub(super) fn string(self) -> String {
-        let inside = match self.kind() {
-            Type::String => &self.0[1..self.0.len() - 1],
-            _ => &[],
-        };
-        let mut text: Vec<u8> = Vec::with_capacity(inside.len());
-        let mut rest = inside;
-        while let Some((byte, after)) = rest.split_first() {
-            if *byte == b'\\' {
-                rest = unescape(after, &mut text);
-            } else {
-                text.push(*byte);
-                rest = after;
-            }
-        }
-        // One replacement for each bad byte, as Go does.
-        text.utf8_chunks().fold(String::with_capacity(text.len()), |mut whole, chunk| {
-            whole.push_str(chunk.valid());
-            whole.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
-            whole
-        })
+        // One for each bad byte, as Go does; then one for each surrogate, of which serde_json makes
+        // three bytes and refuses a text.
+        let literal = replaced(self.0, |_| true);
+        serde_json::from_str(&literal)
+            .map(|text: Bytes| replaced(&text, |byte| byte == SURROGATE))
+            .unwrap_or_default()
     }
+}
+
+/// The first byte of a surrogate; the others begin no character.
+const SURROGATE: u8 = 0xed;
+
+fn replaced(text: &[u8], counts: impl Fn(u8) -> bool) -> String {
+    text.utf8_chunks().fold(String::with_capacity(text.len()), |mut whole, chunk| {
+        whole.push_str(chunk.valid());
+        let bad = chunk.invalid().iter().filter(|byte| counts(**byte));
+        whole.extend(bad.map(|_| char::REPLACEMENT_CHARACTER));
+        whole
+    })
 }
 
 const fn is_joint(byte: u8) -> bool {
     matches!(byte, b',' | b':')
-}
-
-/// How long the value at the start of `text` is.
-fn length(text: &[u8]) -> usize {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for (offset, byte) in text.iter().enumerate() {
-        if in_string {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => in_string = false,
-                _ => {}
-            }
-            if !in_string && depth == 0 {
-                return offset + 1;
-            }
-            continue;
-        }
-        match byte {
-            b'"' => in_string = true,
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' if depth <= 1 => return offset + 1,
-            b'}' | b']' => depth -= 1,
-            byte if depth == 0 && (is_joint(*byte) || is_space(*byte)) => return offset,
-            _ => {}
-        }
-    }
-    text.len()
-}
-
-/// Writes what the escape after a backslash stands for; returns what follows it.
-fn unescape<'a>(after: &'a [u8], text: &mut Vec<u8>) -> &'a [u8] {
-    let Some((letter, mut rest)) = after.split_first() else {
-        return after;
-    };
-    let plain = match letter {
-        b'b' => 0x08,
-        b'f' => 0x0c,
-        b'n' => b'\n',
-        b'r' => b'\r',
-        b't' => b'\t',
-        b'u' => {
-            let mut character = hex(rest).and_then(|unit| char::from_u32(u32::from(unit)));
-            let high = hex(rest).filter(|unit| (0xd800..0xdc00).contains(unit));
-            rest = &rest[rest.len().min(4)..];
-            let low = rest.strip_prefix(br"\u").and_then(hex);
-            if let (Some(high), Some(low @ 0xdc00..0xe000)) = (high, low) {
-                let pair = 0x10000 + (u32::from(high - 0xd800) << 10) + u32::from(low - 0xdc00);
-                character = char::from_u32(pair);
-                rest = &rest[6..];
-            }
-            let mut buffer = [0; 4];
-            let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
-            text.extend_from_slice(character.encode_utf8(&mut buffer).as_bytes());
-            return rest;
-        }
-        other => *other,
-    };
-    text.push(plain);
-    rest
-}
-
-fn hex(digits: &[u8]) -> Option<u16> {
-    let digits = std::str::from_utf8(digits.get(..4)?).ok()?;
-    u16::from_str_radix(digits, 16).ok()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Text and numbers as Go's encoder writes them.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// A JSON string: `<`, `>` and `&` escaped, other characters outside ASCII as they are.
 #[derive(Debug)]
@@ -8,23 +8,13 @@ pub(crate) struct Quoted<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\"")?;
-        for character in self.0.chars() {
-            match character {
-                '"' => f.write_str("\\\"")?,
-                '\\' => f.write_str("\\\\")?,
-                '\u{8}' => f.write_str("\\b")?,
-                '\u{c}' => f.write_str("\\f")?,
-                '\n' => f.write_str("\\n")?,
-                '\r' => f.write_str("\\r")?,
-                '\t' => f.write_str("\\t")?,
-                '<' | '>' | '&' | '\0'..='\x1f' | '\u{2028}' | '\u{2029}' => {
-                    write!(f, "\\u{:04x}", u32::from(character))?;
-                }
-                other => write!(f, "{other}")?,
+        let text = serde_json::to_string(self.0).map_err(|_| fmt::Error)?;
+        text.chars().try_for_each(|character| match character {
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                write!(f, "\\u{:04x}", u32::from(character))
             }
-        }
-        f.write_str("\"")
+            other => f.write_char(other),
+        })
     }
 }
 

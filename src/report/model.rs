@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::name::NodeIndex;
-use crate::event::{BreakerState, Phase, ViolationKind, WireTrace};
+use crate::event::{BreakerState, Outcome, Phase, ViolationKind, WireTrace};
 use crate::judge::{Grade, Verdict};
 use crate::record::{CalibrationCheck, LatencyUs, NotJudged, Partial, WireTimes, WireTotals};
 
@@ -123,6 +123,14 @@ pub struct PieceReport {
     /// From the intended start to the end, without shed operations, within 6 %; `null` in a closed
     /// loop.
     pub response_time_us: Option<PieceTimes>,
+}
+
+impl PieceReport {
+    /// How many operations came to `outcome`.
+    #[must_use]
+    pub fn count(&self, outcome: Outcome) -> u64 {
+        self.outcomes.get(outcome.name()).copied().unwrap_or(0)
+    }
 }
 
 /// Response times of one piece, in microseconds; `null`: nothing ended.

@@ -1,7 +1,7 @@
 //! What speaks against a run, kind by kind, in sentences. The order of the kinds is the verdict's.
 
 use super::baseline::unsteady;
-use super::measure;
+use super::measure::{self, Facts, Measure};
 use super::objective::Objective;
 use super::proof::{is_asked_for, proven};
 use super::recovery::has_faults;
@@ -24,6 +24,16 @@ const ISSUE_LATE_MAX_US: u64 = 300_000;
 
 /// Errors on healthy nodes' keys that are not worth a remark.
 const HEALTHY_ERROR_RATIO: f64 = 0.001;
+
+/// Measures of which a healthy client shows none, and what they count, in words.
+const BLEMISHES: [(&Measure, &str); 6] = [
+    (&measure::data::STALE, "stale reads"),
+    (&measure::data::FALSE_MISSES, "misses of values that the key's own node held"),
+    (&measure::wire::DIRTY_REUSE, "requests on a connection that still owed a reply"),
+    (&measure::breaker::FALSE_OPENS, "breaker openings without a fault on the node"),
+    (&measure::recovery::RELAPSES, "times that it got bad again after it had been good"),
+    (&measure::answers::HUNG, "operations that hung"),
+];
 
 /// What no circumstance excuses.
 pub(super) fn gates(summary: &Summary, objectives: &[Objective]) -> Vec<String> {
@@ -182,22 +192,15 @@ pub(super) fn blemishes(
     analysis: &Analysis,
     objectives: &[Objective],
 ) -> Vec<String> {
-    let facts = measure::Facts { summary, analysis, phase: None, nodes: NodeGroup::All };
-    let mut reasons: Vec<String> = [
-        ("stale_data", "stale reads"),
-        ("false_misses", "misses of values that the key's own node held"),
-        ("dirty_reuse", "requests on a connection that still owed a reply"),
-        ("false_opens", "breaker openings without a fault on the node"),
-        ("relapses", "times that it got bad again after it had been good"),
-        ("hung", "operations that hung"),
-    ]
-    .into_iter()
-    .filter(|(name, _)| !is_asked_for(objectives, name))
-    .filter_map(|(name, what)| match (measure::find(name)?.read)(&facts) {
-        Reading::Value { value, .. } if value > 0.0 => Some(format!("{what}: {value}")),
-        _ => None,
-    })
-    .collect();
+    let facts = Facts { summary, analysis, phase: None, nodes: NodeGroup::All };
+    let mut reasons: Vec<String> = BLEMISHES
+        .iter()
+        .filter(|(measure, _)| !is_asked_for(objectives, measure))
+        .filter_map(|(measure, what)| match (measure.read)(&facts) {
+            Reading::Value { value, .. } if value > 0.0 => Some(format!("{what}: {value}")),
+            _ => None,
+        })
+        .collect();
     let late = summary.inputs.data.stale_by_late_write.unwrap_or_default();
     let late = late.saturating_sub(stall::stale_reads(summary));
     if late > 0 {

@@ -365,7 +365,7 @@ fn objective(graded: &Graded) -> ObjectiveReport {
     let objective = &graded.objective;
     ObjectiveReport {
         name: objective.name.clone(),
-        measure: objective.measure.clone(),
+        measure: objective.measure.name.to_owned(),
         phase: objective.phase,
         nodes: objective.nodes.name().to_owned(),
         bound: objective.bound_text(),

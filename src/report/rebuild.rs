@@ -139,7 +139,7 @@ fn forget_what_was_not_looked_at(report: &mut Report) {
 fn unjudged(objective: &Objective) -> ObjectiveReport {
     ObjectiveReport {
         name: objective.name.clone(),
-        measure: objective.measure.clone(),
+        measure: objective.measure.name.to_owned(),
         phase: objective.phase,
         nodes: objective.nodes.name().to_owned(),
         bound: objective.bound_text(),

@@ -8,6 +8,11 @@ use super::{Check, RunError};
 use crate::base::scope::Closed;
 use crate::client::{ConnectionCounts, NodeSnapshot};
 use crate::event::{CloseCause, ViolationKind};
+use crate::judge::Measure;
+use crate::judge::measure::data::{
+    ACKNOWLEDGED_BUT_LOST, CONTRADICTIONS, COUNTER_AHEAD, COUNTER_BEHIND, DOUBLE_APPLIED,
+    FALSE_MISSES,
+};
 use crate::lab::backend::NodeInfo;
 use crate::lab::nemesis::FaultRecord;
 use crate::load;
@@ -99,8 +104,8 @@ pub(super) fn data(totals: &load::LoadTotals, settled: &load::Settled) -> DataTo
     let contradictions = data.contradictions - gone(|gone| gone.contradictions);
     let not_judged = not_judged(settled, &totals.audit);
     // What is proven counts whatever is unknown; none is none only where all of it was looked at.
-    let judged = |measure: &str, count: u64| {
-        let unknown = not_judged.iter().any(|not| not.measure == measure);
+    let judged = |measure: &Measure, count: u64| {
+        let unknown = not_judged.iter().any(|not| not.measure == measure.name);
         (count > 0 || !unknown).then_some(count)
     };
     DataTotals {
@@ -111,44 +116,40 @@ pub(super) fn data(totals: &load::LoadTotals, settled: &load::Settled) -> DataTo
         late_writes: data.late_writes.iter().map(late_write).collect(),
         stale_unacknowledged: Some(data.stale_unacknowledged),
         false_misses: settled.false_misses,
-        acknowledged_but_lost: judged(LOST, lost + settled.lost.unwrap_or_default()),
-        double_applied: judged(DOUBLED, data.double_applied),
+        acknowledged_but_lost: judged(
+            &ACKNOWLEDGED_BUT_LOST,
+            lost + settled.lost.unwrap_or_default(),
+        ),
+        double_applied: judged(&DOUBLE_APPLIED, data.double_applied),
         foreign: Some(data.foreign),
         contradictions: judged(
-            CONTRADICTIONS,
+            &CONTRADICTIONS,
             contradictions + settled.contradictions.unwrap_or_default(),
         ),
-        counter_behind: judged(BEHIND, data.counter_behind),
-        counter_ahead: judged(AHEAD, data.counter_ahead),
+        counter_behind: judged(&COUNTER_BEHIND, data.counter_behind),
+        counter_ahead: judged(&COUNTER_AHEAD, data.counter_ahead),
         not_judged,
     }
 }
 
-/// Measures that may have to go without an answer.
-const LOST: &str = "acknowledged_but_lost";
-const DOUBLED: &str = "double_applied";
-const CONTRADICTIONS: &str = "contradictions";
-const BEHIND: &str = "counter_behind";
-const AHEAD: &str = "counter_ahead";
-
 fn not_judged(settled: &load::Settled, audit: &load::Audit) -> Vec<NotJudged> {
     let unsettled = settled.not_judged.iter().map(|(kind, reason)| {
         let measure = match kind {
-            ViolationKind::FalseMiss => "false_misses",
+            ViolationKind::FalseMiss => FALSE_MISSES,
             ViolationKind::Contradiction => CONTRADICTIONS,
-            _ => LOST,
+            _ => ACKNOWLEDGED_BUT_LOST,
         };
-        (measure, reason.clone())
+        (measure.name, reason.clone())
     });
     let unread = [
-        (audit.counters, "counters", &[LOST, BEHIND, AHEAD][..]),
-        (audit.registers, "registers", &[LOST]),
-        (audit.logs, "logs", &[LOST, DOUBLED]),
+        (audit.counters, "counters", &[ACKNOWLEDGED_BUT_LOST, COUNTER_BEHIND, COUNTER_AHEAD][..]),
+        (audit.registers, "registers", &[ACKNOWLEDGED_BUT_LOST]),
+        (audit.logs, "logs", &[ACKNOWLEDGED_BUT_LOST, DOUBLE_APPLIED]),
     ];
     let unread = unread.into_iter().filter(|(count, _, _)| *count > 0);
     let unread = unread.flat_map(|(count, what, measures)| {
         let reason = format!("{count} {what} could not be read at the end");
-        measures.iter().map(move |measure| (*measure, reason.clone()))
+        measures.iter().map(move |measure| (measure.name, reason.clone()))
     });
     unsettled
         .chain(unread)

@@ -2,23 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use super::RunError;
 use super::noise::Noise;
 use super::sink::ActiveFaults;
-use super::{Check, RunError};
 use crate::base::scope::Closed;
 use crate::client::{ConnectionCounts, NodeSnapshot};
-use crate::event::{CloseCause, ViolationKind};
+use crate::event::{
+    CalibrationCheck, CloseCause, DataTotals, DelayUs, FaultRecord, LoadTotals, NotJudged,
+    ViolationKind,
+};
 use crate::judge::Measure;
 use crate::judge::measure::data::{
     ACKNOWLEDGED_BUT_LOST, CONTRADICTIONS, COUNTER_AHEAD, COUNTER_BEHIND, DOUBLE_APPLIED,
     FALSE_MISSES,
 };
 use crate::lab::backend::NodeInfo;
-use crate::lab::nemesis::FaultRecord;
 use crate::load;
 use crate::record::{
-    CalibrationCheck, Connections, DataTotals, DelayUs, FaultInput, ForeignTraffic, HarnessTotals,
-    LateWrite, LoadTotals, NodeInput, NodeLive, NotJudged, TaskEnd, WireTotals,
+    Connections, ForeignTraffic, HarnessTotals, NodeInput, NodeLive, TaskEnd, WireTotals,
 };
 
 /// Every node as it is now.
@@ -80,19 +81,7 @@ fn closed(counts: &ConnectionCounts) -> BTreeMap<String, u64> {
 
 /// What the load generator counted.
 pub(super) fn load(totals: &load::LoadTotals, preloaded: &load::Preloaded) -> LoadTotals {
-    let delay = totals.issue_delay;
-    LoadTotals {
-        preloaded: preloaded.stored,
-        not_preloaded: preloaded.failed,
-        tickets_issued: totals.issued,
-        tickets_closed: totals.closed(),
-        shed_tickets: totals.lost_slots(),
-        issue_delay: (!totals.closed_loop && totals.issued > 0).then_some(DelayUs {
-            p50: Some(delay.p50_us),
-            p99: Some(delay.p99_us),
-            max: Some(delay.max_us),
-        }),
-    }
+    totals.facts(preloaded)
 }
 
 /// What the oracle counted, settled with what the nodes did with their data, and with what could be
@@ -113,7 +102,7 @@ pub(super) fn data(totals: &load::LoadTotals, settled: &load::Settled) -> DataTo
         corrupt: Some(data.corrupt),
         stale: Some(data.stale),
         stale_by_late_write: Some(data.stale_by_late_write),
-        late_writes: data.late_writes.iter().map(late_write).collect(),
+        late_writes: data.late_writes.clone(),
         stale_unacknowledged: Some(data.stale_unacknowledged),
         false_misses: settled.false_misses,
         acknowledged_but_lost: judged(
@@ -164,11 +153,6 @@ pub(super) fn data_limits(data: &DataTotals, settled: &load::Settled) -> Vec<Str
     settled.notes.iter().cloned().chain(unknown).collect()
 }
 
-const fn late_write(write: &load::LateWrite) -> LateWrite {
-    let load::LateWrite { node, begun, reads } = *write;
-    LateWrite { node, begun, reads }
-}
-
 /// Whose traffic passed the proxies beside the run's own, when any did.
 pub(super) fn foreign(wire: &WireTotals) -> Option<String> {
     let ForeignTraffic { connections, requests, clients } = wire.foreign.as_ref()?;
@@ -182,22 +166,17 @@ pub(super) fn foreign(wire: &WireTotals) -> Option<String> {
 }
 
 /// What calibration found, or that there was none.
-pub(super) fn calibration(checks: Result<Vec<Check>, RunError>) -> Vec<CalibrationCheck> {
-    let fact = |check: Check| CalibrationCheck {
-        name: check.name.to_owned(),
-        expected: check.expected,
-        measured: check.measured,
-        pass: check.pass,
-    };
-    match checks {
-        Ok(checks) => checks.into_iter().map(fact).collect(),
-        Err(error) => vec![CalibrationCheck {
+pub(super) fn calibration(
+    checks: Result<Vec<CalibrationCheck>, RunError>,
+) -> Vec<CalibrationCheck> {
+    checks.unwrap_or_else(|error| {
+        vec![CalibrationCheck {
             name: "a node to calibrate on".to_owned(),
             expected: "that it comes up".to_owned(),
             measured: error.to_string(),
             pass: false,
-        }],
-    }
+        }]
+    })
 }
 
 /// How the harness itself fared.
@@ -226,15 +205,6 @@ pub(super) fn harness(
 }
 
 /// What became of every fault.
-pub(super) fn faults(records: &[FaultRecord]) -> Vec<FaultInput> {
-    let fault = |record: &FaultRecord| FaultInput {
-        name: record.name.clone(),
-        kind: record.kind.clone(),
-        nodes: record.nodes.clone(),
-        parameters: record.parameters.clone(),
-        applied: record.applied_at,
-        healed: record.healed_at,
-        operations_touched: record.touched,
-    };
-    records.iter().map(fault).collect()
+pub(super) fn faults(records: &[FaultRecord]) -> Vec<FaultRecord> {
+    records.to_vec()
 }

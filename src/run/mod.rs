@@ -21,7 +21,7 @@ use std::path::PathBuf;
 
 use tokio_util::sync::CancellationToken;
 
-pub use self::calibration::{Check, calibrate};
+pub use self::calibration::calibrate;
 pub use self::rebuild::{RebuildError, rebuild};
 pub use self::scenario::{Finished, possible, run};
 pub use self::up::Up;

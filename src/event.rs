@@ -3,6 +3,7 @@
 //! Load, client, proxies and lab emit; the recorder, the live lines and the journal listen. The
 //! names here are the names in the JSON, so they change only with `schema_version`.
 
+mod fact;
 mod outcome;
 mod trace;
 
@@ -13,6 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::name::NodeIndex;
 
+pub use self::fact::{
+    CalibrationCheck, DataTotals, DelayUs, FaultRecord, LateWrite, LoadTotals, NotJudged,
+};
 pub use self::outcome::{ErrorClass, Extent, OUTCOMES, Operation, Outcome, Sample};
 pub use self::trace::{WireMessage, WireMessageKind, WireTrace};
 

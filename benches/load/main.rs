@@ -83,8 +83,9 @@ async fn rate() {
 
 fn print_row(what: &str, figures: &Figures) {
     let Figures { totals, responses, .. } = figures;
-    let delay = totals.issue_delay;
-    let issue = format!("{} / {} / {}", delay.p50_us, delay.p99_us, delay.max_us);
+    let delay = totals.issue_delay.unwrap_or_default();
+    let [low, high, max] = [delay.p50, delay.p99, delay.max].map(Option::unwrap_or_default);
+    let issue = format!("{low} / {high} / {max}");
     let [p50, p99] = [0.5, 0.99].map(|quantile| responses.value_at_quantile(quantile));
     let response = format!("{p50} / {p99} / {}", responses.max());
     let rate = totals.issued as f64 / MEASURED.as_secs_f64();

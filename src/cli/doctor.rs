@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::exit::Exit;
 use super::{output, runtime};
-use crate::run::{Check, RunError, calibrate};
+use crate::event::CalibrationCheck;
+use crate::run::{RunError, calibrate};
 
 /// Measure what has a known answer - timers, an idle node, a planted stall, a planted loss - and say
 /// whether it came out right; takes about fifteen seconds. Ends with 4 when it did not.
@@ -32,7 +33,7 @@ pub(super) fn main(_: &Arguments) -> Exit {
     }
 }
 
-fn show(checks: &[Check]) -> Exit {
+fn show(checks: &[CalibrationCheck]) -> Exit {
     let printed = output::result(table(checks));
     if printed != Exit::Pass || checks.iter().all(|check| check.pass) {
         return printed;
@@ -43,9 +44,9 @@ fn show(checks: &[Check]) -> Exit {
     Exit::Inconclusive
 }
 
-fn table(checks: &[Check]) -> String {
+fn table(checks: &[CalibrationCheck]) -> String {
     let mut text = format!("{:40} {:>24} {:>12}\n", "check", "expected", "measured");
-    for Check { name, expected, measured, pass } in checks {
+    for CalibrationCheck { name, expected, measured, pass } in checks {
         let verdict = if *pass { "pass" } else { "FAIL" };
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{name:40} {expected:>24} {measured:>12}  {verdict}");

@@ -8,7 +8,7 @@ use super::output;
 use crate::base::family::{Chosen, Family, Unit, Value, unknown};
 use crate::base::seed::Seed;
 use crate::base::time::DurationText;
-use crate::judge::{Bound, MEASURES, Objective};
+use crate::judge::{Bound, Measure, Objective};
 use crate::lab::fault::FAULTS;
 use crate::load::arrival::ARRIVALS;
 use crate::load::keys::KEYS;
@@ -207,14 +207,13 @@ fn kind_of<T: ?Sized>(chosen: &Chosen, family: &Family<T>) -> String {
 }
 
 fn bound(objective: &Objective) -> String {
-    let measure = MEASURES.iter().find(|measure| measure.name == objective.measure);
-    let unit = measure.map_or(Unit::Number, |measure| measure.unit);
+    let Measure { name, unit, .. } = *objective.measure;
     let (word, limit) = match objective.bound {
         Bound::AtMost(limit) => ("at most", limit),
         Bound::AtLeast(limit) => ("at least", limit),
     };
     let phase = objective.phase.map_or_else(String::new, |phase| format!(" in {}", phase.name()));
-    format!("{} {word} {}{phase}", objective.measure, readable(unit, &Value::Float(limit)))
+    format!("{name} {word} {}{phase}", readable(unit, &Value::Float(limit)))
 }
 
 /// A value as people say it: 500ms rather than 500000us.

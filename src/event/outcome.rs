@@ -288,6 +288,12 @@ impl Outcome {
         }
     }
 
+    /// The outcome under this key of a report; `None`: a later harness wrote it.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().find(|outcome| outcome.name() == name)
+    }
+
     /// Whether the caller got what the cache should give: availability is good over offered.
     #[must_use]
     pub const fn is_good(self) -> bool {
@@ -371,6 +377,7 @@ mod tests {
         assert_eq!(outcomes.len(), OUTCOMES);
         for (position, outcome) in outcomes.iter().enumerate() {
             assert_eq!(outcome.position(), position, "{}", outcome.name());
+            assert_eq!(Outcome::named(outcome.name()), Some(*outcome));
         }
         let names: std::collections::BTreeSet<&str> =
             outcomes.iter().map(|outcome| outcome.name()).collect();

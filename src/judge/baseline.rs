@@ -16,7 +16,7 @@ const OPERATIONS: u64 = 1000;
 pub(crate) const OPERATIONS_MIN: u64 = 50;
 
 /// More errors than this before any fault: the lab, and not the fault, is being measured.
-const ERROR_RATIO_MAX: f64 = 0.001;
+pub(super) const ERROR_RATIO_MAX: f64 = 0.001;
 
 /// The medians of both halves of the steady phase may differ by this share,
 const MEDIAN_DRIFT: f64 = 0.25;

@@ -1,7 +1,7 @@
 //! What speaks against a run, kind by kind, in sentences. The order of the kinds is the verdict's.
 
-use super::baseline::unsteady;
-use super::measure;
+use super::baseline::{self, unsteady};
+use super::measure::{self, Facts, Measure};
 use super::objective::Objective;
 use super::proof::{is_asked_for, proven};
 use super::recovery::has_faults;
@@ -10,20 +10,40 @@ use super::{Analysis, Reading};
 use crate::event::Phase;
 use crate::record::{DelayUs, LoadTotals, NodeGroup, Partial, Summary, TaskEnd};
 
-/// Faults that touched fewer operations together prove nothing.
-const TOUCHED_MIN: u64 = 30;
+/// Operations that all faults together must have touched. From fewer, nothing follows about those that
+/// were not touched, and a pass would say no more than that hardly anything was asked of the client.
+const TOUCHED_OPERATIONS_MIN: u64 = 30;
 
-/// A 10 ms timer may wake this late at p99, and this late once.
-const TIMER_LATE_P99_US: u64 = 30_000;
-const TIMER_LATE_MAX_US: u64 = 300_000;
+/// How late something may be before the times of the run are those of the machine.
+struct LateMax {
+    /// Nearly always, in microseconds.
+    p99_us: u64,
+    /// Once, in microseconds. What stood still that long was still for longer than most timeouts: a
+    /// client rightly takes its nodes for dead then.
+    once_us: u64,
+}
 
-/// The generator may issue this late at p99, and this late once: as much as an operation must be
-/// slower than the baseline to count as slow.
-const ISSUE_LATE_P99_US: u64 = 10_000;
-const ISSUE_LATE_MAX_US: u64 = 300_000;
+/// The 10 ms timer of the watch: three periods, so that a machine that is only busy passes and one that
+/// keeps missing its turns does not. Single stalls are left out where they are, see [`stall`].
+const TIMER_LATE_MAX: LateMax = LateMax { p99_us: 30_000, once_us: 300_000 };
 
-/// Errors on healthy nodes' keys that are not worth a remark.
-const HEALTHY_ERROR_RATIO: f64 = 0.001;
+/// The load generator: as much as an operation must be slower than the baseline to count as slow, since
+/// response times count from the intended start and would call its own lateness slow.
+const ISSUE_LATE_MAX: LateMax = LateMax { p99_us: 10_000, once_us: 300_000 };
+
+/// Failed operations over offered ones, on the keys of nodes without a fault while others have one, that
+/// are worth no remark: as many as there may be before any fault.
+const HEALTHY_ERROR_RATIO_MAX: f64 = baseline::ERROR_RATIO_MAX;
+
+/// Measures of which a healthy client shows none, so that one is worth a remark, and what they count, in words.
+const BLEMISHES: [(&Measure, &str); 6] = [
+    (&measure::data::STALE, "stale reads"),
+    (&measure::data::FALSE_MISSES, "misses of values that the key's own node held"),
+    (&measure::wire::DIRTY_REUSE, "requests on a connection that still owed a reply"),
+    (&measure::breaker::FALSE_OPENS, "breaker openings without a fault on the node"),
+    (&measure::recovery::RELAPSES, "times that it got bad again after it had been good"),
+    (&measure::answers::HUNG, "operations that hung"),
+];
 
 /// What no circumstance excuses.
 pub(super) fn gates(summary: &Summary, objectives: &[Objective]) -> Vec<String> {
@@ -49,21 +69,15 @@ pub(super) fn doubts(summary: &Summary, analysis: &Analysis) -> Vec<String> {
     let mut reasons = Vec::new();
     let harness = &summary.inputs.harness;
     let late = [
-        (
-            "the machine was too noisy: a 10 ms timer woke",
-            harness.timer_delay,
-            TIMER_LATE_P99_US,
-            TIMER_LATE_MAX_US,
-        ),
+        ("the machine was too noisy: a 10 ms timer woke", harness.timer_delay, TIMER_LATE_MAX),
         (
             "the load generator was late: operations were issued",
             summary.inputs.load.issue_delay,
-            ISSUE_LATE_P99_US,
-            ISSUE_LATE_MAX_US,
+            ISSUE_LATE_MAX,
         ),
     ];
-    for (what, delay, p99, max) in late {
-        reasons.extend(delay.and_then(|delay| lateness(what, delay, p99, max)));
+    for (what, delay, most) in late {
+        reasons.extend(delay.and_then(|delay| lateness(what, delay, &most)));
     }
     let wrong = harness.calibration.iter().filter(|check| !check.pass);
     reasons.extend(wrong.map(|check| {
@@ -130,14 +144,15 @@ pub(super) fn evidence(summary: &Summary, analysis: &Analysis) -> Vec<String> {
     remarks
 }
 
-fn lateness(what: &str, delay: DelayUs, p99_max: u64, max_max: u64) -> Option<String> {
+fn lateness(what: &str, delay: DelayUs, most: &LateMax) -> Option<String> {
     let ms = |us: u64| us / 1000;
+    let allowed = |us: u64| format!("(at most {} ms allowed)", ms(us));
     match (delay.p99, delay.max) {
-        (Some(p99), _) if p99 > p99_max => {
-            Some(format!("{what} {} ms late at p99 (at most {} ms allowed)", ms(p99), ms(p99_max)))
+        (Some(p99), _) if p99 > most.p99_us => {
+            Some(format!("{what} {} ms late at p99 {}", ms(p99), allowed(most.p99_us)))
         }
-        (_, Some(max)) if max > max_max => {
-            Some(format!("{what} up to {} ms late (at most {} ms allowed)", ms(max), ms(max_max)))
+        (_, Some(max)) if max > most.once_us => {
+            Some(format!("{what} up to {} ms late {}", ms(max), allowed(most.once_us)))
         }
         _ => None,
     }
@@ -159,13 +174,13 @@ pub(super) fn vacuous(summary: &Summary, analysis: &Analysis) -> Vec<String> {
         )
     }));
     let total: u64 = analysis.touched.iter().flatten().sum();
-    if total < TOUCHED_MIN && reasons.is_empty() {
+    if total < TOUCHED_OPERATIONS_MIN && reasons.is_empty() {
         reasons.push(format!(
-            "the faults touched {total} operations; fewer than {TOUCHED_MIN} prove nothing"
+            "the faults touched {total} operations; fewer than {TOUCHED_OPERATIONS_MIN} prove nothing"
         ));
     }
     for (fault, touched) in faults.iter().zip(&analysis.touched) {
-        if *touched == Some(0) && total >= TOUCHED_MIN {
+        if *touched == Some(0) && total >= TOUCHED_OPERATIONS_MIN {
             let what = if fault.applied.is_some() { "touched no operation" } else { "never began" };
             reasons.push(format!("the fault `{}` {what}", fault.name));
         }
@@ -182,22 +197,15 @@ pub(super) fn blemishes(
     analysis: &Analysis,
     objectives: &[Objective],
 ) -> Vec<String> {
-    let facts = measure::Facts { summary, analysis, phase: None, nodes: NodeGroup::All };
-    let mut reasons: Vec<String> = [
-        ("stale_data", "stale reads"),
-        ("false_misses", "misses of values that the key's own node held"),
-        ("dirty_reuse", "requests on a connection that still owed a reply"),
-        ("false_opens", "breaker openings without a fault on the node"),
-        ("relapses", "times that it got bad again after it had been good"),
-        ("hung", "operations that hung"),
-    ]
-    .into_iter()
-    .filter(|(name, _)| !is_asked_for(objectives, name))
-    .filter_map(|(name, what)| match (measure::find(name)?.read)(&facts) {
-        Reading::Value { value, .. } if value > 0.0 => Some(format!("{what}: {value}")),
-        _ => None,
-    })
-    .collect();
+    let facts = Facts { summary, analysis, phase: None, nodes: NodeGroup::All };
+    let mut reasons: Vec<String> = BLEMISHES
+        .iter()
+        .filter(|(measure, _)| !is_asked_for(objectives, measure))
+        .filter_map(|(measure, what)| match (measure.read)(&facts) {
+            Reading::Value { value, .. } if value > 0.0 => Some(format!("{what}: {value}")),
+            _ => None,
+        })
+        .collect();
     let late = summary.inputs.data.stale_by_late_write.unwrap_or_default();
     let late = late.saturating_sub(stall::stale_reads(summary));
     if late > 0 {
@@ -207,7 +215,7 @@ pub(super) fn blemishes(
     }
     let healthy = summary.tally(Some(Phase::Fault), NodeGroup::Healthy).counts;
     let ratio = healthy.error_ratio().unwrap_or(0.0);
-    if has_faults(summary) && ratio > HEALTHY_ERROR_RATIO {
+    if has_faults(summary) && ratio > HEALTHY_ERROR_RATIO_MAX {
         reasons.push(format!(
             "{} of {} operations on nodes without a fault failed during the fault ({:.2} %)",
             healthy.errors(),

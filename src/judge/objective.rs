@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Analysis;
-use super::measure::{self, Facts, Measure, Reading};
-use crate::base::family::{Unit, unknown};
+use super::measure::{Facts, Measure, Reading};
+use crate::base::family::Unit;
 use crate::event::Phase;
 use crate::record::{NodeGroup, Summary};
 
@@ -17,8 +17,8 @@ pub struct Objective {
     pub name: String,
     /// What it is for, in one line.
     pub summary: String,
-    /// The measure's name: a row of [`super::MEASURES`].
-    pub measure: String,
+    /// What it measures: a row of [`super::MEASURES`].
+    pub measure: &'static Measure,
     /// The phase it looks at; `None`: everything after the warm-up.
     pub phase: Option<Phase>,
     /// The nodes it looks at.
@@ -127,14 +127,9 @@ impl Objective {
     /// Measures and compares.
     #[must_use]
     pub fn grade(&self, summary: &Summary, analysis: &Analysis) -> Graded {
-        let Some(measure) = measure::find(&self.measure) else {
-            let names: Vec<&str> = super::MEASURES.iter().map(|measure| measure.name).collect();
-            let why = unknown("measure", &self.measure, &names);
-            return self.graded(None, 0, Grade::Inconclusive, why);
-        };
         let facts = Facts { summary, analysis, phase: self.phase, nodes: self.nodes };
-        let bound = self.bound.text(measure);
-        match (measure.read)(&facts) {
+        let bound = self.bound_text();
+        match (self.measure.read)(&facts) {
             Reading::Unknown(why) => {
                 self.graded(None, 0, Grade::Inconclusive, format!("{}: {why}", self.name))
             }
@@ -150,11 +145,11 @@ impl Objective {
                 self.graded(None, samples, grade, why)
             }
             Reading::Value { value, samples } => {
-                let (grade, why) = self.compare(measure, value, samples, &bound);
+                let (grade, why) = self.compare(value, samples, &bound);
                 self.graded(Some(value), samples, grade, why)
             }
             Reading::Between { least, most, samples } => {
-                let (grade, why) = self.compare(measure, most, samples, &bound);
+                let (grade, why) = self.compare(most, samples, &bound);
                 if self.bound.holds(least) == self.bound.holds(most) {
                     return self.graded(Some(most), samples, grade, why);
                 }
@@ -163,19 +158,19 @@ impl Objective {
                      asked)",
                     self.name,
                     self.subject(),
-                    measure.show(most),
-                    measure.show(least),
+                    self.measure.show(most),
+                    self.measure.show(least),
                 );
                 self.graded(Some(most), samples, Grade::Inconclusive, why)
             }
         }
     }
 
-    fn compare(&self, measure: &Measure, value: f64, samples: u64, bound: &str) -> (Grade, String) {
+    fn compare(&self, value: f64, samples: u64, bound: &str) -> (Grade, String) {
         let holds = self.bound.holds(value);
-        let told = format!("{}: {} is {}", self.name, self.subject(), measure.show(value));
+        let told = format!("{}: {} is {}", self.name, self.subject(), self.measure.show(value));
         // What must never happen once needs no large sample to have happened.
-        if samples < self.min_samples && (holds || !measure.counts_breaches) {
+        if samples < self.min_samples && (holds || !self.measure.counts_breaches) {
             let why = format!("{told}, but from {samples} samples; {} needed", self.min_samples);
             return (Grade::Inconclusive, why);
         }
@@ -190,7 +185,7 @@ impl Objective {
             group => format!(" of {} nodes", group.name()),
         };
         let phase = self.phase.map_or_else(String::new, |phase| format!(" in {phase}"));
-        format!("{}{nodes}{phase}", self.measure)
+        format!("{}{nodes}{phase}", self.measure.name)
     }
 
     fn graded(&self, measured: Option<f64>, samples: u64, grade: Grade, why: String) -> Graded {
@@ -200,7 +195,7 @@ impl Objective {
     /// The bound as reports show it.
     #[must_use]
     pub fn bound_text(&self) -> String {
-        measure::find(&self.measure).map_or_else(String::new, |measure| self.bound.text(measure))
+        self.bound.text(self.measure)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the data itself proves: values that no run may hand out or lose, however the machine was.
 
 use super::Analysis;
-use super::measure::{self, Facts, Reading};
+use super::measure::{Facts, Measure, Reading, data};
 use super::misses;
 use super::objective::{Bound, Objective};
 use crate::event::Outcome;
@@ -11,7 +11,7 @@ use crate::record::{NodeGroup, Summary};
 #[derive(Debug)]
 struct Proof {
     /// The measure that counts it.
-    measure: &'static str,
+    measure: &'static Measure,
     /// What it is called where a scenario makes it.
     noun: &'static str,
     /// What is wrong, in words.
@@ -22,63 +22,63 @@ struct Proof {
 
 const PROOFS: &[Proof] = &[
     Proof {
-        measure: "wrong_data",
+        measure: &data::WRONG,
         noun: "wrong data",
         what: "wrong values, of another key or never written",
         count: |summary| seen(summary, Outcome::Wrong, summary.inputs.data.wrong),
     },
     Proof {
-        measure: "corrupt_data",
+        measure: &data::CORRUPT,
         noun: "corrupt data",
         what: "corrupt values, with a length or checksum not their own",
         count: |summary| seen(summary, Outcome::Corrupt, summary.inputs.data.corrupt),
     },
     Proof {
-        measure: "stale_unexplained",
+        measure: &data::STALE_UNEXPLAINED,
         noun: "stale data",
         what: "reads older than the last acknowledged write that no late write explains",
         count: stale_unexplained,
     },
     Proof {
-        measure: "acknowledged_but_lost",
+        measure: &data::ACKNOWLEDGED_BUT_LOST,
         noun: "lost writes",
         what: "acknowledged writes that were lost",
         count: |summary| summary.inputs.data.acknowledged_but_lost.unwrap_or(0),
     },
     Proof {
-        measure: "double_applied",
+        measure: &data::DOUBLE_APPLIED,
         noun: "doubled records",
         what: "records that were added twice",
         count: |summary| summary.inputs.data.double_applied.unwrap_or(0),
     },
     Proof {
-        measure: "counter_behind",
+        measure: &data::COUNTER_BEHIND,
         noun: "lost increments",
         what: "counters behind what was acknowledged",
         count: |summary| summary.inputs.data.counter_behind.unwrap_or(0),
     },
     Proof {
-        measure: "counter_ahead",
+        measure: &data::COUNTER_AHEAD,
         noun: "doubled increments",
         what: "counters ahead of what was asked for",
         count: |summary| summary.inputs.data.counter_ahead.unwrap_or(0),
     },
     // The operations that came to this outcome are more: what a node dropped explains some.
     Proof {
-        measure: "contradictions",
+        measure: &data::CONTRADICTIONS,
         noun: "contradictions",
         what: "answers that contradict earlier ones",
         count: |summary| summary.inputs.data.contradictions.unwrap_or(0),
     },
     // Keys carry the run: a healthy node has nothing of another run under a key of this one.
     Proof {
-        measure: "foreign_data",
+        measure: &data::FOREIGN,
         noun: "foreign data",
         what: "values that another run left behind",
         count: |summary| seen(summary, Outcome::Foreign, summary.inputs.data.foreign),
     },
     Proof {
-        measure: "false_misses",
+        measure: &data::FALSE_MISSES,
         noun: "false misses",
         what: "misses of values that the node held, although it had no fault",
         count: misses::unprovoked,
@@ -98,7 +98,7 @@ fn seen(summary: &Summary, outcome: Outcome, oracle: Option<u64>) -> u64 {
 
 /// Whether a breach of a bound on this measure is proven by the data: a late timer, or a machine that
 /// stood still, makes no value wrong and loses none.
-pub(super) fn is_proof(measure: &str) -> bool {
+pub(super) fn is_proof(measure: &Measure) -> bool {
     PROOFS.iter().any(|proof| proof.measure == measure)
 }
 
@@ -122,7 +122,7 @@ pub(super) fn asked_for(
     PROOFS
         .iter()
         .filter(|proof| is_asked_for(objectives, proof.measure))
-        .filter_map(|proof| match (measure::find(proof.measure)?.read)(&facts) {
+        .filter_map(|proof| match (proof.measure.read)(&facts) {
             Reading::Value { value, .. } if value > 0.0 => {
                 Some(format!("this run plants {}, to see it: {}: {value}", proof.noun, proof.what))
             }
@@ -132,7 +132,7 @@ pub(super) fn asked_for(
 }
 
 /// Whether a scenario asks for violations: an objective with a lower bound on their measure.
-pub(super) fn is_asked_for(objectives: &[Objective], measure: &str) -> bool {
+pub(super) fn is_asked_for(objectives: &[Objective], measure: &Measure) -> bool {
     objectives.iter().any(|objective| {
         objective.measure == measure
             && matches!(objective.bound, Bound::AtLeast(least) if least > 0.0)

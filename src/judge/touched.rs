@@ -11,14 +11,14 @@ use super::stall;
 use super::window::after_fault;
 use crate::base::time::Offset;
 use crate::event::{Outcome, Phase};
-use crate::record::{Counts, FaultInput, Summary, TimedBin};
+use crate::record::{Counts, FaultRecord, Summary, TimedBin};
 
 /// Operations that each fault touched, in the order of the faults; `None`: nobody can say.
 pub(super) fn touched(summary: &Summary) -> Vec<Option<u64>> {
     summary.inputs.faults.iter().map(|fault| of(summary, fault)).collect()
 }
 
-fn of(summary: &Summary, fault: &FaultInput) -> Option<u64> {
+fn of(summary: &Summary, fault: &FaultRecord) -> Option<u64> {
     let Some(applied) = fault.applied else { return Some(0) };
     match fault.operations_touched {
         Some(0) => Some(0),
@@ -29,7 +29,7 @@ fn of(summary: &Summary, fault: &FaultInput) -> Option<u64> {
 
 /// What the client felt of a fault; `None` when there is too little to compare: a steady phase that was
 /// too short, or a machine that stalled all the while.
-fn felt(summary: &Summary, fault: &FaultInput, applied: Offset) -> Option<u64> {
+fn felt(summary: &Summary, fault: &FaultRecord, applied: Offset) -> Option<u64> {
     let of_fault = |node| fault.nodes.contains(&node);
     let slow_us = Baseline::of(summary, of_fault)?.slow_us;
     let healed = fault.healed.unwrap_or(Offset(u64::MAX));

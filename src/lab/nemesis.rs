@@ -9,42 +9,22 @@ use super::error::LabError;
 use super::injector::ActiveToxic;
 use super::timeline::{FaultSpec, Step, steps};
 use crate::base::name::NodeIndex;
-use crate::base::time::{Offset, RunClock};
+use crate::base::time::RunClock;
+pub use crate::event::FaultRecord;
 use crate::event::{EventKind, Events, ProcessChange};
 use crate::lab::fault::{FAULTS, NodeAction};
 use crate::proxy::fault::toxic::{Entrance, TOXICS};
 
-/// What became of one fault: for the report.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FaultRecord {
-    /// Its name in the plan.
-    pub name: String,
-    /// Its kind.
-    pub kind: String,
-    /// The nodes it targeted.
-    pub nodes: Vec<NodeIndex>,
-    /// Its settings in their text form.
-    pub parameters: BTreeMap<String, String>,
-    /// When every target had acknowledged it.
-    pub applied_at: Option<Offset>,
-    /// When every target had acknowledged that it is gone.
-    pub healed_at: Option<Offset>,
-    /// Requests, replies and connections that it touched, where a proxy counted them.
-    pub touched: Option<u64>,
-}
-
-impl FaultRecord {
-    /// A fault of the plan, nothing done yet; who does it, where that may be the kernel.
-    pub fn planned(fault: &FaultSpec, by_kernel: Option<bool>) -> Self {
-        Self {
-            name: fault.name.clone(),
-            kind: fault.fault.kind.clone(),
-            nodes: fault.nodes.clone(),
-            parameters: parameters(fault, by_kernel),
-            applied_at: None,
-            healed_at: None,
-            touched: None,
-        }
+/// A fault of the plan, nothing done yet; who does it, where that may be the kernel.
+pub fn planned(fault: &FaultSpec, by_kernel: Option<bool>) -> FaultRecord {
+    FaultRecord {
+        name: fault.name.clone(),
+        kind: fault.fault.kind.clone(),
+        nodes: fault.nodes.clone(),
+        parameters: parameters(fault, by_kernel),
+        applied: None,
+        healed: None,
+        operations_touched: None,
     }
 }
 
@@ -71,10 +51,8 @@ impl<'lab> Nemesis<'lab> {
     /// A nemesis for `faults`, nothing applied yet.
     /// That the lab can do them was asked before it was started: [`LabConfig::can`](super::LabConfig::can).
     pub fn new(lab: &'lab Lab, faults: &'lab [FaultSpec], clock: RunClock, events: Events) -> Self {
-        let records = faults
-            .iter()
-            .map(|fault| FaultRecord::planned(fault, lab.injector().is_kernels(fault)))
-            .collect();
+        let records =
+            faults.iter().map(|fault| planned(fault, lab.injector().is_kernels(fault))).collect();
         Self { lab, faults, records, active: BTreeMap::new(), clock, events }
     }
 
@@ -128,7 +106,7 @@ impl<'lab> Nemesis<'lab> {
             self.active.insert(index, Active::Network(injector.toxics(fault)));
             injector.apply(fault).await.map_err(|what| failed(fault, what))?;
         }
-        self.records[index].applied_at.get_or_insert_with(|| self.clock.now());
+        self.records[index].applied.get_or_insert_with(|| self.clock.now());
         self.events.emit(EventKind::FaultApplied {
             fault: fault.name.clone(),
             kind: fault.fault.kind.clone(),
@@ -172,7 +150,7 @@ impl<'lab> Nemesis<'lab> {
                 };
                 // Who is kept out is seen by nobody in here.
                 if let Some(touched) = touched.filter(|touched| *touched > 0 || !keeps_out(fault)) {
-                    *self.records[index].touched.get_or_insert(0) += touched;
+                    *self.records[index].operations_touched.get_or_insert(0) += touched;
                 }
                 if let Some(what) = problem {
                     return Err(failed(fault, what));
@@ -184,7 +162,7 @@ impl<'lab> Nemesis<'lab> {
                 ended?;
             }
         }
-        self.records[index].healed_at = Some(self.clock.now());
+        self.records[index].healed = Some(self.clock.now());
         self.events.emit(EventKind::FaultHealed {
             fault: fault.name.clone(),
             kind: fault.fault.kind.clone(),
@@ -312,7 +290,7 @@ mod tests {
             let mut nemesis = Nemesis::new(&lab, &faults, clock, Events::ignore());
             cut_short(nemesis.apply(0)).await;
             nemesis.heal_all().await.expect(kind);
-            assert!(nemesis.records()[0].healed_at.is_some(), "{kind}");
+            assert!(nemesis.records()[0].healed.is_some(), "{kind}");
             assert!(lab.proxies().get("n1").unwrap().toxics.is_empty(), "{kind}");
 
             nemesis.apply(0).await.unwrap();

@@ -26,7 +26,7 @@ use super::origin::{Origin, OriginTotals};
 use super::pacer::Pacer;
 use super::preload::{self, Preloaded};
 use super::queue::Queue;
-use super::ticket::{IssueDelay, Ledger, Sampler};
+use super::ticket::{Ledger, Sampler};
 use super::violation::DataTotals;
 use super::work::{Hands, Worker, hung_after};
 use super::workload::{Parts, RateWish, Workload, WorkloadError};
@@ -36,7 +36,7 @@ use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::base::time::{Offset, RunClock};
 use crate::client::{Broken, Client, ClientConfig};
-use crate::event::{Events, OUTCOMES, Outcome};
+use crate::event::{self, DelayUs, Events, OUTCOMES, Outcome};
 
 /// The backlog holds what is due in this time at the highest rate of the schedule, within the
 /// bounds below. A ticket beyond it is a lost slot: a second late, nobody waits for it any more.
@@ -160,8 +160,8 @@ pub struct LoadTotals {
     pub outcomes: [u64; OUTCOMES],
     /// Whether operations had no intended starts.
     pub closed_loop: bool,
-    /// How late the generator itself was.
-    pub issue_delay: IssueDelay,
+    /// How late the generator itself was; `None`: nothing had an intended start.
+    pub issue_delay: Option<DelayUs>,
     /// Keys stored again after a miss. These are part of no operation.
     pub fills: u64,
     /// Keys that could not be stored again.
@@ -187,6 +187,19 @@ impl LoadTotals {
     #[must_use]
     pub const fn count(&self, outcome: Outcome) -> u64 {
         self.outcomes[outcome.position()]
+    }
+
+    /// What reports say of it, with what was stored beforehand.
+    #[must_use]
+    pub fn facts(&self, preloaded: &Preloaded) -> event::LoadTotals {
+        event::LoadTotals {
+            preloaded: preloaded.stored,
+            not_preloaded: preloaded.failed,
+            tickets_issued: self.issued,
+            tickets_closed: self.closed(),
+            shed_tickets: self.lost_slots(),
+            issue_delay: self.issue_delay,
+        }
     }
 
     /// How many operations were due but never issued.
@@ -395,7 +408,8 @@ impl Load {
             issued: shared.ledger.issued(),
             outcomes: shared.ledger.outcomes(),
             closed_loop: self.closed_loop,
-            issue_delay: shared.ledger.issue_delay(),
+            issue_delay: (!self.closed_loop && shared.ledger.issued() > 0)
+                .then(|| shared.ledger.issue_delay()),
             fills: shared.fills.load(Ordering::Relaxed),
             fills_failed: shared.fills_failed.load(Ordering::Relaxed),
             origin: shared.origin.as_ref().map(|origin| origin.lock().totals()),

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use super::draft::{Draft, Drafter};
 use crate::base::name::NodeIndex;
 use crate::base::time::{Offset, RunClock};
-use crate::event::{Extent, OUTCOMES, Operation, Outcome, Sample};
+use crate::event::{DelayUs, Extent, OUTCOMES, Operation, Outcome, Sample};
 
 /// Where a worker's samples go: one for each worker, so that recording shares nothing.
 pub type Sampler = Box<dyn FnMut(&Sample) + Send>;
@@ -61,17 +61,6 @@ struct Spare {
     drafter: Drafter,
 }
 
-/// How late the load generator itself was, in microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct IssueDelay {
-    /// Half of the starts were earlier than this.
-    pub p50_us: u64,
-    /// All but one in a hundred.
-    pub p99_us: u64,
-    /// The latest.
-    pub max_us: u64,
-}
-
 impl Ledger {
     pub(super) fn new(clock: RunClock, sampler: Sampler, drafter: Drafter) -> Arc<Self> {
         let histogram = || {
@@ -108,19 +97,16 @@ impl Ledger {
     }
 
     /// How late tickets were issued.
-    pub(super) fn issue_delay(&self) -> IssueDelay {
+    pub(super) fn issue_delay(&self) -> DelayUs {
         let mut all = self.delays[0].lock().clone();
         for shard in &self.delays[1..] {
             all.add(&*shard.lock()).expect("every shard has the same bounds");
         }
         if all.is_empty() {
-            return IssueDelay::default();
+            return DelayUs { p50: Some(0), p99: Some(0), max: Some(0) };
         }
-        IssueDelay {
-            p50_us: all.value_at_quantile(0.5),
-            p99_us: all.value_at_quantile(0.99),
-            max_us: all.max(),
-        }
+        let at = |quantile| Some(all.value_at_quantile(quantile));
+        DelayUs { p50: at(0.5), p99: at(0.99), max: Some(all.max()) }
     }
 
     fn count(&self, outcome: Outcome) {

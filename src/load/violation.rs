@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::keyspace::{Keyspace, Slot};
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
-use crate::event::{EventKind, Events, ViolationKind};
+use crate::event::{EventKind, Events, LateWrite, ViolationKind};
 
 /// How many violations are kept with their evidence and emitted as events, of each kind. More are
 /// counted only: the first ones show what goes wrong, the thousandth shows nothing new.
@@ -58,18 +58,7 @@ pub struct Violation {
     pub detail: String,
 }
 
-/// A write whose reply was lost, that was executed after a later one, and whose value was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LateWrite {
-    /// The key's own node.
-    pub node: NodeIndex,
-    /// When the write began.
-    pub begun: Offset,
-    /// How often its value was read.
-    pub reads: u64,
-}
-
-/// What the data of a run came to.
+/// What was seen of the data of a run, before it is known what the nodes did with it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DataTotals {
     /// Values of another key, or never written.

@@ -5,7 +5,7 @@ use super::source::{Node, Table};
 use super::text::Text;
 use crate::base::family::{Unit, Value, unknown};
 use crate::event::Phase;
-use crate::judge::{Bound, MEASURES, Measure, NodeGroup, Objective};
+use crate::judge::{Bound, MEASURES, Measure, NodeGroup, Objective, measure};
 
 const KEYS: [&str; 8] =
     ["name", "summary", "measure", "phase", "nodes", "at_most", "at_least", "min_samples"];
@@ -30,7 +30,7 @@ pub(super) fn read(table: &Table<'_>, name: Option<&str>) -> Result<Objective, F
     Ok(Objective {
         name: name.to_owned(),
         summary: summary.unwrap_or(measure.summary).to_owned(),
-        measure: measure.name.to_owned(),
+        measure,
         phase,
         nodes: nodes.unwrap_or(NodeGroup::All),
         bound: read_bound(table, measure)?,
@@ -40,7 +40,7 @@ pub(super) fn read(table: &Table<'_>, name: Option<&str>) -> Result<Objective, F
 
 fn read_measure(node: &Node<'_>) -> Result<&'static Measure, FileError> {
     let name = node.text()?;
-    MEASURES.iter().find(|measure| measure.name == name).ok_or_else(|| {
+    measure::find(name).ok_or_else(|| {
         let names: Vec<&str> = MEASURES.iter().map(|measure| measure.name).collect();
         node.error(unknown("measure", name, &names))
     })
@@ -78,7 +78,7 @@ pub(super) fn print(text: &mut Text, path: &str, objective: &Objective) {
     text.element(path);
     text.string("name", &objective.name);
     text.string("summary", &objective.summary);
-    text.string("measure", &objective.measure);
+    text.string("measure", objective.measure.name);
     if let Some(phase) = objective.phase {
         text.string("phase", phase.name());
     }
@@ -87,8 +87,6 @@ pub(super) fn print(text: &mut Text, path: &str, objective: &Objective) {
         Bound::AtMost(number) => ("at_most", number),
         Bound::AtLeast(number) => ("at_least", number),
     };
-    let measure = MEASURES.iter().find(|measure| measure.name == objective.measure);
-    let unit = measure.map_or(Unit::Number, |measure| measure.unit);
-    text.value(key, &unit.format(&Value::Float(number)));
+    text.value(key, &objective.measure.unit.format(&Value::Float(number)));
     text.value("min_samples", &objective.min_samples.to_string());
 }

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::stalls::Stalls;
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
-use crate::event::{BreakerState, Phase};
+use crate::event::{
+    BreakerState, CalibrationCheck, DataTotals, DelayUs, FaultRecord, LoadTotals, Phase,
+};
 
 /// What the recorder knows before the run.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,90 +86,6 @@ pub enum TaskEnd {
     Leaked(usize),
     /// This one panicked.
     Panicked(String),
-}
-
-/// How late something was, in microseconds.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
-)]
-pub struct DelayUs {
-    /// The median; `null` where it is not kept.
-    pub p50: Option<u64>,
-    /// 99 % were at most this late.
-    pub p99: Option<u64>,
-    /// The latest.
-    pub max: Option<u64>,
-}
-
-/// What the load generator counted.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct LoadTotals {
-    /// Keys stored before anything was measured.
-    pub preloaded: u64,
-    /// Keys that could not be stored then.
-    pub not_preloaded: u64,
-    /// Tickets issued: every intended operation.
-    pub tickets_issued: u64,
-    /// Tickets closed.
-    pub tickets_closed: u64,
-    /// Tickets that found no worker in time.
-    pub shed_tickets: u64,
-    /// How late the generator issued tickets. Waiting for a worker is not in it.
-    pub issue_delay: Option<DelayUs>,
-}
-
-/// What the oracle counted. `None`: it did not look.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct DataTotals {
-    /// Values of another key, or never written. At least the operations that came to `wrong`.
-    pub wrong: Option<u64>,
-    /// Values whose length or checksum is not their own.
-    pub corrupt: Option<u64>,
-    /// Reads older than the last acknowledged write. At least the operations that came to `stale`.
-    pub stale: Option<u64>,
-    /// Those of them that came about because a write whose reply was lost was
-    /// executed after it.
-    pub stale_by_late_write: Option<u64>,
-    /// The late writes behind them, as far as they are told apart.
-    pub late_writes: Vec<LateWrite>,
-    /// Reads older than the last attempted write, which was not acknowledged.
-    pub stale_unacknowledged: Option<u64>,
-    /// Misses although the key's own node must have held the value.
-    pub false_misses: Option<u64>,
-    /// Acknowledged writes whose effect is gone or was never there.
-    pub acknowledged_but_lost: Option<u64>,
-    /// Records that are there more often than they were asked for.
-    pub double_applied: Option<u64>,
-    /// Values that another run left behind.
-    pub foreign: Option<u64>,
-    /// Answers that cannot be, by what the same node has answered before.
-    pub contradictions: Option<u64>,
-    /// Counters below what was acknowledged and indeterminate together.
-    pub counter_behind: Option<u64>,
-    /// Counters above it.
-    pub counter_ahead: Option<u64>,
-    /// Why a figure above is `None`.
-    pub not_judged: Vec<NotJudged>,
-}
-
-/// Something that was not judged, which is not the same as none.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct NotJudged {
-    /// The measure.
-    pub measure: String,
-    /// Why not.
-    pub reason: String,
-}
-
-/// A write whose reply was lost, that was executed after a later one, and whose value was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LateWrite {
-    /// The key's own node.
-    pub node: NodeIndex,
-    /// When the write began.
-    pub begun: Offset,
-    /// How often its value was read.
-    pub reads: u64,
 }
 
 /// What one proxy saw during one phase.
@@ -298,39 +216,6 @@ pub struct HarnessTotals {
     pub tasks: TaskEnd,
 }
 
-/// One thing whose answer the harness knew beforehand.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct CalibrationCheck {
-    /// What was measured.
-    pub name: String,
-    /// The answer.
-    pub expected: String,
-    /// What came out.
-    pub measured: String,
-    /// Whether that is the answer.
-    pub pass: bool,
-}
-
-/// One fault as it really was.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FaultInput {
-    /// Its name in the plan.
-    pub name: String,
-    /// What kind of fault.
-    pub kind: String,
-    /// The nodes it targets.
-    pub nodes: Vec<NodeIndex>,
-    /// Its parameters in their text form.
-    pub parameters: BTreeMap<String, String>,
-    /// When everything that it targets had acknowledged it; `None`: never applied.
-    pub applied: Option<Offset>,
-    /// When taking it back was acknowledged; `None`: never healed.
-    pub healed: Option<Offset>,
-    /// Operations that it delayed, altered or refused on the wire, as it counted itself; `None`: it
-    /// cannot count, because a process was stopped, say, or because nothing came in to be counted.
-    pub operations_touched: Option<u64>,
-}
-
 /// Everything else that a summary needs, at the end of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inputs {
@@ -353,5 +238,5 @@ pub struct Inputs {
     /// From the harness.
     pub harness: HarnessTotals,
     /// From the nemesis.
-    pub faults: Vec<FaultInput>,
+    pub faults: Vec<FaultRecord>,
 }

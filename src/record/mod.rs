@@ -33,13 +33,15 @@ mod summary;
 pub(crate) mod synthetic;
 mod tally;
 
+pub use crate::event::{
+    CalibrationCheck, DataTotals, DelayUs, FaultRecord, LateWrite, LoadTotals, NotJudged,
+};
 pub use counts::Counts;
 pub(crate) use counts::ratio;
 pub use histogram::{Latency, LatencyUs};
 pub use inputs::{
-    CalibrationCheck, Config, Connections, DataTotals, DelayUs, Dials, FaultInput, ForeignTraffic,
-    HarnessTotals, Inputs, LateWrite, LoadTotals, NodeInput, NodeLive, NotJudged, Partial, TaskEnd,
-    WireCounts, WireTimes, WireTotals,
+    Config, Connections, Dials, ForeignTraffic, HarnessTotals, Inputs, NodeInput, NodeLive,
+    Partial, TaskEnd, WireCounts, WireTimes, WireTotals,
 };
 pub use interval::{Interval, IntervalNode};
 pub use phase::{PhaseClock, Span};

@@ -481,7 +481,7 @@ mod tests {
         assert_eq!(ratios, [Some(0.0), Some(0.5), Some(0.0)]);
         let mut summary = recorder.finish(Inputs::default());
         assert_eq!(summary.everything().offered(), 2);
-        summary.inputs.faults.push(crate::record::FaultInput {
+        summary.inputs.faults.push(crate::record::FaultRecord {
             name: "down".into(),
             kind: "refuse".into(),
             nodes: vec![NodeIndex(1)],

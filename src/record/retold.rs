@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::counts::Counts;
-use super::inputs::{Config, FaultInput, Inputs, NodeInput, Partial};
+use super::inputs::{Config, Inputs, NodeInput, Partial};
 use super::interval::Interval;
 use super::recorder::{EVENTS_MAX, TRANSITIONS_MAX};
 use super::summary::{ConnectRates, Summary, Transition};
 use super::tally::Tally;
 use crate::base::time::{Offset, Wall};
-use crate::event::{Event, EventKind, Outcome, Phase, ViolationKind};
+use crate::event::{Event, EventKind, FaultRecord, Outcome, Phase, ViolationKind};
 
 /// A run, as far as its lines were read.
 #[derive(Debug, Default)]
@@ -116,16 +116,16 @@ impl Retold {
     /// The summary of the run, with what its plan says: `faults` without their times, what runs the
     /// nodes. The counts are in it as a whole; it has no phases, so nothing in it is judged by time.
     #[must_use]
-    pub fn summary(self, config: Config, faults: Vec<FaultInput>, backend: &str) -> Summary {
+    pub fn summary(self, config: Config, faults: Vec<FaultRecord>, backend: &str) -> Summary {
         let mut before = Tally::default();
         self.phases.values().for_each(|phase| before.counts.merge(&phase.counts));
         let offered = before.counts.offered();
         let mut nodes = self.nodes;
         nodes.resize_with(config.nodes, NodeInput::default);
         nodes.iter_mut().for_each(|node| backend.clone_into(&mut node.backend));
-        let timed = |fault: FaultInput| {
+        let timed = |fault: FaultRecord| {
             let (applied, healed) = self.faults.get(&fault.name).copied().unwrap_or_default();
-            FaultInput { applied, healed, ..fault }
+            FaultRecord { applied, healed, ..fault }
         };
         let mut inputs = Inputs {
             ended: self.ended,

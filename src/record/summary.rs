@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::counts::Counts;
-use super::inputs::{Config, FaultInput, Inputs, WireCounts};
+use super::inputs::{Config, Inputs, WireCounts};
 use super::recorder::node_at;
 use super::series::{Bin, Series};
 use super::tally::Tally;
 use crate::base::name::NodeIndex;
 use crate::base::time::{Offset, Wall};
-use crate::event::{BreakerState, Event, Outcome, Phase};
+use crate::event::{BreakerState, Event, FaultRecord, Outcome, Phase};
 
 /// The facts of one run.
 #[derive(Clone, Debug)]
@@ -260,7 +260,7 @@ impl Summary {
     }
 
     /// The faults that target `node`.
-    pub fn faults_on(&self, node: NodeIndex) -> impl Iterator<Item = &FaultInput> {
+    pub fn faults_on(&self, node: NodeIndex) -> impl Iterator<Item = &FaultRecord> {
         self.inputs.faults.iter().filter(move |fault| fault.nodes.contains(&node))
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    Config, DataTotals, Dials, FaultInput, Inputs, LoadTotals, NodeInput, PhaseClock, Recorder,
+    Config, DataTotals, Dials, FaultRecord, Inputs, LoadTotals, NodeInput, PhaseClock, Recorder,
     Summary, WireCounts, WireTimes,
 };
 use crate::base::name::NodeIndex;
@@ -104,7 +104,7 @@ impl Story {
     }
 
     fn inputs(&self, offered: u64) -> Inputs {
-        let fault = FaultInput {
+        let fault = FaultRecord {
             name: "down".to_owned(),
             kind: "refuse".to_owned(),
             nodes: vec![NodeIndex(0)],

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::model::{
     BreakerReport, ClosedConnections, DataReport, DetectionReport, Example, FastFail, FaultReport,
-    Figures, HarnessReport, IssueDelay, LoadReport, NodeReport, ObjectiveReport, PhaseFigures,
-    PhaseReport, RecoveryReport, Report, SCHEMA_VERSION, StallReport, StallsReport, TimerDelay,
+    Figures, HarnessReport, LoadReport, NodeReport, ObjectiveReport, PhaseFigures, PhaseReport,
+    RecoveryReport, Report, SCHEMA_VERSION, StallReport, StallsReport, TimerDelay,
     TransitionReport, WirePhase, WireReport,
 };
 use super::pieces;
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
-use crate::event::{BreakerState, Event, EventKind, Outcome};
+use crate::event::{BreakerState, DataTotals, Event, EventKind, Outcome};
 use crate::judge::{Graded, Judgement, Recovered, Recovery};
 use crate::record::{
     Counts, NodeGroup, NodeInput, PhaseSummary, Stall, Stalls, Summary, Tally, WireCounts,
@@ -270,20 +270,16 @@ fn data(summary: &Summary) -> DataReport {
     let mut examples: Vec<Example> = summary.events.iter().filter_map(example).collect();
     examples.sort_by_key(|example| (!example.kind.is_shown_at_once(), example.kind));
     examples.truncate(EXAMPLES_MAX);
-    DataReport {
+    let mut totals = DataTotals {
         wrong: seen(Outcome::Wrong, told.wrong),
         corrupt: seen(Outcome::Corrupt, told.corrupt),
         stale: seen(Outcome::Stale, told.stale),
-        stale_by_late_write: told.stale_by_late_write,
-        stale_unacknowledged: told.stale_unacknowledged,
-        false_misses: told.false_misses,
-        acknowledged_but_lost: told.acknowledged_but_lost,
-        double_applied: told.double_applied,
-        counter_behind: told.counter_behind,
-        counter_ahead: told.counter_ahead,
-        contradictions: told.contradictions,
-        foreign: told.foreign,
-        not_judged: told.not_judged.clone(),
+        late_writes: Vec::new(),
+        ..told.clone()
+    };
+    DataReport {
+        not_judged: std::mem::take(&mut totals.not_judged),
+        totals,
         dirty_reuse: wire
             .iter()
             .map(|wire| wire.dirty_reuse)
@@ -321,10 +317,9 @@ fn example(event: &Event) -> Option<Example> {
 
 fn harness(summary: &Summary) -> HarnessReport {
     let inputs = &summary.inputs;
-    let issue = inputs.load.issue_delay.unwrap_or_default();
     let timer = inputs.harness.timer_delay.unwrap_or_default();
     HarnessReport {
-        issue_delay_us: IssueDelay { p50: issue.p50, p99: issue.p99, max: issue.max },
+        issue_delay_us: inputs.load.issue_delay.unwrap_or_default(),
         timer_delay_us: TimerDelay { p99: timer.p99, max: timer.max },
         cpu_pressure: inputs.harness.cpu_pressure,
         stalls: stalls(&inputs.harness.stalls, inputs.harness.timer_delay.is_some()),
@@ -365,7 +360,7 @@ fn objective(graded: &Graded) -> ObjectiveReport {
     let objective = &graded.objective;
     ObjectiveReport {
         name: objective.name.clone(),
-        measure: objective.measure.clone(),
+        measure: objective.measure.name.to_owned(),
         phase: objective.phase,
         nodes: objective.nodes.name().to_owned(),
         bound: objective.bound_text(),

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::line::{Line, Start};
 use super::show;
 use crate::base::name::NodeIndex;
-use crate::event::{BreakerState, Event, EventKind};
+use crate::event::{BreakerState, Event, EventKind, Outcome};
 use crate::record::{Interval, IntervalNode};
 
 /// A line of the stream for people; `None`: it is of use to programs only.
@@ -93,8 +93,8 @@ pub fn line(interval: &Interval) -> String {
         let (p50, p95, p99) = (show::us(time.p50), show::us(time.p95), show::us(time.p99));
         let _ = write!(line, "  p50 {p50:>7} p95 {p95:>7} p99 {p99:>7}");
     }
-    let bad: u64 =
-        ["wrong", "corrupt"].iter().filter_map(|name| interval.outcomes.get(*name)).sum();
+    let bad = Outcome::all().filter(|outcome| outcome.is_bad_data());
+    let bad: u64 = bad.filter_map(|outcome| interval.outcomes.get(outcome.name())).sum();
     if bad > 0 {
         let _ = write!(line, "  {bad} WRONG");
     }

@@ -4,14 +4,18 @@
 //! A number's unit is in its name; what could not be measured is `null`, never 0.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::name::NodeIndex;
-use crate::event::{BreakerState, Phase, ViolationKind, WireTrace};
+use crate::event::{
+    BreakerState, CalibrationCheck, DataTotals, DelayUs, NotJudged, Outcome, Phase, ViolationKind,
+    WireTrace,
+};
 use crate::judge::{Grade, Verdict};
-use crate::record::{CalibrationCheck, LatencyUs, NotJudged, Partial, WireTimes, WireTotals};
+use crate::record::{LatencyUs, Partial, WireTimes, WireTotals};
 
 /// The version of the output contract.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -123,6 +127,14 @@ pub struct PieceReport {
     /// From the intended start to the end, without shed operations, within 6 %; `null` in a closed
     /// loop.
     pub response_time_us: Option<PieceTimes>,
+}
+
+impl PieceReport {
+    /// How many operations came to `outcome`.
+    #[must_use]
+    pub fn count(&self, outcome: Outcome) -> u64 {
+        self.outcomes.get(outcome.name()).copied().unwrap_or(0)
+    }
 }
 
 /// Response times of one piece, in microseconds; `null`: nothing ended.
@@ -312,34 +324,9 @@ pub struct LoadReport {
 /// Whether the data was right.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DataReport {
-    /// Values of another key, or never written. `null`, here and below: nobody looked.
-    pub wrong: Option<u64>,
-    /// Values whose length or checksum is not their own.
-    pub corrupt: Option<u64>,
-    /// Reads older than the last acknowledged write.
-    pub stale: Option<u64>,
-    /// Those of them that a write whose reply was lost put there: it was executed after a later one.
-    pub stale_by_late_write: Option<u64>,
-    /// Reads older than the last attempted write, which was not acknowledged.
-    pub stale_unacknowledged: Option<u64>,
-    /// Misses although the key's own node must have held the value; `null`: not judged.
-    pub false_misses: Option<u64>,
-    /// Acknowledged writes whose effect is gone or was never there.
-    pub acknowledged_but_lost: Option<u64>,
-    /// Records that are there more often than they were asked for.
-    pub double_applied: Option<u64>,
-    /// Counters below what was acknowledged: an increment was lost, or a decrement applied twice.
-    #[serde(default)]
-    pub counter_behind: Option<u64>,
-    /// Counters above what was asked for: a decrement was lost, or an increment applied twice.
-    #[serde(default)]
-    pub counter_ahead: Option<u64>,
-    /// Answers that cannot be, by what the same node has answered before.
-    #[serde(default)]
-    pub contradictions: Option<u64>,
-    /// Values that another run left behind.
-    #[serde(default)]
-    pub foreign: Option<u64>,
+    /// What was counted; read as if it were the report's own, as it is in the JSON.
+    #[serde(flatten)]
+    pub totals: DataTotals,
     /// Requests on a connection that still owed an earlier reply.
     pub dirty_reuse: Option<u64>,
     /// Why a figure above is `null`.
@@ -347,6 +334,14 @@ pub struct DataReport {
     pub not_judged: Vec<NotJudged>,
     /// The first violations.
     pub examples: Vec<Example>,
+}
+
+impl Deref for DataReport {
+    type Target = DataTotals;
+
+    fn deref(&self) -> &DataTotals {
+        &self.totals
+    }
 }
 
 /// What the proxies saw of the run's own client.
@@ -399,7 +394,7 @@ pub struct Example {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HarnessReport {
     /// How late the generator issued operations.
-    pub issue_delay_us: IssueDelay,
+    pub issue_delay_us: DelayUs,
     /// How late a 10 ms timer woke.
     pub timer_delay_us: TimerDelay,
     /// The share of time in which some task waited for a processor.
@@ -419,17 +414,6 @@ pub struct HarnessReport {
     pub calibration: Vec<CalibrationCheck>,
     /// Bounds that were reached, one sentence each.
     pub limits: Vec<String>,
-}
-
-/// How late the generator was.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct IssueDelay {
-    /// The median.
-    pub p50: Option<u64>,
-    /// 99 % were at most this late.
-    pub p99: Option<u64>,
-    /// The latest.
-    pub max: Option<u64>,
 }
 
 /// Times after the warm-up in which a processor, or a thread of the harness, stood still for 10 ms

@@ -14,7 +14,7 @@ use super::model::{
 use super::stored::{LINES_MAX, ReadError, Stored, each_line};
 use crate::judge::{Grade, Objective, Verdict, judge};
 use crate::record::journal::{EVENTS, INTERVALS};
-use crate::record::{Config, FaultInput, Interval, Retold};
+use crate::record::{Config, FaultRecord, Interval, Retold};
 
 /// What the plan says of a run without a report.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub struct Unfinished {
     /// What the recorder knew before the run.
     pub config: Config,
     /// The faults, without their times.
-    pub faults: Vec<FaultInput>,
+    pub faults: Vec<FaultRecord>,
     /// What ran the nodes, as far as the plan says.
     pub backend: String,
     /// What it was to be judged by.
@@ -139,7 +139,7 @@ fn forget_what_was_not_looked_at(report: &mut Report) {
 fn unjudged(objective: &Objective) -> ObjectiveReport {
     ObjectiveReport {
         name: objective.name.clone(),
-        measure: objective.measure.clone(),
+        measure: objective.measure.name.to_owned(),
         phase: objective.phase,
         nodes: objective.nodes.name().to_owned(),
         bound: objective.bound_text(),

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Header, Report};
 use crate::event::Phase;
-use crate::judge::{Bound, Grade, MEASURES, Objective, judge};
+use crate::judge::{Bound, Grade, MEASURES, Measure, Objective, judge};
 use crate::record::synthetic::{Story, usual};
 use crate::record::{
     DelayUs, ForeignTraffic, HarnessTotals, NodeGroup, Stall, Summary, WireTimes, WireTotals,
@@ -225,17 +225,16 @@ fn without(source: Source) -> Summary {
 }
 
 fn report(summary: &Summary) -> Report {
-    let objective = |measure: &'static str| Objective {
-        name: measure.replace('_', "-"),
+    let objective = |measure: &'static Measure| Objective {
+        name: measure.name.replace('_', "-"),
         summary: String::new(),
-        measure: measure.to_owned(),
+        measure,
         phase: None,
         nodes: NodeGroup::All,
         bound: Bound::AtMost(f64::MAX),
         min_samples: 0,
     };
-    let objectives: Vec<Objective> =
-        MEASURES.iter().map(|measure| objective(measure.name)).collect();
+    let objectives: Vec<Objective> = MEASURES.iter().map(objective).collect();
     let header = Header {
         version: "0.1.0".to_owned(),
         seed: 42,

@@ -21,7 +21,7 @@ use crate::base::time::RunClock;
 use crate::base::timer::Timer;
 use crate::base::units::Rate;
 use crate::client::{BreakerConfig, Broken, Client, ClientConfig};
-use crate::event::{Events, Operation, Outcome, Sample};
+use crate::event::{CalibrationCheck as Check, Events, Operation, Outcome, Sample};
 use crate::lab::nemesis::Nemesis;
 use crate::lab::timeline::{Direction, FaultSpec};
 use crate::lab::{Lab, LabConfig, Listen, Nodes};
@@ -70,35 +70,27 @@ const FEW_WORKERS: u32 = 5;
 const STALL_P90: (Duration, Duration) = (Duration::from_millis(80), Duration::from_millis(140));
 const GLANCE_P90: (Duration, Duration) = (Duration::from_millis(35), GLANCE_P99.1);
 
-/// One thing whose answer is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Check {
-    /// What was measured.
-    pub name: &'static str,
-    /// The answer.
-    pub expected: String,
-    /// What came out.
-    pub measured: String,
-    /// Whether that is the answer.
-    pub pass: bool,
-}
-
 impl Check {
-    fn at_most(name: &'static str, limit: Duration, measured: Duration) -> Self {
+    fn at_most(name: &str, limit: Duration, measured: Duration) -> Self {
         let expected = format!("at most {}", millis(limit));
-        Self { name, expected, measured: millis(measured), pass: measured <= limit }
+        Self {
+            name: name.to_owned(),
+            expected,
+            measured: millis(measured),
+            pass: measured <= limit,
+        }
     }
 
-    fn between(name: &'static str, limits: (Duration, Duration), measured: Duration) -> Self {
+    fn between(name: &str, limits: (Duration, Duration), measured: Duration) -> Self {
         let (least, most) = limits;
         let expected = format!("{} to {}", millis(least), millis(most));
         let pass = (least..=most).contains(&measured);
-        Self { name, expected, measured: millis(measured), pass }
+        Self { name: name.to_owned(), expected, measured: millis(measured), pass }
     }
 
-    fn equal(name: &'static str, expected: u64, measured: u64) -> Self {
+    fn equal(name: &str, expected: u64, measured: u64) -> Self {
         let (pass, measured) = (measured == expected, measured.to_string());
-        Self { name, expected: expected.to_string(), measured, pass }
+        Self { name: name.to_owned(), expected: expected.to_string(), measured, pass }
     }
 }
 
@@ -260,7 +252,8 @@ impl Measured {
 
     fn of_a_quiet_run(&self) -> Vec<Check> {
         let totals = &self.totals;
-        let start_late = Duration::from_micros(totals.issue_delay.p99_us);
+        let late = totals.issue_delay.and_then(|delay| delay.p99);
+        let start_late = Duration::from_micros(late.unwrap_or_default());
         vec![
             Check::at_most("2,000/s: starts late at p99", START_LATE_MAX, start_late),
             Check::equal("2,000/s: operations with an outcome", totals.issued, totals.closed()),
@@ -279,7 +272,7 @@ impl Measured {
     fn of_a_loss(&self) -> Check {
         let seen = self.totals.data.false_misses;
         Check {
-            name: "planted loss of data: seen by the oracle",
+            name: "planted loss of data: seen by the oracle".to_owned(),
             expected: "at least 1".to_owned(),
             measured: seen.to_string(),
             pass: seen > 0,

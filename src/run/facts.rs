@@ -2,18 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use super::RunError;
 use super::noise::Noise;
 use super::sink::ActiveFaults;
-use super::{Check, RunError};
 use crate::base::scope::Closed;
 use crate::client::{ConnectionCounts, NodeSnapshot};
-use crate::event::{CloseCause, ViolationKind};
+use crate::event::{
+    CalibrationCheck, CloseCause, DataTotals, DelayUs, FaultRecord, LoadTotals, NotJudged,
+    ViolationKind,
+};
+use crate::judge::Measure;
+use crate::judge::measure::data::{
+    ACKNOWLEDGED_BUT_LOST, CONTRADICTIONS, COUNTER_AHEAD, COUNTER_BEHIND, DOUBLE_APPLIED,
+    FALSE_MISSES,
+};
 use crate::lab::backend::NodeInfo;
-use crate::lab::nemesis::FaultRecord;
 use crate::load;
 use crate::record::{
-    CalibrationCheck, Connections, DataTotals, DelayUs, FaultInput, ForeignTraffic, HarnessTotals,
-    LateWrite, LoadTotals, NodeInput, NodeLive, NotJudged, TaskEnd, WireTotals,
+    Connections, ForeignTraffic, HarnessTotals, NodeInput, NodeLive, TaskEnd, WireTotals,
 };
 
 /// Every node as it is now.
@@ -75,19 +81,7 @@ fn closed(counts: &ConnectionCounts) -> BTreeMap<String, u64> {
 
 /// What the load generator counted.
 pub(super) fn load(totals: &load::LoadTotals, preloaded: &load::Preloaded) -> LoadTotals {
-    let delay = totals.issue_delay;
-    LoadTotals {
-        preloaded: preloaded.stored,
-        not_preloaded: preloaded.failed,
-        tickets_issued: totals.issued,
-        tickets_closed: totals.closed(),
-        shed_tickets: totals.lost_slots(),
-        issue_delay: (!totals.closed_loop && totals.issued > 0).then_some(DelayUs {
-            p50: Some(delay.p50_us),
-            p99: Some(delay.p99_us),
-            max: Some(delay.max_us),
-        }),
-    }
+    totals.facts(preloaded)
 }
 
 /// What the oracle counted, settled with what the nodes did with their data, and with what could be
@@ -99,8 +93,8 @@ pub(super) fn data(totals: &load::LoadTotals, settled: &load::Settled) -> DataTo
     let contradictions = data.contradictions - gone(|gone| gone.contradictions);
     let not_judged = not_judged(settled, &totals.audit);
     // What is proven counts whatever is unknown; none is none only where all of it was looked at.
-    let judged = |measure: &str, count: u64| {
-        let unknown = not_judged.iter().any(|not| not.measure == measure);
+    let judged = |measure: &Measure, count: u64| {
+        let unknown = not_judged.iter().any(|not| not.measure == measure.name);
         (count > 0 || !unknown).then_some(count)
     };
     DataTotals {
@@ -108,47 +102,43 @@ pub(super) fn data(totals: &load::LoadTotals, settled: &load::Settled) -> DataTo
         corrupt: Some(data.corrupt),
         stale: Some(data.stale),
         stale_by_late_write: Some(data.stale_by_late_write),
-        late_writes: data.late_writes.iter().map(late_write).collect(),
+        late_writes: data.late_writes.clone(),
         stale_unacknowledged: Some(data.stale_unacknowledged),
         false_misses: settled.false_misses,
-        acknowledged_but_lost: judged(LOST, lost + settled.lost.unwrap_or_default()),
-        double_applied: judged(DOUBLED, data.double_applied),
+        acknowledged_but_lost: judged(
+            &ACKNOWLEDGED_BUT_LOST,
+            lost + settled.lost.unwrap_or_default(),
+        ),
+        double_applied: judged(&DOUBLE_APPLIED, data.double_applied),
         foreign: Some(data.foreign),
         contradictions: judged(
-            CONTRADICTIONS,
+            &CONTRADICTIONS,
             contradictions + settled.contradictions.unwrap_or_default(),
         ),
-        counter_behind: judged(BEHIND, data.counter_behind),
-        counter_ahead: judged(AHEAD, data.counter_ahead),
+        counter_behind: judged(&COUNTER_BEHIND, data.counter_behind),
+        counter_ahead: judged(&COUNTER_AHEAD, data.counter_ahead),
         not_judged,
     }
 }
 
-/// Measures that may have to go without an answer.
-const LOST: &str = "acknowledged_but_lost";
-const DOUBLED: &str = "double_applied";
-const CONTRADICTIONS: &str = "contradictions";
-const BEHIND: &str = "counter_behind";
-const AHEAD: &str = "counter_ahead";
-
 fn not_judged(settled: &load::Settled, audit: &load::Audit) -> Vec<NotJudged> {
     let unsettled = settled.not_judged.iter().map(|(kind, reason)| {
         let measure = match kind {
-            ViolationKind::FalseMiss => "false_misses",
+            ViolationKind::FalseMiss => FALSE_MISSES,
             ViolationKind::Contradiction => CONTRADICTIONS,
-            _ => LOST,
+            _ => ACKNOWLEDGED_BUT_LOST,
         };
-        (measure, reason.clone())
+        (measure.name, reason.clone())
     });
     let unread = [
-        (audit.counters, "counters", &[LOST, BEHIND, AHEAD][..]),
-        (audit.registers, "registers", &[LOST]),
-        (audit.logs, "logs", &[LOST, DOUBLED]),
+        (audit.counters, "counters", &[ACKNOWLEDGED_BUT_LOST, COUNTER_BEHIND, COUNTER_AHEAD][..]),
+        (audit.registers, "registers", &[ACKNOWLEDGED_BUT_LOST]),
+        (audit.logs, "logs", &[ACKNOWLEDGED_BUT_LOST, DOUBLE_APPLIED]),
     ];
     let unread = unread.into_iter().filter(|(count, _, _)| *count > 0);
     let unread = unread.flat_map(|(count, what, measures)| {
         let reason = format!("{count} {what} could not be read at the end");
-        measures.iter().map(move |measure| (*measure, reason.clone()))
+        measures.iter().map(move |measure| (measure.name, reason.clone()))
     });
     unsettled
         .chain(unread)
@@ -161,11 +151,6 @@ pub(super) fn data_limits(data: &DataTotals, settled: &load::Settled) -> Vec<Str
     let unknown = data.not_judged.iter();
     let unknown = unknown.map(|not| format!("{} not judged in full: {}", not.measure, not.reason));
     settled.notes.iter().cloned().chain(unknown).collect()
-}
-
-const fn late_write(write: &load::LateWrite) -> LateWrite {
-    let load::LateWrite { node, begun, reads } = *write;
-    LateWrite { node, begun, reads }
 }
 
 /// Whose traffic passed the proxies beside the run's own, when any did.
@@ -181,22 +166,17 @@ pub(super) fn foreign(wire: &WireTotals) -> Option<String> {
 }
 
 /// What calibration found, or that there was none.
-pub(super) fn calibration(checks: Result<Vec<Check>, RunError>) -> Vec<CalibrationCheck> {
-    let fact = |check: Check| CalibrationCheck {
-        name: check.name.to_owned(),
-        expected: check.expected,
-        measured: check.measured,
-        pass: check.pass,
-    };
-    match checks {
-        Ok(checks) => checks.into_iter().map(fact).collect(),
-        Err(error) => vec![CalibrationCheck {
+pub(super) fn calibration(
+    checks: Result<Vec<CalibrationCheck>, RunError>,
+) -> Vec<CalibrationCheck> {
+    checks.unwrap_or_else(|error| {
+        vec![CalibrationCheck {
             name: "a node to calibrate on".to_owned(),
             expected: "that it comes up".to_owned(),
             measured: error.to_string(),
             pass: false,
-        }],
-    }
+        }]
+    })
 }
 
 /// How the harness itself fared.
@@ -225,15 +205,6 @@ pub(super) fn harness(
 }
 
 /// What became of every fault.
-pub(super) fn faults(records: &[FaultRecord]) -> Vec<FaultInput> {
-    let fault = |record: &FaultRecord| FaultInput {
-        name: record.name.clone(),
-        kind: record.kind.clone(),
-        nodes: record.nodes.clone(),
-        parameters: record.parameters.clone(),
-        applied: record.applied_at,
-        healed: record.healed_at,
-        operations_touched: record.touched,
-    };
-    records.iter().map(fault).collect()
+pub(super) fn faults(records: &[FaultRecord]) -> Vec<FaultRecord> {
+    records.to_vec()
 }

@@ -9,8 +9,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
+use crate::event::FaultRecord;
 use crate::lab::Lab;
-use crate::lab::nemesis::FaultRecord;
 use crate::lab::statistics::{Keeping, Statistics};
 use crate::load::Kept;
 use crate::protocol::memcached::probe;
@@ -75,7 +75,7 @@ impl KeepingWatch {
         for node in self.nodes {
             let own = records.iter().filter(|record| {
                 record.kind == FLUSH
-                    && record.applied_at.is_some()
+                    && record.applied.is_some()
                     && record.nodes.contains(&node.node)
             });
             let own = own.count() as u64;

@@ -25,7 +25,7 @@ use std::path::PathBuf;
 
 use tokio_util::sync::CancellationToken;
 
-pub use self::calibration::{Check, calibrate};
+pub use self::calibration::calibrate;
 pub use self::desk::Finished;
 pub use self::rebuild::{RebuildError, rebuild};
 pub use self::scenario::{possible, run};

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::{facts, setup};
+use super::setup;
 use crate::base::seed::Seed;
-use crate::lab::nemesis::FaultRecord;
+use crate::lab::nemesis::planned;
 use crate::plan::{Backend, Library, Options, Plan, PlanError, plans};
 use crate::record::Config;
 use crate::record::journal::PLAN;
@@ -33,12 +33,10 @@ pub fn rebuild(folder: &Path) -> Result<Stored, RebuildError> {
 }
 
 fn unfinished(plan: Plan) -> Unfinished {
-    let faults: Vec<FaultRecord> =
-        setup::faults(&plan).iter().map(|fault| FaultRecord::planned(fault, None)).collect();
     Unfinished {
         header: setup::header(&plan),
         config: config(&plan),
-        faults: facts::faults(&faults),
+        faults: setup::faults(&plan).iter().map(|fault| planned(fault, None)).collect(),
         backend: match plan.nodes.backend {
             Backend::Auto => "not stored",
             Backend::Memcached => "memcached",

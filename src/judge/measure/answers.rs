@@ -6,7 +6,7 @@ use crate::event::Outcome;
 use crate::judge::stall;
 use crate::record::ratio;
 
-pub(super) const ERROR_RATIO: Measure = Measure {
+pub(crate) const ERROR_RATIO: Measure = Measure {
     name: "error_ratio",
     summary: "failed, shed, indeterminate, hung and lost operations over offered ones",
     unit: Unit::Ratio,
@@ -21,7 +21,7 @@ pub(super) const ERROR_RATIO: Measure = Measure {
     },
 };
 
-pub(super) const AVAILABILITY: Measure = Measure {
+pub(crate) const AVAILABILITY: Measure = Measure {
     name: "availability",
     summary: "good operations over offered ones",
     unit: Unit::Ratio,
@@ -32,7 +32,7 @@ pub(super) const AVAILABILITY: Measure = Measure {
     },
 };
 
-pub(super) const SHED_RATIO: Measure = Measure {
+pub(crate) const SHED_RATIO: Measure = Measure {
     name: "shed_ratio",
     summary: "operations rejected at once over offered ones",
     unit: Unit::Ratio,
@@ -43,7 +43,7 @@ pub(super) const SHED_RATIO: Measure = Measure {
     },
 };
 
-pub(super) const HIT_RATIO: Measure = Measure {
+pub(crate) const HIT_RATIO: Measure = Measure {
     name: "hit_ratio",
     summary: "reads that found their value over reads that said hit or miss",
     unit: Unit::Ratio,
@@ -54,7 +54,7 @@ pub(super) const HIT_RATIO: Measure = Measure {
     },
 };
 
-pub(super) const LOST_SLOTS: Measure = Measure {
+pub(crate) const LOST_SLOTS: Measure = Measure {
     name: "lost_slots",
     summary: "operations that were due and never issued, because no worker was free",
     unit: Unit::Count,
@@ -62,7 +62,7 @@ pub(super) const LOST_SLOTS: Measure = Measure {
     read: |facts| count(facts, Outcome::LostSlot),
 };
 
-pub(super) const HUNG: Measure = Measure {
+pub(crate) const HUNG: Measure = Measure {
     name: "hung",
     summary: "operations that did not end within three times their deadline",
     unit: Unit::Count,
@@ -70,7 +70,7 @@ pub(super) const HUNG: Measure = Measure {
     read: |facts| count(facts, Outcome::Hung),
 };
 
-pub(super) const ATTEMPTS_PER_OPERATION: Measure = Measure {
+pub(crate) const ATTEMPTS_PER_OPERATION: Measure = Measure {
     name: "attempts_per_operation",
     summary: "how often operations were tried, in the mean; each read and store of a cas counts",
     unit: Unit::Number,

@@ -13,7 +13,7 @@ use crate::record::NodeGroup;
 /// Why nothing is known about breakers.
 const NO_BREAKER: &str = "no client said what its breakers do";
 
-pub(super) const OPEN_AFTER_FAULT: Measure = Measure {
+pub(crate) const OPEN_AFTER_FAULT: Measure = Measure {
     name: "breaker_open_after_fault",
     summary: "from the fault until the breaker of every faulty node was open",
     unit: Unit::Seconds,
@@ -21,7 +21,7 @@ pub(super) const OPEN_AFTER_FAULT: Measure = Measure {
     read: |facts| since_fault(facts, facts.analysis.detection.breaker_open, "never opened"),
 };
 
-pub(super) const DETECT: Measure = Measure {
+pub(crate) const DETECT: Measure = Measure {
     name: "detect",
     summary: "from the fault until the client changed its mind about every faulty node",
     unit: Unit::Seconds,
@@ -29,7 +29,7 @@ pub(super) const DETECT: Measure = Measure {
     read: |facts| since_fault(facts, facts.analysis.detection.detected, "never reacted"),
 };
 
-pub(super) const FALSE_OPENS: Measure = Measure {
+pub(crate) const FALSE_OPENS: Measure = Measure {
     name: "false_opens",
     summary: "how often a breaker opened while no fault was active on its node",
     unit: Unit::Count,
@@ -50,7 +50,7 @@ pub(super) const FALSE_OPENS: Measure = Measure {
     },
 };
 
-pub(super) const OPENS: Measure = Measure {
+pub(crate) const OPENS: Measure = Measure {
     name: "breaker_opens",
     summary: "how often a breaker opened",
     unit: Unit::Count,
@@ -117,7 +117,7 @@ mod tests {
             let objective = Objective {
                 name: "closed".to_owned(),
                 summary: String::new(),
-                measure: "breaker_opens".to_owned(),
+                measure: &super::OPENS,
                 phase: None,
                 nodes: NodeGroup::All,
                 bound: Bound::AtMost(0.0),

@@ -5,7 +5,7 @@ use crate::base::family::Unit;
 use crate::event::Phase;
 use crate::record::NodeGroup;
 
-pub(super) const THROUGHPUT: Measure = Measure {
+pub(crate) const THROUGHPUT: Measure = Measure {
     name: "throughput",
     summary: "operations issued a second",
     unit: Unit::PerSecond,
@@ -28,7 +28,7 @@ pub(super) const THROUGHPUT: Measure = Measure {
     },
 };
 
-pub(super) const COLLATERAL_INDEX: Measure = Measure {
+pub(crate) const COLLATERAL_INDEX: Measure = Measure {
     name: "collateral_index",
     summary: "operations on healthy nodes' keys that were not good and on time under the fault",
     unit: Unit::Ratio,
@@ -44,7 +44,7 @@ pub(super) const COLLATERAL_INDEX: Measure = Measure {
     },
 };
 
-pub(super) const HEALTHY_THROUGHPUT: Measure = Measure {
+pub(crate) const HEALTHY_THROUGHPUT: Measure = Measure {
     name: "healthy_throughput",
     summary: "good operations a second on healthy nodes' keys under the fault, over those before",
     unit: Unit::Ratio,
@@ -56,7 +56,7 @@ pub(super) const HEALTHY_THROUGHPUT: Measure = Measure {
     },
 };
 
-pub(super) const KEY_MOVE_RATIO: Measure = Measure {
+pub(crate) const KEY_MOVE_RATIO: Measure = Measure {
     name: "key_move_ratio",
     summary: "keys of healthy nodes that another node served under the fault",
     unit: Unit::Ratio,
@@ -68,7 +68,7 @@ pub(super) const KEY_MOVE_RATIO: Measure = Measure {
     },
 };
 
-pub(super) const IMBALANCE: Measure = Measure {
+pub(crate) const IMBALANCE: Measure = Measure {
     name: "imbalance",
     summary: "requests to the busiest healthy node over the mean of the healthy ones",
     unit: Unit::Number,
@@ -78,7 +78,7 @@ pub(super) const IMBALANCE: Measure = Measure {
     },
 };
 
-pub(super) const ISSUE_DELAY_P99: Measure = Measure {
+pub(crate) const ISSUE_DELAY_P99: Measure = Measure {
     name: "issue_delay_p99",
     summary: "99 % of the operations were issued at most this late by the generator",
     unit: Unit::Microseconds,

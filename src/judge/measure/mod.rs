@@ -5,13 +5,13 @@
 //! looked for and never came is [`Reading::Never`], later than any limit that does not lie beyond the
 //! end of the run.
 
-mod answers;
-mod breaker;
-mod data;
-mod load;
-mod recovery;
-mod response_time;
-mod wire;
+pub(crate) mod answers;
+pub(crate) mod breaker;
+pub(crate) mod data;
+pub(crate) mod load;
+pub(crate) mod recovery;
+pub(crate) mod response_time;
+pub(crate) mod wire;
 
 use super::Analysis;
 use crate::base::family::Unit;
@@ -31,6 +31,13 @@ pub struct Measure {
     pub counts_breaches: bool,
     /// Looks it up.
     pub(crate) read: fn(&Facts<'_>) -> Reading,
+}
+
+/// A measure is its name: no two rows share one.
+impl PartialEq for Measure {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
 }
 
 /// What was measured.

@@ -10,7 +10,7 @@ use crate::judge::recovery::has_faults;
 
 const NOTHING_SERVED: &str = "the node served nothing";
 
-pub(super) const TIME_TO_RECOVER: Measure = Measure {
+pub(crate) const TIME_TO_RECOVER: Measure = Measure {
     name: "time_to_recover",
     summary: "from the heal until every second stays as good as before the fault",
     unit: Unit::Seconds,
@@ -27,7 +27,7 @@ pub(super) const TIME_TO_RECOVER: Measure = Measure {
     },
 };
 
-pub(super) const FIRST_SUCCESS: Measure = Measure {
+pub(crate) const FIRST_SUCCESS: Measure = Measure {
     name: "first_success",
     summary: "from the heal until the faulty node served its first good operation",
     unit: Unit::Seconds,
@@ -40,7 +40,7 @@ pub(super) const FIRST_SUCCESS: Measure = Measure {
     },
 };
 
-pub(super) const HIT_RECOVERY: Measure = Measure {
+pub(crate) const HIT_RECOVERY: Measure = Measure {
     name: "hit_recovery",
     summary: "from the heal until the hit ratio of the faulty nodes' keys is back",
     unit: Unit::Seconds,
@@ -48,7 +48,7 @@ pub(super) const HIT_RECOVERY: Measure = Measure {
     read: |facts| back(facts, &facts.analysis.recovery.hits, "the hit ratio did not return"),
 };
 
-pub(super) const STALE_TAIL: Measure = Measure {
+pub(crate) const STALE_TAIL: Measure = Measure {
     name: "stale_tail",
     summary: "from the heal until the last stale read",
     unit: Unit::Seconds,
@@ -56,7 +56,7 @@ pub(super) const STALE_TAIL: Measure = Measure {
     read: |facts| back(facts, &facts.analysis.recovery.fresh, "stale reads went on"),
 };
 
-pub(super) const RELAPSES: Measure = Measure {
+pub(crate) const RELAPSES: Measure = Measure {
     name: "relapses",
     summary: "how often it got bad again after it had been good",
     unit: Unit::Count,

@@ -4,7 +4,7 @@ use super::{Facts, Measure, Reading};
 use crate::base::family::Unit;
 use crate::record::Latency;
 
-pub(super) const P50: Measure = Measure {
+pub(crate) const P50: Measure = Measure {
     name: "response_time_p50",
     summary: "the median, from the intended start",
     unit: Unit::Microseconds,
@@ -12,7 +12,7 @@ pub(super) const P50: Measure = Measure {
     read: |facts| quantile(facts, 0.5),
 };
 
-pub(super) const P95: Measure = Measure {
+pub(crate) const P95: Measure = Measure {
     name: "response_time_p95",
     summary: "95 % took at most this long, from the intended start",
     unit: Unit::Microseconds,
@@ -20,7 +20,7 @@ pub(super) const P95: Measure = Measure {
     read: |facts| quantile(facts, 0.95),
 };
 
-pub(super) const P99: Measure = Measure {
+pub(crate) const P99: Measure = Measure {
     name: "response_time_p99",
     summary: "99 % took at most this long, from the intended start",
     unit: Unit::Microseconds,
@@ -28,7 +28,7 @@ pub(super) const P99: Measure = Measure {
     read: |facts| quantile(facts, 0.99),
 };
 
-pub(super) const MAX: Measure = Measure {
+pub(crate) const MAX: Measure = Measure {
     name: "response_time_max",
     summary: "the longest, from the intended start",
     unit: Unit::Microseconds,
@@ -37,7 +37,7 @@ pub(super) const MAX: Measure = Measure {
 };
 
 /// What a bound on every operation needs is known in a closed loop as well: when it was issued.
-pub(super) const OPERATION_MAX: Measure = Measure {
+pub(crate) const OPERATION_MAX: Measure = Measure {
     name: "operation_time_max",
     summary: "the longest, from the intended start, in a closed loop from when it was issued",
     unit: Unit::Microseconds,
@@ -48,7 +48,7 @@ pub(super) const OPERATION_MAX: Measure = Measure {
     },
 };
 
-pub(super) const FAST_FAIL_P99: Measure = Measure {
+pub(crate) const FAST_FAIL_P99: Measure = Measure {
     name: "fast_fail_p99",
     summary: "99 % of the shed operations were rejected within this time",
     unit: Unit::Microseconds,

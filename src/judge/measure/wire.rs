@@ -11,7 +11,7 @@ const NOT_READ: &str = "some connections could not be read as memcached's";
 /// Why nothing is known about attempts to connect.
 const NOT_DIALLED: &str = "nobody counted the attempts to connect";
 
-pub(super) const REQUEST_AMPLIFICATION: Measure = Measure {
+pub(crate) const REQUEST_AMPLIFICATION: Measure = Measure {
     name: "request_amplification",
     summary: "requests on the wire over requests that the operations needed",
     unit: Unit::Number,
@@ -26,7 +26,7 @@ pub(super) const REQUEST_AMPLIFICATION: Measure = Measure {
     },
 };
 
-pub(super) const CONNECTS_PER_OPERATION: Measure = Measure {
+pub(crate) const CONNECTS_PER_OPERATION: Measure = Measure {
     name: "connects_per_operation",
     summary: "attempts to connect, whether anybody took them or not, over operations",
     unit: Unit::Number,
@@ -37,7 +37,7 @@ pub(super) const CONNECTS_PER_OPERATION: Measure = Measure {
     },
 };
 
-pub(super) const CONNECT_PEAK: Measure = Measure {
+pub(crate) const CONNECT_PEAK: Measure = Measure {
     name: "connect_peak",
     summary: "the most connection attempts in a second",
     unit: Unit::PerSecond,
@@ -47,7 +47,7 @@ pub(super) const CONNECT_PEAK: Measure = Measure {
     },
 };
 
-pub(super) const STORM_FACTOR: Measure = Measure {
+pub(crate) const STORM_FACTOR: Measure = Measure {
     name: "storm_factor",
     summary: "the most connection attempts in a second after the heal, over the steady pool",
     unit: Unit::Number,
@@ -55,7 +55,7 @@ pub(super) const STORM_FACTOR: Measure = Measure {
     read: |facts| Reading::known(facts.analysis.strain.storm_factor, facts.offered(), NOT_DIALLED),
 };
 
-pub(super) const WIRE_COUNT_DIFFERENCE: Measure = Measure {
+pub(crate) const WIRE_COUNT_DIFFERENCE: Measure = Measure {
     name: "wire_count_difference",
     summary: "requests that only the client or only the proxies counted, beyond those never answered",
     unit: Unit::Count,
@@ -63,7 +63,7 @@ pub(super) const WIRE_COUNT_DIFFERENCE: Measure = Measure {
     read: difference,
 };
 
-pub(super) const DIRTY_REUSE: Measure = Measure {
+pub(crate) const DIRTY_REUSE: Measure = Measure {
     name: "dirty_reuse",
     summary: "requests on a connection that still owed an earlier reply",
     unit: Unit::Count,

@@ -27,10 +27,10 @@ use self::register::Swaps;
 use super::keeping::Gone;
 use super::keyspace::{Keyspace, Slot, Space};
 use super::payload::{self, HEADER_BYTES, Stamp};
-use super::violation::{DataTotals, Finding, LateWrite, Violations};
+use super::violation::{DataTotals, Finding, Violations};
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
-use crate::event::{Events, ViolationKind};
+use crate::event::{Events, LateWrite, ViolationKind};
 
 /// An item may expire this much before its time: memcached's clock ticks once a second, and a busy
 /// machine makes a tick late.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::escape::escaped;
 use super::{Format, largest_first};
-use crate::event::{BreakerState, Event, EventKind};
+use crate::event::{BreakerState, Event, EventKind, Outcome};
 use crate::report::chart::{Chart, Scale, round_step};
 use crate::report::model::{NodeReport, PieceReport, PieceTimes, Report};
 use crate::report::stored::Stored;
@@ -34,13 +34,13 @@ const MESSAGES_MAX: usize = 12;
 const MARKS_MAX: usize = 500;
 
 /// What the chart of wrong data stacks: the class of its colour, the outcome, its name.
-const BAD: [(&str, &str, &str); 6] = [
-    ("wrong", "wrong", "wrong"),
-    ("corrupt", "corrupt", "corrupt"),
-    ("stale", "stale", "stale"),
-    ("missed", "false_miss", "falsely missing"),
-    ("foreign", "foreign", "of another run"),
-    ("contradiction", "contradiction", "contradicting"),
+const BAD: [(&str, Outcome, &str); 6] = [
+    ("wrong", Outcome::Wrong, "wrong"),
+    ("corrupt", Outcome::Corrupt, "corrupt"),
+    ("stale", Outcome::Stale, "stale"),
+    ("missed", Outcome::FalseMiss, "falsely missing"),
+    ("foreign", Outcome::Foreign, "of another run"),
+    ("contradiction", Outcome::Contradiction, "contradicting"),
 ];
 
 // Writing into a String cannot fail, anywhere in this file.
@@ -101,7 +101,7 @@ fn charts(page: &mut String, run: &Stored) {
         let _ = writeln!(page, "<h2>Data that was not right</h2>\n{chart}");
         page.push_str("<p class=\"legend\">");
         for (class, outcome, name) in BAD {
-            let count: u64 = pieces.iter().filter_map(|piece| piece.outcomes.get(outcome)).sum();
+            let count: u64 = pieces.iter().map(|piece| piece.count(outcome)).sum();
             let _ = write!(page, "<span class=\"{class}\"></span> {count} {name} ");
         }
         page.push_str("| the first of each kind, with its evidence</p>\n");
@@ -164,17 +164,20 @@ fn label(piece: &PieceReport) -> String {
 fn layers(piece: &PieceReport) -> [f64; 5] {
     let mut counts = [0_u64; 5];
     for (name, count) in &piece.outcomes {
-        let layer = match name.as_str() {
-            "shed" => 1,
-            "indeterminate" => 2,
-            "hung" | "lost_slot" => 3,
-            bad if BAD.iter().any(|(_, outcome, _)| *outcome == bad) => 4,
-            name if name.starts_with("error.") => 2,
-            _ => 0,
-        };
-        counts[layer] += count;
+        counts[Outcome::named(name).map_or(0, layer)] += count;
     }
     counts.map(|count| count as f64 / piece.length_s.max(0.001))
+}
+
+/// The layer that holds an outcome.
+fn layer(outcome: Outcome) -> usize {
+    match outcome {
+        Outcome::Shed => 1,
+        Outcome::Error(_) | Outcome::Indeterminate(_) => 2,
+        Outcome::Hung | Outcome::LostSlot => 3,
+        bad if BAD.iter().any(|(_, known, _)| *known == bad) => 4,
+        _ => 0,
+    }
 }
 
 type Percentile = fn(&PieceTimes) -> Option<u64>;
@@ -259,9 +262,7 @@ fn states(node: &NodeReport, end_s: f64) -> Vec<((f64, f64), BreakerState)> {
 /// violation that was kept; `None` when there was none.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 fn violations(run: &Stored, pieces: &[PieceReport]) -> Option<String> {
-    let of = |piece: &PieceReport| {
-        BAD.map(|(_, outcome, _)| piece.outcomes.get(outcome).copied().unwrap_or(0))
-    };
+    let of = |piece: &PieceReport| BAD.map(|(_, outcome, _)| piece.count(outcome));
     let top = pieces.iter().map(|piece| of(piece).iter().sum()).max().unwrap_or(0_u64);
     let marks = || run.events.iter().filter_map(mark).take(MARKS_MAX);
     if top == 0 && marks().next().is_none() {

@@ -10,7 +10,7 @@ use super::*;
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
 use crate::event::{BreakerState, Event, EventKind, Outcome, Phase, ViolationKind};
-use crate::judge::{Bound, Objective, judge};
+use crate::judge::{Bound, Objective, judge, measure};
 use crate::record::synthetic::{HEAL_MS, Story, usual};
 use crate::record::{Connections, Interval, IntervalNode, LatencyUs, NodeGroup};
 use crate::report::{Header, Line, Report};
@@ -19,7 +19,7 @@ fn objective(name: &str, measure: &str, bound: Bound) -> Objective {
     Objective {
         name: name.to_owned(),
         summary: String::new(),
-        measure: measure.to_owned(),
+        measure: measure::find(measure).expect("a measure"),
         phase: None,
         nodes: NodeGroup::All,
         bound,

@@ -386,6 +386,21 @@ fn what_cannot_be_understood_is_said_once() {
     assert_eq!(watch(OLD, &[(&long, b"")], 1), ["? line_too_long"]);
 }
 
+/// Catches a length that no item can have and that makes positions count beyond their end.
+#[test]
+fn a_value_longer_than_any_item_is_no_reply() {
+    for (request, reply) in [("get k\r\n", "VALUE k 0 "), ("mg k v\r\n", "VA ")] {
+        let said = |length: &str| {
+            let reply = format!("{reply}{length}\r\n");
+            replies(NEW, request.as_bytes(), reply.as_bytes())
+        };
+        assert_eq!(said("2147483645"), Vec::<String>::new());
+        for length in ["2147483646", "18446744073709551613", "18446744073709551615"] {
+            assert_eq!(said(length), ["disagreement"], "{request:?} {length}");
+        }
+    }
+}
+
 /// Catches a bound that cuts a long multi-get: the reply is framed, and the request to its end.
 #[test]
 fn a_get_line_has_no_bound() {

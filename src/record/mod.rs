@@ -34,7 +34,7 @@ pub(crate) mod synthetic;
 mod tally;
 
 pub use counts::Counts;
-pub(crate) use counts::ratio;
+pub(crate) use counts::{ratio, sum};
 pub use histogram::{Latency, LatencyUs};
 pub use inputs::{
     CalibrationCheck, Config, Connections, DataTotals, DelayUs, Dials, FaultInput, ForeignTraffic,

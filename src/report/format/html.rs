@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::escape::escaped;
 use super::{Format, largest_first};
 use crate::event::{BreakerState, Event, EventKind};
+use crate::record::sum;
 use crate::report::chart::{Chart, Scale, round_step};
 use crate::report::model::{NodeReport, PieceReport, PieceTimes, Report};
 use crate::report::stored::Stored;
@@ -101,7 +102,8 @@ fn charts(page: &mut String, run: &Stored) {
         let _ = writeln!(page, "<h2>Data that was not right</h2>\n{chart}");
         page.push_str("<p class=\"legend\">");
         for (class, outcome, name) in BAD {
-            let count: u64 = pieces.iter().filter_map(|piece| piece.outcomes.get(outcome)).sum();
+            let counts = pieces.iter().filter_map(|piece| piece.outcomes.get(outcome));
+            let count = sum(counts.copied());
             let _ = write!(page, "<span class=\"{class}\"></span> {count} {name} ");
         }
         page.push_str("| the first of each kind, with its evidence</p>\n");
@@ -172,7 +174,7 @@ fn layers(piece: &PieceReport) -> [f64; 5] {
             name if name.starts_with("error.") => 2,
             _ => 0,
         };
-        counts[layer] += count;
+        counts[layer] = counts[layer].saturating_add(*count);
     }
     counts.map(|count| count as f64 / piece.length_s.max(0.001))
 }
@@ -262,7 +264,7 @@ fn violations(run: &Stored, pieces: &[PieceReport]) -> Option<String> {
     let of = |piece: &PieceReport| {
         BAD.map(|(_, outcome, _)| piece.outcomes.get(outcome).copied().unwrap_or(0))
     };
-    let top = pieces.iter().map(|piece| of(piece).iter().sum()).max().unwrap_or(0_u64);
+    let top = pieces.iter().map(|piece| sum(of(piece))).max().unwrap_or_default();
     let marks = || run.events.iter().filter_map(mark).take(MARKS_MAX);
     if top == 0 && marks().next().is_none() {
         return None;
@@ -272,10 +274,11 @@ fn violations(run: &Stored, pieces: &[PieceReport]) -> Option<String> {
     background(&mut chart, &run.report);
     chart.grid(top as f64, &top.to_string());
     for piece in pieces {
-        let mut low = 0;
+        let mut low = 0_u64;
         for ((class, ..), count) in BAD.iter().zip(of(piece)) {
-            chart.column(span(piece), low as f64, (low + count) as f64, class);
-            low += count;
+            let high = sum([low, count]);
+            chart.column(span(piece), low as f64, high as f64, class);
+            low = high;
         }
         if low > 0 {
             chart.hover(span(piece), &escaped(&label(piece)));

@@ -165,6 +165,21 @@ fn json_is_read_back_as_it_was() {
     assert_eq!(serde_json::from_str::<Line>(&line.to_json()).unwrap(), line);
 }
 
+/// Catches a moment that comes back as its neighbour, so that a report shown again differs from itself.
+#[test]
+fn every_digit_is_read_back() {
+    let mut event = run().events[0].clone();
+    for at_s in [12.816_226_521, 0.1 + 0.2, 1e-9, 86_400.000_000_001] {
+        event.at_s = at_s;
+        let text = Line::Event(event.clone()).to_json();
+        assert_eq!(
+            serde_json::from_str::<Line>(&text).unwrap(),
+            Line::Event(event.clone()),
+            "{text}"
+        );
+    }
+}
+
 /// Catches a stored run that ends the program which shows it, because no run has such counts, and one that
 /// cannot be read again, because no run is so long ago.
 #[test]

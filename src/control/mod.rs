@@ -11,6 +11,8 @@ mod attributes;
 mod client;
 mod feed;
 mod handle;
+#[doc(hidden)]
+pub mod hostile;
 mod hosts;
 mod input;
 mod json;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::event::{OUTCOMES, Outcome};
 
-/// One count for each outcome. Σ over all of them is what was offered.
+/// One count for each outcome. Σ over all of them is what was offered. Counts that were read from a file may
+/// be anything: sums stop at the largest number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts([u64; OUTCOMES]);
 
@@ -33,13 +34,13 @@ impl Counts {
 
     /// Adds `times` operations with the outcome at this position.
     pub(super) const fn add_at(&mut self, position: usize, times: u64) {
-        self.0[position] += times;
+        self.0[position] = self.0[position].saturating_add(times);
     }
 
     /// Adds all of `other`.
     pub fn merge(&mut self, other: &Self) {
         for (ours, theirs) in self.0.iter_mut().zip(other.0) {
-            *ours += theirs;
+            *ours = ours.saturating_add(theirs);
         }
     }
 
@@ -50,13 +51,14 @@ impl Counts {
     }
 
     fn sum(&self, wanted: impl Fn(Outcome) -> bool) -> u64 {
-        Outcome::all().filter(|outcome| wanted(*outcome)).map(|outcome| self.of(outcome)).sum()
+        let wanted = Outcome::all().filter(|outcome| wanted(*outcome));
+        sum(wanted.map(|outcome| self.of(outcome)))
     }
 
     /// Every intended operation.
     #[must_use]
     pub fn offered(&self) -> u64 {
-        self.0.iter().sum()
+        sum(self.0)
     }
 
     /// Those that were issued: offered without the lost slots.
@@ -80,7 +82,8 @@ impl Counts {
     /// Reads that said whether the value was there.
     #[must_use]
     pub const fn reads(&self) -> u64 {
-        self.of(Outcome::Hit) + self.of(Outcome::Miss) + self.of(Outcome::FalseMiss)
+        let found = self.of(Outcome::Hit).saturating_add(self.of(Outcome::Miss));
+        found.saturating_add(self.of(Outcome::FalseMiss))
     }
 
     /// Wrong and corrupt values.
@@ -115,6 +118,11 @@ impl Counts {
             .map(|outcome| (outcome.name().to_owned(), self.of(outcome)))
             .collect()
     }
+}
+
+/// The sum of counts, which may have been read from a file: it stops at the largest number.
+pub(crate) fn sum(counts: impl IntoIterator<Item = u64>) -> u64 {
+    counts.into_iter().fold(0, u64::saturating_add)
 }
 
 /// Whether the caller got nothing. Wrong, corrupt, stale, foreign, contradicting and falsely missing
@@ -155,6 +163,19 @@ mod tests {
         assert_eq!(counts.good() + counts.errors() + doubtful, counts.offered());
         assert_eq!(counts.operations(), counts.offered() - 1);
         assert_eq!(Counts::from_names(&counts.by_name()), counts);
+    }
+
+    /// Catches a stored run with counts that no run has, and which ends the program that shows it.
+    #[test]
+    fn counts_beyond_counting_add_up_to_the_largest_number() {
+        let names = ["hit", "stored", "wrong", "corrupt", "shed", "hung"];
+        let names = names.map(|name| (name.to_owned(), u64::MAX)).into();
+        let mut counts = Counts::from_names(&names);
+        counts.merge(&counts.clone());
+        counts.add(Outcome::Hit);
+        assert_eq!([counts.offered(), counts.good(), counts.errors()], [u64::MAX; 3]);
+        assert_eq!([counts.reads(), counts.bad_data(), counts.of(Outcome::Hit)], [u64::MAX; 3]);
+        assert_eq!(counts.availability_ratio(), Some(1.0));
     }
 
     /// Catches a share of nothing that is shown as zero.

@@ -42,6 +42,14 @@ pub struct Interval {
     pub nodes: Vec<IntervalNode>,
 }
 
+impl Interval {
+    /// When it began, in seconds since the run's start: never before that, whatever a stored line says.
+    #[must_use]
+    pub fn start_s(&self) -> f64 {
+        (self.at_s - self.length_s).max(0.0)
+    }
+}
+
 /// One node in one interval.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct IntervalNode {

@@ -37,7 +37,7 @@ pub use crate::event::{
     CalibrationCheck, DataTotals, DelayUs, FaultRecord, LateWrite, LoadTotals, NotJudged,
 };
 pub use counts::Counts;
-pub(crate) use counts::ratio;
+pub(crate) use counts::{ratio, sum};
 pub use histogram::{Latency, LatencyUs};
 pub use inputs::{
     Config, Connections, Dials, ForeignTraffic, HarnessTotals, Inputs, NodeInput, NodeLive,

@@ -45,7 +45,7 @@ impl Retold {
     /// Adds the next interval.
     pub fn interval(&mut self, interval: &Interval) {
         let end = self.moment(interval.at_s, &interval.at);
-        let start = offset(interval.at_s - interval.length_s);
+        let start = offset(interval.start_s());
         let begun = || RetoldPhase { start, end, counts: Counts::default() };
         let phase = self.phases.entry(interval.phase).or_insert_with(begun);
         phase.start = phase.start.min(start);

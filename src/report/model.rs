@@ -481,6 +481,6 @@ impl Report {
     #[must_use]
     pub fn conservation(&self) -> (Option<u64>, u64) {
         let outcomes = self.phases.iter().flat_map(|phase| phase.all.figures.outcomes.values());
-        (self.harness.tickets_issued, outcomes.sum())
+        (self.harness.tickets_issued, crate::record::sum(outcomes.copied()))
     }
 }

@@ -83,10 +83,11 @@ pub(super) fn of_intervals(intervals: &[Interval]) -> Vec<PieceReport> {
 
 fn merged(intervals: &[Interval]) -> Option<PieceReport> {
     let (first, last) = (intervals.first()?, intervals.last()?);
-    let at_s = first.at_s - first.length_s;
+    let at_s = first.start_s();
     let mut outcomes = BTreeMap::new();
     for (name, count) in intervals.iter().flat_map(|interval| &interval.outcomes) {
-        *outcomes.entry(name.clone()).or_insert(0) += count;
+        let sum = outcomes.entry(name.clone()).or_insert(0_u64);
+        *sum = sum.saturating_add(*count);
     }
     let longest = |part: fn(&PieceTimes) -> Option<u64>| {
         let times = intervals.iter().filter_map(|interval| interval.response_time_us);

@@ -152,7 +152,7 @@ fn unjudged(objective: &Objective) -> ObjectiveReport {
 
 fn piece(interval: &Interval) -> PieceReport {
     PieceReport {
-        at_s: interval.at_s - interval.length_s,
+        at_s: interval.start_s(),
         length_s: interval.length_s,
         phase: interval.phase,
         outcomes: interval.outcomes.clone(),

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::escape::escaped;
 use super::{Format, largest_first};
 use crate::event::{BreakerState, Event, EventKind, Outcome};
+use crate::record::sum;
 use crate::report::chart::{Chart, Scale, round_step};
 use crate::report::model::{NodeReport, PieceReport, PieceTimes, Report};
 use crate::report::stored::Stored;
@@ -101,7 +102,7 @@ fn charts(page: &mut String, run: &Stored) {
         let _ = writeln!(page, "<h2>Data that was not right</h2>\n{chart}");
         page.push_str("<p class=\"legend\">");
         for (class, outcome, name) in BAD {
-            let count: u64 = pieces.iter().map(|piece| piece.count(outcome)).sum();
+            let count = sum(pieces.iter().map(|piece| piece.count(outcome)));
             let _ = write!(page, "<span class=\"{class}\"></span> {count} {name} ");
         }
         page.push_str("| the first of each kind, with its evidence</p>\n");
@@ -164,7 +165,8 @@ fn label(piece: &PieceReport) -> String {
 fn layers(piece: &PieceReport) -> [f64; 5] {
     let mut counts = [0_u64; 5];
     for (name, count) in &piece.outcomes {
-        counts[Outcome::named(name).map_or(0, layer)] += count;
+        let layer = Outcome::named(name).map_or(0, layer);
+        counts[layer] = counts[layer].saturating_add(*count);
     }
     counts.map(|count| count as f64 / piece.length_s.max(0.001))
 }
@@ -263,7 +265,7 @@ fn states(node: &NodeReport, end_s: f64) -> Vec<((f64, f64), BreakerState)> {
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 fn violations(run: &Stored, pieces: &[PieceReport]) -> Option<String> {
     let of = |piece: &PieceReport| BAD.map(|(_, outcome, _)| piece.count(outcome));
-    let top = pieces.iter().map(|piece| of(piece).iter().sum()).max().unwrap_or(0_u64);
+    let top = pieces.iter().map(|piece| sum(of(piece))).max().unwrap_or_default();
     let marks = || run.events.iter().filter_map(mark).take(MARKS_MAX);
     if top == 0 && marks().next().is_none() {
         return None;
@@ -273,10 +275,11 @@ fn violations(run: &Stored, pieces: &[PieceReport]) -> Option<String> {
     background(&mut chart, &run.report);
     chart.grid(top as f64, &top.to_string());
     for piece in pieces {
-        let mut low = 0;
+        let mut low = 0_u64;
         for ((class, ..), count) in BAD.iter().zip(of(piece)) {
-            chart.column(span(piece), low as f64, (low + count) as f64, class);
-            low += count;
+            let high = sum([low, count]);
+            chart.column(span(piece), low as f64, high as f64, class);
+            low = high;
         }
         if low > 0 {
             chart.hover(span(piece), &escaped(&label(piece)));

@@ -165,6 +165,50 @@ fn json_is_read_back_as_it_was() {
     assert_eq!(serde_json::from_str::<Line>(&line.to_json()).unwrap(), line);
 }
 
+/// Catches a moment that comes back as its neighbour, so that a report shown again differs from itself.
+#[test]
+fn every_digit_is_read_back() {
+    let mut event = run().events[0].clone();
+    for at_s in [12.816_226_521, 0.1 + 0.2, 1e-9, 86_400.000_000_001] {
+        event.at_s = at_s;
+        let text = Line::Event(event.clone()).to_json();
+        assert_eq!(
+            serde_json::from_str::<Line>(&text).unwrap(),
+            Line::Event(event.clone()),
+            "{text}"
+        );
+    }
+}
+
+/// Catches a stored run that ends the program which shows it, because no run has such counts, and one that
+/// cannot be read again, because no run is so long ago.
+#[test]
+fn figures_that_no_run_has_are_shown() {
+    let mut run = run();
+    let huge = ["hit", "miss", "wrong", "stale", "shed", "error.timeout"];
+    let huge = || huge.map(|name| (name.to_owned(), u64::MAX)).into();
+    for interval in &mut run.intervals {
+        interval.outcomes = huge();
+        interval.at_s = -f64::MAX;
+        interval.length_s = f64::MAX;
+    }
+    for phase in &mut run.report.phases {
+        phase.all.figures.outcomes = huge();
+    }
+    let pieces = crate::report::pieces::of_intervals(&run.intervals);
+    assert!(pieces.iter().all(|piece| piece.at_s.is_finite()));
+    run.report.pieces.iter_mut().for_each(|piece| piece.outcomes = huge());
+    assert_eq!(run.report.conservation().1, u64::MAX);
+    for from_intervals in [false, true] {
+        if from_intervals {
+            run.report.pieces.clear();
+        }
+        for format in FORMATS {
+            assert!(!(format.render)(&run).is_empty(), "{}", format.name);
+        }
+    }
+}
+
 /// Catches operations that are offered but not accounted for.
 #[test]
 fn outcomes_add_up_to_what_was_offered() {

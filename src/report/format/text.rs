@@ -331,7 +331,8 @@ fn outcomes(report: &Report) -> String {
     let mut all = std::collections::BTreeMap::new();
     for phase in &report.phases {
         for (name, count) in &phase.all.figures.outcomes {
-            *all.entry(name.clone()).or_insert(0) += count;
+            let sum = all.entry(name.clone()).or_insert(0_u64);
+            *sum = sum.saturating_add(*count);
         }
     }
     largest_first(&all)

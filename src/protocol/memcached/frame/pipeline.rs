@@ -260,6 +260,8 @@ pub(super) struct Pipeline<T> {
     wiping: usize,
     /// A reply was given to a request that may not have been its own.
     doubt: bool,
+    /// The last request that will certainly be answered; it may have been by now.
+    last_due: Option<Paired<T>>,
     owners: Owners,
 }
 
@@ -271,6 +273,7 @@ impl<T: Copy> Pipeline<T> {
             irregular: 0,
             wiping: 0,
             doubt: false,
+            last_due: None,
             owners: Owners::new(),
         }
     }
@@ -326,8 +329,12 @@ impl<T: Copy> Pipeline<T> {
     /// A request that will certainly be answered, the first where it is at hand: behind quiet ones it may
     /// be the last.
     pub(super) fn one_due(&self) -> Option<Paired<T>> {
-        let ends = [self.queue.front(), self.queue.back()].into_iter().flatten();
-        ends.map(|entry| entry.paired).find(|paired| paired.due == Due::Always)
+        let first = self.queue.front()?.paired;
+        match first.due {
+            Due::Always => Some(first),
+            // Requests leave in their order: what is not before the first is still there.
+            _ => self.last_due.filter(|last| last.sequence >= first.sequence),
+        }
     }
 
     /// The sequence of the last request.
@@ -359,6 +366,9 @@ impl<T: Copy> Pipeline<T> {
         self.uncertain += usize::from(!entry.is_certain());
         self.irregular += usize::from(!entry.is_plain());
         self.wiping += usize::from(entry.wipes_earlier);
+        if entry.paired.due == Due::Always {
+            self.last_due = Some(entry.paired);
+        }
         self.queue.push_back(entry);
         true
     }

@@ -368,10 +368,12 @@ fn step(shape: Shape, first: bool, code: Code, line: &[u8]) -> Step {
     }
 }
 
-/// The length of the block that a line announces, its CRLF included.
+/// The length of the block that a line announces, its CRLF included. More than anybody can have stored is
+/// none: positions would count beyond their end.
 fn block(line: &[u8], token: usize) -> Option<u64> {
-    let length = text::tokens(line).nth(token).and_then(number::decimal)?;
-    length.checked_add(2)
+    let length = text::tokens(line).nth(token).and_then(number::decimal);
+    let length = length.filter(|length| *length <= number::BLOCK_BYTES_MAX.unsigned_abs())?;
+    Some(length + 2)
 }
 
 fn text_status<T>(current: &Current<T>, code: Code) -> Status {

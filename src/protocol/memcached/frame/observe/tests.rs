@@ -386,6 +386,40 @@ fn what_cannot_be_understood_is_said_once() {
     assert_eq!(watch(OLD, &[(&long, b"")], 1), ["? line_too_long"]);
 }
 
+/// Catches a client that waits and is taken for one that does not, because quiet requests stand before and
+/// behind the one that it waits for.
+#[test]
+fn a_request_between_quiet_ones_is_due() {
+    let mut observer = Observer::new(Options { version: NEW, protocol: Protocol::Text });
+    let mut due = |requests: &str, replies: &str| {
+        observer.on_request(requests.as_bytes(), (), &mut |_| {});
+        observer.on_reply(replies.as_bytes(), &mut |_| {});
+        let one = observer.one_due().map(|request| request.sequence);
+        assert_eq!(one.is_some(), observer.due().next().is_some());
+        one
+    };
+    assert_eq!(due("mg a v q\r\n", ""), None);
+    assert_eq!(due("get b\r\nmg c v q\r\n", ""), Some(1));
+    assert_eq!(due("", "END\r\n"), None);
+    assert_eq!(due("mn\r\nget d\r\n", ""), Some(4));
+    assert_eq!(due("", "MN\r\n"), Some(4));
+}
+
+/// Catches a length that no item can have and that makes positions count beyond their end.
+#[test]
+fn a_value_longer_than_any_item_is_no_reply() {
+    for (request, reply) in [("get k\r\n", "VALUE k 0 "), ("mg k v\r\n", "VA ")] {
+        let said = |length: &str| {
+            let reply = format!("{reply}{length}\r\n");
+            replies(NEW, request.as_bytes(), reply.as_bytes())
+        };
+        assert_eq!(said("2147483645"), Vec::<String>::new());
+        for length in ["2147483646", "18446744073709551613", "18446744073709551615"] {
+            assert_eq!(said(length), ["disagreement"], "{request:?} {length}");
+        }
+    }
+}
+
 /// Catches a bound that cuts a long multi-get: the reply is framed, and the request to its end.
 #[test]
 fn a_get_line_has_no_bound() {

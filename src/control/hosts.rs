@@ -61,6 +61,11 @@ impl Hosts {
             return false;
         }
         let Ok(authority) = authority.parse::<Authority>() else { return false };
+        // What stands where a port should is part of a name to somebody.
+        let bare = authority.as_str().strip_suffix(':').unwrap_or(authority.as_str());
+        if authority.port().is_none() && bare != authority.host() {
+            return false;
+        }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         match host.parse::<IpAddr>() {
             Ok(address) => self.is_our_address(address.to_canonical()),
@@ -116,6 +121,7 @@ mod tests {
             "localhost:8474",
             "LOCALHOST",
             "localhost.",
+            "localhost:",
             "a.localhost:1",
             "127.0.0.1:8474",
             "127.8.8.8",
@@ -130,6 +136,9 @@ mod tests {
             "evil.example:8474",
             "127.0.0.1.evil.example",
             "localhost.evil.example",
+            "localhost:8474.evil.example",
+            "localhost:x",
+            "[::1]:8474.evil.example",
             "",
             "localhost@evil.example",
             "evil.example@localhost",

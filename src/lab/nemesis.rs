@@ -10,7 +10,7 @@ use super::injector::ActiveToxic;
 use super::timeline::{FaultSpec, Step, steps};
 use crate::base::name::NodeIndex;
 use crate::base::time::RunClock;
-pub use crate::event::FaultRecord;
+use crate::event::FaultRecord;
 use crate::event::{EventKind, Events, ProcessChange};
 use crate::lab::fault::{FAULTS, NodeAction};
 use crate::proxy::fault::toxic::{Entrance, TOXICS};

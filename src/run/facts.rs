@@ -7,10 +7,7 @@ use super::noise::Noise;
 use super::sink::ActiveFaults;
 use crate::base::scope::Closed;
 use crate::client::{ConnectionCounts, NodeSnapshot};
-use crate::event::{
-    CalibrationCheck, CloseCause, DataTotals, DelayUs, FaultRecord, LoadTotals, NotJudged,
-    ViolationKind,
-};
+use crate::event::{CalibrationCheck, CloseCause, DataTotals, DelayUs, NotJudged, ViolationKind};
 use crate::judge::Measure;
 use crate::judge::measure::data::{
     ACKNOWLEDGED_BUT_LOST, CONTRADICTIONS, COUNTER_AHEAD, COUNTER_BEHIND, DOUBLE_APPLIED,
@@ -77,11 +74,6 @@ fn closed(counts: &ConnectionCounts) -> BTreeMap<String, u64> {
         .map(|cause| (cause.name().to_owned(), counts.closed_for(cause)))
         .filter(|(_, count)| *count > 0)
         .collect()
-}
-
-/// What the load generator counted.
-pub(super) fn load(totals: &load::LoadTotals, preloaded: &load::Preloaded) -> LoadTotals {
-    totals.facts(preloaded)
 }
 
 /// What the oracle counted, settled with what the nodes did with their data, and with what could be
@@ -202,9 +194,4 @@ pub(super) fn harness(
             Closed::Panicked { task } => TaskEnd::Panicked(task.clone()),
         },
     }
-}
-
-/// What became of every fault.
-pub(super) fn faults(records: &[FaultRecord]) -> Vec<FaultRecord> {
-    records.to_vec()
 }

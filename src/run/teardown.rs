@@ -8,8 +8,7 @@ use super::facts;
 use super::phases::End;
 use super::stage::Stage;
 use crate::base::scope::Closed;
-use crate::event::Phase;
-use crate::lab::nemesis::FaultRecord;
+use crate::event::{FaultRecord, Phase};
 use crate::load;
 use crate::record::{Inputs, Partial, Recorder};
 use crate::subject::Subject;
@@ -78,14 +77,14 @@ impl Stage {
         let inputs = Inputs {
             ended,
             partial,
-            load: totals.as_ref().map(|totals| facts::load(totals, &preloaded)).unwrap_or_default(),
+            load: totals.as_ref().map(|totals| totals.facts(&preloaded)).unwrap_or_default(),
             data,
             wire,
             wire_totals,
             dials,
             nodes,
             harness: facts::harness(noise, self.calibration.into_inner(), limits, &closed),
-            faults: facts::faults(records),
+            faults: records.to_vec(),
         };
         (inputs, self.recorder)
     }

@@ -18,6 +18,10 @@ use crate::control::{Method, Remote, RemoteError};
 use crate::lab::timeline::{Direction, FaultSpec};
 use crate::proxy::fault::toxic::{TOXICS, asks_for_more, is_added};
 
+/// How long one change may take, with all its requests: a server that is silent must not keep a run. A
+/// request to a server that answers takes milliseconds.
+const CHANGE_TIME_MAX: Duration = Duration::from_secs(10);
+
 /// How long the deletion of our proxies may take in the end: within the grace of a run.
 const TIDY_TIME_MAX: Duration = Duration::from_secs(3);
 
@@ -75,7 +79,7 @@ impl ToxiproxyInjector {
             .await;
         });
         let injector = Self { remote, added: Mutex::default(), _alive: alive };
-        let addresses = injector.populate(address, upstreams).await?;
+        let addresses = in_time(injector.populate(address, upstreams)).await?;
         Ok((injector, addresses))
     }
 
@@ -123,12 +127,16 @@ impl ToxiproxyInjector {
 
     /// Adds the toxics; returns when each was read back.
     pub(super) async fn apply(&self, fault: &FaultSpec) -> Result<(), String> {
-        for toxic in wanted(fault)? {
-            for node in &fault.nodes {
-                self.add(proxy_name(*node), &toxic).await?;
+        let wanted = wanted(fault)?;
+        in_time(async {
+            for toxic in &wanted {
+                for node in &fault.nodes {
+                    self.add(proxy_name(*node), toxic).await?;
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
+        .await
     }
 
     async fn add(&self, proxy: String, toxic: &Wanted) -> Result<(), String> {
@@ -146,16 +154,17 @@ impl ToxiproxyInjector {
     /// problem. One that is not there any more is one: somebody else changed the proxies, and the
     /// fault was not what the plan says.
     pub(super) async fn heal(&self, toxics: Vec<ActiveToxic>) -> Result<(), String> {
-        let mut result = Ok(());
-        for toxic in toxics {
-            let was_added = self.added.lock().contains(&toxic);
-            if was_added {
-                let ActiveToxic { proxy, toxic: name } = &toxic;
-                result = result.and(self.remove(proxy, name).await);
-                self.added.lock().retain(|added| *added != toxic);
+        // Whatever comes of it, none is asked for twice.
+        let added: Vec<_> =
+            self.added.lock().extract_if(.., |added| toxics.contains(added)).collect();
+        in_time(async {
+            let mut result = Ok(());
+            for ActiveToxic { proxy, toxic } in &added {
+                result = result.and(self.remove(proxy, toxic).await);
             }
-        }
-        result
+            result
+        })
+        .await
     }
 
     async fn remove(&self, proxy: &str, toxic: &str) -> Result<(), String> {
@@ -168,6 +177,12 @@ impl ToxiproxyInjector {
             Err(error) => Err(format!("it did not take {toxic} off {proxy}: {error}")),
         }
     }
+}
+
+/// What a change came to, within its time.
+async fn in_time<T>(change: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let late = |_| Err(format!("it did not answer within {CHANGE_TIME_MAX:?}"));
+    timeout(CHANGE_TIME_MAX, change).await.unwrap_or_else(late)
 }
 
 /// The proxies of this run have names of their own: others may have theirs on the same server.

@@ -94,53 +94,65 @@ pub use wall::Wall;
 
 #[expect(clippy::disallowed_types, reason = "the one place that reads the wall clock")]
 mod wall {
-    use std::time::SystemTime;
+    use std::time::{Duration, SystemTime};
 
-    /// A reading of the wall clock, for people and file names only.
+    /// The last second of year 9999, since 1970: RFC 3339 has four digits for a year.
+    const LAST: Duration = Duration::from_secs(253_402_300_799);
+
+    /// A reading of the wall clock as the time since 1970, for people and file names only; 9999 at
+    /// most, as RFC 3339 has four digits for a year.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct Wall(SystemTime);
+    pub struct Wall(Duration);
 
     impl Wall {
         /// Reads the wall clock.
         #[must_use]
         pub fn now() -> Self {
-            Self(SystemTime::now())
+            Self::of(SystemTime::now())
+        }
+
+        fn of(time: SystemTime) -> Self {
+            Self(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(LAST))
+        }
+
+        fn time(self) -> SystemTime {
+            SystemTime::UNIX_EPOCH + self.0
         }
 
         /// Whole seconds since 1970, as memcached's absolute expiry times count.
         #[must_use]
         pub fn unix_seconds(self) -> u64 {
-            self.0.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+            self.0.as_secs()
         }
 
-        /// The reading that a clock would give this long after this one.
+        /// The reading that a clock would give this long after this one, 9999 at most.
         #[must_use]
-        pub fn after(self, since: std::time::Duration) -> Self {
-            Self(self.0.checked_add(since).unwrap_or(self.0))
+        pub fn after(self, since: Duration) -> Self {
+            Self(self.0.saturating_add(since).min(LAST))
         }
 
-        /// The reading that a clock would have given this long before this one.
+        /// The reading that a clock would have given this long before this one, 1970 at least.
         #[must_use]
-        pub fn before(self, until: std::time::Duration) -> Self {
-            Self(self.0.checked_sub(until).unwrap_or(self.0))
+        pub fn before(self, until: Duration) -> Self {
+            Self(self.0.saturating_sub(until))
         }
 
         /// Reads RFC 3339; `None`: it is none.
         #[must_use]
         pub fn read(text: &str) -> Option<Self> {
-            humantime::parse_rfc3339(text).ok().map(Self)
+            humantime::parse_rfc3339(text).ok().map(Self::of)
         }
 
         /// RFC 3339 in UTC with milliseconds: `2026-01-31T12:00:00.000Z`.
         #[must_use]
         pub fn rfc3339(self) -> String {
-            humantime::format_rfc3339_millis(self.0).to_string()
+            humantime::format_rfc3339_millis(self.time()).to_string()
         }
 
         /// UTC without separators, fit for a file name and sorting by age: `20260131T120000Z`.
         #[must_use]
         pub fn file_stamp(self) -> String {
-            let mut text = humantime::format_rfc3339_seconds(self.0).to_string();
+            let mut text = humantime::format_rfc3339_seconds(self.time()).to_string();
             text.retain(|c| c != '-' && c != ':');
             text
         }
@@ -233,6 +245,16 @@ mod tests {
         for text in ["", "fast", "-1s", "1 parsec", "1.5", "NaNs", "1e9999s"] {
             assert!(text.parse::<DurationText>().is_err(), "{text}");
         }
+    }
+
+    /// Catches a stored run of any age whose start cannot be written (the format ends at 9999 and has
+    /// no year before 1970; the library that writes it panics on both).
+    #[test]
+    fn a_reading_is_never_outside_of_what_can_be_written() {
+        let day = Wall::read("2026-01-31T12:00:00Z").unwrap();
+        assert_eq!(day.before(Duration::MAX).rfc3339(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(day.after(Duration::MAX).rfc3339(), "9999-12-31T23:59:59.000Z");
+        assert_eq!(day.before(Duration::from_secs(3600)).rfc3339(), "2026-01-31T11:00:00.000Z");
     }
 
     /// Catches a file stamp that does not sort or that a shell would choke on.

@@ -51,8 +51,10 @@ fn benches(c: &mut Criterion) {
         });
     });
     let live = || NodeLive {
-        connections: Connections::default(),
-        breaker: BreakerState::Closed,
+        connections: Some(Connections::default()),
+        dialled: Some(0),
+        open: Some(0),
+        breaker: Some(BreakerState::Closed),
         active_faults: Vec::new(),
     };
     let nodes = [live(), live(), live()];

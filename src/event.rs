@@ -16,6 +16,7 @@ use crate::base::name::NodeIndex;
 
 pub use self::fact::{
     CalibrationCheck, DataTotals, DelayUs, FaultRecord, LateWrite, LoadTotals, NotJudged,
+    SubjectError, SubjectFacts,
 };
 pub use self::outcome::{ErrorClass, Extent, OUTCOMES, Operation, Outcome, Sample};
 pub use self::trace::{WireMessage, WireMessageKind, WireTrace};
@@ -350,6 +351,13 @@ pub enum EventKind {
         command: String,
         /// The fault's name.
         fault: String,
+    },
+    /// The process of the client died.
+    ClientCrashed {
+        /// How: "signal 9", "exit code 1".
+        how: String,
+        /// The last lines of its stderr.
+        last_words: String,
     },
     /// The machine disturbed the run.
     Noise {

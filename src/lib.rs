@@ -20,6 +20,7 @@ pub mod base;
 pub mod cli;
 pub mod client;
 pub mod control;
+pub mod driver;
 pub mod event;
 pub mod judge;
 pub mod lab;

@@ -32,7 +32,7 @@ pub(crate) fn print() {
         });
     }
     let keyspace = Keyspace::new([10_000, 0, 0, 0], |_| NodeIndex(0));
-    let config = OracleConfig { run: 1, checks: true, nodes: 1 };
+    let config = OracleConfig { run: 1, checks: true, nodes: 1, flags: true };
     let oracle = Oracle::new(keyspace, config, Events::ignore());
     let slot = oracle.keyspace().any(Space::Values, 7);
     time("lease a write and end it", || {

@@ -3,10 +3,12 @@
 //!
 //! Every other module may name this one; this one names none of them.
 
+pub mod carried;
 pub mod deadline;
 pub mod descriptors;
 pub mod family;
 pub mod file;
+pub mod group;
 pub mod heap;
 pub mod lane;
 pub mod name;

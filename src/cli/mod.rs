@@ -35,9 +35,12 @@ use arguments::{Arguments, Command};
 use ctl::Program;
 pub use exit::Exit;
 
-use crate::base::descriptors;
 use crate::base::terminal::Text;
+use crate::base::{descriptors, group};
 use crate::lab::backend::leash;
+
+/// What a shell says of a program that it cannot run.
+const CANNOT_RUN: u8 = 127;
 
 /// Does what the command line of this process asks for.
 #[must_use]
@@ -47,6 +50,9 @@ pub fn main() -> ExitCode {
     let words: Vec<OsString> = words.collect();
     if words.first().is_some_and(|word| word == leash::VERB) {
         return leash(words.into_iter().skip(1));
+    }
+    if words.first().is_some_and(|word| word == group::VERB) {
+        return watch(words.into_iter().skip(1));
     }
     descriptors::raise_limit();
     if let Some(exit) = called::other_program(&name, &words) {
@@ -77,6 +83,17 @@ fn leash(words: impl Iterator<Item = OsString>) -> ExitCode {
     let problem = leash::become_program(words);
     output::complain(&problem);
     Exit::LabDown.into()
+}
+
+/// The harness as the watcher of a child's process group; not a command for people.
+fn watch(words: impl Iterator<Item = OsString>) -> ExitCode {
+    match group::watch(words) {
+        Ok(code) => code.into(),
+        Err(problem) => {
+            output::complain(&problem);
+            CANNOT_RUN.into()
+        }
+    }
 }
 
 fn dispatch(command: &Command) -> ExitCode {

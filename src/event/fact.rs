@@ -20,6 +20,40 @@ pub struct DelayUs {
     pub max: Option<u64>,
 }
 
+/// Who made the calls that were judged.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SubjectFacts {
+    /// `builtin`, `driver`, `service` or `command`.
+    pub kind: String,
+    /// The client's name.
+    pub name: String,
+    /// Its version.
+    pub version: Option<String>,
+    /// What runs it.
+    pub runtime: Option<String>,
+    /// The operations that it says it can do; empty: all.
+    pub operations: Vec<String>,
+    /// Operations of the workload that it cannot do: they were left out.
+    pub left_out: Vec<String>,
+    /// What a message to it and back takes, in microseconds; `null`: it is in this process.
+    pub floor_us: Option<DelayUs>,
+    /// How often its process died; `null`: it has none of its own.
+    pub crashes: Option<u64>,
+    /// Misses that no node has answered: errors that the client told as misses; `null`: nobody looked.
+    pub misses_unanswered: Option<u64>,
+    /// Its own words for its errors, a sample of each.
+    pub errors: Vec<SubjectError>,
+}
+
+/// An error in a client's own words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SubjectError {
+    /// The class that it was put into.
+    pub class: String,
+    /// What the client said.
+    pub message: String,
+}
+
 /// What the load generator counted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LoadTotals {

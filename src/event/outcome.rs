@@ -108,11 +108,13 @@ pub enum ErrorClass {
     TooLarge,
     /// No connection came free in time.
     NoConnection,
+    /// What a client of others reports and none of these is.
+    Other,
 }
 
 impl ErrorClass {
     /// Every class.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Timeout,
         Self::ConnectTimeout,
         Self::Refused,
@@ -123,6 +125,7 @@ impl ErrorClass {
         Self::Protocol,
         Self::TooLarge,
         Self::NoConnection,
+        Self::Other,
     ];
 
     /// The name in reports.
@@ -139,6 +142,7 @@ impl ErrorClass {
             Self::Protocol => "protocol",
             Self::TooLarge => "too_large",
             Self::NoConnection => "no_connection",
+            Self::Other => "other",
         }
     }
 
@@ -190,10 +194,12 @@ pub enum Outcome {
     Hung,
     /// Was due but never issued, because no worker was free in time.
     LostSlot,
+    /// Abandoned by its caller, as the workload wants it.
+    Cancelled,
 }
 
 /// How many outcomes there are: the length of a table indexed by [`Outcome::position`].
-pub const OUTCOMES: usize = 19 + ErrorClass::ALL.len();
+pub const OUTCOMES: usize = 20 + ErrorClass::ALL.len();
 
 impl Outcome {
     /// The place in a table of counts. All indeterminate outcomes share one.
@@ -219,7 +225,8 @@ impl Outcome {
             Self::Contradiction => 16,
             Self::Hung => 17,
             Self::LostSlot => 18,
-            Self::Error(class) => 19 + class.position(),
+            Self::Cancelled => 19,
+            Self::Error(class) => 20 + class.position(),
         }
     }
 
@@ -245,6 +252,7 @@ impl Outcome {
             Self::Contradiction,
             Self::Hung,
             Self::LostSlot,
+            Self::Cancelled,
         ]
         .into_iter()
         .chain(ErrorClass::ALL.into_iter().map(Self::Error))
@@ -273,6 +281,7 @@ impl Outcome {
             Self::Contradiction => "contradiction",
             Self::Hung => "hung",
             Self::LostSlot => "lost_slot",
+            Self::Cancelled => "cancelled",
             Self::Error(class) => match class {
                 ErrorClass::Timeout => "error.timeout",
                 ErrorClass::ConnectTimeout => "error.connect_timeout",
@@ -284,6 +293,7 @@ impl Outcome {
                 ErrorClass::Protocol => "error.protocol",
                 ErrorClass::TooLarge => "error.too_large",
                 ErrorClass::NoConnection => "error.no_connection",
+                ErrorClass::Other => "error.other",
             },
         }
     }

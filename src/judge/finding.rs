@@ -56,6 +56,10 @@ pub(super) fn gates(summary: &Summary, objectives: &[Objective]) -> Vec<String> 
              outcomes"
         ));
     }
+    let crashes = summary.inputs.subject.as_ref().and_then(|subject| subject.crashes);
+    if let Some(crashes) = crashes.filter(|crashes| *crashes > 0) {
+        reasons.push(format!("the process of the client died: {crashes}"));
+    }
     match &summary.inputs.harness.tasks {
         TaskEnd::Clean => {}
         TaskEnd::Leaked(count) => reasons.push(format!("tasks that did not end: {count}")),
@@ -104,6 +108,9 @@ pub(super) fn doubts(summary: &Summary, analysis: &Analysis) -> Vec<String> {
     }
     if summary.inputs.partial == Some(Partial::Error) {
         reasons.push("the run ended early because the harness failed".to_owned());
+    }
+    if summary.inputs.partial == Some(Partial::Driver) {
+        reasons.push("the driver of the client does not keep to its protocol".to_owned());
     }
     reasons
 }

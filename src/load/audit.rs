@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::cache::Cache;
 use super::keyspace::{Slot, Space};
 use super::oracle::{Content, Oracle, Source};
 use crate::base::time::RunClock;
-use crate::client::{Client, Failure, Item, Trace, join};
+use crate::client::{Failure, Item, Trace, join};
 
 /// How long no key at all may be read before the rest is given up: a node that is still broken must not
 /// hold up the report.
@@ -82,7 +83,7 @@ fn auditable(oracle: &Oracle) -> impl Iterator<Item = (Space, Slot)> {
 }
 
 /// Reads every key that has something to be checked.
-pub(super) async fn run(client: &Client, oracle: &Oracle, clock: RunClock) -> Audit {
+pub(super) async fn run(cache: &Cache, oracle: &Oracle, clock: RunClock) -> Audit {
     let mut pending: Vec<(Space, Slot)> = auditable(oracle).collect();
     let mut audit = Audit::default();
     let mut last = Instant::now();
@@ -95,7 +96,7 @@ pub(super) async fn run(client: &Client, oracle: &Oracle, clock: RunClock) -> Au
                 continue;
             }
             let checks = keys.iter().map(|(space, slot)| {
-                let reader = Reader { client, oracle, clock, space: *space, slot: *slot };
+                let reader = Reader { cache, oracle, clock, space: *space, slot: *slot };
                 reader.check(round)
             });
             let done = join(checks.collect()).await;
@@ -118,7 +119,7 @@ pub(super) async fn run(client: &Client, oracle: &Oracle, clock: RunClock) -> Au
 
 /// Reads one key.
 struct Reader<'a> {
-    client: &'a Client,
+    cache: &'a Cache,
     oracle: &'a Oracle,
     clock: RunClock,
     space: Space,
@@ -149,15 +150,15 @@ impl Reader<'_> {
         let key = self.oracle.keyspace().key(self.slot);
         let (result, trace) = match way {
             Way::Get => {
-                let call = self.client.get(key).await;
+                let call = self.cache.get(key).await;
                 (call.result, call.trace)
             }
             Way::Gets => {
-                let call = self.client.gets(key).await;
+                let call = self.cache.gets(key).await;
                 (call.result, call.trace)
             }
             Way::Several => {
-                let mut call = self.client.get_multi(std::slice::from_ref(key)).await;
+                let mut call = self.cache.get_multi(std::slice::from_ref(key)).await;
                 let entry: Result<Option<Item>, Failure> = call.entries.pop()?;
                 (entry, call.trace)
             }

@@ -88,7 +88,7 @@ pub(super) mod tests {
         workload.keys.settings.insert("count", Value::Integer(500));
         let parts = Arc::new(workload.parts(None, workers).unwrap());
         let keyspace = Keyspace::new(parts.counts(workers), |_| NodeIndex(0));
-        let config = OracleConfig { run: 1, checks: true, nodes: 1 };
+        let config = OracleConfig { run: 1, checks: true, nodes: 1, flags: true };
         let oracle = Arc::new(Oracle::new(keyspace, config, Events::ignore()));
         Drafter::new(parts, oracle, Seat { worker, workers }, Seed::new(seed))
     }

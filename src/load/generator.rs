@@ -15,11 +15,11 @@ use tokio::sync::{mpsc, watch};
 
 use super::arrival::{Arrival, Pace};
 use super::audit::{self, Audit};
+use super::cache::Cache;
 use super::draft::Drafter;
 use super::halt::Halt;
 use super::keeping::Gone;
 use super::keys::Seat;
-use super::keyspace::Keyspace;
 use super::metronome;
 use super::oracle::{Oracle, OracleConfig};
 use super::origin::{Origin, OriginTotals};
@@ -35,7 +35,7 @@ use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::base::time::{Offset, RunClock};
-use crate::client::{Broken, Client, ClientConfig};
+use crate::client::{Broken, ClientConfig};
 use crate::event::{self, DelayUs, Events, OUTCOMES, Outcome};
 
 /// The backlog holds what is due in this time at the highest rate of the schedule, within the
@@ -130,7 +130,7 @@ pub struct Load {
     shared: Arc<Shared>,
     parts: Arc<Parts>,
     config: LoadConfig,
-    client: Client,
+    cache: Cache,
     scope: Scope,
     schedule: Mutex<Option<Box<dyn Arrival>>>,
     closed_loop: bool,
@@ -217,20 +217,20 @@ impl Load {
     /// When the workload makes no sense.
     pub fn start(
         config: LoadConfig,
-        client: Client,
+        cache: impl Into<Cache>,
         mut sampler: impl FnMut() -> Sampler,
         events: Events,
         scope: &Scope,
     ) -> Result<Self, LoadError> {
-        let workers = config.concurrency;
+        let (cache, workers) = (cache.into(), config.concurrency);
         let parts = config
             .workload
             .parts(config.rate, workers)
             .map_err(|source| LoadError::Workload { name: config.workload.name.clone(), source })?;
         let parts = Arc::new(parts);
-        let keyspace = Keyspace::new(parts.counts(workers), |key| client.home(key));
+        let keyspace = cache.keyspace(parts.counts(workers));
         let LoadConfig { run, checks, nodes, .. } = config;
-        let settings = OracleConfig { run, checks, nodes };
+        let settings = OracleConfig { run, checks, nodes, flags: cache.tells_flags() };
         let oracle = Arc::new(Oracle::new(keyspace, settings, events));
         let spare = drafter(&parts, &oracle, workers, 0, config.seed.fork("lost"));
         let (schedule, closed_loop) =
@@ -254,7 +254,7 @@ impl Load {
         let load = Self {
             shared,
             parts,
-            client,
+            cache,
             scope: scope.child("load"),
             schedule: Mutex::new(schedule),
             closed_loop,
@@ -293,7 +293,7 @@ impl Load {
         let seed = self.config.seed.fork(role).index(u64::from(worker));
         let workers = self.config.concurrency;
         Hands {
-            client: self.client.clone(),
+            cache: self.cache.clone(),
             oracle: Arc::clone(&self.shared.oracle),
             clock: self.config.clock,
             drafter: drafter(&self.parts, &self.shared.oracle, workers, worker, seed),
@@ -323,7 +323,7 @@ impl Load {
             ledger: Arc::clone(&self.shared.ledger),
             queue: Arc::clone(&self.shared.queue),
             end: Arc::clone(&self.shared.end),
-            lag: match self.client.config().broken {
+            lag: match self.cache.broken() {
                 Some(Broken::LateGenerator) => LAG,
                 _ => Duration::ZERO,
             },
@@ -395,7 +395,7 @@ impl Load {
         let closing = self.scope.close(CANCEL_GRACE).await;
         drop(self.shared.queue.give_up());
         let audit = if closing == crate::base::scope::Closed::Clean {
-            audit::run(&self.client, &self.shared.oracle, self.config.clock).await
+            audit::run(&self.cache, &self.shared.oracle, self.config.clock).await
         } else {
             Audit::of_nothing(&self.shared.oracle)
         };

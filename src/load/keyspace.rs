@@ -15,6 +15,7 @@
 //! popular as its block.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::keys::Seat;
 use crate::base::name::NodeIndex;
@@ -68,10 +69,21 @@ impl Slot {
     }
 }
 
+/// Where a key lives, as far as somebody has seen it asked for.
+pub(super) type Seen = Arc<dyn Fn(&Key) -> Option<NodeIndex> + Send + Sync>;
+
+/// Where keys live.
+enum Homes {
+    /// Their client says so.
+    Known(Vec<NodeIndex>),
+    /// It is learned from what passes.
+    Learned(Seen),
+}
+
 /// Every key of a run.
 pub struct Keyspace {
     keys: Vec<Key>,
-    homes: Vec<NodeIndex>,
+    homes: Homes,
     /// First slot and number of keys of each range, in the order of [`Space::ALL`].
     ranges: [(u32, u32); Space::ALL.len()],
 }
@@ -80,6 +92,17 @@ impl Keyspace {
     /// Names every key and looks up its home. `counts` are in the order of [`Space::ALL`], each at
     /// most [`super::keys::KEY_COUNT_MAX`].
     pub fn new(counts: [u64; Space::ALL.len()], home: impl Fn(&Key) -> NodeIndex) -> Self {
+        let named = Self::named(counts);
+        let homes = Homes::Known(named.keys.iter().map(home).collect());
+        Self { homes, ..named }
+    }
+
+    /// Names every key; where it lives, `seen` knows when it was asked for.
+    pub(super) fn learning(counts: [u64; Space::ALL.len()], seen: Seen) -> Self {
+        Self { homes: Homes::Learned(seen), ..Self::named(counts) }
+    }
+
+    fn named(counts: [u64; Space::ALL.len()]) -> Self {
         let mut keys = Vec::new();
         let mut ranges = [(0, 0); Space::ALL.len()];
         for (space, count) in Space::ALL.into_iter().zip(counts) {
@@ -90,8 +113,7 @@ impl Keyspace {
                 Key::new(format!("{}:{index}", space.prefix())).expect("a short ASCII name")
             }));
         }
-        let homes = keys.iter().map(home).collect();
-        Self { keys, homes, ranges }
+        Self { keys, homes: Homes::Known(Vec::new()), ranges }
     }
 
     /// How many keys there are in all.
@@ -156,10 +178,13 @@ impl Keyspace {
         &self.keys[slot.position()]
     }
 
-    /// The node that owns the key on the full ring.
+    /// The node that owns the key on the full ring; the first, as long as nobody knows.
     #[must_use]
     pub fn home(&self, slot: Slot) -> NodeIndex {
-        self.homes[slot.position()]
+        match &self.homes {
+            Homes::Known(homes) => homes[slot.position()],
+            Homes::Learned(seen) => seen(self.key(slot)).unwrap_or(NodeIndex(0)),
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod arrival;
 mod audit;
+mod cache;
 mod draft;
 mod generator;
 mod halt;
@@ -28,6 +29,7 @@ mod work;
 mod workload;
 
 pub use audit::Audit;
+pub use cache::Cache;
 pub use generator::{Load, LoadConfig, LoadError, LoadTotals, Progress, longest_call, run_number};
 pub use keeping::{Gone, Kept, Settled, settle};
 pub use keyspace::{AUDITED_KEYS_MAX, Keyspace, Slot, Space};

@@ -2,15 +2,19 @@
 //!
 //! One list of fields serves reading, printing and the errors about both.
 
+use std::path::Path;
 use std::time::Duration;
 
-use super::error::FileError;
+use super::driver;
+use super::error::{FileError, PlanError};
+use super::files::{Library, is_path, stem};
 use super::source::{Node, Table};
 use super::text::{Text, duration};
 use crate::base::family::unknown;
 use crate::base::units::Ratio;
 use crate::client::selector::{KeyHash, SELECTORS};
 use crate::client::{Broken, ClientConfig, ConfigError, PROFILES, Profile, Server};
+use crate::driver::DriverConfig;
 
 /// What a file writes for a time that never comes.
 const NEVER: &str = "never";
@@ -88,11 +92,57 @@ pub(super) fn profile(name: &str) -> Result<ClientConfig, String> {
         .ok_or_else(|| unknown("client profile", name, &names))
 }
 
-/// Reads a client's table: its name, if it gives one, and its settings, complete.
-pub(super) fn read(table: &Table<'_>) -> Result<(Option<String>, ClientConfig), FileError> {
+/// A client as a file describes it.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    /// Its name, if it gives one.
+    pub(super) name: Option<String>,
+    /// Its settings, complete.
+    pub(super) config: ClientConfig,
+    /// What takes its place.
+    pub(super) driver: Option<DriverConfig>,
+}
+
+/// The client that a word means, with its name: a profile, a folder of `clients/`, or a file.
+///
+/// # Errors
+/// When there is none, or its file is wrong.
+pub(super) fn named(library: &Library, word: &str) -> Result<(String, Client), PlanError> {
+    if let Ok(config) = profile(word) {
+        return Ok((word.to_owned(), Client { name: None, config, driver: None }));
+    }
+    let (name, path) = match library.client(word) {
+        Some(path) => (word.replace('/', "-"), path),
+        None if is_path(word) => (stem(word), word.to_owned()),
+        None => {
+            let clients = library.clients();
+            let profiles = PROFILES.iter().map(|profile| profile.name);
+            let names: Vec<&str> = profiles.chain(clients.iter().map(String::as_str)).collect();
+            return Err(PlanError::Option(unknown("client profile", word, &names)));
+        }
+    };
+    let (source, folder) = (library.open(&path)?, library.folder(&path));
+    let client = source.read(|table| read(table, &folder))?;
+    Ok((client.name.clone().unwrap_or(name), client))
+}
+
+/// Reads a client's table; `folder` is where its file lies. One with a driver has no settings of ours.
+pub(super) fn read(table: &Table<'_>, folder: &Path) -> Result<Client, FileError> {
+    let Some(node) = table.get("driver") else { return read_own(table) };
+    table.only("key beside `driver`", &["name", "summary", "driver"])?;
+    let driver = Some(driver::read(&node.table()?, folder)?);
+    Ok(Client { name: name(table)?, config: ClientConfig::default(), driver })
+}
+
+fn name(table: &Table<'_>) -> Result<Option<String>, FileError> {
+    table.get("name").map(|node| node.name().map(str::to_owned)).transpose()
+}
+
+fn read_own(table: &Table<'_>) -> Result<Client, FileError> {
     let names = FIELDS.iter().filter(|field| field.group.is_empty()).map(|field| field.name);
-    let known: Vec<&str> = ["name", "base", "broken", "selector", "breaker", "healing"]
+    let known: Vec<&str> = ["name", "summary", "base", "broken", "selector", "breaker", "healing"]
         .into_iter()
+        .chain(["driver"])
         .chain(names)
         .collect();
     table.only("key", &known)?;
@@ -115,8 +165,7 @@ pub(super) fn read(table: &Table<'_>) -> Result<(Option<String>, ClientConfig), 
         config.selector = node.chosen(&SELECTORS)?;
     }
     check(table, &config)?;
-    let name = table.get("name").map(|node| node.name().map(str::to_owned)).transpose()?;
-    Ok((name, config))
+    Ok(Client { name: name(table)?, config, driver: None })
 }
 
 fn read_group(group: &str, table: &Table<'_>, config: &mut ClientConfig) -> Result<(), FileError> {

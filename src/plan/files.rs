@@ -19,6 +19,9 @@ include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 /// How long a file may be: a plan of a thousand faults is shorter.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
+/// Where the drivers of published clients lie, below the working directory.
+const CLIENTS: &str = "clients";
+
 /// What a folder of files holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Folder {
@@ -108,6 +111,35 @@ impl Library {
                 PlanError::Option(unknown(folder.noun(), name, &names))
             },
         )
+    }
+
+    /// The file of a published client: `pymemcache` is `clients/pymemcache/client.toml` and
+    /// `pymemcache/tuned` is `clients/pymemcache/tuned.toml`, when there is such a file.
+    #[must_use]
+    pub fn client(&self, name: &str) -> Option<String> {
+        let (folder, file) = name.split_once('/').unwrap_or((name, "client"));
+        let path = format!("{CLIENTS}/{folder}/{file}.toml");
+        let is_one = is_name(folder) && is_name(file) && self.root.join(&path).is_file();
+        is_one.then_some(path)
+    }
+
+    /// The names of the published clients, in order.
+    #[must_use]
+    pub fn clients(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.root.join(CLIENTS)).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let mut names: Vec<String> = names.filter(|name| self.client(name).is_some()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The folder in which the file at `path` lies, from the root of the file system.
+    #[must_use]
+    pub fn folder(&self, path: &str) -> PathBuf {
+        let path = self.root.join(path);
+        let folder = if path.is_dir() { Some(path.as_path()) } else { path.parent() };
+        let folder = folder.unwrap_or(&self.root);
+        std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned())
     }
 
     /// The file at `path`, which is relative to the working directory.

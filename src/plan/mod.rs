@@ -10,6 +10,7 @@
 //! to the same plan.
 
 mod client;
+mod driver;
 mod error;
 mod fault;
 mod files;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::base::seed::Seed;
 use crate::client::ClientConfig;
+use crate::driver::DriverConfig;
 use crate::event::Phase;
 use crate::judge::Objective;
 use crate::lab::LieSpec;
@@ -35,6 +36,8 @@ pub struct Plan {
     pub client_profile: String,
     /// The client's settings.
     pub client: ClientConfig,
+    /// A published client in a process of its own that takes its place.
+    pub driver: Option<DriverConfig>,
     /// What is broken, and when.
     pub faults: Vec<FaultPlan>,
     /// What the run is judged by.

@@ -4,7 +4,7 @@ use md5::{Digest, Md5};
 
 use super::model::{Backend, FaultPlan, Listen, NetworkMode, Plan};
 use super::text::{Text, string};
-use super::{client, fault, objective, workload};
+use super::{client, driver, fault, objective, workload};
 use crate::base::units::Ratio;
 use crate::load::RateWish;
 
@@ -52,7 +52,14 @@ impl Plan {
         self.print_nodes(text);
         self.print_addresses(text);
         workload::print(text, "workload", &self.workload);
-        client::print(text, "client", &self.client_profile, &self.client);
+        match &self.driver {
+            None => client::print(text, "client", &self.client_profile, &self.client),
+            Some(driver) => {
+                text.table("client");
+                text.string("name", &self.client_profile);
+                driver::print(text, "client.driver", driver);
+            }
+        }
         for planned in &self.faults {
             print_fault(text, planned);
         }

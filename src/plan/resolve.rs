@@ -152,7 +152,8 @@ pub fn check(library: &Library, path: &str) -> Result<&'static str, PlanError> {
         source.read(|table| objective::read(table, Some(&name)))?;
         Ok("an objective")
     } else {
-        source.read(client::read)?;
+        let folder = library.folder(path);
+        source.read(|table| client::read(table, &folder))?;
         Ok("a client profile")
     }
 }

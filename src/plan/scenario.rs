@@ -17,7 +17,6 @@ use super::suite::{self, Suite};
 use super::{client, nodes, objective, workload};
 use crate::base::family::unknown;
 use crate::base::seed::Seed;
-use crate::client::ClientConfig;
 use crate::event::Phase;
 use crate::judge::{EXAMINED_MIN, Objective};
 use crate::load::{RateWish, WORKERS_MAX, Workload};
@@ -57,6 +56,10 @@ const DURATION_MAX: Duration = Duration::from_secs(31_557_600);
 
 /// The shortest steady phase before a fault: a second in each of the halves that are compared.
 const STEADY_MIN: Duration = Duration::from_secs(2);
+
+/// Why a driver and a Toxiproxy do not go together.
+const NO_WITNESS: &str = "-toxiproxy: a driver needs the harness's own proxies, which see where its \
+                          client puts a key; leave -toxiproxy out, or -client";
 
 /// The shortest fault phase: what objectives give a client to notice a fault.
 const FAULT_MIN: Duration = Duration::from_secs(1);
@@ -116,9 +119,13 @@ impl Reader<'_> {
         };
         let phases = self.scaled(name, &written, &faults)?;
         fault::scale(&mut faults, written.fault, phases.fault);
-        let (rate, concurrency) = (self.rate()?, self.concurrency()?);
-        let (client_profile, client) = self.client()?;
+        let (client_profile, client::Client { config: client, driver, .. }) = self.client()?;
+        let most = driver.as_ref().map_or(WORKERS_MAX, |driver| driver.concurrency);
+        let (rate, concurrency) = (self.rate()?, self.concurrency()?.min(most));
         let (addresses, toxiproxy) = (self.addresses(&nodes)?, self.toxiproxy(&faults)?);
+        if driver.is_some() && toxiproxy.is_some() {
+            return Err(PlanError::Option(NO_WITNESS.to_owned()));
+        }
         Ok(Plan {
             scenario: name.to_owned(),
             summary: summary(table)?,
@@ -129,6 +136,7 @@ impl Reader<'_> {
             concurrency,
             client_profile,
             client,
+            driver,
             objectives: self.objectives(&phases)?,
             metrics_interval: self.metrics_interval()?,
             out: self.out()?,
@@ -303,32 +311,23 @@ impl Reader<'_> {
         addresses.settled(self.options.listen, self.options.api, nodes)
     }
 
-    fn client(&self) -> Result<(String, ClientConfig), PlanError> {
+    fn client(&self) -> Result<(String, client::Client), PlanError> {
         let written = self.table.get("client");
         let word = match (&self.options.client, &written) {
             (Some(word), _) => word.as_str(),
             (None, Some(node)) if node.is_table() => {
-                let (name, config) = client::read(&node.table()?)?;
-                return Ok((name.unwrap_or_else(|| "custom".to_owned()), config));
+                let client = client::read(&node.table()?, &self.library.folder(""))?;
+                return Ok((client.name.clone().unwrap_or_else(|| "custom".to_owned()), client));
             }
             (None, Some(node)) => {
-                let name = node.text()?;
-                return match client::profile(name) {
-                    Ok(config) => Ok((name.to_owned(), config)),
-                    Err(what) => Err(node.error(what).into()),
-                };
+                return client::named(self.library, node.text()?).map_err(|error| match error {
+                    PlanError::Option(what) => node.error(what).into(),
+                    other => other,
+                });
             }
             (None, None) => DEFAULT_CLIENT,
         };
-        if !super::files::is_path(word) {
-            return match client::profile(word) {
-                Ok(config) => Ok((word.to_owned(), config)),
-                Err(what) => Err(PlanError::Option(what)),
-            };
-        }
-        let source = self.library.open(word)?;
-        let (name, config) = source.read(client::read)?;
-        Ok((name.unwrap_or_else(|| super::files::stem(word)), config))
+        client::named(self.library, word)
     }
 
     fn workload(&self, rate: Option<RateWish>, concurrency: u32) -> Result<Workload, PlanError> {

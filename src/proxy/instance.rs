@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::base::carried::Carried;
 use crate::base::descriptors;
 use crate::base::lane::Lane;
 use crate::base::name::NodeIndex;
@@ -184,6 +185,13 @@ impl Proxy {
     /// The connections from now on are the run's own when their keys begin so.
     pub(in crate::proxy) fn know_own(&self, prefix: &[u8]) {
         self.shared.set_own(prefix);
+    }
+
+    /// The connections from now on note which keys are asked of this proxy's node.
+    pub(in crate::proxy) fn follow_keys(&self, carried: &Arc<Carried>) {
+        if let Some(node) = self.node() {
+            self.shared.set_carried(Arc::clone(carried), node);
+        }
     }
 
     // === Life ===

@@ -7,6 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::base::carried::Carried;
 use crate::base::descriptors;
 use crate::base::lane::Lane;
 use crate::base::name::NodeIndex;
@@ -255,6 +256,11 @@ impl ProxySet {
         if !prefix.is_empty() {
             self.all().iter().for_each(|proxy| proxy.know_own(prefix));
         }
+    }
+
+    /// Notes in `carried` which node is asked for which key, from the next connection on.
+    pub fn follow_keys(&self, carried: &Arc<Carried>) {
+        self.all().iter().for_each(|proxy| proxy.follow_keys(carried));
     }
 
     /// The open connections of a proxy.

@@ -10,6 +10,7 @@ use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
 use crate::event::{
     BreakerState, CalibrationCheck, DataTotals, DelayUs, FaultRecord, LoadTotals, Phase,
+    SubjectFacts,
 };
 
 /// What the recorder knows before the run.
@@ -54,10 +55,14 @@ pub struct Connections {
 /// One node as it is when an interval ends.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NodeLive {
-    /// The client's connections to it.
-    pub connections: Connections,
-    /// Its circuit breaker.
-    pub breaker: BreakerState,
+    /// The client's connections to it; `None`: it does not tell.
+    pub connections: Option<Connections>,
+    /// Attempts to connect since the start; `None`: nobody counts them.
+    pub dialled: Option<u64>,
+    /// Connections that are open.
+    pub open: Option<u64>,
+    /// Its circuit breaker; `None`: it has none that tells.
+    pub breaker: Option<BreakerState>,
     /// The names of the faults that are active on it.
     pub active_faults: Vec<String>,
 }
@@ -70,6 +75,8 @@ pub enum Partial {
     Interrupted,
     /// Something in the harness broke.
     Error,
+    /// The driver of the client did not keep to its protocol.
+    Driver,
     /// Not every key could be stored beforehand, so that nothing was measured.
     NotPreloaded,
     /// The harness was killed; the report was rebuilt from what was stored until then.
@@ -175,8 +182,6 @@ pub struct Dials {
 /// What is known about one node at the end.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodeInput {
-    /// What runs it: "memcached 1.6.18", "embedded", "external".
-    pub backend: String,
     /// Connections opened by the client.
     pub opened: u64,
     /// Connections closed, by cause.
@@ -233,8 +238,12 @@ pub struct Inputs {
     pub wire_totals: Option<WireTotals>,
     /// From the client, each node once a phase; empty: nobody counted.
     pub dials: Vec<Dials>,
-    /// From the client, in the order of the nodes.
+    /// From the client, in the order of the nodes; empty: it does not tell.
     pub nodes: Vec<NodeInput>,
+    /// What runs each node.
+    pub backends: Vec<String>,
+    /// Who made the calls; `None`: nobody said.
+    pub subject: Option<SubjectFacts>,
     /// From the harness.
     pub harness: HarnessTotals,
     /// From the nemesis.

@@ -61,10 +61,10 @@ pub struct IntervalNode {
     pub error_ratio: Option<f64>,
     /// From the intended start; `null` in a closed loop.
     pub response_time_us: Option<LatencyUs>,
-    /// The client's connections to it.
-    pub connections: Connections,
-    /// Its circuit breaker.
-    pub breaker: BreakerState,
+    /// The client's connections to it; `null`: it does not tell.
+    pub connections: Option<Connections>,
+    /// Its circuit breaker; `null`: it has none that tells.
+    pub breaker: Option<BreakerState>,
     /// The faults that are active on it.
     pub active_faults: Vec<String>,
 }

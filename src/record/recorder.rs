@@ -311,13 +311,14 @@ fn merged(totals: &Totals, spans: &[Span]) -> Tally {
 }
 
 impl Ticks {
-    /// Attempts to connect a second, from the counters that the client keeps.
+    /// Attempts to connect a second, from the counters of whoever counts them.
     fn watch_connects(&mut self, phase: Phase, length: Duration, live: &[NodeLive]) {
-        let dialled: u64 = live.iter().map(|node| node.connections.dialled).sum();
-        let open: u64 = live.iter().map(|node| node.connections.open).sum();
+        let dialled: Option<u64> = live.iter().map(|node| node.dialled).sum();
+        let open: Option<u64> = live.iter().map(|node| node.open).sum();
         if phase == Phase::Steady {
-            self.connects.steady_open = Some(open);
+            self.connects.steady_open = open;
         }
+        let Some(dialled) = dialled.filter(|_| !live.is_empty()) else { return };
         if let (Some(before), true) = (self.dialled, length > Duration::ZERO) {
             #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
             let rate = dialled.saturating_sub(before) as f64 / length.as_secs_f64().max(1.0);
@@ -386,7 +387,13 @@ mod tests {
 
     fn live(dialled: u64) -> NodeLive {
         let connections = Connections { open: 2, dialled, ..Connections::default() };
-        NodeLive { connections, breaker: BreakerState::Closed, active_faults: Vec::new() }
+        NodeLive {
+            connections: Some(connections),
+            dialled: Some(dialled),
+            open: Some(2),
+            breaker: Some(BreakerState::Closed),
+            active_faults: Vec::new(),
+        }
     }
 
     /// Catches figures that a finished phase loses when it is packed, and a straggler that is not

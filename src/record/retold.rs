@@ -56,7 +56,7 @@ impl Retold {
             if self.nodes.len() <= position {
                 self.nodes.resize_with(position + 1, NodeInput::default);
             }
-            let (known, seen) = (&mut self.nodes[position], node.connections);
+            let (known, seen) = (&mut self.nodes[position], node.connections.unwrap_or_default());
             known.opened = seen.opened;
             known.poisoned = seen.poisoned;
             known.high_water = seen.high_water;
@@ -122,7 +122,7 @@ impl Retold {
         let offered = before.counts.offered();
         let mut nodes = self.nodes;
         nodes.resize_with(config.nodes, NodeInput::default);
-        nodes.iter_mut().for_each(|node| backend.clone_into(&mut node.backend));
+        let backends = vec![backend.to_owned(); config.nodes];
         let timed = |fault: FaultRecord| {
             let (applied, healed) = self.faults.get(&fault.name).copied().unwrap_or_default();
             FaultRecord { applied, healed, ..fault }
@@ -131,6 +131,7 @@ impl Retold {
             ended: self.ended,
             partial: Some(Partial::Killed),
             nodes,
+            backends,
             faults: faults.into_iter().map(timed).collect(),
             ..Inputs::default()
         };

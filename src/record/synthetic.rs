@@ -127,7 +127,6 @@ impl Story {
         };
         let dials = |node| Dials { phase: Phase::Steady, node: NodeIndex(node), attempts: 8 };
         let node = NodeInput {
-            backend: "embedded".to_owned(),
             opened: 8,
             high_water: 8,
             requests_sent: Some(requests),
@@ -142,6 +141,7 @@ impl Story {
             },
             wire: (0..3).map(wire).collect(),
             dials: (0..3).map(dials).collect(),
+            backends: vec!["embedded".to_owned(); 3],
             data: DataTotals {
                 wrong: Some(0),
                 corrupt: Some(0),

@@ -50,6 +50,7 @@ impl Report {
             scenario: summary.config.scenario.clone(),
             workload: header.workload,
             client_profile: header.client_profile,
+            subject: summary.inputs.subject.clone(),
             plan_hash: header.plan_hash,
             network: header.network,
             started_at: summary.started_at.rfc3339(),
@@ -140,7 +141,7 @@ fn nodes(summary: &Summary, false_opens: &[u64]) -> Vec<NodeReport> {
                     })
                     .collect(),
                 breaker: input.map(|input| breaker(summary, node, input, false_opens)),
-                backend: input.map(|input| input.backend.clone()).unwrap_or_default(),
+                backend: summary.inputs.backends.get(node.position()).cloned().unwrap_or_default(),
                 connections: input.map(|input| ClosedConnections {
                     opened: input.opened,
                     closed: input.closed.clone(),

@@ -107,11 +107,14 @@ pub fn line(interval: &Interval) -> String {
 
 /// `n1 8c`, with the breaker when it is not closed and the faults when there are some.
 fn one(node: &IntervalNode) -> String {
-    let mut text = format!("{} {}c", node.name, node.connections.open);
+    let mut text = node.name.to_string();
+    if let Some(connections) = node.connections {
+        let _ = write!(text, " {}c", connections.open);
+    }
     match node.breaker {
-        BreakerState::Closed => {}
-        BreakerState::Open => text.push_str(" OPEN"),
-        BreakerState::HalfOpen => text.push_str(" half-open"),
+        None | Some(BreakerState::Closed) => {}
+        Some(BreakerState::Open) => text.push_str(" OPEN"),
+        Some(BreakerState::HalfOpen) => text.push_str(" half-open"),
     }
     for fault in &node.active_faults {
         let _ = write!(text, " !{fault}");

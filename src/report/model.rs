@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::name::NodeIndex;
 use crate::event::{
-    BreakerState, CalibrationCheck, DataTotals, DelayUs, NotJudged, Outcome, Phase, ViolationKind,
-    WireTrace,
+    BreakerState, CalibrationCheck, DataTotals, DelayUs, NotJudged, Outcome, Phase, SubjectFacts,
+    ViolationKind, WireTrace,
 };
 use crate::judge::{Grade, Verdict};
 use crate::record::{LatencyUs, Partial, WireTimes, WireTotals};
@@ -40,6 +40,9 @@ pub struct Report {
     pub workload: String,
     /// The client profile's name.
     pub client_profile: String,
+    /// Who made the calls; `null`: the run was stored without it.
+    #[serde(default)]
+    pub subject: Option<SubjectFacts>,
     /// A hash over the resolved plan: two runs with the same one asked for the same.
     pub plan_hash: String,
     /// Who did the faults of the network: `user`, our proxies; `kernel`, the kernel where it can.

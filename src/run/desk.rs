@@ -5,18 +5,21 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::Observer;
 use super::sink::Sink;
 use super::stage::Stage;
-use super::{Observer, facts};
 use crate::event::{Event, EventKind, ProcessChange};
 use crate::plan::Plan;
 use crate::record::Interval;
 use crate::record::journal::{Journal, JournalError};
 use crate::report::{LINES_MAX, Line, Report, Stored, write_all};
-use crate::subject::Subject;
+use crate::subject::{Stderr, Subject};
 
 /// How often the preload says how far it is.
 const PROGRESS_PERIOD: Duration = Duration::from_secs(1);
+
+/// The file of a run that has what its client wrote to stderr.
+const STDERR: &str = "driver.stderr.log";
 
 /// A run that came to a report.
 #[derive(Debug)]
@@ -25,6 +28,14 @@ pub struct Finished {
     pub report: Report,
     /// Where its files are; `None`: there is no room for them.
     pub folder: Option<PathBuf>,
+}
+
+/// What ended a run early, in a sentence.
+pub(super) enum Broken {
+    /// Something of ours.
+    Harness(String),
+    /// Whoever makes the calls cannot be used.
+    Subject(String),
 }
 
 /// Where everything that is said arrives: the journal and the screen. It keeps nothing, so that a long
@@ -59,7 +70,7 @@ impl<'run> Desk<'run> {
     }
 
     /// Delivers events and takes intervals until something is wrong; says what.
-    pub(super) async fn follow(&mut self, stage: &Stage, period: Duration) -> String {
+    pub(super) async fn follow(&mut self, stage: &Stage, period: Duration) -> Broken {
         let mut ticks = interval(period);
         let mut progress = interval(PROGRESS_PERIOD);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -77,13 +88,18 @@ impl<'run> Desk<'run> {
             if let Some(node) = stage.lab.died().first() {
                 let change = ProcessChange::Died;
                 stage.events.emit(EventKind::Process { node: *node, change });
-                return format!("the process of {node} ended although nothing told it to");
+                return Broken::Harness(format!(
+                    "the process of {node} ended although nothing told it to"
+                ));
+            }
+            if let Some(trouble) = stage.subject.trouble() {
+                return Broken::Subject(trouble);
             }
         }
     }
 
     fn tick(&mut self, stage: &Stage) {
-        let live = facts::live(&stage.subject.snapshot(), &stage.active);
+        let live = stage.live();
         self.add_intervals(stage.recorder.intervals(stage.clock.now(), &live));
         self.tell_losses();
     }
@@ -144,6 +160,21 @@ impl<'run> Desk<'run> {
             say(beyond, "events and intervals are in the journal but not in the charts");
         }
         limits
+    }
+
+    /// What the client wrote to stderr is stored with the run.
+    pub(super) fn keep_stderr(&mut self, stderr: Option<Stderr>) {
+        let Some(Stderr { lines, dropped }) = stderr.filter(|stderr| !stderr.lines.is_empty())
+        else {
+            return;
+        };
+        let before = (dropped > 0).then(|| format!("({dropped} lines before these were not kept)"));
+        let text: Vec<String> = before.into_iter().chain(lines).collect();
+        if let Ok(journal) = &self.journal
+            && let Err(error) = journal.write(STDERR, (text.join("\n") + "\n").as_bytes())
+        {
+            self.observer.warn(&format!("lost: {error}"));
+        }
     }
 
     /// Shows the report before anything is written: no disk can take the verdict away.

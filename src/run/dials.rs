@@ -1,6 +1,6 @@
-//! How often the client tried to connect, phase by phase: differences between its own counts.
+//! How often the client tried to connect, phase by phase: differences between counts.
 
-use crate::client::NodeSnapshot;
+use crate::base::name::NodeIndex;
 use crate::event::Phase;
 use crate::record::Dials;
 
@@ -14,23 +14,23 @@ pub(super) struct DialWatch {
 
 impl DialWatch {
     /// `phase` begins: what was tried until now belongs to the one before.
-    pub(super) fn begin(&mut self, phase: Phase, now: &[NodeSnapshot]) {
+    pub(super) fn begin(&mut self, phase: Phase, now: &[u64]) {
         self.close(now);
         self.phase = Some(phase);
-        self.marks = now.iter().map(|node| node.connections.dialled).collect();
+        self.marks = now.to_vec();
     }
 
     /// The run is over: every phase of every node.
-    pub(super) fn finish(mut self, now: &[NodeSnapshot]) -> Vec<Dials> {
+    pub(super) fn finish(mut self, now: &[u64]) -> Vec<Dials> {
         self.close(now);
         self.dials
     }
 
-    fn close(&mut self, now: &[NodeSnapshot]) {
+    fn close(&mut self, now: &[u64]) {
         let Some(phase) = self.phase else { return };
-        for (node, before) in now.iter().zip(&self.marks) {
-            let attempts = node.connections.dialled.saturating_sub(*before);
-            self.dials.push(Dials { phase, node: node.node, attempts });
+        for ((node, now), before) in (0_u16..).zip(now).zip(&self.marks) {
+            let attempts = now.saturating_sub(*before);
+            self.dials.push(Dials { phase, node: NodeIndex(node), attempts });
         }
     }
 }

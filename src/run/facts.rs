@@ -13,20 +13,46 @@ use crate::judge::measure::data::{
     ACKNOWLEDGED_BUT_LOST, CONTRADICTIONS, COUNTER_AHEAD, COUNTER_BEHIND, DOUBLE_APPLIED,
     FALSE_MISSES,
 };
+use crate::lab::Lab;
 use crate::lab::backend::NodeInfo;
 use crate::load;
+use crate::proxy::TapSnapshot;
 use crate::record::{
     Connections, ForeignTraffic, HarnessTotals, NodeInput, NodeLive, TaskEnd, WireTotals,
 };
 
-/// Every node as it is now.
-pub(super) fn live(nodes: &[NodeSnapshot], active: &ActiveFaults) -> Vec<NodeLive> {
-    let live = |node: &NodeSnapshot| NodeLive {
-        connections: connections(&node.connections),
-        breaker: node.breaker,
+/// Every node as it is now, as far as the client tells; of one that does not, what the proxies see.
+pub(super) fn live(
+    lab: &Lab,
+    snapshots: Option<&[NodeSnapshot]>,
+    active: &ActiveFaults,
+) -> Vec<NodeLive> {
+    let told = |node: &NodeSnapshot| NodeLive {
+        connections: Some(connections(&node.connections)),
+        dialled: Some(node.connections.dialled),
+        open: Some(node.connections.open),
+        breaker: Some(node.breaker),
         active_faults: active.on(node.node),
     };
-    nodes.iter().map(live).collect()
+    let seen = |info: &NodeInfo| {
+        let tap = lab.proxies().tap(&info.node.to_string()).ok();
+        NodeLive {
+            connections: None,
+            dialled: tap.as_ref().map(dialled),
+            open: tap.as_ref().map(|tap| tap.open),
+            breaker: None,
+            active_faults: active.on(info.node),
+        }
+    };
+    match snapshots {
+        Some(nodes) => nodes.iter().map(told).collect(),
+        None => lab.info().iter().map(seen).collect(),
+    }
+}
+
+/// Attempts to connect that a proxy has seen: one that the system refuses, or nobody answers, it has not.
+pub(super) fn dialled(tap: &TapSnapshot) -> u64 {
+    tap.opened + tap.refused.unwrap_or_default()
 }
 
 fn connections(counts: &ConnectionCounts) -> Connections {
@@ -42,14 +68,13 @@ fn connections(counts: &ConnectionCounts) -> Connections {
     }
 }
 
-/// Every node at the end.
+/// Every node at the end, as the client tells.
 pub(super) fn nodes(
     info: &[NodeInfo],
     snapshots: &[NodeSnapshot],
     settled: &load::Settled,
 ) -> Vec<NodeInput> {
     let node = |(info, snapshot): (&NodeInfo, &NodeSnapshot)| NodeInput {
-        backend: backend(info),
         opened: snapshot.connections.opened,
         closed: closed(&snapshot.connections),
         poisoned: snapshot.connections.poisoned,

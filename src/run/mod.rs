@@ -34,7 +34,7 @@ use crate::client::ConfigError;
 use crate::lab::error::LabError;
 use crate::load::LoadError;
 use crate::report::Line;
-use crate::subject::builtin::StartError;
+use crate::subject::{builtin, driver};
 
 /// What the outside world gives a run. Read once, by the command line.
 #[derive(Clone, Debug)]
@@ -62,17 +62,26 @@ pub enum RunError {
     /// The load cannot be started.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The driver of the client cannot be used.
+    #[error("{0}")]
+    Driver(String),
     /// Something in the harness itself.
     #[error("{0}")]
     Internal(String),
 }
 
-impl From<StartError> for RunError {
-    fn from(error: StartError) -> Self {
+impl From<builtin::StartError> for RunError {
+    fn from(error: builtin::StartError) -> Self {
         match error {
-            StartError::Client(error) => Self::Client(error),
-            StartError::Load(error) => Self::Load(error),
+            builtin::StartError::Client(error) => Self::Client(error),
+            builtin::StartError::Load(error) => Self::Load(error),
         }
+    }
+}
+
+impl From<driver::StartError> for RunError {
+    fn from(error: driver::StartError) -> Self {
+        Self::Driver(error.to_string())
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, sleep_until};
 
-use super::desk::Desk;
+use super::desk::{Broken, Desk};
 use super::stage::Stage;
 use super::{Environment, RunError, calibration, facts, setup};
 use crate::event::{EventKind, FaultRecord, Phase};
@@ -23,7 +23,7 @@ pub(super) enum End {
     Interrupted,
     /// Not every key could be stored.
     Short,
-    Broken(String),
+    Broken(Broken),
 }
 
 /// Why the phases stopped before their end.
@@ -50,13 +50,13 @@ pub(super) async fn perform(
     let end = tokio::select! {
         biased;
         () = environment.interrupt.cancelled() => End::Interrupted,
-        () = stage.scope.cancelled() => End::Broken("a task of the harness panicked".into()),
+        () = stage.scope.cancelled() => End::Broken(Broken::Harness("a task of the harness panicked".into())),
         ended = walk(stage, plan, &mut nemesis) => match ended {
             Ok(()) => End::Complete,
             Err(Stopped::Short) => End::Short,
             // Nothing was begun yet: the lab is not what it was taken for.
             Err(Stopped::Broken(error @ RunError::Lab(LabError::Silent { .. }))) => return Err(error),
-            Err(Stopped::Broken(error)) => End::Broken(error.to_string()),
+            Err(Stopped::Broken(error)) => End::Broken(Broken::Harness(error.to_string())),
         },
         broken = desk.follow(stage, plan.metrics_interval) => End::Broken(broken),
     };
@@ -67,7 +67,7 @@ pub(super) async fn perform(
     // Whatever ended the phases, no fault outlives it.
     let end = match (nemesis.heal_all().await, end) {
         (Err(error), End::Complete | End::Interrupted | End::Short) => {
-            End::Broken(error.to_string())
+            End::Broken(Broken::Harness(error.to_string()))
         }
         (_, end) => end,
     };

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::{Environment, RunError, facts};
+use crate::base::carried::Carried;
 use crate::base::time::RunClock;
 use crate::client::{ClientConfig, Server};
 use crate::lab::backend::NodeInfo;
@@ -153,9 +154,19 @@ pub(super) fn load(plan: &Plan, clock: RunClock, run: u32) -> LoadConfig {
         clock,
         run,
         nodes: usize::from(plan.nodes.count),
-        deadline: load::longest_call(&plan.client),
+        deadline: plan
+            .driver
+            .as_ref()
+            .map_or_else(|| load::longest_call(&plan.client), |driver| driver.timeout),
         checks: true,
     }
+}
+
+/// Where it is learned where a driver's client puts the keys of the run.
+pub(super) fn carried(plan: &Plan) -> Carried {
+    let counts = plan.workload.parts(plan.rate, plan.concurrency);
+    let counts = counts.map(|parts| parts.counts(plan.concurrency)).unwrap_or_default();
+    Carried::of(usize::try_from(counts.iter().sum::<u64>()).unwrap_or(usize::MAX))
 }
 
 /// The timeline.

@@ -18,9 +18,10 @@ use crate::event::{EventKind, Events, Phase};
 use crate::lab::Lab;
 use crate::load::Preloaded;
 use crate::plan::Plan;
-use crate::record::{CalibrationCheck, PhaseClock, Recorder};
-use crate::subject::builtin::{Builtin, Settings};
+use crate::record::{CalibrationCheck, NodeLive, PhaseClock, Recorder};
+use crate::subject::called::Called;
 use crate::subject::{DataLoss, LossListener, Subject};
+use crate::subject::{builtin, driver};
 
 /// Everything that runs, put together.
 pub(super) struct Stage {
@@ -30,7 +31,7 @@ pub(super) struct Stage {
     pub(super) lab: Lab,
     /// None: an external Toxiproxy has its own.
     pub(super) control: Option<Control>,
-    pub(super) subject: Builtin,
+    pub(super) subject: Called,
     pub(super) active: ActiveFaults,
     pub(super) keeping: KeepingWatch,
     pub(super) noise: Mutex<NoiseWatch>,
@@ -78,15 +79,36 @@ impl Stage {
             Some(_) => None,
             None => Some(Control::start(api, lab.proxies(), feed, events.clone(), scope).await?),
         };
-        let settings = Settings {
-            servers: &setup::servers(lab.info()),
-            client: client_config,
-            client_seed: plan.seed.fork("client"),
-            load: setup::load(plan, clock, run),
-            recorder: &recorder,
-            events: &events,
+        let load = setup::load(plan, clock, run);
+        let servers = setup::servers(lab.info());
+        let subject = match &plan.driver {
+            None => {
+                let settings = builtin::Settings {
+                    servers: &servers,
+                    client: client_config,
+                    client_seed: plan.seed.fork("client"),
+                    load,
+                    recorder: &recorder,
+                    events: &events,
+                };
+                builtin::start(settings, scope)?
+            }
+            Some(config) => {
+                let carried = Arc::new(setup::carried(plan));
+                lab.proxies().follow_keys(&carried);
+                let settings = driver::Settings {
+                    config: config.clone(),
+                    servers: servers.into_iter().map(|server| server.address).collect(),
+                    carried,
+                    key_prefix: client_config.key_prefix,
+                    harness: environment.harness.clone(),
+                    load,
+                    recorder: &recorder,
+                    events: &events,
+                };
+                driver::start(settings, scope).await?
+            }
         };
-        let subject = Builtin::start(settings, scope)?;
         // Set once, right here: the lab loses data only when the nemesis acts.
         let _ = listener.set(subject.loss_listener());
         let watched = scope.child("keeping");
@@ -118,13 +140,21 @@ impl Stage {
         self.lab.lies().into_iter().chain(self.subject.planted())
     }
 
+    /// Every node as it is now.
+    pub(super) fn live(&self) -> Vec<NodeLive> {
+        facts::live(&self.lab, self.subject.snapshot().as_deref(), &self.active)
+    }
+
+    /// Attempts to connect to each node since the start; empty: nobody counts them.
+    pub(super) fn dialled(&self) -> Vec<u64> {
+        self.live().iter().map(|node| node.dialled).collect::<Option<_>>().unwrap_or_default()
+    }
+
     /// `phase` begins now.
     pub(super) fn begin(&self, phase: Phase) {
         self.wire.lock().begin(phase, &self.lab);
-        let snapshots = self.subject.snapshot();
-        self.dials.lock().begin(phase, &snapshots);
-        let live = facts::live(&snapshots, &self.active);
-        self.recorder.begin(phase, self.clock.now(), &live);
+        self.dials.lock().begin(phase, &self.dialled());
+        self.recorder.begin(phase, self.clock.now(), &self.live());
         self.events.emit(EventKind::PhaseStarted);
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::control::Control;
-use super::desk::Desk;
+use super::desk::{Broken, Desk};
 use super::facts;
 use super::phases::End;
 use super::stage::Stage;
@@ -32,7 +32,7 @@ impl Stage {
         desk.deliver_waiting();
         desk.observer.note("draining");
         // The API's end is not judged: a client that holds a request open is no task that leaks.
-        let control = self.control;
+        let control = self.control.take();
         let closed = async {
             if let Some(control) = &control {
                 control.close().await;
@@ -42,18 +42,20 @@ impl Stage {
         if let Some(origin) = totals.as_ref().and_then(|totals| totals.origin) {
             desk.observer.note(&origin.to_string());
         }
-        let snapshots = self.subject.snapshot();
-        let live = facts::live(&snapshots, &self.active);
-        let last = self.recorder.intervals(self.clock.now(), &live);
+        let (dialled, snapshots) = (self.dialled(), self.subject.snapshot().unwrap_or_default());
+        let last = self.recorder.intervals(self.clock.now(), &self.live());
         desk.add_intervals(last);
         let (wire, wire_totals) = self.wire.into_inner().finish(&self.lab);
         let preloaded = self.preloaded.into_inner();
-        let dials = self.dials.into_inner().finish(&snapshots);
+        let dials = self.dials.into_inner().finish(&dialled);
+        let subject = self.subject.facts();
+        desk.keep_stderr(self.subject.stderr());
         self.subject.close().await;
         let kept = self.keeping.finish(records).await;
         let settled = totals.as_ref().map(|totals| load::settle(&totals.gone, &kept));
         let settled = settled.unwrap_or_default();
         let nodes = facts::nodes(self.lab.info(), &snapshots, &settled);
+        let backends = self.lab.info().iter().map(facts::backend).collect();
         let data = totals.as_ref().map(|totals| facts::data(totals, &settled));
         let data = data.unwrap_or_default();
         let lab_closed = self.lab.close().await;
@@ -63,7 +65,8 @@ impl Stage {
             End::Complete => None,
             End::Interrupted => Some(Partial::Interrupted),
             End::Short => Some(Partial::NotPreloaded),
-            End::Broken(_) => Some(Partial::Error),
+            End::Broken(Broken::Harness(_)) => Some(Partial::Error),
+            End::Broken(Broken::Subject(_)) => Some(Partial::Driver),
         };
         let mut limits = desk.limits();
         // First, because not every format shows all of them.
@@ -71,7 +74,7 @@ impl Stage {
         limits.splice(0..0, meddling.into_iter().chain(planted));
         limits.splice(0..0, wire_totals.as_ref().and_then(facts::foreign));
         limits.splice(0..0, facts::data_limits(&data, &settled));
-        if let End::Broken(what) = end {
+        if let End::Broken(Broken::Harness(what) | Broken::Subject(what)) = end {
             limits.insert(0, what);
         }
         let inputs = Inputs {
@@ -83,6 +86,8 @@ impl Stage {
             wire_totals,
             dials,
             nodes,
+            backends,
+            subject: Some(subject),
             harness: facts::harness(noise, self.calibration.into_inner(), limits, &closed),
             faults: records.to_vec(),
         };

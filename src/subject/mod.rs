@@ -2,11 +2,14 @@
 //! it and asks what it can tell; it knows nothing else of it.
 
 pub(crate) mod builtin;
+pub(crate) mod called;
+pub(crate) mod driver;
 
 use std::sync::Arc;
 
 use crate::base::name::NodeIndex;
 use crate::client::NodeSnapshot;
+use crate::event::SubjectFacts;
 use crate::load::{LoadTotals, Preloaded, Progress};
 
 /// What happened to the data of a node, for whoever checks values.
@@ -21,10 +24,24 @@ pub(crate) enum DataLoss {
 /// Who is told of it.
 pub(crate) type LossListener = Arc<dyn Fn(DataLoss) + Send + Sync>;
 
+/// What a subject wrote to stderr.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stderr {
+    pub(crate) lines: Vec<String>,
+    /// Lines before those that were not kept.
+    pub(crate) dropped: u64,
+}
+
 /// What makes the calls of a run. It is started by a constructor of its own.
 pub(crate) trait Subject {
+    /// What it is, and what is known of it now.
+    fn facts(&self) -> SubjectFacts;
+    /// What it wrote to stderr; `None`: it has none of its own.
+    fn stderr(&self) -> Option<Stderr>;
     /// What is broken in it on purpose.
     fn planted(&self) -> Option<String>;
+    /// Why the run cannot go on with it.
+    fn trouble(&self) -> Option<String>;
     /// Whom to tell of data that nodes lost.
     fn loss_listener(&self) -> LossListener;
     /// Stores every key.
@@ -33,8 +50,8 @@ pub(crate) trait Subject {
     fn begin(&self);
     /// How far it is.
     fn progress(&self) -> Progress;
-    /// What each node looks like from its inside, as far as it tells.
-    fn snapshot(&self) -> Vec<NodeSnapshot>;
+    /// What each node looks like from its inside; `None`: it does not tell.
+    fn snapshot(&self) -> Option<Vec<NodeSnapshot>>;
     /// No call begins any more.
     fn stop(&self);
     /// Waits for the calls under way. `None`: they were counted before, or something still holds them.

@@ -56,8 +56,10 @@ fn record() -> Recorder {
 
 fn live() -> NodeLive {
     NodeLive {
-        connections: Connections { open: 4, ..Connections::default() },
-        breaker: BreakerState::Closed,
+        connections: Some(Connections { open: 4, ..Connections::default() }),
+        dialled: Some(4),
+        open: Some(4),
+        breaker: Some(BreakerState::Closed),
         active_faults: Vec::new(),
     }
 }

@@ -47,6 +47,8 @@ pub struct Oracle {
     run: u32,
     /// Off: nothing is decoded and nothing is judged; a value is a hit.
     checks: bool,
+    /// Off: nobody tells the flags of a value.
+    flags: bool,
     records: Vec<Mutex<Record>>,
     counters: Vec<Mutex<Tally>>,
     registers: Vec<Mutex<Swaps>>,
@@ -67,6 +69,8 @@ pub struct OracleConfig {
     pub checks: bool,
     /// How many nodes there are.
     pub nodes: usize,
+    /// Whether values come with their flags.
+    pub flags: bool,
 }
 
 /// Where a reading came from.
@@ -137,6 +141,7 @@ impl Oracle {
         Self {
             run: config.run,
             checks: config.checks,
+            flags: config.flags,
             records: (0..count(Space::Values)).map(|_| Mutex::default()).collect(),
             counters: (0..count(Space::Counters)).map(|_| Mutex::default()).collect(),
             registers: (0..count(Space::Registers)).map(|_| Mutex::default()).collect(),
@@ -221,7 +226,7 @@ impl Oracle {
 
     /// Checks the flags that came with a counter or a log.
     fn check_key_flags(&self, slot: Slot, flags: u32, source: Source, now: Offset) {
-        if flags != self.key_flags(slot) {
+        if self.flags && flags != self.key_flags(slot) {
             let found = finding(ViolationKind::Contradiction, slot, source, classify::OTHER_FLAGS);
             self.report(now, found);
         }
@@ -312,9 +317,12 @@ impl Oracle {
             return if content.is_some() { Verdict::Hit } else { Verdict::Miss };
         }
         let after = self.look(slot);
+        let value = content.map(|content| Stamp::read(content.value));
+        let told = content.filter(|_| self.flags).map(|content| content.flags);
+        let flags = told.or_else(|| Some(value?.ok()?.flags())).unwrap_or_default();
         let reading = Reading {
-            value: content.map(|content| Stamp::read(content.value)),
-            flags: content.map_or(0, |content| content.flags),
+            value,
+            flags,
             asked: source.asked,
             run: self.run,
             key: slot.number(),
@@ -322,7 +330,9 @@ impl Oracle {
             now,
         };
         let mut verdict = classify(&reading, before, &after);
-        if verdict == Verdict::FalseMiss && !self.found_missing(slot, before) {
+        // A miss that no node has given is the client's word for an error.
+        let answered = source.served_by.is_some();
+        if verdict == Verdict::FalseMiss && !(answered && self.found_missing(slot, before)) {
             verdict = Verdict::Miss;
         }
         if let Some((kind, detail)) = verdict.violation() {

@@ -235,7 +235,7 @@ impl Oracle {
         let refused = self.swaps(slot).refused.contains(&(stamp.sequence, stamp.writer));
         let again =
             unique.is_some_and(|unique| self.started_again(slot, stamp.sequence, unique, now));
-        if flags != stamp.flags() {
+        if self.flags && flags != stamp.flags() {
             OTHER_FLAGS
         } else if refused && stamp.sequence > 0 {
             "a swap that the node said it had refused"

@@ -15,7 +15,7 @@ fn oracle() -> Oracle {
 
 fn oracle_of(run: u32) -> Oracle {
     let keyspace = Keyspace::new([2, 2, 2, 2], |_| NodeIndex(0));
-    let config = OracleConfig { run, checks: true, nodes: 2 };
+    let config = OracleConfig { run, checks: true, nodes: 2, flags: true };
     Oracle::new(keyspace, config, Events::ignore())
 }
 

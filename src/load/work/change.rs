@@ -30,9 +30,9 @@ impl Hands {
         self.oracle.count_begun(slot, change);
         let key = self.oracle.keyspace().key(slot);
         let call = if change > 0 {
-            self.client.incr(key, change.unsigned_abs()).await
+            self.cache.incr(key, change.unsigned_abs()).await
         } else {
-            self.client.decr(key, change.unsigned_abs()).await
+            self.cache.decr(key, change.unsigned_abs()).await
         };
         let (from, now) = (source(&call.trace), over(&call.trace, &self.clock));
         let outcome = match call.result {
@@ -69,7 +69,7 @@ impl Hands {
 
     async fn swap_once(&mut self, slot: Slot, trace: &mut Trace) -> Step {
         let floor = self.oracle.register_floor(slot);
-        let read = self.client.gets(self.oracle.keyspace().key(slot)).await;
+        let read = self.cache.gets(self.oracle.keyspace().key(slot)).await;
         join(trace, &read.trace);
         let (from, now) = (source(&read.trace), over(&read.trace, &self.clock));
         let (item, unique) = match read.result {
@@ -116,7 +116,7 @@ impl Hands {
     async fn try_swap(&mut self, slot: Slot, sequence: u64, unique: u64) -> Call<Store> {
         let key = self.oracle.keyspace().key(slot);
         let keep = Keep { ttl: Ttl::Never, flags: self.oracle.flags(slot, sequence) };
-        self.client.cas(key, &self.buffer, keep, unique).await
+        self.cache.cas(key, &self.buffer, keep, unique).await
     }
 
     /// Tries a swap that must be refused: its token was used up at `used`, by ourselves. Workers alone
@@ -156,9 +156,9 @@ impl Hands {
         let record = self.write_record(slot);
         let key = self.oracle.keyspace().key(slot);
         let call = if behind {
-            self.client.append(key, &self.buffer, Ttl::Never).await
+            self.cache.append(key, &self.buffer, Ttl::Never).await
         } else {
-            self.client.prepend(key, &self.buffer, Ttl::Never).await
+            self.cache.prepend(key, &self.buffer, Ttl::Never).await
         };
         join(&mut trace, &call.trace);
         let outcome = match call.result {
@@ -180,7 +180,7 @@ impl Hands {
         self.oracle.log_replacing(slot);
         let key = self.oracle.keyspace().key(slot);
         let keep = Keep { ttl: Ttl::Never, flags: self.oracle.key_flags(slot) };
-        let call = self.client.add(key, &self.buffer, keep).await;
+        let call = self.cache.add(key, &self.buffer, keep).await;
         join(trace, &call.trace);
         let (from, now) = (source(&call.trace), over(&call.trace, &self.clock));
         match call.result {
@@ -206,7 +206,7 @@ impl Hands {
         self.oracle.log_starting(slot);
         let key = self.oracle.keyspace().key(slot);
         let keep = Keep { ttl: Ttl::Never, flags: self.oracle.key_flags(slot) };
-        let call = self.client.set(key, &self.buffer, keep).await;
+        let call = self.cache.set(key, &self.buffer, keep).await;
         join(trace, &call.trace);
         match call.result {
             Ok(Store::Stored) => {

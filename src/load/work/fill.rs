@@ -98,9 +98,9 @@ impl Hands {
         let key = self.oracle.keyspace().key(slot);
         let keep = Keep { ttl: Ttl::Never, flags };
         let call = if fresh {
-            self.client.set(key, value, keep).await
+            self.cache.set(key, value, keep).await
         } else {
-            self.client.add(key, value, keep).await
+            self.cache.add(key, value, keep).await
         };
         let put = match call.result {
             Ok(Store::Stored) => Put::Done,

@@ -19,13 +19,14 @@ use super::keyspace::Slot;
 use super::oracle::{Oracle, Source};
 use crate::base::name::NodeIndex;
 use crate::base::time::{Offset, RunClock};
-use crate::client::{Client, Failure, Trace, Ttl};
+use crate::client::{Failure, Trace, Ttl};
 use crate::event::{Operation, Outcome};
+use crate::load::cache::Cache;
 use crate::protocol::memcached::frame::key::Key;
 
 /// What a worker works with.
 pub(super) struct Hands {
-    pub(super) client: Client,
+    pub(super) cache: Cache,
     pub(super) oracle: Arc<Oracle>,
     pub(super) clock: RunClock,
     pub(super) drafter: Drafter,

@@ -12,7 +12,7 @@ use crate::protocol::memcached::frame::key::Key;
 impl Hands {
     pub(super) async fn get(&mut self, slot: Slot) -> Done {
         let before = self.oracle.look(slot);
-        let call = self.client.get(self.oracle.keyspace().key(slot)).await;
+        let call = self.cache.get(self.oracle.keyspace().key(slot)).await;
         self.read(slot, &before, &call)
     }
 
@@ -20,7 +20,7 @@ impl Hands {
         let before = self.oracle.look(slot);
         self.oracle.touching(slot);
         let expiry = self.expiry();
-        let call = self.client.gat(self.oracle.keyspace().key(slot), expiry).await;
+        let call = self.cache.gat(self.oracle.keyspace().key(slot), expiry).await;
         if !may_still_come(&call.result, &call.trace) {
             self.oracle.touched(slot);
         }
@@ -44,7 +44,7 @@ impl Hands {
         slots.dedup();
         let before: Vec<Record> = slots.iter().map(|slot| self.oracle.look(*slot)).collect();
         let keys: Vec<Key> = slots.iter().map(|slot| self.key(*slot)).collect();
-        let call = self.client.get_multi(&keys).await;
+        let call = self.cache.get_multi(&keys).await;
         let now = over(&call.trace, &self.clock);
         let mut worst = Outcome::Hit;
         for ((slot, before), entry) in slots.iter().zip(&before).zip(&call.entries) {

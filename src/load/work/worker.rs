@@ -95,7 +95,7 @@ impl Worker {
         let clock = self.shared.ledger.clock();
         let trace = done.trace;
         let sent = trace.sent.map(|sent| clock.offset(sent));
-        let begun = match self.hands.client.config().broken {
+        let begun = match self.hands.cache.broken() {
             Some(Broken::LateStopwatch) => sent.unwrap_or(taken),
             _ => ticket.due(),
         };

@@ -30,9 +30,9 @@ impl Hands {
         let key = self.oracle.keyspace().key(slot);
         let keep = Keep { ttl: self.expiry(), flags: self.oracle.flags(slot, lease.sequence()) };
         let call = match operation {
-            Operation::Add => self.client.add(key, &self.buffer, keep).await,
-            Operation::Replace => self.client.replace(key, &self.buffer, keep).await,
-            _ => self.client.set(key, &self.buffer, keep).await,
+            Operation::Add => self.cache.add(key, &self.buffer, keep).await,
+            Operation::Replace => self.cache.replace(key, &self.buffer, keep).await,
+            _ => self.cache.set(key, &self.buffer, keep).await,
         };
         let first = call.trace.attempts == 1;
         let (from, now) = (source(&call.trace), over(&call.trace, &self.clock));
@@ -72,7 +72,7 @@ impl Hands {
         let oracle = std::sync::Arc::clone(&self.oracle);
         let lease = self.lease(&oracle, slot, Effect::Delete).await;
         let slot = lease.slot();
-        let call = self.client.delete(self.oracle.keyspace().key(slot)).await;
+        let call = self.cache.delete(self.oracle.keyspace().key(slot)).await;
         let (from, now) = (source(&call.trace), over(&call.trace, &self.clock));
         let impossible = call.trace.attempts == 1
             && call.result.is_ok_and(|was_there| {
@@ -104,7 +104,7 @@ impl Hands {
         let slot = lease.slot();
         oracle.touching(slot);
         let expiry = self.expiry();
-        let call = self.client.touch(oracle.keyspace().key(slot), expiry).await;
+        let call = self.cache.touch(oracle.keyspace().key(slot), expiry).await;
         let (from, now) = (source(&call.trace), over(&call.trace, &self.clock));
         let impossible = call.trace.attempts == 1
             && call.result.is_ok_and(|was_there| {

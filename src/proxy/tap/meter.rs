@@ -13,6 +13,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::base::carried::Carried;
+use crate::base::name::NodeIndex;
 use crate::protocol::memcached::frame::command::Command;
 use crate::protocol::memcached::frame::observe::{
     Observer, Opaque, Options, ReplyEvent, Request, RequestEvent,
@@ -23,6 +25,7 @@ use crate::protocol::memcached::frame::version::ServerVersion;
 use crate::proxy::config::Direction;
 use crate::proxy::fault::message::Reporter;
 use crate::proxy::tap::flight::Flight;
+use crate::proxy::tap::keys::Keys;
 use crate::proxy::tap::latency::{Latencies, LatencyView};
 use crate::proxy::tap::reuse::{Patience, Reuse};
 use crate::proxy::tap::view::TapSnapshot;
@@ -41,6 +44,8 @@ pub(in crate::proxy) struct Shared {
     foreign: Side,
     /// What the keys of the run's own client begin with, if somebody said so.
     own_prefix: Mutex<Option<Arc<[u8]>>>,
+    /// Where it is noted which node is asked for which key, if somebody wants to know.
+    carried: Mutex<Option<(Arc<Carried>, NodeIndex)>>,
     version: Mutex<ServerVersion>,
     pub(in crate::proxy) reporter: Reporter,
 }
@@ -99,6 +104,7 @@ impl Shared {
             left: None,
             own: None,
             own_prefix: self.own_prefix.lock().clone(),
+            keys: self.carried.lock().clone().map(|(carried, node)| Keys::new(carried, node)),
             flight: Flight::default(),
             version,
         }
@@ -112,6 +118,11 @@ impl Shared {
     /// The connections from now on are the run's own when their keys begin so.
     pub(in crate::proxy) fn set_own(&self, prefix: &[u8]) {
         *self.own_prefix.lock() = Some(prefix.into());
+    }
+
+    /// The connections from now on note which keys are asked of `node`.
+    pub(in crate::proxy) fn set_carried(&self, carried: Arc<Carried>, node: NodeIndex) {
+        *self.carried.lock() = Some((carried, node));
     }
 
     /// Adds what the connections have in common.
@@ -173,6 +184,7 @@ pub(in crate::proxy) struct Meter {
     /// Whether it is one of the run's own; `None` as long as that is not known.
     own: Option<bool>,
     own_prefix: Option<Arc<[u8]>>,
+    keys: Option<Keys>,
     flight: Flight,
     /// The version that the other connections have been told.
     version: ServerVersion,
@@ -224,6 +236,7 @@ impl Meter {
             own,
             own_prefix,
             flight,
+            keys,
             ..
         } = self;
         let mut seen = 0;
@@ -234,6 +247,7 @@ impl Meter {
                 let reads = paired.command.is_retrieval() || paired.command == Command::MetaGet;
                 *quiet_reads += u64::from(reads && paired.due == Due::Maybe);
                 flight.requested(now, paired.sequence, paired.command, request.keys());
+                keys.iter_mut().for_each(|keys| keys.requested(&request));
                 seen += 1;
                 if own.is_none() {
                     *own = own_prefix.as_ref().and_then(|prefix| is_own(&request, prefix));
@@ -264,11 +278,12 @@ impl Meter {
     }
 
     fn replied(&mut self, now: Instant, data: &[u8], shared: &Shared) -> u32 {
-        let Self { observer, opaque, undelivered, flight, .. } = self;
+        let Self { observer, opaque, undelivered, flight, keys, .. } = self;
         let mut seen = 0;
         observer.on_reply(data, &mut |event| match event {
             ReplyEvent::Done(reply) => {
                 flight.replied(now, reply.request.sequence, reply.request.command, reply.status);
+                keys.iter_mut().for_each(|keys| keys.replied(reply.request.sequence));
                 seen += 1;
                 if undelivered.len() < UNDELIVERED_MAX {
                     undelivered

@@ -1,6 +1,7 @@
 //! What passed: counted, timed, and the last of it remembered.
 
 pub(super) mod flight;
+pub(super) mod keys;
 pub(super) mod latency;
 pub(super) mod meter;
 pub(super) mod reuse;

@@ -42,8 +42,8 @@ fn interval(at_s: f64, phase: Phase) -> Interval {
         operations: 400,
         error_ratio: Some(0.0),
         response_time_us: Some(time),
-        connections: Connections { open: 8, ..Connections::default() },
-        breaker: if index == 0 { BreakerState::Open } else { BreakerState::Closed },
+        connections: Some(Connections { open: 8, ..Connections::default() }),
+        breaker: Some(if index == 0 { BreakerState::Open } else { BreakerState::Closed }),
         active_faults: if index == 0 { vec!["down".to_owned()] } else { Vec::new() },
     };
     Interval {

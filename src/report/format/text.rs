@@ -75,6 +75,7 @@ impl Page {
             let why = match partial {
                 crate::record::Partial::Interrupted => "it was interrupted",
                 crate::record::Partial::Error => "the harness failed",
+                crate::record::Partial::Driver => "the driver does not keep to its protocol",
                 crate::record::Partial::NotPreloaded => "not every key could be stored beforehand",
                 crate::record::Partial::Killed => "it was killed; rebuilt from what was stored",
             };

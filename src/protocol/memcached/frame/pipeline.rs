@@ -216,7 +216,7 @@ impl<T: Copy> Entry<T> {
                 Codes::answering(self.paired.command, self.shape).without(hushed).has(code)
             }
         };
-        codes && (!quiet || !strict || reply.is_error() || reply.tag == self.tag)
+        codes && (!quiet || !strict || reply.is_error() || self.tag.fits(reply.tag))
     }
 }
 
@@ -501,6 +501,10 @@ impl<T: Copy> Pipeline<T> {
 // === what tells quiet requests apart ===
 
 fn request_tag(framing: &Framing, line: &[u8]) -> Tag {
+    // The old parser ends the line there, the new one reads on: what comes back is not known.
+    if memchr::memchr(0, line).is_some() {
+        return Tag::Unread;
+    }
     let flags = meta::request_flags(framing.command, line);
     let mut asks_key = false;
     let mut is_base64 = false;

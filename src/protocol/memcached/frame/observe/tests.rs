@@ -318,6 +318,14 @@ fn an_opaque_or_a_key_tells_quiet_requests_apart() {
             &["0 Silent", "1 hit", "2 ok"],
         ),
         (
+            // memcached 1.6.18 ends the line at the NUL and repeats the opaque without it.
+            "opaque with a NUL",
+            OLD,
+            b"mg a v q O\x14\0 a\r\nma n v\r\n",
+            b"VA 1 O\x14\r\nx\r\nVA 1\r\n0\r\n",
+            &["0 hit", "1 number"],
+        ),
+        (
             "code",
             OLD,
             b"mg a v q\r\nms b 1 q\r\nx\r\nmn\r\n",

@@ -1,0 +1,134 @@
+//! The calls that a driver has under way.
+
+use std::collections::BTreeMap;
+
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::Instant;
+
+use super::speech::Answer;
+
+/// An answer, and when it was there; `None`: the driver is gone.
+pub(super) type Told = Option<(Answer, Instant)>;
+
+/// One call.
+#[derive(Debug)]
+struct Call {
+    op: &'static str,
+    /// `None`: whoever called has given up.
+    caller: Option<oneshot::Sender<Told>>,
+    /// Its slot: a call that nobody waits for any more still keeps the driver busy.
+    _slot: OwnedSemaphorePermit,
+}
+
+/// The table.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    last: u64,
+    under_way: BTreeMap<u64, Call>,
+}
+
+impl Calls {
+    /// A call begins; returns its number and where its answer comes.
+    pub(super) fn begin(
+        &mut self,
+        op: &'static str,
+        slot: OwnedSemaphorePermit,
+    ) -> (u64, oneshot::Receiver<Told>) {
+        self.last += 1;
+        let (caller, answer) = oneshot::channel();
+        self.under_way.insert(self.last, Call { op, caller: Some(caller), _slot: slot });
+        (self.last, answer)
+    }
+
+    /// The driver answered call `id`.
+    ///
+    /// # Errors
+    /// When there is no such call: it was answered before, or never made.
+    pub(super) fn answered(&mut self, id: u64, answer: Answer, at: Instant) -> Result<(), String> {
+        let Some(call) = self.under_way.remove(&id) else {
+            let how = if (1..=self.last).contains(&id) { "a second time" } else { "unasked" };
+            return Err(format!("operation {id} is answered {how} (with `{}`)", answer.name()));
+        };
+        if !can_be(call.op, &answer) {
+            return Err(format!("a `{}` cannot come to `{}`", call.op, answer.name()));
+        }
+        if let Some(caller) = call.caller {
+            // Gone in this moment: as good as given up.
+            let _ = caller.send(Some((answer, at)));
+        }
+        Ok(())
+    }
+
+    /// Whoever made call `id` gives up; whether it was under way.
+    pub(super) fn give_up(&mut self, id: u64) -> bool {
+        self.under_way.get_mut(&id).is_some_and(|call| call.caller.take().is_some())
+    }
+
+    /// The driver is gone: nothing will be answered.
+    pub(super) fn abandon(&mut self) {
+        for call in std::mem::take(&mut self.under_way).into_values() {
+            if let Some(caller) = call.caller {
+                let _ = caller.send(None);
+            }
+        }
+    }
+}
+
+/// Whether an operation can come to this.
+pub(super) fn can_be(op: &str, answer: &Answer) -> bool {
+    match answer {
+        Answer::Error(_) | Answer::Cancelled => true,
+        Answer::Hit(value) => match op {
+            "gets" => value.cas.is_some(),
+            _ => matches!(op, "get" | "gat"),
+        },
+        Answer::Miss => matches!(op, "get" | "gets" | "gat"),
+        Answer::Hits(_) => op == "get_many",
+        Answer::Stored | Answer::NotStored => {
+            matches!(op, "set" | "add" | "replace" | "append" | "prepend" | "cas")
+        }
+        Answer::Exists => op == "cas",
+        Answer::Deleted => op == "delete",
+        Answer::Touched => op == "touch",
+        Answer::Counted(_) => matches!(op, "incr" | "decr"),
+        Answer::NotFound => matches!(op, "cas" | "delete" | "touch" | "incr" | "decr" | "gat"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    fn slot(slots: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+        Arc::clone(slots).try_acquire_owned().unwrap()
+    }
+
+    /// Catches an answer that reaches another call, a second answer that is taken, and a call that was
+    /// given up and frees its slot before the driver is done with it.
+    #[test]
+    fn every_call_is_answered_once() {
+        let slots = Arc::new(Semaphore::new(2));
+        let mut calls = Calls::default();
+        let now = Instant::now();
+        let (first, mut told) = calls.begin("get", slot(&slots));
+        let (second, _) = calls.begin("set", slot(&slots));
+        assert!(calls.give_up(second) && !calls.give_up(second));
+        assert_eq!(slots.available_permits(), 0, "the driver still works on it");
+        calls.answered(first, Answer::Miss, now).unwrap();
+        assert_eq!(told.try_recv().unwrap(), Some((Answer::Miss, now)));
+        let error = calls.answered(first, Answer::Miss, now).unwrap_err();
+        assert_eq!(error, "operation 1 is answered a second time (with `miss`)");
+        let error = calls.answered(9, Answer::Miss, now).unwrap_err();
+        assert_eq!(error, "operation 9 is answered unasked (with `miss`)");
+        let error = calls.answered(second, Answer::Miss, now).unwrap_err();
+        assert_eq!(error, "a `set` cannot come to `miss`");
+        assert_eq!((slots.available_permits(), calls.under_way.len()), (2, 0));
+        let (_, mut told) = calls.begin("get", slot(&slots));
+        calls.abandon();
+        assert_eq!(told.try_recv().unwrap(), None);
+    }
+}

@@ -1,0 +1,29 @@
+//! What a client file says about a driver.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How a published client is run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DriverConfig {
+    /// The program and its arguments; no shell sees them.
+    pub command: Vec<String>,
+    /// Where it is started: the folder of the file.
+    pub folder: PathBuf,
+    /// What would install the client: shown when the command cannot start, never run.
+    pub install: Vec<String>,
+    /// Operations that it may have under way.
+    pub concurrency: u32,
+    /// How long an operation should take at most. One that takes three times as long is hung.
+    pub timeout: Duration,
+    /// What is handed to it as it is.
+    pub settings: serde_json::Map<String, serde_json::Value>,
+}
+
+impl DriverConfig {
+    /// Operations under way where the file says nothing.
+    pub const CONCURRENCY: u32 = 32;
+
+    /// The longest time where the file says nothing: what many clients wait by themselves.
+    pub const TIMEOUT: Duration = Duration::from_secs(1);
+}

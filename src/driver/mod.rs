@@ -1,0 +1,23 @@
+//! A published client in a process of its own, which speaks the driver protocol.
+//!
+//! ```text
+//!  call ─► a slot of `concurrency` ─► line ─► stdin │ driver ─► client ─► our proxies
+//!      ◄── answer ◄── table of calls ◄── line ◄── stdout │
+//! ```
+//! Where a key lives and whether a node was asked at all, a driver does not say: the proxies have seen
+//! it ([`crate::base::carried`]).
+
+mod calls;
+mod config;
+mod handle;
+mod lines;
+mod operations;
+mod process;
+pub mod speech;
+mod state;
+mod witness;
+
+pub use config::DriverConfig;
+pub use handle::{Driver, Wire};
+pub use process::StartError;
+pub use state::{Crash, Floor, Story};

@@ -1,0 +1,206 @@
+//! Reads what a driver says.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::{Answer, Failed, Nonsense, Ready, Said, VERSION, Value};
+use crate::event::ErrorClass;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw<'a> {
+    ready: Option<u64>,
+    client: Option<String>,
+    version: Option<String>,
+    runtime: Option<String>,
+    operations: Option<Vec<String>>,
+    cancel: Option<bool>,
+    flags: Option<bool>,
+    pong: Option<u64>,
+    bye: Option<IgnoredAny>,
+    id: Option<u64>,
+    #[serde(borrow)]
+    hit: Option<RawValue<'a>>,
+    miss: Option<IgnoredAny>,
+    stored: Option<IgnoredAny>,
+    not_stored: Option<IgnoredAny>,
+    exists: Option<IgnoredAny>,
+    deleted: Option<IgnoredAny>,
+    not_found: Option<IgnoredAny>,
+    touched: Option<IgnoredAny>,
+    counted: Option<RawCount>,
+    #[serde(borrow)]
+    hits: Option<BTreeMap<String, Option<RawEntry<'a>>>>,
+    error: Option<RawError>,
+    cancelled: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawValue<'a> {
+    #[serde(borrow)]
+    value64: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    value: Option<Cow<'a, str>>,
+    flags: Option<u32>,
+    cas: Option<String>,
+}
+
+/// A value, or why there is none.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawEntry<'a> {
+    #[serde(borrow)]
+    value64: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    value: Option<Cow<'a, str>>,
+    flags: Option<u32>,
+    cas: Option<String>,
+    error: Option<RawError>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCount {
+    value: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawError {
+    class: Option<String>,
+    #[serde(default)]
+    message: String,
+}
+
+impl RawValue<'_> {
+    fn read(self) -> Result<Value, String> {
+        let bytes = match (self.value64, self.value) {
+            (Some(coded), None) => BASE64
+                .decode(coded.as_bytes())
+                .map_err(|error| format!("`value64` is not base64: {error}"))?,
+            (None, Some(text)) => text.into_owned().into_bytes(),
+            (None, None) => return Err("a value has `value64` (base64) or `value` (text)".into()),
+            (Some(_), Some(_)) => return Err("a value has `value64` or `value`, not both".into()),
+        };
+        let number = |text: String| {
+            let error = || format!("`cas` is {text:?}; give the server's number in decimal digits");
+            text.parse().map_err(|_| error())
+        };
+        Ok(Value { bytes, flags: self.flags, cas: self.cas.map(number).transpose()? })
+    }
+}
+
+impl RawEntry<'_> {
+    fn read(self) -> Result<Result<Option<Value>, Failed>, String> {
+        let Self { value64, value, flags, cas, error } = self;
+        match error {
+            Some(error) => Ok(Err(error.read()?)),
+            None => RawValue { value64, value, flags, cas }.read().map(|value| Ok(Some(value))),
+        }
+    }
+}
+
+impl RawError {
+    fn read(self) -> Result<Failed, String> {
+        let class = self.class.ok_or("an error has a `class`")?;
+        let known = ErrorClass::ALL.into_iter().find(|known| known.name() == class);
+        let class = known.ok_or_else(|| {
+            let names = ErrorClass::ALL.map(ErrorClass::name).join(", ");
+            format!("`{class}` is no class of errors; they are {names}")
+        })?;
+        Ok(Failed { class, message: self.message })
+    }
+}
+
+impl Raw<'_> {
+    fn ready(self) -> Result<Said, String> {
+        let version = self.ready.unwrap_or_default();
+        if version != VERSION {
+            return Err(format!(
+                "it speaks version {version} of the driver protocol, not {VERSION}"
+            ));
+        }
+        Ok(Said::Ready(Ready {
+            client: self.client.ok_or("`ready` names the `client`")?,
+            version: self.version.ok_or("`ready` has the client's `version`")?,
+            runtime: self.runtime.unwrap_or_default(),
+            operations: self.operations.ok_or("`ready` lists its `operations`")?,
+            cancel: self.cancel.unwrap_or_default(),
+            flags: self.flags.unwrap_or_default(),
+        }))
+    }
+
+    fn answer(self) -> Result<Answer, String> {
+        let plain = [
+            (self.miss.is_some(), Answer::Miss),
+            (self.stored.is_some(), Answer::Stored),
+            (self.not_stored.is_some(), Answer::NotStored),
+            (self.exists.is_some(), Answer::Exists),
+            (self.deleted.is_some(), Answer::Deleted),
+            (self.not_found.is_some(), Answer::NotFound),
+            (self.touched.is_some(), Answer::Touched),
+            (self.cancelled.is_some(), Answer::Cancelled),
+        ];
+        let mut answers: Vec<Answer> =
+            plain.into_iter().filter(|(is_it, _)| *is_it).map(|(_, answer)| answer).collect();
+        if let Some(value) = self.hit {
+            answers.push(Answer::Hit(value.read()?));
+        }
+        answers.extend(self.counted.map(|counted| Answer::Counted(counted.value)));
+        if let Some(error) = self.error {
+            answers.push(Answer::Error(error.read()?));
+        }
+        if let Some(hits) = self.hits {
+            let entry = |(key, entry): (String, Option<RawEntry<'_>>)| {
+                let entry = entry.map_or(Ok(Ok(None)), RawEntry::read)?;
+                Ok((key, entry))
+            };
+            answers.push(Answer::Hits(hits.into_iter().map(entry).collect::<Result<_, String>>()?));
+        }
+        match (answers.pop(), answers.pop()) {
+            (Some(answer), None) => Ok(answer),
+            (None, _) => {
+                Err("an answer says what the operation came to: `hit`, `miss`, `stored`, \
+                              `error` or another"
+                    .into())
+            }
+            (Some(one), Some(other)) => {
+                Err(format!("an answer is one thing: `{}` or `{}`", other.name(), one.name()))
+            }
+        }
+    }
+}
+
+/// Reads a line without its end.
+///
+/// # Errors
+/// When it is none of the protocol's.
+pub fn read(line: &[u8]) -> Result<Said, Nonsense> {
+    let raw: Raw<'_> = serde_json::from_slice(line).map_err(|error| {
+        let what = match error.classify() {
+            serde_json::error::Category::Data => format!("not of the protocol: {error}"),
+            _ => format!("no JSON object: {error}"),
+        };
+        Nonsense::new(line, what)
+    })?;
+    let said = if raw.ready.is_some() {
+        raw.ready()
+    } else if let Some(id) = raw.id {
+        raw.answer().map(|answer| Said::Answer(id, answer))
+    } else if let Some(number) = raw.pong {
+        Ok(Said::Pong(number))
+    } else if raw.bye.is_some() {
+        Ok(Said::Bye)
+    } else if let Some(error) = raw.error {
+        Ok(Said::Complaint(error.message))
+    } else {
+        Err("a line has `ready`, `id`, `pong`, `bye` or `error`".into())
+    };
+    said.map_err(|what| Nonsense::new(line, what))
+}

@@ -1,0 +1,189 @@
+//! What is known of a driver: what it said, owes and costs. It waits for nothing.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::calls::Calls;
+use super::speech::{self, Nonsense, Ready, Said};
+
+/// A pong that takes longer shows that the driver stood still: longer than any collection of garbage
+/// that goes unnoticed.
+const STALL: Duration = Duration::from_millis(250);
+
+/// Lines of stderr that are kept, and bytes of each.
+const STDERR_LINES_MAX: usize = 500;
+
+/// Lines of them that an error shows.
+const LAST_WORDS: usize = 5;
+
+/// Pings that may wait for their pong. More are not sent: the driver does not answer.
+pub(super) const PINGS_MAX: usize = 4;
+
+/// A driver that died.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Crash {
+    /// How.
+    pub how: String,
+    /// The last lines of its stderr.
+    pub last_words: String,
+}
+
+/// What pipe and runtime cost: the time of a ping.
+#[derive(Clone, Debug)]
+pub struct Floor {
+    /// In microseconds.
+    pub round_trips_us: Histogram<u64>,
+    /// Times that it stood still, and for how long.
+    pub stalls: Vec<Duration>,
+}
+
+/// What is known of a driver at the end.
+#[derive(Clone, Debug)]
+pub struct Story {
+    /// What it said of itself.
+    pub ready: Ready,
+    /// How often it died.
+    pub crashes: Vec<Crash>,
+    /// What it spoke that is not the protocol.
+    pub nonsense: Option<String>,
+    /// What pipe and runtime cost.
+    pub floor: Floor,
+    /// Its stderr, as far as it was kept.
+    pub stderr: Vec<String>,
+    /// Lines of stderr that were not kept.
+    pub stderr_dropped: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) calls: Calls,
+    /// Lines to its stdin; `None`: it is not running.
+    pub(super) outbox: Option<mpsc::Sender<Vec<u8>>>,
+    pub(super) ready: Ready,
+    pub(super) crashes: Vec<Crash>,
+    pub(super) nonsense: Option<String>,
+    pub(super) closing: bool,
+    floor: Floor,
+    pings: VecDeque<(u64, Instant)>,
+    ping: u64,
+    stderr: VecDeque<String>,
+    stderr_dropped: u64,
+    pub(super) greeting: Option<oneshot::Sender<Result<Ready, Nonsense>>>,
+}
+
+impl State {
+    pub(super) fn new() -> Self {
+        let round_trips_us = Histogram::new(2).expect("two digits can be kept");
+        Self {
+            calls: Calls::default(),
+            outbox: None,
+            ready: Ready::default(),
+            crashes: Vec::new(),
+            nonsense: None,
+            closing: false,
+            floor: Floor { round_trips_us, stalls: Vec::new() },
+            pings: VecDeque::new(),
+            ping: 0,
+            stderr: VecDeque::new(),
+            stderr_dropped: 0,
+            greeting: None,
+        }
+    }
+
+    pub(super) fn last_words(&self) -> String {
+        let skip = self.stderr.len().saturating_sub(LAST_WORDS);
+        let words: Vec<&str> = self.stderr.iter().skip(skip).map(String::as_str).collect();
+        words.join("\n  ")
+    }
+
+    /// A line of its stderr.
+    pub(super) fn keep_stderr(&mut self, line: String) {
+        if self.stderr.len() >= STDERR_LINES_MAX {
+            self.stderr.pop_front();
+            self.stderr_dropped += 1;
+        }
+        self.stderr.push_back(line);
+    }
+
+    /// A new process begins: what the last one owed will not come.
+    pub(super) fn begin(&mut self, greeting: oneshot::Sender<Result<Ready, Nonsense>>) {
+        self.greeting = Some(greeting);
+        self.pings.clear();
+    }
+
+    /// Measures the floor once more, unless the driver still owes several pongs.
+    pub(super) fn ping(&mut self) {
+        let Some(outbox) = &self.outbox else { return };
+        if self.pings.len() < PINGS_MAX {
+            let number = self.ping + 1;
+            if outbox.try_send(speech::control("ping", number)).is_ok() {
+                self.ping = number;
+                self.pings.push_back((number, Instant::now()));
+            }
+        }
+    }
+
+    pub(super) fn story(&self) -> Story {
+        Story {
+            ready: self.ready.clone(),
+            crashes: self.crashes.clone(),
+            nonsense: self.nonsense.clone(),
+            floor: self.floor.clone(),
+            stderr: self.stderr.iter().cloned().collect(),
+            stderr_dropped: self.stderr_dropped,
+        }
+    }
+
+    /// One line of its stdout.
+    pub(super) fn hear(&mut self, line: &[u8], now: Instant) {
+        let said = match speech::read(line) {
+            Ok(said) => said,
+            Err(nonsense) => return self.refuse(nonsense),
+        };
+        match said {
+            Said::Ready(ready) => match self.greeting.take() {
+                Some(greeting) => drop(greeting.send(Ok(ready))),
+                None => self.refuse(Nonsense::new(line, "it was ready already")),
+            },
+            Said::Answer(id, answer) => {
+                if let Err(what) = self.calls.answered(id, answer, now) {
+                    self.refuse(Nonsense::new(line, what));
+                }
+            }
+            Said::Pong(number) => {
+                let sent = self.pings.iter().position(|(ping, _)| *ping == number);
+                match sent.and_then(|position| self.pings.remove(position)) {
+                    Some((_, sent)) => self.pong(now - sent),
+                    None => self.refuse(Nonsense::new(line, "nobody sent this ping")),
+                }
+            }
+            Said::Complaint(what) => {
+                self.refuse(Nonsense::new(
+                    line,
+                    format!("it could not read a line of ours: {what}"),
+                ));
+            }
+            Said::Bye if self.closing => {}
+            Said::Bye => self.refuse(Nonsense::new(line, "it says `bye` and was not told to")),
+        }
+    }
+
+    fn pong(&mut self, after: Duration) {
+        let micros = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
+        self.floor.round_trips_us.saturating_record(micros);
+        if after >= STALL {
+            self.floor.stalls.push(after);
+        }
+    }
+
+    pub(super) fn refuse(&mut self, nonsense: Nonsense) {
+        if let Some(greeting) = self.greeting.take() {
+            let _ = greeting.send(Err(nonsense.clone()));
+        }
+        self.nonsense.get_or_insert_with(|| nonsense.to_string());
+    }
+}

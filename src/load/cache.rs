@@ -1,0 +1,88 @@
+//! What the workers call: the client in this process, or a driver.
+
+use crate::client::{Broken, Call, Client, Item, Keep, MultiCall, Store, Ttl};
+use crate::driver::Driver;
+use crate::protocol::memcached::frame::key::Key;
+
+use super::keyspace::{Keyspace, Space};
+
+/// Whoever makes the calls.
+#[derive(Clone, Debug)]
+pub enum Cache {
+    /// The client in this process.
+    Own(Client),
+    /// A published client in its own.
+    Driver(Driver),
+}
+
+impl From<Client> for Cache {
+    fn from(client: Client) -> Self {
+        Self::Own(client)
+    }
+}
+
+impl From<Driver> for Cache {
+    fn from(driver: Driver) -> Self {
+        Self::Driver(driver)
+    }
+}
+
+/// One method a call, the same for both.
+macro_rules! calls {
+    ($($name:ident($($given:ident: $type:ty),*) -> $call:ty;)*) => {
+        impl Cache {
+            $(pub(super) async fn $name(&self, $($given: $type),*) -> $call {
+                match self {
+                    Self::Own(client) => client.$name($($given),*).await,
+                    Self::Driver(driver) => driver.$name($($given),*).await,
+                }
+            })*
+        }
+    };
+}
+
+calls! {
+    get(key: &Key) -> Call<Option<Item>>;
+    gets(key: &Key) -> Call<Option<Item>>;
+    gat(key: &Key, ttl: Ttl) -> Call<Option<Item>>;
+    get_multi(keys: &[Key]) -> MultiCall;
+    set(key: &Key, value: &[u8], keep: Keep) -> Call<Store>;
+    add(key: &Key, value: &[u8], keep: Keep) -> Call<Store>;
+    replace(key: &Key, value: &[u8], keep: Keep) -> Call<Store>;
+    append(key: &Key, value: &[u8], ttl: Ttl) -> Call<Store>;
+    prepend(key: &Key, value: &[u8], ttl: Ttl) -> Call<Store>;
+    cas(key: &Key, value: &[u8], keep: Keep, unique: u64) -> Call<Store>;
+    delete(key: &Key) -> Call<bool>;
+    incr(key: &Key, by: u64) -> Call<Option<u64>>;
+    decr(key: &Key, by: u64) -> Call<Option<u64>>;
+    touch(key: &Key, ttl: Ttl) -> Call<bool>;
+}
+
+impl Cache {
+    /// The keys, and where they live.
+    pub(super) fn keyspace(&self, counts: [u64; Space::ALL.len()]) -> Keyspace {
+        match self {
+            Self::Own(client) => Keyspace::new(counts, |key| client.home(key)),
+            Self::Driver(driver) => {
+                let driver = driver.clone();
+                Keyspace::learning(counts, std::sync::Arc::new(move |key| driver.home(key)))
+            }
+        }
+    }
+
+    /// What is broken in it on purpose.
+    pub(super) fn broken(&self) -> Option<Broken> {
+        match self {
+            Self::Own(client) => client.config().broken,
+            Self::Driver(_) => None,
+        }
+    }
+
+    /// Whether it tells the flags of a value.
+    pub(super) fn tells_flags(&self) -> bool {
+        match self {
+            Self::Own(_) => true,
+            Self::Driver(driver) => driver.ready().flags,
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! A client that our own load calls: the one in this process, or a driver.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{DataLoss, LossListener, Stderr, Subject};
+use crate::base::scope::Scope;
+use crate::client::NodeSnapshot;
+use crate::driver::{Driver, Story};
+use crate::event::{DelayUs, Events, Sample, SubjectError, SubjectFacts};
+use crate::load::{self, Cache, Load, LoadConfig, LoadError, LoadTotals, Preloaded, Progress};
+use crate::record::Recorder;
+
+/// What operations under way may take to end, beyond the longest that the client's deadlines allow.
+const DRAIN_SLACK: Duration = Duration::from_secs(1);
+
+/// The client and the load on it.
+#[derive(Debug)]
+pub(crate) struct Called {
+    cache: Cache,
+    /// Operations of the workload that it cannot do.
+    left_out: Vec<String>,
+    /// `None`: it was drained.
+    load: Option<Arc<Load>>,
+    drain_grace: Duration,
+}
+
+impl Called {
+    /// Prepares the load; nothing is called yet.
+    ///
+    /// # Errors
+    /// When the load refuses its settings.
+    pub(super) fn start(
+        cache: Cache,
+        load: LoadConfig,
+        left_out: Vec<String>,
+        recorder: &Recorder,
+        events: &Events,
+        scope: &Scope,
+    ) -> Result<Self, LoadError> {
+        let drain_grace = load.deadline * 3 + DRAIN_SLACK;
+        let sampler = || {
+            let shard = recorder.shard();
+            Box::new(move |sample: &Sample| shard.record(sample)) as load::Sampler
+        };
+        let load = Load::start(load, cache.clone(), sampler, events.clone(), scope)?;
+        Ok(Self { cache, left_out, load: Some(Arc::new(load)), drain_grace })
+    }
+}
+
+impl Subject for Called {
+    fn facts(&self) -> SubjectFacts {
+        let facts = match &self.cache {
+            Cache::Own(_) => facts_of_own(),
+            Cache::Driver(driver) => facts_of(driver),
+        };
+        SubjectFacts { left_out: self.left_out.clone(), ..facts }
+    }
+
+    fn stderr(&self) -> Option<Stderr> {
+        match &self.cache {
+            Cache::Own(_) => None,
+            Cache::Driver(driver) => Some(stderr_of(driver)),
+        }
+    }
+
+    fn planted(&self) -> Option<String> {
+        let Cache::Own(client) = &self.cache else { return None };
+        let broken = client.config().broken?;
+        let (name, summary) = (broken.name(), broken.summary());
+        Some(format!("the client is broken, as it was told to be: {name} ({summary})"))
+    }
+
+    fn trouble(&self) -> Option<String> {
+        let Cache::Driver(driver) = &self.cache else { return None };
+        driver.nonsense().map(|what| format!("the driver does not keep to the protocol: {what}"))
+    }
+
+    fn loss_listener(&self) -> LossListener {
+        let load = self.load.as_ref().map(Arc::downgrade).unwrap_or_default();
+        Arc::new(move |loss| match (load.upgrade(), loss) {
+            (Some(load), DataLoss::Emptied(node)) => load.forget(node),
+            (Some(load), DataLoss::Evicts(node)) => load.drops_items(node),
+            (None, _) => {}
+        })
+    }
+
+    async fn preload(&self) -> Preloaded {
+        match &self.load {
+            Some(load) => load.preload().await,
+            None => Preloaded::default(),
+        }
+    }
+
+    fn begin(&self) {
+        self.load.iter().for_each(|load| load.begin());
+    }
+
+    fn progress(&self) -> Progress {
+        self.load.as_ref().map(|load| load.progress()).unwrap_or_default()
+    }
+
+    fn snapshot(&self) -> Option<Vec<NodeSnapshot>> {
+        match &self.cache {
+            Cache::Own(client) => Some(client.snapshot()),
+            Cache::Driver(_) => None,
+        }
+    }
+
+    fn stop(&self) {
+        self.load.iter().for_each(|load| load.stop());
+    }
+
+    async fn drain(&mut self) -> Option<LoadTotals> {
+        let load = Arc::into_inner(self.load.take()?)?;
+        Some(load.drain(self.drain_grace).await)
+    }
+
+    async fn close(self) {
+        match &self.cache {
+            Cache::Own(client) => client.close().await,
+            Cache::Driver(driver) => driver.close().await,
+        }
+    }
+}
+
+fn facts_of_own() -> SubjectFacts {
+    SubjectFacts {
+        kind: "builtin".to_owned(),
+        name: "harness".to_owned(),
+        version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        ..SubjectFacts::default()
+    }
+}
+
+fn facts_of(driver: &Driver) -> SubjectFacts {
+    let Story { ready, crashes, floor, .. } = driver.story();
+    let round_trips = &floor.round_trips_us;
+    let errors = driver.errors().into_iter();
+    SubjectFacts {
+        kind: "driver".to_owned(),
+        name: ready.client,
+        version: Some(ready.version),
+        runtime: Some(ready.runtime).filter(|runtime| !runtime.is_empty()),
+        operations: ready.operations,
+        left_out: Vec::new(),
+        floor_us: (!round_trips.is_empty()).then(|| DelayUs {
+            p50: Some(round_trips.value_at_quantile(0.5)),
+            p99: Some(round_trips.value_at_quantile(0.99)),
+            max: Some(round_trips.max()),
+        }),
+        crashes: Some(crashes.len() as u64),
+        misses_unanswered: Some(driver.misses_unanswered()),
+        errors: errors
+            .map(|(class, message)| SubjectError { class: class.name().to_owned(), message })
+            .collect(),
+    }
+}
+
+fn stderr_of(driver: &Driver) -> Stderr {
+    let Story { stderr: lines, stderr_dropped: dropped, .. } = driver.story();
+    Stderr { lines, dropped }
+}

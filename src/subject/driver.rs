@@ -1,0 +1,69 @@
+//! A published client, in a process that speaks the driver protocol.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::called::Called;
+use crate::base::carried::Carried;
+use crate::base::scope::Scope;
+use crate::driver::{Driver, DriverConfig, StartError as NotStarted, Wire};
+use crate::event::{Events, Operation};
+use crate::load::{LoadConfig, LoadError, Mix};
+use crate::record::Recorder;
+
+/// What it is started with.
+pub(crate) struct Settings<'a> {
+    pub(crate) config: DriverConfig,
+    pub(crate) servers: Vec<String>,
+    pub(crate) carried: Arc<Carried>,
+    pub(crate) key_prefix: String,
+    /// This binary.
+    pub(crate) harness: PathBuf,
+    pub(crate) load: LoadConfig,
+    /// Where samples go.
+    pub(crate) recorder: &'a Recorder,
+    pub(crate) events: &'a Events,
+}
+
+/// Why it cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error(transparent)]
+    Driver(#[from] NotStarted),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(
+        "the driver of {client} cannot do {missing}, and workload `{workload}` is nothing else"
+    )]
+    Lacks { client: String, missing: String, workload: String },
+    #[error("the driver of {client} lists no `get` or no `set`; nothing can be stored or read")]
+    Bare { client: String },
+}
+
+/// Starts the driver and prepares the load; nothing is called yet. What the driver cannot do is taken out
+/// of the mix.
+///
+/// # Errors
+/// When the driver cannot be started, or has nothing that the workload asks for.
+pub(crate) async fn start(given: Settings<'_>, scope: &Scope) -> Result<Called, StartError> {
+    let Settings { config, servers, carried, key_prefix, harness, mut load, recorder, events } =
+        given;
+    let wire = Wire { carried, key_prefix };
+    let driver = Driver::start(config, servers, wire, harness, events.clone(), scope).await?;
+    let client = driver.ready().client;
+    if ![Operation::Get, Operation::Set].into_iter().all(|operation| driver.can(operation)) {
+        return Err(StartError::Bare { client });
+    }
+    let weights = &mut load.workload.mix;
+    let missing = weights.iter().map(|(operation, _)| *operation);
+    let missing: Vec<String> = missing
+        .filter(|operation| !driver.can(*operation))
+        .map(|operation| operation.name().to_owned())
+        .collect();
+    weights.retain(|(operation, _)| driver.can(*operation));
+    if Mix::new(weights).is_err() {
+        let workload = load.workload.name;
+        return Err(StartError::Lacks { client, missing: missing.join(", "), workload });
+    }
+    Ok(Called::start(driver.into(), load, missing, recorder, events, scope)?)
+}

@@ -1,0 +1,66 @@
+"""python-memcached: one client, which by its own design is another one in every thread.
+
+It raises nothing about the network: what failed is a miss, a 0 or None, and is answered so.
+"""
+
+import pathlib
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE / "packages"), str(HERE.parent / "lib")]
+
+import harness_driver as harness
+import memcache
+
+
+class Calls:
+    NAME = "python-memcached"
+    VERSION = harness.version_of("python-memcached")
+    ERRORS = (
+        (memcache.Client.MemcachedKeyError, "client_error"),
+        # What it meets where it cannot make sense of a reply.
+        ((ValueError, IndexError, memcache._Error), "protocol"),
+    )
+
+    def __init__(self, servers, settings):
+        self.client = memcache.Client(servers, **settings)
+
+    def get(self, key):
+        return harness.hit(self.client.get(key))
+
+    def get_many(self, keys):
+        found = self.client.get_multi(keys)
+        return harness.hits({key: found.get(key) for key in keys})
+
+    def set(self, key, value, ttl):
+        return harness.stored(self.client.set(key, value, time=ttl))
+
+    def add(self, key, value, ttl):
+        return harness.stored(self.client.add(key, value, time=ttl))
+
+    def replace(self, key, value, ttl):
+        return harness.stored(self.client.replace(key, value, time=ttl))
+
+    def append(self, key, value, ttl):
+        return harness.stored(self.client.append(key, value))
+
+    def prepend(self, key, value, ttl):
+        return harness.stored(self.client.prepend(key, value))
+
+    def delete(self, key):
+        return harness.deleted(self.client.delete(key))
+
+    def touch(self, key, ttl):
+        return harness.touched(self.client.touch(key, ttl))
+
+    def incr(self, key, by):
+        return harness.counted(self.client.incr(key, by))
+
+    def decr(self, key, by):
+        return harness.counted(self.client.decr(key, by))
+
+    def close(self):
+        self.client.disconnect_all()
+
+
+harness.serve_threads(Calls, shared=True)

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rand::RngExt;
+
 use super::keys::{Keys, Seat};
 use super::keyspace::{Slot, Space};
 use super::oracle::Oracle;
@@ -26,6 +28,7 @@ pub(super) struct Drafter {
     keys: Box<dyn Keys>,
     choices: Stream,
     sizes: Stream,
+    cancels: Stream,
 }
 
 impl Drafter {
@@ -33,7 +36,8 @@ impl Drafter {
     pub(super) fn new(parts: Arc<Parts>, oracle: Arc<Oracle>, seat: Seat, seed: Seed) -> Self {
         let keys = parts.keys.start(seat, seed.fork("keys").stream());
         let (choices, sizes) = (seed.fork("mix").stream(), seed.fork("values").stream());
-        Self { parts, oracle, seat, keys, choices, sizes }
+        let cancels = seed.fork("cancel").stream();
+        Self { parts, oracle, seat, keys, choices, sizes, cancels }
     }
 
     /// Draws the next operation. Writes go to keys that the worker owns; a register is everybody's.
@@ -59,6 +63,11 @@ impl Drafter {
     /// Draws the size of a value.
     pub(super) fn draw_bytes(&mut self) -> u64 {
         self.parts.values.draw_bytes(&mut self.sizes)
+    }
+
+    /// Draws whether the caller of the next operation abandons it.
+    pub(super) fn draw_cancel(&mut self, share: f64) -> bool {
+        self.cancels.random_bool(share)
     }
 
     pub(super) const fn seat(&self) -> Seat {

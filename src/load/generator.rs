@@ -298,6 +298,7 @@ impl Load {
             clock: self.config.clock,
             drafter: drafter(&self.parts, &self.shared.oracle, workers, worker, seed),
             ttl: self.config.workload.ttl.filter(|ttl| !ttl.is_zero()),
+            cancel: self.config.workload.cancel,
             multi_get_keys: self.config.workload.multi_get_keys,
             fill_after_miss: self.config.workload.fill_after_miss,
             absent: Vec::new(),

@@ -43,5 +43,5 @@ pub use preload::Preloaded;
 pub use ticket::Sampler;
 pub use violation::{DataTotals, EXAMPLES_MAX, LATE_WRITES_MAX, Violation};
 pub use workload::{
-    MULTI_GET_KEYS_MAX, Parts, RateWish, WORKERS_MAX, Workload, WorkloadError, space_of,
+    Cancel, MULTI_GET_KEYS_MAX, Parts, RateWish, WORKERS_MAX, Workload, WorkloadError, space_of,
 };

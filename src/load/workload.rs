@@ -39,6 +39,17 @@ pub struct Workload {
     pub fill_after_miss: bool,
     /// Where the value of such a store comes from; `None`: it is at hand.
     pub origin: Option<OriginSpec>,
+    /// Which calls are abandoned; `None`: none.
+    pub cancel: Option<Cancel>,
+}
+
+/// Calls that their caller abandons, as one does whose own deadline has passed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cancel {
+    /// How long the caller waits, from when the operation was taken up.
+    pub after: Duration,
+    /// The share of operations that have such a caller.
+    pub share: f64,
 }
 
 /// The rate that the command line asks for.
@@ -203,6 +214,7 @@ impl Default for Workload {
             ttl: None,
             fill_after_miss: true,
             origin: None,
+            cancel: None,
         }
     }
 }

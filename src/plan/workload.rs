@@ -3,15 +3,17 @@
 use super::error::FileError;
 use super::source::{Node, Table};
 use super::text::Text;
+use crate::base::units::Ratio;
 use crate::event::Operation;
 use crate::load::arrival::ARRIVALS;
 use crate::load::keys::KEYS;
 use crate::load::values::VALUES;
-use crate::load::{MULTI_GET_KEYS_MAX, Mix, OriginSpec, WEIGHT_MAX, Workload};
+use crate::load::{Cancel, MULTI_GET_KEYS_MAX, Mix, OriginSpec, WEIGHT_MAX, Workload};
 
-const TABLE_KEYS: [&str; 8] =
-    ["name", "summary", "arrival", "keys", "values", "mix", "options", "origin"];
+const TABLE_KEYS: [&str; 9] =
+    ["name", "summary", "arrival", "keys", "values", "mix", "options", "origin", "cancel"];
 const OPTION_KEYS: [&str; 3] = ["multi_get_keys", "ttl", "fill_after_miss"];
+const CANCEL_KEYS: [&str; 2] = ["after", "share"];
 const ORIGIN_KEYS: [&str; 3] = ["latency", "capacity", "queue"];
 
 /// The longest queue of an origin: each load that waits holds a worker.
@@ -36,6 +38,7 @@ pub(super) fn read(table: &Table<'_>, name: &str) -> Result<Workload, FileError>
         ttl: None,
         fill_after_miss: true,
         origin: table.get("origin").map(|node| read_origin(&node)).transpose()?,
+        cancel: table.get("cancel").map(|node| read_cancel(&node)).transpose()?,
     };
     if let Some(node) = table.get("options") {
         read_options(&node.table()?, &mut workload)?;
@@ -87,6 +90,14 @@ fn read_origin(node: &Node<'_>) -> Result<OriginSpec, FileError> {
     })
 }
 
+fn read_cancel(node: &Node<'_>) -> Result<Cancel, FileError> {
+    let table = node.table()?;
+    table.only("setting of cancel", &CANCEL_KEYS)?;
+    let need = |key| table.need(key, "such as `cancel = { after = \"100ms\", share = \"5%\" }`");
+    let share = need("share")?.parsed::<Ratio>("a ratio such as \"5%\"")?.value();
+    Ok(Cancel { after: need("after")?.duration()?, share })
+}
+
 /// Prints a workload as the table at `[path]`.
 pub(super) fn print(text: &mut Text, path: &str, workload: &Workload) {
     text.table(path);
@@ -111,5 +122,10 @@ pub(super) fn print(text: &mut Text, path: &str, workload: &Workload) {
         text.duration("latency", origin.latency);
         text.string("capacity", &origin.capacity.to_string());
         text.value("queue", &origin.queue.to_string());
+    }
+    if let Some(cancel) = &workload.cancel {
+        text.table(&format!("{path}.cancel"));
+        text.duration("after", cancel.after);
+        text.string("share", &Ratio::new(cancel.share).unwrap_or_default().to_string());
     }
 }

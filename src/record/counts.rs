@@ -98,10 +98,10 @@ impl Counts {
         ratio(self.errors(), self.offered())
     }
 
-    /// Good over offered.
+    /// Good over offered, without what its caller abandoned.
     #[must_use]
     pub fn availability_ratio(&self) -> Option<f64> {
-        ratio(self.good(), self.offered())
+        ratio(self.good(), self.offered() - self.of(Outcome::Cancelled))
     }
 
     /// Hits over reads.
@@ -160,7 +160,8 @@ mod tests {
             [Outcome::Stale, Outcome::FalseMiss, Outcome::Foreign, Outcome::Contradiction];
         let doubtful =
             counts.bad_data() + doubtful.map(|outcome| counts.of(outcome)).iter().sum::<u64>();
-        assert_eq!(counts.good() + counts.errors() + doubtful, counts.offered());
+        let abandoned = counts.of(Outcome::Cancelled);
+        assert_eq!(counts.good() + counts.errors() + doubtful + abandoned, counts.offered());
         assert_eq!(counts.operations(), counts.offered() - 1);
         assert_eq!(Counts::from_names(&counts.by_name()), counts);
     }

@@ -112,7 +112,7 @@ impl Gathered {
 
     pub(super) fn add(&mut self, sample: &Sample) {
         self.counts.add(sample.outcome);
-        if !matches!(sample.outcome, Outcome::LostSlot | Outcome::Shed) {
+        if !matches!(sample.outcome, Outcome::LostSlot | Outcome::Shed | Outcome::Cancelled) {
             self.response.record(sample.done.since(sample.due));
         }
     }

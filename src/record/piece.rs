@@ -69,7 +69,7 @@ impl Piece {
         }
         let latency = bucket(micros(sample.done.since(sample.due)));
         if !sample.outcome.is_good() {
-            if !matches!(sample.outcome, Outcome::Shed | Outcome::LostSlot) {
+            if !matches!(sample.outcome, Outcome::Shed | Outcome::LostSlot | Outcome::Cancelled) {
                 self.cells.add(FIRST_FAILED + latency, 1);
             }
         } else {

@@ -37,6 +37,8 @@ impl Tally {
         self.counts.add(sample.outcome);
         match sample.outcome {
             Outcome::LostSlot => return,
+            // How long its caller was ready to wait is the workload's affair.
+            Outcome::Cancelled => {}
             Outcome::Shed => self.fast_fail.record(sample.done.since(sample.taken)),
             _ => self.response.record(sample.done.since(sample.due)),
         }

@@ -22,6 +22,7 @@ use crate::base::time::{Offset, RunClock};
 use crate::client::{Failure, Trace, Ttl};
 use crate::event::{Operation, Outcome};
 use crate::load::cache::Cache;
+use crate::load::workload::Cancel;
 use crate::protocol::memcached::frame::key::Key;
 
 /// What a worker works with.
@@ -31,6 +32,8 @@ pub(super) struct Hands {
     pub(super) clock: RunClock,
     pub(super) drafter: Drafter,
     pub(super) ttl: Option<Duration>,
+    /// Which calls their caller abandons.
+    pub(super) cancel: Option<Cancel>,
     pub(super) multi_get_keys: u32,
     /// Whether values that a read did not find are stored again.
     pub(super) fill_after_miss: bool,

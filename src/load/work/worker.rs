@@ -80,15 +80,21 @@ impl Worker {
         ticket.close(&sample, &parts, &mut self.sampler);
     }
 
-    /// Performs the draft; one that does not end in its time, or with the run, is hung. Dropping
+    /// Performs the draft; one that does not end in its time, or with the run, is hung, unless its caller
+    /// has abandoned it before. Dropping
     /// the client's call leaves a write in doubt, and the client closes the connection.
     async fn attempt(&mut self, draft: Draft, taken: Offset) -> Done {
         let limit = self.shared.hung_after * calls(draft.operation);
+        let cancel = self.hands.cancel.filter(|it| self.hands.drafter.draw_cancel(it.share));
+        let (limit, given_up) = match cancel {
+            Some(cancel) if cancel.after < limit => (cancel.after, Outcome::Cancelled),
+            _ => (limit, Outcome::Hung),
+        };
         let at = self.shared.ledger.clock().instant(taken) + limit;
         let performed = pin!(self.hands.perform(draft));
         let bounded = pin!(self.patience.bound(at, performed));
         let done = self.shared.halt.or(bounded).await.flatten();
-        done.unwrap_or_else(|| Done { outcome: Outcome::Hung, trace: Trace::new(draft.home) })
+        done.unwrap_or_else(|| Done { outcome: given_up, trace: Trace::new(draft.home) })
     }
 
     fn sample(&self, ticket: &Ticket, taken: Offset, draft: Draft, done: Done) -> Sample {
@@ -120,7 +126,8 @@ impl Worker {
     /// is its first key's node that is blamed then.
     fn parts(&self, sample: &mut Sample) -> Vec<Sample> {
         let parts = &self.hands.parts;
-        if parts.len() < 2 || sample.outcome == Outcome::Hung {
+        let cut_off = matches!(sample.outcome, Outcome::Hung | Outcome::Cancelled);
+        if parts.len() < 2 || cut_off {
             return Vec::new();
         }
         sample.extent = Extent::Whole;

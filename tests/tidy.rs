@@ -18,6 +18,11 @@ const SERVER: &str = "protocol/memcached/server";
 /// A question to a memcached.
 const PROBE: &str = "protocol/memcached/probe";
 
+/// What happens to bytes.
+const TOXIC: &str = "proxy/fault/toxic";
+/// What happens to requests and replies.
+const MESSAGE: &str = "proxy/fault/message";
+
 /// Module -> the modules it may name. `base` and (but for the protocol's bytes and `base`) `event` are
 /// open to all. A room of a module has a row of its own where it has walls.
 const MAY_NAME: &[(&str, &[&str])] = &[
@@ -28,10 +33,12 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (SERVER, &[FRAME]),
     (PROBE, &[]),
     ("protocol", &[]),
-    ("proxy", &["proxy/path", "proxy/fault", "proxy/tap", FRAME]),
-    ("proxy/path", &["proxy", "proxy/fault", "proxy/tap", FRAME]),
-    ("proxy/fault", &["proxy", "protocol", FRAME, SPEECH]),
-    ("proxy/tap", &["proxy", "proxy/fault", FRAME]),
+    ("proxy", &["proxy/path", "proxy/fault", MESSAGE, "proxy/tap", FRAME]),
+    ("proxy/path", &["proxy", "proxy/fault", MESSAGE, "proxy/tap", FRAME]),
+    ("proxy/fault", &["proxy", TOXIC, MESSAGE]),
+    (TOXIC, &["proxy/fault"]),
+    (MESSAGE, &["proxy", "proxy/fault", "protocol", FRAME, SPEECH]),
+    ("proxy/tap", &["proxy", MESSAGE, FRAME]),
     ("control", &["proxy", "proxy/fault", FRAME]),
     ("client", &[FRAME]),
     ("load", &["client", FRAME]),
@@ -155,15 +162,16 @@ const DRIVERS: &[&str] = &[
 const IMPURE_CALLS: &[&str] =
     &["Instant::now", "sleep(", "sleep_until(", ".await", "rand::rng", "thread_rng", "tokio::net"];
 
-/// Folders in which every file is a row of the table in `mod.rs`.
-const TABLES: &[&str] = &[
-    "proxy/fault/toxic",
-    "client/selector",
-    "load/arrival",
-    "load/keys",
-    "load/values",
-    "lab/fault",
-    "protocol/memcached/server/lie",
+/// Folders in which every file is a row of a table, the file that has it, and what begins a row and
+/// ends it.
+const TABLES: &[(&str, &str, (&str, &str))] = &[
+    ("proxy/fault/toxic", "proxy/fault/kind.rs", ("bytes!(", ")")),
+    ("client/selector", "client/selector/mod.rs", ("", "::KIND")),
+    ("load/arrival", "load/arrival/mod.rs", ("", "::KIND")),
+    ("load/keys", "load/keys/mod.rs", ("", "::KIND")),
+    ("load/values", "load/values/mod.rs", ("", "::KIND")),
+    ("lab/fault", "lab/fault/mod.rs", ("", "::KIND")),
+    ("protocol/memcached/server/lie", "protocol/memcached/server/lie/mod.rs", ("", "::KIND")),
 ];
 
 /// The longest file, without its tests: one noun fits in less.
@@ -364,22 +372,17 @@ fn what_decides_does_not_act() {
 fn tables_list_every_file_beside_them() {
     let mut problems = String::new();
     let all = sources();
-    for folder in TABLES {
+    for (folder, table, (begins, ends)) in TABLES {
         let prefix = format!("{folder}/");
-        let Some(table) = all.iter().find(|source| source.name == format!("{folder}/mod.rs"))
-        else {
-            let _ = writeln!(problems, "src/{folder}/mod.rs: there is no such table");
+        let Some(table) = all.iter().find(|source| source.name == *table) else {
+            let _ = writeln!(problems, "src/{table}: there is no such table");
             continue;
         };
-        let kinds = all.iter().filter_map(|source| source.name.strip_prefix(&prefix));
-        for file in kinds.filter(|file| *file != "mod.rs" && !file.contains('/')) {
-            let kind = file.trim_end_matches(".rs");
-            let is_kind = all.iter().any(|source| {
-                source.name == format!("{folder}/{file}")
-                    && source.code.lines().any(|line| line.contains("const KIND:"))
-            });
-            if is_kind && !table.code.contains(&format!("{kind}::KIND")) {
-                let _ = writeln!(problems, "src/{folder}/{file}: add `{kind}::KIND` to the table");
+        for source in all.iter().filter(|source| source.code.contains("const KIND:")) {
+            let kind = source.name.strip_prefix(&prefix).filter(|file| !file.contains('/'));
+            let row = kind.map(|kind| format!("{begins}{}{ends}", kind.trim_end_matches(".rs")));
+            if let Some(row) = row.filter(|row| !table.code.contains(row)) {
+                let _ = writeln!(problems, "src/{}: add `{row}` to the table", source.name);
             }
         }
     }

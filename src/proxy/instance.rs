@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -23,9 +22,10 @@ use crate::proxy::config::{
     Dial, ProxyConfig, ProxyUpdate, ProxyView, ToxicConfig, ToxicUpdate, ToxicView,
 };
 use crate::proxy::error::ProxyError;
+use crate::proxy::fault::Entrance;
+use crate::proxy::fault::identity::Place;
 use crate::proxy::fault::message::Reporter;
-use crate::proxy::fault::table::{Place, ToxicTable};
-use crate::proxy::fault::toxic::Entrance;
+use crate::proxy::fault::table::ToxicTable;
 use crate::proxy::path::connection::{Live, Membership, serve};
 use crate::proxy::path::held::AllHeld;
 use crate::proxy::path::link::Ended;
@@ -368,9 +368,9 @@ impl Proxy {
     fn retire(&self, before: &ToxicTable, after: &ToxicTable) {
         let mut state = self.state.lock();
         for toxic in before.iter() {
-            if after.iter().all(|other| other.id != toxic.id) {
-                let touched = toxic.touched.load(Ordering::Relaxed);
-                *state.totals.touched.entry(toxic.name.clone()).or_default() += touched;
+            if after.iter().all(|other| other.identity.id != toxic.identity.id) {
+                let touched = toxic.identity.touched();
+                *state.totals.touched.entry(toxic.identity.name.clone()).or_default() += touched;
             }
         }
     }
@@ -490,8 +490,8 @@ impl Proxy {
             connection.add_to(&mut snapshot);
         }
         for toxic in state.table.iter() {
-            let touched = toxic.touched.load(Ordering::Relaxed);
-            *snapshot.touched.entry(toxic.name.clone()).or_default() += touched;
+            let touched = toxic.identity.touched();
+            *snapshot.touched.entry(toxic.identity.name.clone()).or_default() += touched;
         }
         snapshot.skipped_uncertain = self.shared.reporter.skipped_uncertain();
         snapshot.could_not_fire = self.shared.reporter.could_not_fire();

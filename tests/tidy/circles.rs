@@ -58,11 +58,6 @@ const CIRCLES: &[Circle] = &[
         &["instance", "path"],
         "a proxy owns its listener and connections, which ask it for their toxics",
     ),
-    (
-        "proxy/fault",
-        &["message", "table", "toxic"],
-        "one table has both kinds of faults, and a rule of messages is added like a toxic",
-    ),
     ("proxy/path", &["connection", "link"], "a connection runs its link, which obeys its mail"),
     (
         "record",

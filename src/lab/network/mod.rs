@@ -222,7 +222,7 @@ mod tests {
     use crate::base::family::{Chosen, Settings};
     use crate::lab::backend::process::find_program;
     use crate::lab::timeline::Direction;
-    use crate::proxy::fault::toxic::TOXICS;
+    use crate::proxy::fault::TOXICS;
 
     /// Far above a round trip, far below the second after which a SYN is sent again.
     const SILENCE: Duration = Duration::from_millis(300);

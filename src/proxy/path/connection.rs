@@ -19,9 +19,10 @@ use crate::base::timer::Timer;
 use crate::protocol::memcached::frame::observe::{Observer, Opaque};
 use crate::proxy::close::{CloseManner, Closer};
 use crate::proxy::config::{Dial, Direction};
+use crate::proxy::fault::identity::Place;
 use crate::proxy::fault::message::Reporter;
 use crate::proxy::fault::outbox::Due;
-use crate::proxy::fault::table::{Place, ToxicTable};
+use crate::proxy::fault::table::ToxicTable;
 use crate::proxy::instance::Proxy;
 use crate::proxy::path::held::{AllHeld, Held};
 use crate::proxy::path::link::{Clock, Ended, Link};
@@ -262,7 +263,7 @@ async fn wait_to_connect(proxy: &Proxy, live: &Live, client: &TcpStream) -> Resu
     if due <= Due::At(live.opened) {
         return Ok(());
     }
-    table.connect_delays(&live.place).for_each(|(toxic, _)| toxic.touch(1));
+    table.connect_delays(&live.place).for_each(|(toxic, _)| toxic.identity.touch(1));
     // Not a fine one: each of those is a descriptor, and many may wait.
     let mut timer = Timer::coarse();
     let mut silent = true;

@@ -17,8 +17,8 @@ use crate::protocol::memcached::speech::answer::{answered, spoken};
 use crate::protocol::memcached::speech::matcher::RequestView;
 use crate::proxy::close::CloseManner;
 use crate::proxy::config::Direction;
+use crate::proxy::fault::identity::Place;
 use crate::proxy::fault::outbox::Due;
-use crate::proxy::fault::table::Place;
 
 /// What was decided about one request.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::event::{Events, WireTrace};
-use crate::protocol::memcached::frame::version::ServerVersion;
+use crate::protocol::Known;
 use crate::proxy::close::{CloseManner, Closer};
 use crate::proxy::config::{
     Dial, ProxyConfig, ProxyUpdate, ProxyView, ToxicConfig, ToxicUpdate, ToxicView,
@@ -177,8 +177,8 @@ impl Proxy {
     }
 
     /// What is known of the server; for the connections from now on.
-    pub(in crate::proxy) fn know_version(&self, version: ServerVersion) {
-        self.shared.set_version(version);
+    pub(in crate::proxy) fn know(&self, known: Known) {
+        self.shared.know(known);
     }
 
     /// The connections from now on are the run's own when their keys begin so.
@@ -265,7 +265,7 @@ impl Proxy {
         }
         if let Some(upstream) = upstream {
             self.state.lock().upstream = Arc::new(Upstream::parse(upstream));
-            self.know_version(ServerVersion::UNKNOWN);
+            self.know(Known::UNKNOWN);
         }
         if moves || upstream.is_some() {
             self.end_connections();
@@ -419,7 +419,7 @@ impl Proxy {
             tracing::debug!(
                 proxy = %self.name,
                 conn = live.id(),
-                reason = why.name(),
+                reason = why,
                 "the connection was not understood and only passed on"
             );
         }

@@ -2,6 +2,7 @@
 //!
 //! | module | what is in it |
 //! |---|---|
+//! | `conversation` | what passes a connection, in the words of any protocol |
 //! | [`frame`] | requests and replies as they stream by, without I/O |
 //! | `speech` | what a fault means and says: which requests, which answer, which change of one |
 //! | [`server`] | the embedded node |
@@ -9,6 +10,7 @@
 //! | [`probe`] | whether a node answers, and as which version |
 //! | [`statistics`] | what a node says of the data it was to keep |
 
+pub(crate) mod conversation;
 pub mod frame;
 pub mod probe;
 pub mod program;

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::base::descriptors;
 use crate::base::timer::Timer;
-use crate::protocol::memcached::frame::observe::{Observer, Opaque};
+use crate::protocol::Conversation;
 use crate::proxy::close::{CloseManner, Closer};
 use crate::proxy::config::{Dial, Direction};
 use crate::proxy::fault::identity::Place;
@@ -123,8 +123,8 @@ impl Live {
     }
 
     /// What passed so far, for the rules.
-    pub(in crate::proxy) fn observer(&self) -> Observer<Instant> {
-        self.meter.lock().observer()
+    pub(in crate::proxy) fn conversation(&self) -> Conversation {
+        self.meter.lock().conversation()
     }
 
     /// Where faults that fire are told.
@@ -169,7 +169,7 @@ impl Live {
     }
 
     /// Why the connection was not understood, if it was not.
-    pub(in crate::proxy) fn opaque(&self) -> Option<Opaque> {
+    pub(in crate::proxy) fn opaque(&self) -> Option<&'static str> {
         self.meter.lock().opaque()
     }
 
@@ -186,7 +186,7 @@ impl Live {
             outstanding: meter.outstanding() as u64,
             reuse: meter.reuse(),
             own: meter.own(),
-            opaque: meter.opaque().map(Opaque::name),
+            opaque: meter.opaque(),
         }
     }
 }

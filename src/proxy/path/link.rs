@@ -72,7 +72,7 @@ impl<C: Peer, S: Peer> Link<C, S> {
         let pipe = |direction| Pipe::new(direction, now, live.held(), &place, table);
         let (up, down) = (pipe(Direction::Up), pipe(Direction::Down));
         let exchange =
-            Exchange::begin(now, &table.rules(&place), place, || live.observer()).map(Box::new);
+            Exchange::begin(now, &table.rules(&place), place, || live.conversation()).map(Box::new);
         Self {
             client,
             server,
@@ -194,7 +194,7 @@ impl<C: Peer, S: Peer> Link<C, S> {
             Some(exchange) => exchange.reconcile(now, &rules),
             None => {
                 let live = &self.live;
-                let exchange = Exchange::begin(now, &rules, self.place, || live.observer());
+                let exchange = Exchange::begin(now, &rules, self.place, || live.conversation());
                 self.exchange = exchange.map(Box::new);
             }
         }

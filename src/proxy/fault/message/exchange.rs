@@ -22,6 +22,7 @@ use super::report::Reporter;
 use super::spec::RuleSpec;
 use super::state::Rule;
 use super::up::{Chunk, Up};
+use crate::protocol::Conversation;
 use crate::protocol::exchange::Change;
 use crate::protocol::memcached::frame::observe::{
     Observer, Passage, ReplyEvent, Request, RequestEvent, State,
@@ -71,17 +72,17 @@ pub(in crate::proxy) struct Exchange {
 }
 
 impl Exchange {
-    /// An exchange that goes on where `observer` is, if there are rules for this connection.
+    /// An exchange that goes on where the conversation is, if there are rules for this connection.
     pub(in crate::proxy) fn begin(
         now: Instant,
         rules: &[Active<'_>],
         place: Place,
-        observer: impl FnOnce() -> Observer<Instant>,
+        conversation: impl FnOnce() -> Conversation,
     ) -> Option<Self> {
         if rules.is_empty() {
             return None;
         }
-        let mut observer = observer();
+        let mut observer = conversation().into_observer();
         if observer.state() != State::Framed {
             return None;
         }

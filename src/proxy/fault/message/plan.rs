@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::action::Ending;
 use crate::protocol::exchange::Change;
-use crate::protocol::memcached::frame::command::{Command, Dialect};
+use crate::protocol::memcached::speech::Dialect;
 use crate::proxy::close::CloseManner;
 use crate::proxy::fault::identity::Identity;
 use crate::proxy::fault::outbox::HELD_BYTES_MAX;
@@ -25,7 +25,7 @@ pub(super) enum Substitute {
 pub(super) struct Plan {
     pub(super) sequence: u64,
     pub(super) dialect: Dialect,
-    pub(super) command: Command,
+    pub(super) command: &'static str,
     pub(super) rule: Arc<Identity>,
     pub(super) effect: Effect,
     /// The first key of the request, where the effect needs it.

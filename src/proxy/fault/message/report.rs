@@ -8,7 +8,6 @@ use tokio::time::Instant;
 
 use crate::base::name::NodeIndex;
 use crate::event::{EventKind, Events};
-use crate::protocol::memcached::frame::command::Command;
 use crate::proxy::fault::identity::Identity;
 
 /// The most events of one proxy within [`WINDOW`]. What goes beyond is counted per toxic, as
@@ -36,7 +35,7 @@ impl Reporter {
     }
 
     /// Counts a fault and tells of it; never of the key.
-    pub(super) fn fired(&self, now: Instant, connection: u64, command: Command, fault: &Identity) {
+    pub(super) fn fired(&self, now: Instant, connection: u64, command: &str, fault: &Identity) {
         fault.touch(1);
         let Some((events, node)) = &self.listener else { return };
         if !self.may_tell(now) {
@@ -45,7 +44,7 @@ impl Reporter {
         events.emit(EventKind::MessageFault {
             node: *node,
             connection,
-            command: command.name().to_owned(),
+            command: command.to_owned(),
             fault: fault.name.clone(),
         });
     }

@@ -6,7 +6,6 @@ use super::*;
 use crate::base::family::{Settings, Value};
 use crate::base::seed::Seed;
 use crate::protocol::memcached::frame::binary::{Header, REPLY_MAGIC, REQUEST_MAGIC};
-use crate::protocol::memcached::frame::observe::Options;
 use crate::protocol::memcached::frame::version::ServerVersion;
 use crate::proxy::config::{FaultCounts, Stream, ToxicConfig};
 use crate::proxy::fault::message::batch::TOLD_WAIT;
@@ -42,10 +41,11 @@ impl Talk {
         };
         let table = ToxicTable::of(vec![toxic]).unwrap();
         let place = Place { seed: Seed::new(1), connection: 0 };
-        let options = Options { version: ServerVersion::V1_6_18, ..Options::default() };
+        let version = ServerVersion::V1_6_18;
         let now = Instant::now();
         let exchange =
-            Exchange::begin(now, &table.rules(&place), place, || Observer::new(options)).unwrap();
+            Exchange::begin(now, &table.rules(&place), place, || Conversation::new(version))
+                .unwrap();
         let (reporter, told) = (Reporter::default(), Vec::new());
         Self { exchange, table, reporter, now, server: Vec::new(), client: Vec::new(), told }
     }

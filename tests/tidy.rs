@@ -13,8 +13,6 @@ use std::path::{Path, PathBuf};
 const EXCHANGE: &str = "protocol/exchange";
 /// The bytes of memcached, without I/O.
 const FRAME: &str = "protocol/memcached/frame";
-/// Which request of memcached passed, and which reply is whose.
-const OBSERVE: &str = "protocol/memcached/frame/observe";
 /// What a fault says in memcached.
 const SPEECH: &str = "protocol/memcached/speech";
 /// The embedded memcached.
@@ -34,7 +32,6 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("event", &[]),
     (EXCHANGE, &[]),
     (FRAME, &[EXCHANGE]),
-    (OBSERVE, &[FRAME]),
     (SPEECH, &[EXCHANGE, FRAME]),
     (SERVER, &["protocol", FRAME]),
     (PROBE, &[]),
@@ -43,7 +40,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("proxy/path", &["proxy", "proxy/fault", MESSAGE, "proxy/tap", "protocol"]),
     ("proxy/fault", &["proxy", TOXIC, MESSAGE]),
     (TOXIC, &["proxy/fault"]),
-    (MESSAGE, &["proxy", "proxy/fault", "protocol", EXCHANGE, OBSERVE, SPEECH]),
+    (MESSAGE, &["proxy", "proxy/fault", "protocol", EXCHANGE]),
     ("proxy/tap", &["proxy", MESSAGE, "protocol", EXCHANGE]),
     ("control", &["proxy", "proxy/fault"]),
     ("client", &[FRAME]),

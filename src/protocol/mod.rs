@@ -8,5 +8,9 @@ pub mod memcached;
 
 /// Both directions of one connection, in the words of [`exchange`].
 pub(crate) use memcached::conversation::Conversation;
+/// For who changes what passes: which request it is, which reply is whose.
+pub(crate) use memcached::frame::observe;
 /// What is known of a server before a connection to it begins.
 pub(crate) use memcached::frame::version::ServerVersion as Known;
+/// For who changes what passes: which requests a fault means, and its answers and changes.
+pub(crate) use memcached::speech;

@@ -24,11 +24,9 @@ use super::state::Rule;
 use super::up::{Chunk, Up};
 use crate::protocol::Conversation;
 use crate::protocol::exchange::Change;
-use crate::protocol::memcached::frame::observe::{
-    Observer, Passage, ReplyEvent, Request, RequestEvent, State,
-};
-use crate::protocol::memcached::speech::change::Whole;
-use crate::protocol::memcached::speech::matcher::RequestView;
+use crate::protocol::observe::{Observer, Passage, ReplyEvent, Request, RequestEvent, State};
+use crate::protocol::speech::change::Whole;
+use crate::protocol::speech::matcher::RequestView;
 use crate::proxy::close::CloseManner;
 use crate::proxy::config::Direction;
 use crate::proxy::fault::identity::{Identity, Place};

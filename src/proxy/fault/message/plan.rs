@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::action::Ending;
 use crate::protocol::exchange::Change;
-use crate::protocol::memcached::speech::Dialect;
+use crate::protocol::speech::Dialect;
 use crate::proxy::close::CloseManner;
 use crate::proxy::fault::identity::Identity;
 use crate::proxy::fault::outbox::HELD_BYTES_MAX;

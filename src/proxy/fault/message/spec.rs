@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use super::action::Action;
 use super::seen::Seen;
 use crate::base::family::{SettingError, Settings};
-use crate::protocol::memcached::speech::matcher::Matcher;
+use crate::protocol::speech::matcher::Matcher;
 use crate::proxy::fault::setting::{never, no_delay, share, size};
 
 /// A rule as it was asked for: checked settings, and what all connections of a proxy count together.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::action::Action;
 use super::spec::{RuleSpec, Tally};
 use crate::base::seed::Stream;
-use crate::protocol::memcached::speech::matcher::RequestView;
+use crate::protocol::speech::matcher::RequestView;
 use crate::proxy::config::Direction;
 use crate::proxy::fault::identity::{Identity, Place};
 use crate::proxy::fault::outbox::Due;

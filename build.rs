@@ -23,6 +23,10 @@ const PARTS: [(&str, &[&str]); 6] = [
 /// Network namespaces: their programs are of use to root only.
 const NETNS: &str = "real_netns";
 
+/// Tests that take long and need nothing: they run only where `HARNESS_REQUIRE` names them, without
+/// `slow_`.
+const SLOW: [&str; 1] = ["slow_planted"];
+
 /// The name of a table in `plan/files.rs`, and the folder whose files it holds.
 const EMBEDDED: [(&str, &str); 3] =
     [("SCENARIOS", "scenarios"), ("WORKLOADS", "workloads"), ("OBJECTIVES", "metrics/objectives")];
@@ -38,9 +42,16 @@ fn tell_real_parts() {
     println!("cargo::rerun-if-env-changed=HARNESS_REQUIRE");
     let required = std::env::var("HARNESS_REQUIRE").unwrap_or_default();
     let path = std::env::var_os("PATH").unwrap_or_default();
+    let asks = |name: &str| required.split(',').any(|part| part.trim() == name);
+    for cfg in SLOW {
+        println!("cargo::rustc-check-cfg=cfg({cfg})");
+        if cfg.strip_prefix("slow_").is_some_and(asks) {
+            println!("cargo::rustc-cfg={cfg}");
+        }
+    }
     for (cfg, programs) in PARTS {
         println!("cargo::rustc-check-cfg=cfg({cfg})");
-        let asked = required.split(',').any(|part| cfg.strip_prefix("real_") == Some(part.trim()));
+        let asked = cfg.strip_prefix("real_").is_some_and(asks);
         let is_there = |program: &&str| {
             std::env::split_paths(&path).any(|folder| is_program(&folder.join(program)))
         };

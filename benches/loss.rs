@@ -24,7 +24,7 @@ mod linux {
     use harness::lab::timeline::{Direction, FaultSpec};
     use harness::protocol::memcached::server::config::NodeConfig;
     use harness::protocol::memcached::server::serve::Node;
-    use harness::proxy::fault::toxic::TOXICS;
+    use harness::proxy::fault::TOXICS;
     use harness::proxy::{Dial, ProxyConfig, ProxySet, Stream, ToxicConfig};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;

@@ -9,6 +9,8 @@ mod circles;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+/// What any protocol is made of.
+const EXCHANGE: &str = "protocol/exchange";
 /// The bytes of memcached, without I/O.
 const FRAME: &str = "protocol/memcached/frame";
 /// What a fault says in memcached.
@@ -18,35 +20,52 @@ const SERVER: &str = "protocol/memcached/server";
 /// A question to a memcached.
 const PROBE: &str = "protocol/memcached/probe";
 
+/// What leaves, and when.
+const OUTBOX: &str = "proxy/fault/outbox";
+/// What faults are told, as Toxiproxy takes it.
+const SETTING: &str = "proxy/fault/setting";
+/// Which fault of a proxy it is.
+const IDENTITY: &str = "proxy/fault/identity";
+/// What happens to bytes.
+const TOXIC: &str = "proxy/fault/toxic";
+/// What happens to requests and replies.
+const MESSAGE: &str = "proxy/fault/message";
+
 /// Module -> the modules it may name. `base` and (but for the protocol's bytes and `base`) `event` are
 /// open to all. A room of a module has a row of its own where it has walls.
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("base", &[]),
     ("event", &[]),
-    (FRAME, &[]),
-    (SPEECH, &["protocol", FRAME]),
-    (SERVER, &[FRAME]),
-    (PROBE, &[]),
-    ("protocol", &[]),
-    ("proxy", &["proxy/path", "proxy/fault", "proxy/tap", FRAME]),
-    ("proxy/path", &["proxy", "proxy/fault", "proxy/tap", FRAME]),
-    ("proxy/fault", &["proxy", "protocol", FRAME, SPEECH]),
-    ("proxy/tap", &["proxy", "proxy/fault", FRAME]),
-    ("control", &["proxy", "proxy/fault", FRAME]),
+    (EXCHANGE, &[]),
+    (FRAME, &[EXCHANGE]),
+    (SPEECH, &[EXCHANGE, FRAME]),
+    (SERVER, &["protocol", FRAME]),
+    (PROBE, &["protocol"]),
+    ("protocol", &[EXCHANGE, FRAME]),
+    ("proxy", &["proxy/path", "proxy/fault", IDENTITY, MESSAGE, "proxy/tap", "protocol"]),
+    ("proxy/path", &["proxy", "proxy/fault", OUTBOX, IDENTITY, MESSAGE, "proxy/tap", "protocol"]),
+    ("proxy/fault", &["proxy", OUTBOX, IDENTITY, TOXIC, MESSAGE]),
+    (OUTBOX, &[]),
+    (SETTING, &[]),
+    (IDENTITY, &["proxy"]),
+    (TOXIC, &[OUTBOX, SETTING]),
+    (MESSAGE, &["proxy", OUTBOX, SETTING, IDENTITY, "protocol", EXCHANGE]),
+    ("proxy/tap", &["proxy", MESSAGE, "protocol", EXCHANGE]),
+    ("control", &["proxy", "proxy/fault"]),
     ("client", &[FRAME]),
     ("driver", &["client", FRAME]),
     ("load", &["client", "driver", FRAME]),
-    ("lab", &["proxy", "proxy/fault", "control", SERVER, PROBE]),
+    ("lab", &["proxy", "proxy/fault", "control", "protocol", SERVER, PROBE]),
     ("record", &[]),
     ("subject", &["client", "driver", "load", "record"]),
     ("judge", &["record"]),
     ("report", &["record", "judge"]),
-    ("plan", &["lab", "load", "client", "driver", "judge", "proxy", "proxy/fault", FRAME]),
+    ("plan", &["lab", "load", "client", "driver", "judge", "proxy/fault", "protocol"]),
     (
         "run",
         &[
             "plan", "lab", "subject", "load", "client", "driver", "record", "judge", "report",
-            "proxy", "control", FRAME, SERVER, PROBE,
+            "proxy", "control", "protocol", SERVER, PROBE,
         ],
     ),
     (
@@ -63,15 +82,19 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "lab",
             "client",
             "load",
+            "protocol",
             FRAME,
             SERVER,
-            PROBE,
         ],
     ),
 ];
 
 /// Code for tests only, and what it may name besides.
-const TESTS_MAY_NAME: &[(&str, &str)] = &[("client/simulation/", SERVER)];
+const TESTS_MAY_NAME: &[(&str, &str)] = &[
+    ("client/simulation/", SERVER),
+    ("proxy/fault/message/exchange/tests.rs", FRAME),
+    ("proxy/fault/message/exchange/tests.rs", "proxy/fault"),
+];
 
 /// Text that may stand in these places only, and what to do elsewhere.
 struct Ban {
@@ -156,15 +179,16 @@ const DRIVERS: &[&str] = &[
 const IMPURE_CALLS: &[&str] =
     &["Instant::now", "sleep(", "sleep_until(", ".await", "rand::rng", "thread_rng", "tokio::net"];
 
-/// Folders in which every file is a row of the table in `mod.rs`.
-const TABLES: &[&str] = &[
-    "proxy/fault/toxic",
-    "client/selector",
-    "load/arrival",
-    "load/keys",
-    "load/values",
-    "lab/fault",
-    "protocol/memcached/server/lie",
+/// Folders in which every file is a row of a table, the file that has it, and what begins a row and
+/// ends it.
+const TABLES: &[(&str, &str, (&str, &str))] = &[
+    ("proxy/fault/toxic", "proxy/fault/kind.rs", ("bytes!(", ")")),
+    ("client/selector", "client/selector/mod.rs", ("", "::KIND")),
+    ("load/arrival", "load/arrival/mod.rs", ("", "::KIND")),
+    ("load/keys", "load/keys/mod.rs", ("", "::KIND")),
+    ("load/values", "load/values/mod.rs", ("", "::KIND")),
+    ("lab/fault", "lab/fault/mod.rs", ("", "::KIND")),
+    ("protocol/memcached/server/lie", "protocol/memcached/server/lie/mod.rs", ("", "::KIND")),
 ];
 
 /// The longest file, without its tests: one noun fits in less.
@@ -257,14 +281,32 @@ fn row_of(path: &str) -> Option<&'static str> {
     rows.filter(holds).max_by_key(|row| row.len())
 }
 
-/// The rows of the map that a line names with `crate::`, including `crate::{a, b}`.
-fn named_rows(line: &str) -> Vec<&'static str> {
-    let paths = line.split("crate::").skip(1).map(|part| {
-        let part = part.trim_start_matches('{');
-        let end = part.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'));
-        part[..end.unwrap_or(part.len())].replace("::", "/")
-    });
-    paths.filter_map(|path| row_of(&path)).collect()
+/// The path of the module that a file is.
+fn module_of(name: &str) -> Vec<String> {
+    let path = name.trim_end_matches(".rs");
+    let path = path.strip_suffix("/mod").unwrap_or(path);
+    path.split('/').map(str::to_owned).collect()
+}
+
+/// The paths that a line in module `own` names with `crate::`, including `crate::{a, b}`, or `super::`.
+fn named_in(line: &str, own: &[String]) -> Vec<Vec<String>> {
+    // Who may see it is no dependency.
+    let line = line.replace("pub(in crate::", "");
+    let mut named = Vec::new();
+    for (root, base) in [("crate::", &[][..]), ("super::", &own[..own.len() - 1])] {
+        for part in line.split(root).skip(1) {
+            let part = part.trim_start_matches('{');
+            let end = part.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'));
+            let words = part[..end.unwrap_or(part.len())].split("::").map(str::to_owned);
+            named.push(base.iter().cloned().chain(words).collect());
+        }
+    }
+    named
+}
+
+/// The rows of the map that a line in module `own` names.
+fn named_rows(line: &str, own: &[String]) -> Vec<&'static str> {
+    named_in(line, own).iter().filter_map(|path| row_of(&path.join("/"))).collect()
 }
 
 /// Catches an edge that turns the map in ARCHITECTURE.md into a lie.
@@ -280,8 +322,9 @@ fn modules_name_only_what_they_may() {
             let _ = writeln!(problems, "src/{}: module `{module}` is not on the map", source.name);
             continue;
         };
+        let own = module_of(&source.name);
         for (number, line) in source.lines() {
-            for named in named_rows(line) {
+            for named in named_rows(line, &own) {
                 let open =
                     named == "base" || (named == "event" && module != FRAME && module != "base");
                 let tested = TESTS_MAY_NAME
@@ -300,13 +343,35 @@ fn modules_name_only_what_they_may() {
     check(&problems);
 }
 
+/// Catches a permission that nobody needs: the map says what is named, and not what once was.
+#[test]
+fn the_map_allows_nothing_that_is_not_named() {
+    let mut problems = String::new();
+    let all = sources();
+    for (module, allowed) in MAY_NAME {
+        let named = |source: &Source, other: &str| {
+            let own = module_of(&source.name);
+            source.lines().any(|(_, line)| named_rows(line, &own).contains(&other))
+        };
+        let files = all.iter().filter(|source| source.module() == *module);
+        for other in *allowed {
+            if !files.clone().any(|source| named(source, other)) {
+                let _ = writeln!(problems, "`{module}` names `{other}` nowhere: take it out");
+            }
+        }
+    }
+    check(&problems);
+}
+
 /// Catches an exception of the map that ships: what it covers must be compiled for tests only.
 #[test]
 fn what_may_name_more_is_for_tests_only() {
     let all = sources();
     for (place, _) in TESTS_MAY_NAME {
-        let (parent, module) = place.trim_end_matches('/').rsplit_once('/').expect("a submodule");
-        let parent = all.iter().find(|source| source.name == format!("{parent}/mod.rs"));
+        let module = place.trim_end_matches('/').trim_end_matches(".rs");
+        let (parent, module) = module.rsplit_once('/').expect("a submodule");
+        let names = [format!("{parent}/mod.rs"), format!("{parent}.rs")];
+        let parent = all.iter().find(|source| names.contains(&source.name));
         let parent = parent.expect("a module has a file");
         assert!(parent.text.contains(&format!("\n#[cfg(test)]\nmod {module};\n")), "{place}");
     }
@@ -315,11 +380,14 @@ fn what_may_name_more_is_for_tests_only() {
 /// Catches a test of the map that sees nothing: a planted edge must be seen.
 #[test]
 fn a_planted_edge_is_seen() {
+    let own = module_of("proxy/tap/meter.rs");
+    let named_rows = |line| named_rows(line, &own);
     assert_eq!(named_rows("use crate::lab::Lab;"), ["lab"]);
     assert_eq!(named_rows("let x = crate::plan::a() + crate::cli::b();"), ["plan", "cli"]);
     assert_eq!(named_rows("use crate::{record::Shard};"), ["record"]);
     assert_eq!(named_rows("use crate::proxy::ProxySet;"), ["proxy"]);
     assert_eq!(named_rows("use crate::proxy::tap::view::Closer;"), ["proxy/tap"]);
+    assert_eq!(named_rows("use super::view::Closer;"), ["proxy/tap"]);
     assert!(named_rows("use tokio::net;").is_empty());
 }
 
@@ -365,22 +433,17 @@ fn what_decides_does_not_act() {
 fn tables_list_every_file_beside_them() {
     let mut problems = String::new();
     let all = sources();
-    for folder in TABLES {
+    for (folder, table, (begins, ends)) in TABLES {
         let prefix = format!("{folder}/");
-        let Some(table) = all.iter().find(|source| source.name == format!("{folder}/mod.rs"))
-        else {
-            let _ = writeln!(problems, "src/{folder}/mod.rs: there is no such table");
+        let Some(table) = all.iter().find(|source| source.name == *table) else {
+            let _ = writeln!(problems, "src/{table}: there is no such table");
             continue;
         };
-        let kinds = all.iter().filter_map(|source| source.name.strip_prefix(&prefix));
-        for file in kinds.filter(|file| *file != "mod.rs" && !file.contains('/')) {
-            let kind = file.trim_end_matches(".rs");
-            let is_kind = all.iter().any(|source| {
-                source.name == format!("{folder}/{file}")
-                    && source.code.lines().any(|line| line.contains("const KIND:"))
-            });
-            if is_kind && !table.code.contains(&format!("{kind}::KIND")) {
-                let _ = writeln!(problems, "src/{folder}/{file}: add `{kind}::KIND` to the table");
+        for source in all.iter().filter(|source| source.code.contains("const KIND:")) {
+            let kind = source.name.strip_prefix(&prefix).filter(|file| !file.contains('/'));
+            let row = kind.map(|kind| format!("{begins}{}{ends}", kind.trim_end_matches(".rs")));
+            if let Some(row) = row.filter(|row| !table.code.contains(row)) {
+                let _ = writeln!(problems, "src/{}: add `{row}` to the table", source.name);
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::load::keys::KEYS;
 use crate::load::values::VALUES;
 use crate::load::{OriginSpec, RateWish, Workload};
 use crate::plan::{FaultPlan, Folder, Library, Options, Plan, PlanError, check, plans};
-use crate::proxy::fault::toxic::TOXICS;
+use crate::proxy::fault::TOXICS;
 
 /// The scenario that a workload is resolved with; nothing of it is shown.
 const CARRIER: &str = "baseline-steady";

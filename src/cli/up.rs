@@ -11,6 +11,7 @@ use super::{output, values};
 use crate::base::scope::Closed;
 use crate::base::seed::Seed;
 use crate::plan::{Addresses, Nodes, PlanError, read_address, read_listen};
+use crate::protocol::memcached::program::SERVERS_VARIABLE;
 use crate::run::{Environment, Up};
 
 /// Start nodes, a proxy in front of each and the control API, for a client of your own; ends at
@@ -106,7 +107,7 @@ fn announce(up: &Up, seed: Seed) -> Exit {
         servers.push(info.proxy_address.to_string());
     }
     output::remark(&format!("seed {seed}; `harness ctl` breaks things; Ctrl-C ends it"));
-    let mut text = format!("MEMCACHED_SERVERS={}\n", servers.join(","));
+    let mut text = format!("{SERVERS_VARIABLE}={}\n", servers.join(","));
     // Writing into a String cannot fail. The name is the one that `ctl` and toxiproxy-cli read.
     let _ = writeln!(text, "TOXIPROXY_URL=http://{}", up.api());
     output::result(text)

@@ -11,7 +11,7 @@ use std::fmt::Write;
 use super::json::{Decoder, Float64, Place, Quoted, Value, key_is};
 use super::reply::Refusal;
 use crate::base::family::{self, Kind, Setting, Settings, Unit};
-use crate::proxy::fault::toxic::{TOXICS, ToxicSpec, asks_for_more, is_added};
+use crate::proxy::fault::{Fault, TOXICS, asks_for_more, is_added};
 
 /// Toxiproxy's toxics with the names of their Go types and of their numbers' type.
 const PLAIN: [(&str, &str, &str); 9] = [
@@ -61,7 +61,7 @@ impl Attributes {
         &mut self,
         decoder: &mut Decoder,
         value: Value<'_>,
-        kind: &'static Kind<dyn ToxicSpec>,
+        kind: &'static Kind<Fault>,
         source: Source,
     ) {
         let plain = PLAIN.iter().find(|(name, ..)| *name == kind.name);
@@ -178,7 +178,7 @@ fn with_unit(decoder: &mut Decoder, setting: &Setting, text: &str) -> Option<fam
 }
 
 /// Refuses settings that the toxic itself would refuse.
-pub(super) fn check(kind: &'static Kind<dyn ToxicSpec>, given: &Settings) -> Result<(), Refusal> {
+pub(super) fn check(kind: &'static Kind<Fault>, given: &Settings) -> Result<(), Refusal> {
     kind.make(given).map(drop).map_err(|error| Refusal::bad_attribute(&error))
 }
 
@@ -266,7 +266,7 @@ fn object<'a>(members: impl Iterator<Item = (&'a str, String)>) -> String {
 mod tests {
     use super::super::json::first_value;
     use super::*;
-    use crate::proxy::fault::toxic::TOXICS;
+    use crate::proxy::fault::TOXICS;
 
     fn read(kind: &str, body: &str) -> (Attributes, Result<(), String>) {
         let (mut attributes, mut decoder) = (Attributes::default(), Decoder::default());
@@ -383,7 +383,7 @@ mod tests {
     }
 
     /// Every toxic with each of its settings at a value that is not the default, as a body gives it.
-    fn uncommon(kind: &Kind<dyn ToxicSpec>) -> Vec<Settings> {
+    fn uncommon(kind: &Kind<Fault>) -> Vec<Settings> {
         let complete = kind.complete(&Settings::default());
         let Ok(plain) = complete else { return Vec::new() };
         let values = [

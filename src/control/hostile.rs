@@ -10,7 +10,7 @@ use super::path::{self, Resource};
 use super::reply::Refusal;
 use crate::base::family::Settings;
 use crate::proxy::ToxicView;
-use crate::proxy::fault::toxic::TOXICS;
+use crate::proxy::fault::TOXICS;
 
 /// How many kinds of bodies there are, a change to a toxic of each kind among them.
 pub const BODY_KINDS: usize = BODIES_ALIKE + TOXICS.kinds.len();

@@ -9,7 +9,7 @@ use super::attributes::{self, Attributes, Source};
 use super::json::{Decoder, Place, Value, first_value, key_is};
 use super::reply::Refusal;
 use crate::base::family::{self, Kind};
-use crate::proxy::fault::toxic::{TOXICS, ToxicSpec};
+use crate::proxy::fault::{Fault, TOXICS};
 use crate::proxy::{
     Dial, PROXIES_MAX, ProxyError, Stream, TOXICS_MAX, ToxicConfig, ToxicUpdate, ToxicView,
 };
@@ -39,7 +39,7 @@ pub(super) struct ProxyInput {
 #[derive(Debug)]
 pub(super) struct ToxicHead<'a> {
     pub(super) name: String,
-    pub(super) kind: &'static Kind<dyn ToxicSpec>,
+    pub(super) kind: &'static Kind<Fault>,
     pub(super) stream: Stream,
     pub(super) toxicity: f32,
     /// In the order in which they count: later values win.
@@ -50,7 +50,7 @@ pub(super) struct ToxicHead<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct ToxicInput {
     pub(super) name: String,
-    pub(super) kind: &'static Kind<dyn ToxicSpec>,
+    pub(super) kind: &'static Kind<Fault>,
     pub(super) stream: Stream,
     pub(super) toxicity: f32,
     pub(super) attributes: Attributes,

@@ -13,7 +13,7 @@ use crate::base::time::RunClock;
 use crate::event::FaultRecord;
 use crate::event::{EventKind, Events, ProcessChange};
 use crate::lab::fault::{FAULTS, NodeAction};
-use crate::proxy::fault::toxic::{Entrance, TOXICS};
+use crate::proxy::fault::{Entrance, TOXICS};
 
 /// A fault of the plan, nothing done yet; who does it, where that may be the kernel.
 pub fn planned(fault: &FaultSpec, by_kernel: Option<bool>) -> FaultRecord {

@@ -1,18 +1,6 @@
-//! What a node says of itself, and what that tells of the data it was to keep.
+//! What a node did to the data that it was to keep, from what it says of itself.
 
-/// Items that a node dropped to make room, by the counters of its statistics. Moving a page from one
-/// size of items to another drops some as well.
-const DROPPED: [&str; 3] =
-    ["evictions", "slab_reassign_evictions_nomem", "slab_reassign_busy_deletes"];
-
-/// The statistics of a node at one moment, as far as they matter here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Statistics {
-    pid: u64,
-    uptime_s: u64,
-    flushes: u64,
-    dropped: u64,
-}
+use crate::protocol::memcached::statistics::Statistics;
 
 /// What a node did to its data since it was first asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,27 +12,6 @@ pub struct Keeping {
     pub flushes: u64,
     /// How often its process was another one.
     pub restarts: u64,
-}
-
-impl Statistics {
-    /// Reads the lines of `stats`; `None` when one that matters is missing.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let number = |wanted: &str| {
-            text.lines().find_map(|line| {
-                let (name, value) = line.strip_prefix("STAT ")?.split_once(' ')?;
-                if name == wanted { value.trim_end().parse().ok() } else { None }
-            })
-        };
-        // Whatever calls itself memcached knows its evictions; the others came with later versions.
-        number(DROPPED[0])?;
-        Some(Self {
-            pid: number("pid")?,
-            uptime_s: number("uptime")?,
-            flushes: number("cmd_flush")?,
-            dropped: DROPPED.iter().filter_map(|name| number(name)).sum(),
-        })
-    }
 }
 
 impl Keeping {
@@ -76,17 +43,6 @@ mod tests {
 
     fn statistics(pid: u64, uptime_s: u64, flushes: u64, dropped: u64) -> Statistics {
         Statistics { pid, uptime_s, flushes, dropped }
-    }
-
-    /// Catches a counter that is read from a longer name or not at all, and a server without the
-    /// counters that is taken for one that dropped nothing.
-    #[test]
-    fn only_what_was_said_counts() {
-        let text = "STAT pid 7\r\nSTAT uptime 90\r\nSTAT cmd_flush 2\r\nSTAT evictions 30\r\n\
-                    STAT slab_reassign_evictions_nomem 4\r\nSTAT evictions_more 900\r\nEND\r\n";
-        assert_eq!(Statistics::parse(text), Some(statistics(7, 90, 2, 34)));
-        assert_eq!(Statistics::parse(&text.replace("STAT evictions ", "STAT other ")), None);
-        assert_eq!(Statistics::parse("ERROR\r\n"), None);
     }
 
     /// Catches what happened before the run and is held against it, a restart that hides what came

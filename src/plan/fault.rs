@@ -12,7 +12,7 @@ use crate::base::name::NodeIndex;
 use crate::base::units::Ratio;
 use crate::lab::fault::FAULTS;
 use crate::lab::timeline::{Direction, FaultSpec};
-use crate::proxy::fault::toxic::{TOXICS, asks_for_more};
+use crate::proxy::fault::{TOXICS, asks_for_more};
 
 /// The keys beside the one that names the fault.
 const KEYS: [&str; 9] =

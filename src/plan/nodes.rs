@@ -6,6 +6,7 @@ use super::error::{FileError, PlanError};
 use super::model::{Addresses, Backend, Listen, Nodes};
 use super::source::Node;
 use crate::lab::{LieSpec, LieSpecError};
+use crate::protocol::memcached::program;
 
 const DEFAULT_COUNT: u16 = 3;
 
@@ -14,7 +15,7 @@ const COUNT_MAX: u16 = 100;
 
 /// The words for what nodes are.
 const WORDS: [(&str, Backend); 3] =
-    [("auto", Backend::Auto), ("memcached", Backend::Memcached), ("embedded", Backend::Embedded)];
+    [("auto", Backend::Auto), (program::NAME, Backend::Memcached), ("embedded", Backend::Embedded)];
 
 /// Reads the nodes of a file; what the command line says goes before it.
 pub(super) fn read(

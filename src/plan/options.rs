@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::model::{Backend, NetworkMode};
 use crate::load::RateWish;
+use crate::protocol::memcached::program::PORT;
 
 /// The largest seed: JSON numbers above 2^53 are rounded by many readers.
 pub const SEED_MAX: u64 = (1 << 53) - 1;
@@ -63,7 +64,7 @@ pub struct Options {
 /// What to write instead.
 pub fn read_listen(text: &str) -> Result<SocketAddr, String> {
     text.parse::<SocketAddr>().map_err(|_| {
-        format!("\"{text}\" is no numeric address with a port; write \"127.0.0.1:11211\"")
+        format!("\"{text}\" is no numeric address with a port; write \"127.0.0.1:{PORT}\"")
     })
 }
 

@@ -7,6 +7,7 @@ use super::text::{Text, string};
 use super::{client, driver, fault, objective, workload};
 use crate::base::units::Ratio;
 use crate::load::RateWish;
+use crate::protocol::memcached::program;
 
 impl Plan {
     /// The plan as a scenario's file: reading it back gives this plan.
@@ -77,7 +78,7 @@ impl Plan {
                 return text.value("servers", &format!("[{}]", servers.join(", ")));
             }
             Backend::Auto => "auto",
-            Backend::Memcached => "memcached",
+            Backend::Memcached => program::NAME,
             Backend::Embedded => "embedded",
         };
         text.string("backend", backend);

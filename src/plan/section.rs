@@ -14,7 +14,7 @@ use crate::lab::fault::FAULTS;
 use crate::load::arrival::ARRIVALS;
 use crate::load::keys::KEYS;
 use crate::load::values::VALUES;
-use crate::proxy::fault::toxic::TOXICS;
+use crate::proxy::fault::TOXICS;
 
 /// What a list of measures points to.
 const GLOSSARY: &str =

@@ -1,7 +1,93 @@
-//! What every protocol of a cache has: requests that are answered. The words in which a fault says, of
-//! any protocol, what an answer is to be; the protocol's `speech` says it in bytes.
+//! What every protocol of a cache has: requests that are answered. First what anybody can say of one that
+//! passes, whatever it is written in; then the words in which a fault says what an answer is to be. The
+//! protocol's `conversation` reads the first from its bytes, and its `speech` says the second in them.
 
 use bytes::Bytes;
+use tokio::time::Instant;
+
+/// A word of a protocol.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Word {
+    /// The name in reports.
+    pub(crate) name: &'static str,
+    /// Its place in a table of counts: small, and its own among the words of its sort.
+    pub(crate) place: usize,
+}
+
+/// What a request asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Verb {
+    pub(crate) word: Word,
+    pub(crate) kind: Kind,
+}
+
+/// What asking for it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It reads keys.
+    Read,
+    /// It changes keys.
+    Write,
+    /// It asks who the server is.
+    Ping,
+    /// It asks for nothing: its reply tells that everything before it was answered.
+    Barrier,
+    /// Something else, about no key.
+    Other,
+}
+
+/// Whether a reply will come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Due {
+    /// Exactly one.
+    Always,
+    /// None, not even an error.
+    Never,
+    /// A quiet request, or one that an unknown version may or may not answer.
+    Maybe,
+}
+
+/// A request that passed.
+#[derive(Debug)]
+pub(crate) struct Request<K> {
+    /// Its place among the requests of the connection, from 0.
+    pub(crate) sequence: u64,
+    pub(crate) verb: &'static Verb,
+    pub(crate) due: Due,
+    /// Its keys, one after the other.
+    pub(crate) keys: K,
+}
+
+/// What a piece of the request direction held.
+#[derive(Debug)]
+pub(crate) enum Sent<K> {
+    Request(Request<K>),
+    /// The connection is no longer understood, and why; said once, by either direction.
+    Opaque(&'static str),
+}
+
+/// What a piece of the reply direction held.
+#[derive(Debug)]
+pub(crate) enum Answered {
+    /// The end of a reply.
+    Reply(Reply),
+    /// Something that nobody asked for.
+    Unsolicited,
+    /// The connection is no longer understood, and why; said once, by either direction.
+    Opaque(&'static str),
+}
+
+/// A reply that passed.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    /// The place of its request.
+    pub(crate) sequence: u64,
+    pub(crate) verb: &'static Verb,
+    /// When its request came.
+    pub(crate) asked: Instant,
+    /// What it says.
+    pub(crate) status: &'static Word,
+}
 
 /// A reply in the server's place.
 #[derive(Clone, Debug, PartialEq, Eq)]

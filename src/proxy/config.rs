@@ -134,7 +134,7 @@ pub struct ProxyView {
 pub struct ToxicConfig {
     /// Its name, unique within the proxy; `None`: `<kind>_<stream>`.
     pub name: Option<String>,
-    /// A kind of [`crate::proxy::fault::toxic::TOXICS`].
+    /// A kind of [`crate::proxy::fault::TOXICS`].
     pub kind: String,
     /// Which bytes it acts on.
     pub stream: Stream,

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -18,15 +17,16 @@ use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::event::{Events, WireTrace};
-use crate::protocol::memcached::frame::version::ServerVersion;
+use crate::protocol::Known;
 use crate::proxy::close::{CloseManner, Closer};
 use crate::proxy::config::{
     Dial, ProxyConfig, ProxyUpdate, ProxyView, ToxicConfig, ToxicUpdate, ToxicView,
 };
 use crate::proxy::error::ProxyError;
+use crate::proxy::fault::Entrance;
+use crate::proxy::fault::identity::Place;
 use crate::proxy::fault::message::Reporter;
-use crate::proxy::fault::table::{Place, ToxicTable};
-use crate::proxy::fault::toxic::Entrance;
+use crate::proxy::fault::table::ToxicTable;
 use crate::proxy::path::connection::{Live, Membership, serve};
 use crate::proxy::path::held::AllHeld;
 use crate::proxy::path::link::Ended;
@@ -178,8 +178,8 @@ impl Proxy {
     }
 
     /// What is known of the server; for the connections from now on.
-    pub(in crate::proxy) fn know_version(&self, version: ServerVersion) {
-        self.shared.set_version(version);
+    pub(in crate::proxy) fn know(&self, known: Known) {
+        self.shared.know(known);
     }
 
     /// The connections from now on are the run's own when their keys begin so.
@@ -273,7 +273,7 @@ impl Proxy {
         }
         if let Some(upstream) = upstream {
             self.state.lock().upstream = Arc::new(Upstream::parse(upstream));
-            self.know_version(ServerVersion::UNKNOWN);
+            self.know(Known::UNKNOWN);
         }
         if moves || upstream.is_some() {
             self.end_connections();
@@ -376,9 +376,9 @@ impl Proxy {
     fn retire(&self, before: &ToxicTable, after: &ToxicTable) {
         let mut state = self.state.lock();
         for toxic in before.iter() {
-            if after.iter().all(|other| other.id != toxic.id) {
-                let touched = toxic.touched.load(Ordering::Relaxed);
-                *state.totals.touched.entry(toxic.name.clone()).or_default() += touched;
+            if after.iter().all(|other| other.identity.id != toxic.identity.id) {
+                let touched = toxic.identity.touched();
+                *state.totals.touched.entry(toxic.identity.name.clone()).or_default() += touched;
             }
         }
     }
@@ -427,7 +427,7 @@ impl Proxy {
             tracing::debug!(
                 proxy = %self.name,
                 conn = live.id(),
-                reason = why.name(),
+                reason = why,
                 "the connection was not understood and only passed on"
             );
         }
@@ -498,8 +498,8 @@ impl Proxy {
             connection.add_to(&mut snapshot);
         }
         for toxic in state.table.iter() {
-            let touched = toxic.touched.load(Ordering::Relaxed);
-            *snapshot.touched.entry(toxic.name.clone()).or_default() += touched;
+            let touched = toxic.identity.touched();
+            *snapshot.touched.entry(toxic.identity.name.clone()).or_default() += touched;
         }
         snapshot.skipped_uncertain = self.shared.reporter.skipped_uncertain();
         snapshot.could_not_fire = self.shared.reporter.could_not_fire();

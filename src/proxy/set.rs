@@ -14,7 +14,7 @@ use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::event::{Events, WireTrace};
-use crate::protocol::memcached::frame::version::ServerVersion;
+use crate::protocol::Known;
 use crate::proxy::config::{
     PROXIES_MAX, ProxyConfig, ProxyUpdate, ProxyView, ToxicConfig, ToxicUpdate, ToxicView,
 };
@@ -155,7 +155,7 @@ impl ProxySet {
     /// # Errors
     /// When there is none of this name.
     pub fn tell_version(&self, name: &str, version: &str) -> Result<(), ProxyError> {
-        self.find(name)?.know_version(ServerVersion::parse(version.as_bytes()));
+        self.find(name)?.know(Known::parse(version.as_bytes()));
         Ok(())
     }
 

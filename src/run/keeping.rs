@@ -11,7 +11,7 @@ use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::event::FaultRecord;
 use crate::lab::Lab;
-use crate::lab::statistics::{Keeping, Statistics};
+use crate::lab::statistics::Keeping;
 use crate::load::Kept;
 use crate::protocol::memcached::probe;
 use crate::subject::{DataLoss, LossListener};
@@ -89,7 +89,7 @@ impl Watched {
     /// Whether the node answered.
     async fn ask(&self) -> bool {
         let answer = timeout(ANSWER_TIMEOUT, probe::statistics(self.address)).await;
-        let said = answer.ok().and_then(Result::ok).and_then(|text| Statistics::parse(&text));
+        let said = answer.ok().and_then(Result::ok);
         if let Some(said) = said {
             self.keeping.lock().see(said);
         }

@@ -6,6 +6,7 @@ use super::setup;
 use crate::base::seed::Seed;
 use crate::lab::nemesis::planned;
 use crate::plan::{Backend, Library, Options, Plan, PlanError, plans};
+use crate::protocol::memcached::program;
 use crate::record::Config;
 use crate::record::journal::PLAN;
 use crate::report::{ReadError, Stored, Unfinished};
@@ -39,7 +40,7 @@ fn unfinished(plan: Plan) -> Unfinished {
         faults: setup::faults(&plan).iter().map(|fault| planned(fault, None)).collect(),
         backend: match plan.nodes.backend {
             Backend::Auto => "not stored",
-            Backend::Memcached => "memcached",
+            Backend::Memcached => program::NAME,
             Backend::Embedded => "embedded",
             Backend::Servers(_) => "external",
         }

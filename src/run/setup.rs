@@ -13,13 +13,11 @@ use crate::lab::timeline::FaultSpec;
 use crate::lab::{LabConfig, Listen, Network, Nodes};
 use crate::load::{self, LoadConfig};
 use crate::plan::{Addresses, Backend, NetworkMode, Nodes as PlannedNodes, Plan};
+use crate::protocol::memcached::program;
 use crate::report::{Header, Start, StartNode};
 
 /// Memory for items of a node that the harness starts, in MiB.
 const MEMORY_MIB: u32 = 64;
-
-/// The program that a real node runs.
-const MEMCACHED: &str = "memcached";
 
 /// What is said first.
 pub(super) fn greeting(plan: &Plan) -> String {
@@ -69,7 +67,7 @@ pub(super) fn lab(
     environment: &Environment,
 ) -> Result<LabConfig, RunError> {
     let real = || {
-        find_program(MEMCACHED, &environment.path)
+        find_program(program::NAME, &environment.path)
             .map(|program| Nodes::Memcached { program, harness: environment.harness.clone() })
     };
     let nodes = match &planned.backend {

@@ -6,9 +6,6 @@ use crate::lab::Lab;
 use crate::proxy::{LatencyView, Reuse, TapSnapshot};
 use crate::record::{ForeignTraffic, WireCounts, WireTimes, WireTotals};
 
-/// Commands that are the client's own and part of no operation.
-const PINGS: [&str; 1] = ["version"];
-
 /// Clients of others that a report names.
 const STRANGERS_NAMED_MAX: usize = 8;
 
@@ -71,10 +68,9 @@ fn taps(lab: &Lab) -> Vec<TapSnapshot> {
     lab.info().iter().map(|info| tap(info.node.to_string())).collect()
 }
 
-/// Requests that are the client's own, or that belong to a batch and are counted with its end.
+/// Requests that are part of no operation, or that belong to a batch and are counted with its end.
 fn beside(tap: &TapSnapshot) -> u64 {
-    let pings: u64 = PINGS.iter().filter_map(|ping| tap.requests_by_command.get(ping)).sum();
-    pings + tap.quiet_reads
+    tap.pings + tap.quiet_reads
 }
 
 fn times(view: &LatencyView) -> WireTimes {

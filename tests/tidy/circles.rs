@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Source, check, sources};
+use super::{Source, check, module_of, named_in, sources};
 
 /// A folder below `src`, the modules in it that form a circle, and why they do.
 type Circle = (&'static str, &'static [&'static str], &'static str);
@@ -58,11 +58,6 @@ const CIRCLES: &[Circle] = &[
         &["instance", "path"],
         "a proxy owns its listener and connections, which ask it for their toxics",
     ),
-    (
-        "proxy/fault",
-        &["message", "table", "toxic"],
-        "one table has both kinds of faults, and a rule of messages is added like a toxic",
-    ),
     ("proxy/path", &["connection", "link"], "a connection runs its link, which obeys its mail"),
     (
         "record",
@@ -79,26 +74,9 @@ const CIRCLES: &[Circle] = &[
 /// What is compiled for tests only.
 const TESTS: &[&str] = &["client/simulation/", "proxy/path/link/simulation/"];
 
-/// The path of the module that a file is.
-fn module_of(name: &str) -> Vec<String> {
-    let path = name.trim_end_matches(".rs");
-    let path = path.strip_suffix("/mod").unwrap_or(path);
-    path.split('/').map(str::to_owned).collect()
-}
-
-/// The modules that a file names, with `crate::` or `super::`; words of any path, to be cut to a module.
+/// The modules that a file names; words of any path, to be cut to a module.
 fn named(source: &Source, own: &[String]) -> Vec<Vec<String>> {
-    let mut named = Vec::new();
-    for (_, line) in source.lines() {
-        for (root, base) in [("crate::", &[][..]), ("super::", &own[..own.len() - 1])] {
-            for part in line.split(root).skip(1) {
-                let end = part.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'));
-                let words = part[..end.unwrap_or(part.len())].split("::").map(str::to_owned);
-                named.push(base.iter().cloned().chain(words).collect());
-            }
-        }
-    }
-    named
+    source.lines().flat_map(|(_, line)| named_in(line, own)).collect()
 }
 
 type Graph = BTreeMap<String, BTreeSet<String>>;

@@ -14,7 +14,7 @@ use self::process::ProcessNode;
 use crate::base::name::NodeIndex;
 use crate::lab::error::LabError;
 use crate::lab::fault::NodeAction;
-use crate::protocol::memcached::probe;
+use crate::protocol::memcached::{probe, program};
 
 /// A node of the lab, wherever it runs.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Backend {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::Process(_) => "memcached",
+            Self::Process(_) => program::NAME,
             Self::Embedded(_) => "embedded",
             Self::External(_) => "external",
         }

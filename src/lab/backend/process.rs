@@ -15,6 +15,7 @@ use super::leash;
 use crate::base::scope::Scope;
 use crate::lab::error::LabError;
 use crate::protocol::memcached::probe;
+use crate::protocol::memcached::program::Settings;
 
 /// How long a fresh memcached may take until it answers `version`.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
@@ -208,15 +209,14 @@ impl ProcessNode {
     fn command(&self) -> Command {
         use std::os::unix::process::CommandExt;
         let mut command = leash::command(&self.config.harness, &self.config.program);
-        command
-            .args(["-l", "127.0.0.1", "-U", "0", "-t", "2"])
-            .args(["-p", &self.address.port().to_string()])
-            .args(["-m", &self.config.memory_mib.to_string()])
-            .args(["-c", &CONNECTIONS_MAX.to_string()]);
-        if rustix::process::geteuid().is_root() {
+        let settings = Settings {
+            port: self.address.port(),
+            memory_mib: self.config.memory_mib,
+            connections: CONNECTIONS_MAX,
             // Any other user would mean a change of credentials, which takes the leash off (prctl(2)).
-            command.args(["-u", "root"]);
-        }
+            stays_root: rustix::process::geteuid().is_root(),
+        };
+        command.args(settings.arguments());
         // A process group of its own: Ctrl-C is for the harness, which drains before it ends a node.
         command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         command

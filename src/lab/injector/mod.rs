@@ -13,7 +13,7 @@ use crate::base::scope::Scope;
 use crate::lab::network::KernelNetwork;
 use crate::lab::timeline::FaultSpec;
 use crate::proxy::ProxySet;
-use crate::proxy::fault::toxic::TOXICS;
+use crate::proxy::fault::TOXICS;
 
 /// Applies and heals the network faults of a plan.
 #[derive(Debug)]

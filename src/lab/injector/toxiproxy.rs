@@ -16,7 +16,7 @@ use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::control::{Method, Remote, RemoteError};
 use crate::lab::timeline::{Direction, FaultSpec};
-use crate::proxy::fault::toxic::{TOXICS, asks_for_more, is_added};
+use crate::proxy::fault::{TOXICS, asks_for_more, is_added};
 
 /// How long one change may take, with all its requests: a server that is silent must not keep a run. A
 /// request to a server that answers takes milliseconds.

@@ -29,10 +29,9 @@ use self::space::Space;
 use super::timeline::FaultSpec;
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
+use crate::protocol::memcached::program::PORT;
 use crate::proxy::Sockets;
 
-/// The port of every proxy; each has an address of its own.
-const PORT: u16 = 11211;
 /// The networks 198.18.0.0/24 to 198.18.255.0/24, one for each lab on a machine: out of the range
 /// that is set aside for measuring networks (RFC 2544).
 const SLOTS: u8 = u8::MAX;
@@ -96,6 +95,7 @@ impl KernelNetwork {
     /// Where the proxy of `node` listens.
     #[must_use]
     pub fn address(&self, node: NodeIndex) -> SocketAddr {
+        // Every proxy has an address of its own.
         SocketAddr::new(proxy_ip(self.slot, node).into(), PORT)
     }
 
@@ -222,7 +222,7 @@ mod tests {
     use crate::base::family::{Chosen, Settings};
     use crate::lab::backend::process::find_program;
     use crate::lab::timeline::Direction;
-    use crate::proxy::fault::toxic::TOXICS;
+    use crate::proxy::fault::TOXICS;
 
     /// Far above a round trip, far below the second after which a SYN is sent again.
     const SILENCE: Duration = Duration::from_millis(300);

@@ -126,7 +126,7 @@ mod tests {
     use super::*;
     use crate::base::family::{Chosen, Settings, Value};
     use crate::base::name::NodeIndex;
-    use crate::proxy::fault::toxic::TOXICS;
+    use crate::proxy::fault::TOXICS;
 
     fn fault(kind: &str, settings: &[(&'static str, Value)], direction: Direction) -> FaultSpec {
         let mut chosen = Settings::default();

@@ -7,6 +7,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
+use super::statistics::Statistics;
+
 /// The pause between two attempts to connect to a node that refuses.
 const ATTEMPT_PAUSE: Duration = Duration::from_millis(5);
 
@@ -65,12 +67,13 @@ pub async fn flush_all(address: SocketAddr) -> Result<(), String> {
     }
 }
 
-/// Asks for the statistics, as the node writes them: lines of `STAT name value`.
+/// Asks for the statistics.
 ///
 /// # Errors
 /// A sentence that says what the node did instead.
-pub async fn statistics(address: SocketAddr) -> Result<String, String> {
-    exchange(address, b"stats\r\n", STATISTICS_BYTES_MAX, b"END\r\n").await
+pub async fn statistics(address: SocketAddr) -> Result<Statistics, String> {
+    let text = exchange(address, b"stats\r\n", STATISTICS_BYTES_MAX, b"END\r\n").await?;
+    Statistics::parse(&text).ok_or_else(|| format!("{address} does not say what it dropped"))
 }
 
 /// Sends one command and reads one line.

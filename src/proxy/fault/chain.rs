@@ -16,9 +16,10 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::proxy::config::Direction;
-use crate::proxy::fault::outbox::{Due, Item, Outbox, What};
-use crate::proxy::fault::table::{ActiveToxic, Place, ToxicTable};
-use crate::proxy::fault::toxic::{Clear, HELD_BYTES_MAX, Toxic};
+use crate::proxy::fault::identity::{Identity, Place};
+use crate::proxy::fault::outbox::{Due, HELD_BYTES_MAX, Item, Outbox, What};
+use crate::proxy::fault::table::ToxicTable;
+use crate::proxy::fault::toxic::{Clear, Toxic};
 
 /// How many things move in one turn at most, so that a connection with many small pieces gives the
 /// others theirs: some tens of microseconds.
@@ -59,7 +60,7 @@ struct Stage {
 }
 
 struct Running {
-    of: Arc<ActiveToxic>,
+    of: Arc<Identity>,
     state: Box<dyn Toxic>,
 }
 
@@ -249,11 +250,12 @@ impl Chain {
             while self.stages.get(place).is_some_and(Stage::is_leaving) {
                 place += 1;
             }
-            if self.stages.get(place).is_some_and(|stage| stage.runs(toxic.id)) {
+            if self.stages.get(place).is_some_and(|stage| stage.runs(toxic.identity.id)) {
                 place += 1;
-            } else if self.closing.is_none() && toxic.runs_on(self.direction, &self.place) {
-                let state = toxic.start(now, self.direction, &self.place, None);
-                self.stages.insert(place, Stage::new(toxic, state, now));
+            } else if self.closing.is_none()
+                && let Some(state) = toxic.start(now, self.direction, &self.place, None)
+            {
+                self.stages.insert(place, Stage::new(&toxic.identity, state, now));
                 place += 1;
             }
         }
@@ -264,15 +266,18 @@ impl Chain {
     fn keep_or_drop(&mut self, index: usize, now: Instant, table: &ToxicTable) {
         let stage = &mut self.stages[index];
         let Some(running) = &stage.toxic else { return };
-        let present = table.iter().find(|toxic| toxic.id == running.of.id);
-        if present.is_some_and(|toxic| toxic.generation == running.of.generation) {
+        let present = table.iter().find(|toxic| toxic.identity.id == running.of.id);
+        if present.is_some_and(|toxic| toxic.identity.is_same(&running.of)) {
             return;
         }
-        match present.filter(|toxic| toxic.runs_on(self.direction, &self.place)) {
-            Some(toxic) => {
-                let carried = running.state.carried();
-                let state = toxic.start(now, self.direction, &self.place, Some(carried));
-                let before = std::mem::replace(stage, Stage::new(toxic, state, now));
+        let carried = running.state.carried();
+        let next = present.and_then(|toxic| {
+            let state = toxic.start(now, self.direction, &self.place, Some(carried))?;
+            Some(Stage::new(&toxic.identity, state, now))
+        });
+        match next {
+            Some(next) => {
+                let before = std::mem::replace(stage, next);
                 self.let_leave(index + 1, before.out, now);
             }
             None => match running.state.clear() {
@@ -307,7 +312,7 @@ impl Chain {
 }
 
 impl Stage {
-    fn new(of: &Arc<ActiveToxic>, state: Box<dyn Toxic>, now: Instant) -> Self {
+    fn new(of: &Arc<Identity>, state: Box<dyn Toxic>, now: Instant) -> Self {
         let toxic = Some(Running { of: Arc::clone(of), state });
         Self { toxic, out: Outbox::new(now) }
     }

@@ -2,7 +2,13 @@
 //! decide, and the link acts.
 
 pub(super) mod chain;
+pub(super) mod identity;
+mod kind;
 pub mod message;
 pub mod outbox;
-pub mod table;
+mod setting;
+pub(super) mod table;
 pub mod toxic;
+
+pub use kind::{Fault, TOXICS, asks_for_more, is_added};
+pub use toxic::Entrance;

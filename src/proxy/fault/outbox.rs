@@ -13,6 +13,10 @@ use tokio::time::Instant;
 /// What one piece costs beside its bytes, so that many tiny pieces stay bounded too.
 const PIECE_COST: usize = 64;
 
+/// How much is held on one direction of one connection, by all its toxics together, before the link
+/// stops reading from the sender, whose own buffers then fill as they would before a slow network.
+pub const HELD_BYTES_MAX: usize = 4 << 20;
+
 /// The longest delay that is told apart from "until something changes": a year.
 const DELAY_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 

@@ -16,12 +16,13 @@ use tokio::time::Instant;
 
 use crate::base::descriptors;
 use crate::base::timer::Timer;
-use crate::protocol::memcached::frame::observe::{Observer, Opaque};
+use crate::protocol::Conversation;
 use crate::proxy::close::{CloseManner, Closer};
 use crate::proxy::config::{Dial, Direction};
+use crate::proxy::fault::identity::Place;
 use crate::proxy::fault::message::Reporter;
 use crate::proxy::fault::outbox::Due;
-use crate::proxy::fault::table::{Place, ToxicTable};
+use crate::proxy::fault::table::ToxicTable;
 use crate::proxy::instance::Proxy;
 use crate::proxy::path::held::{AllHeld, Held};
 use crate::proxy::path::link::{Clock, Ended, Link};
@@ -122,8 +123,8 @@ impl Live {
     }
 
     /// What passed so far, for the rules.
-    pub(in crate::proxy) fn observer(&self) -> Observer<Instant> {
-        self.meter.lock().observer()
+    pub(in crate::proxy) fn conversation(&self) -> Conversation {
+        self.meter.lock().conversation()
     }
 
     /// Where faults that fire are told.
@@ -168,7 +169,7 @@ impl Live {
     }
 
     /// Why the connection was not understood, if it was not.
-    pub(in crate::proxy) fn opaque(&self) -> Option<Opaque> {
+    pub(in crate::proxy) fn opaque(&self) -> Option<&'static str> {
         self.meter.lock().opaque()
     }
 
@@ -185,7 +186,7 @@ impl Live {
             outstanding: meter.outstanding() as u64,
             reuse: meter.reuse(),
             own: meter.own(),
-            opaque: meter.opaque().map(Opaque::name),
+            opaque: meter.opaque(),
         }
     }
 }
@@ -262,7 +263,7 @@ async fn wait_to_connect(proxy: &Proxy, live: &Live, client: &TcpStream) -> Resu
     if due <= Due::At(live.opened) {
         return Ok(());
     }
-    table.connect_delays(&live.place).for_each(|(toxic, _)| toxic.touch(1));
+    table.connect_delays(&live.place).for_each(|(toxic, _)| toxic.identity.touch(1));
     // Not a fine one: each of those is a descriptor, and many may wait.
     let mut timer = Timer::coarse();
     let mut silent = true;

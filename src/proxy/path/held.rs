@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::base::heap;
-use crate::proxy::fault::toxic::HELD_BYTES_MAX;
+use crate::proxy::fault::outbox::HELD_BYTES_MAX;
 
 /// What all connections hold before each reads ahead only a little: enough for 64 connections at their
 /// own bound, and a share of memory that any machine has.

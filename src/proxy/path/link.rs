@@ -17,8 +17,9 @@ use crate::base::lane::give_way;
 use crate::base::timer::Timer;
 use crate::proxy::close::{CloseManner, Closer};
 use crate::proxy::config::Direction;
+use crate::proxy::fault::identity::Place;
 use crate::proxy::fault::message::Exchange;
-use crate::proxy::fault::table::{Place, ToxicTable};
+use crate::proxy::fault::table::ToxicTable;
 use crate::proxy::path::connection::{Live, Mail};
 use crate::proxy::path::upstream::Peer;
 
@@ -70,7 +71,8 @@ impl<C: Peer, S: Peer> Link<C, S> {
         let now = Instant::now();
         let pipe = |direction| Pipe::new(direction, now, live.held(), &place, table);
         let (up, down) = (pipe(Direction::Up), pipe(Direction::Down));
-        let exchange = Exchange::begin(now, table, place, || live.observer()).map(Box::new);
+        let exchange =
+            Exchange::begin(now, &table.rules(&place), place, || live.conversation()).map(Box::new);
         Self {
             client,
             server,
@@ -187,11 +189,12 @@ impl<C: Peer, S: Peer> Link<C, S> {
 
     /// Takes up the rules of a changed table; existing connections switch between two requests.
     fn change_rules(&mut self, now: Instant, table: &ToxicTable) {
+        let rules = table.rules(&self.place);
         match &mut self.exchange {
-            Some(exchange) => exchange.reconcile(now, table),
+            Some(exchange) => exchange.reconcile(now, &rules),
             None => {
                 let live = &self.live;
-                let exchange = Exchange::begin(now, table, self.place, || live.observer());
+                let exchange = Exchange::begin(now, &rules, self.place, || live.conversation());
                 self.exchange = exchange.map(Box::new);
             }
         }

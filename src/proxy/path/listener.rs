@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::base::descriptors;
 use crate::event::EventKind;
 use crate::proxy::error::ProxyError;
-use crate::proxy::fault::toxic::Entrance;
+use crate::proxy::fault::Entrance;
 use crate::proxy::instance::Proxy;
 use crate::proxy::path::sockets::Sockets;
 

@@ -8,8 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use tokio::time::Instant;
 
 use crate::event::{WireMessage, WireMessageKind, WireTrace};
-use crate::protocol::memcached::frame::command::Command;
-use crate::protocol::memcached::frame::response::Status;
+use crate::protocol::exchange::{Kind, Reply, Request, Verb, Word};
 
 /// Messages that a connection remembers; earlier ones are forgotten. A multi-get of a client that
 /// asks with quiet requests is one for each key.
@@ -38,8 +37,8 @@ struct Message {
 
 #[derive(Clone, Copy, Debug)]
 enum What {
-    Request { request: u64, command: Command, keys: Marks },
-    Reply { request: u64, command: Command, status: Status },
+    Request { request: u64, verb: &'static Verb, keys: Marks },
+    Reply { request: u64, verb: &'static Verb, status: &'static Word },
     Unsolicited,
     ClientLeft,
 }
@@ -80,10 +79,6 @@ fn hash(key: &[u8]) -> u64 {
     hasher.finish()
 }
 
-fn is_write(command: Command) -> bool {
-    !command.is_retrieval() && !command.is_admin()
-}
-
 const fn bit(hash: u64) -> u64 {
     1 << (hash % 64)
 }
@@ -92,21 +87,15 @@ impl Flight {
     pub(in crate::proxy) fn requested<'a>(
         &mut self,
         at: Instant,
-        request: u64,
-        command: Command,
-        keys: impl Iterator<Item = &'a [u8]>,
+        request: Request<impl Iterator<Item = &'a [u8]>>,
     ) {
-        self.push(at, What::Request { request, command, keys: Marks::of(keys) });
+        let Request { sequence, verb, keys, .. } = request;
+        self.push(at, What::Request { request: sequence, verb, keys: Marks::of(keys) });
     }
 
-    pub(in crate::proxy) fn replied(
-        &mut self,
-        at: Instant,
-        request: u64,
-        command: Command,
-        status: Status,
-    ) {
-        self.push(at, What::Reply { request, command, status });
+    pub(in crate::proxy) fn replied(&mut self, at: Instant, reply: &Reply) {
+        let Reply { sequence, verb, status, .. } = *reply;
+        self.push(at, What::Reply { request: sequence, verb, status });
     }
 
     pub(in crate::proxy) fn unsolicited(&mut self, at: Instant) {
@@ -127,7 +116,7 @@ impl Flight {
             self.0.iter().take(left).any(reply)
         };
         let unanswered = |message: &Message| match message.what {
-            What::Request { request, command, .. } => is_write(command) && !answered(request),
+            What::Request { request, verb, .. } => verb.kind == Kind::Write && !answered(request),
             _ => false,
         };
         let skipped = self.0.len().saturating_sub(GIVEN_UP_MESSAGES_MAX);
@@ -139,8 +128,8 @@ impl Flight {
     pub(in crate::proxy) fn write_of(&self, key: &[u8], since: Instant) -> Option<Instant> {
         let key = hash(key);
         let is_it = |message: &&Message| match message.what {
-            What::Request { command, keys, .. } => {
-                is_write(command) && keys.name(key) && message.at >= since
+            What::Request { verb, keys, .. } => {
+                verb.kind == Kind::Write && keys.name(key) && message.at >= since
             }
             _ => false,
         };
@@ -185,12 +174,12 @@ impl Flight {
     ) -> WireTrace {
         let key = hash(key);
         let message = |message: &Message| {
-            let (kind, request, command, status) = match message.what {
-                What::Request { request, command, .. } => {
-                    (WireMessageKind::Request, Some(request), Some(command), None)
+            let (kind, request, verb, status) = match message.what {
+                What::Request { request, verb, .. } => {
+                    (WireMessageKind::Request, Some(request), Some(verb), None)
                 }
-                What::Reply { request, command, status } => {
-                    (WireMessageKind::Reply, Some(request), Some(command), Some(status))
+                What::Reply { request, verb, status } => {
+                    (WireMessageKind::Reply, Some(request), Some(verb), Some(status))
                 }
                 What::Unsolicited => (WireMessageKind::Unsolicited, None, None, None),
                 What::ClientLeft => (WireMessageKind::ClientLeft, None, None, None),
@@ -199,8 +188,8 @@ impl Flight {
                 at_s: seconds(message.at),
                 kind,
                 request,
-                command: command.map(|command| command.name().to_owned()),
-                status: status.map(|status| status.name().to_owned()),
+                command: verb.map(|verb| verb.word.name.to_owned()),
+                status: status.map(|status| status.name.to_owned()),
                 of_key: self.names(message, key).is_some(),
             }
         };
@@ -213,9 +202,22 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::protocol::exchange::Due;
 
-    fn keys<'a>(keys: &'a [&'a str]) -> impl Iterator<Item = &'a [u8]> {
-        keys.iter().map(|key| key.as_bytes())
+    static GET: Verb = Verb { word: Word { name: "get", place: 0 }, kind: Kind::Read };
+    static SET: Verb = Verb { word: Word { name: "set", place: 1 }, kind: Kind::Write };
+
+    /// A request of the verb and its reply, as a proxy would see them.
+    impl Flight {
+        fn ask(&mut self, at: Instant, sequence: u64, verb: &'static Verb, keys: &[&str]) {
+            let keys = keys.iter().map(|key| key.as_bytes());
+            self.requested(at, Request { sequence, verb, due: Due::Always, keys });
+        }
+
+        fn answer(&mut self, at: Instant, sequence: u64, verb: &'static Verb) {
+            static STORED: Word = Word { name: "stored", place: 0 };
+            self.replied(at, &Reply { sequence, verb, asked: at, status: &STORED });
+        }
     }
 
     /// Catches a reply that is not found by the key of its request, and a request without a reply
@@ -225,10 +227,10 @@ mod tests {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let mut flight = Flight::default();
-        flight.requested(at(1), 0, Command::Get, keys(&["a"]));
-        flight.replied(at(2), 0, Command::Get, Status::Hit);
-        flight.requested(at(3), 1, Command::Get, keys(&["b", "c"]));
-        flight.requested(at(4), 2, Command::Get, keys(&["a"]));
+        flight.ask(at(1), 0, &GET, &["a"]);
+        flight.answer(at(2), 0, &GET);
+        flight.ask(at(3), 1, &GET, &["b", "c"]);
+        flight.ask(at(4), 2, &GET, &["a"]);
         assert_eq!(flight.last_of(b"a"), Some((true, at(2))));
         assert_eq!(flight.last_of(b"b"), Some((false, at(3))));
         assert_eq!(flight.last_of(b"c"), Some((false, at(3))));
@@ -243,15 +245,15 @@ mod tests {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let mut flight = Flight::default();
-        flight.requested(at(1), 0, Command::Set, keys(&["a"]));
-        flight.replied(at(2), 0, Command::Set, Status::Stored);
+        flight.ask(at(1), 0, &SET, &["a"]);
+        flight.answer(at(2), 0, &SET);
         assert!(flight.given_up().is_none(), "it is still there");
         let mut answered = flight.clone();
         answered.client_left(at(3));
         assert!(answered.given_up().is_none(), "nothing was owed");
-        flight.requested(at(10), 1, Command::Set, keys(&["a"]));
+        flight.ask(at(10), 1, &SET, &["a"]);
         flight.client_left(at(110));
-        flight.replied(at(250), 1, Command::Set, Status::Stored);
+        flight.answer(at(250), 1, &SET);
         let kept = flight.given_up().unwrap();
         assert_eq!(kept.write_of(b"a", at(5)), Some(at(10)));
         assert_eq!((kept.write_of(b"a", at(11)), kept.write_of(b"b", at(5))), (None, None));
@@ -270,8 +272,8 @@ mod tests {
         let now = Instant::now();
         let mut flight = Flight::default();
         for request in 0..100 {
-            flight.requested(now, request, Command::Set, keys(&["k"]));
-            flight.replied(now, request, Command::Set, Status::Stored);
+            flight.ask(now, request, &SET, &["k"]);
+            flight.answer(now, request, &SET);
             flight.unsolicited(now);
         }
         let trace = flight.trace(3, b"k", &|_| 0.5);

@@ -3,12 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
 use crate::base::carried::{Carried, Mark};
 use crate::base::name::NodeIndex;
-use crate::protocol::memcached::frame::observe::Request;
-use crate::protocol::memcached::frame::request::Due;
+use crate::protocol::exchange::{Due, Request};
 
 /// Requests whose reply is waited for. Of those beyond it the reply is not noted.
 const ALONE_MAX: usize = 65_536;
@@ -28,12 +25,18 @@ impl Keys {
     }
 
     /// The node is asked for the keys of a request.
-    pub(in crate::proxy) fn requested(&mut self, request: &Request<'_, Instant>) {
-        let Some(first) = request.keys().next().map(|key| Mark::of(&[key])) else { return };
-        let alone = request.keys().nth(1).is_none() && request.paired.due == Due::Always;
-        request.keys().for_each(|key| self.carried.requested(Mark::of(&[key]), self.node, alone));
+    pub(in crate::proxy) fn requested<'a, K>(&mut self, request: &Request<K>)
+    where
+        K: Iterator<Item = &'a [u8]> + Clone,
+    {
+        let mut marks = request.keys.clone().map(|key| Mark::of(&[key]));
+        let Some(first) = marks.next() else { return };
+        let mut marks = marks.peekable();
+        let alone = marks.peek().is_none() && request.due == Due::Always;
+        self.carried.requested(first, self.node, alone);
+        marks.for_each(|mark| self.carried.requested(mark, self.node, false));
         if alone && self.alone.len() < ALONE_MAX {
-            self.alone.push_back((request.paired.sequence, first));
+            self.alone.push_back((request.sequence, first));
         }
     }
 

@@ -4,7 +4,7 @@
 //! client this is, the server's version) it hands in batches to what the connections of a proxy
 //! [`Shared`].
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,13 +15,8 @@ use tokio::time::Instant;
 
 use crate::base::carried::Carried;
 use crate::base::name::NodeIndex;
-use crate::protocol::memcached::frame::command::Command;
-use crate::protocol::memcached::frame::observe::{
-    Observer, Opaque, Options, ReplyEvent, Request, RequestEvent,
-};
-use crate::protocol::memcached::frame::request::Due;
-use crate::protocol::memcached::frame::response::Status;
-use crate::protocol::memcached::frame::version::ServerVersion;
+use crate::protocol::exchange::{Answered, Due, Kind, Request, Sent, Verb, Word};
+use crate::protocol::{Conversation, Known};
 use crate::proxy::config::Direction;
 use crate::proxy::fault::message::Reporter;
 use crate::proxy::tap::flight::Flight;
@@ -46,7 +41,7 @@ pub(in crate::proxy) struct Shared {
     own_prefix: Mutex<Option<Arc<[u8]>>>,
     /// Where it is noted which node is asked for which key, if somebody wants to know.
     carried: Mutex<Option<(Arc<Carried>, NodeIndex)>>,
-    version: Mutex<ServerVersion>,
+    known: Mutex<Known>,
     pub(in crate::proxy) reporter: Reporter,
 }
 
@@ -89,13 +84,14 @@ impl Shared {
 
     /// A meter for a new connection.
     pub(in crate::proxy) fn meter(&self) -> Meter {
-        let version = *self.version.lock();
+        let known = *self.known.lock();
         Meter {
-            observer: Observer::new(Options { version, ..Options::default() }),
+            conversation: Conversation::new(known),
             bytes: [0; 4],
-            requests: [0; COMMANDS],
+            requests: Counts::default(),
+            pings: 0,
             quiet_reads: 0,
-            replies: [0; STATUSES],
+            replies: Counts::default(),
             opaque: None,
             reuse: Reuse::default(),
             undelivered: VecDeque::new(),
@@ -106,13 +102,13 @@ impl Shared {
             own_prefix: self.own_prefix.lock().clone(),
             keys: self.carried.lock().clone().map(|(carried, node)| Keys::new(carried, node)),
             flight: Flight::default(),
-            version,
+            known,
         }
     }
 
     /// What the connections from now on take the server for.
-    pub(in crate::proxy) fn set_version(&self, version: ServerVersion) {
-        *self.version.lock() = version;
+    pub(in crate::proxy) fn know(&self, known: Known) {
+        *self.known.lock() = known;
     }
 
     /// The connections from now on are the run's own when their keys begin so.
@@ -143,8 +139,31 @@ impl Shared {
     }
 }
 
-const COMMANDS: usize = Command::ALL.len();
-const STATUSES: usize = Status::ALL.len();
+/// How often each word was said, by its place.
+#[derive(Debug, Default)]
+struct Counts(Vec<(&'static Word, u64)>);
+
+impl Counts {
+    fn add(&mut self, word: &'static Word) {
+        if self.0.len() <= word.place {
+            self.0.reserve_exact(word.place + 1 - self.0.len());
+            self.0.resize(word.place + 1, (word, 0));
+        }
+        let (said, count) = &mut self.0[word.place];
+        *said = word;
+        *count += 1;
+    }
+
+    fn sum(&self) -> u64 {
+        self.0.iter().map(|(_, count)| count).sum()
+    }
+
+    fn add_to(&self, by_name: &mut BTreeMap<&'static str, u64>) {
+        for (word, count) in self.0.iter().filter(|(_, count)| *count > 0) {
+            *by_name.entry(word.name).or_default() += count;
+        }
+    }
+}
 
 /// Where bytes were seen: the place of their count.
 #[derive(Clone, Copy)]
@@ -160,19 +179,20 @@ enum Seen {
 struct Answer {
     /// When its request arrived.
     asked: Instant,
-    status: Status,
+    status: &'static Word,
 }
 
 /// Counts what passes one connection.
 #[derive(Debug)]
 pub(in crate::proxy) struct Meter {
-    observer: Observer<Instant>,
+    conversation: Conversation,
     bytes: [u64; 4],
-    requests: [u64; COMMANDS],
+    requests: Counts,
+    pings: u64,
     quiet_reads: u64,
     /// Those that the client got.
-    replies: [u64; STATUSES],
-    opaque: Option<Opaque>,
+    replies: Counts,
+    opaque: Option<&'static str>,
     reuse: Reuse,
     undelivered: VecDeque<Answer>,
     /// When a reply was written, and how long it took.
@@ -186,8 +206,8 @@ pub(in crate::proxy) struct Meter {
     own_prefix: Option<Arc<[u8]>>,
     keys: Option<Keys>,
     flight: Flight,
-    /// The version that the other connections have been told.
-    version: ServerVersion,
+    /// What the other connections have been told of the server.
+    known: Known,
 }
 
 impl Meter {
@@ -218,8 +238,8 @@ impl Meter {
     }
 
     /// What the connection looks like from here on, for somebody who changes what passes.
-    pub(in crate::proxy) fn observer(&self) -> Observer<Instant> {
-        self.observer.clone()
+    pub(in crate::proxy) fn conversation(&self) -> Conversation {
+        self.conversation.clone()
     }
 
     fn requested(&mut self, now: Instant, data: &[u8], shared: &Shared) -> u32 {
@@ -227,8 +247,9 @@ impl Meter {
         let patience = shared.side(self.own).patience();
         let mut due = self.due_since().map(|asked| now.saturating_duration_since(asked));
         let Self {
-            observer,
+            conversation,
             requests,
+            pings,
             quiet_reads,
             opaque,
             reuse,
@@ -240,27 +261,27 @@ impl Meter {
             ..
         } = self;
         let mut seen = 0;
-        observer.on_request(data, now, &mut |event| match event {
-            RequestEvent::Request(request) => {
-                let paired = request.paired;
-                requests[paired.command.position()] += 1;
-                let reads = paired.command.is_retrieval() || paired.command == Command::MetaGet;
-                *quiet_reads += u64::from(reads && paired.due == Due::Maybe);
-                flight.requested(now, paired.sequence, paired.command, request.keys());
+        conversation.on_request(data, now, &mut |event| match event {
+            Sent::Request(request) => {
+                let Request { verb, due: reply, .. } = request;
+                requests.add(&verb.word);
+                *pings += u64::from(verb.kind == Kind::Ping);
+                *quiet_reads += u64::from(verb.kind == Kind::Read && reply == Due::Maybe);
                 keys.iter_mut().for_each(|keys| keys.requested(&request));
                 seen += 1;
-                if own.is_none() {
-                    *own = own_prefix.as_ref().and_then(|prefix| is_own(&request, prefix));
+                if let Some(prefix) = own_prefix.as_ref().filter(|_| own.is_none()) {
+                    *own = is_own(verb, request.keys.clone().next(), prefix);
                 }
-                if !request.is_noreply() {
+                flight.requested(now, request);
+                if reply != Due::Never {
                     reuse.requested(due, patience);
                     untold.extend(due.filter(|_| patience.is_none()));
                 }
-                if paired.due == Due::Always {
+                if reply == Due::Always {
                     due.get_or_insert_default();
                 }
             }
-            RequestEvent::Opaque(why) => *opaque = Some(why),
+            Sent::Opaque(why) => *opaque = Some(why),
         });
         if opaque.is_some() && own.is_none() && own_prefix.is_some() {
             *own = Some(false);
@@ -274,27 +295,25 @@ impl Meter {
     /// Since when a reply has been due; of several the first, as far as it is at hand.
     fn due_since(&self) -> Option<Instant> {
         let read = self.undelivered.front().map(|answer| answer.asked);
-        read.or_else(|| self.observer.one_due().map(|request| request.stamp))
+        read.or_else(|| self.conversation.one_due())
     }
 
     fn replied(&mut self, now: Instant, data: &[u8], shared: &Shared) -> u32 {
-        let Self { observer, opaque, undelivered, flight, keys, .. } = self;
+        let Self { conversation, opaque, undelivered, flight, keys, .. } = self;
         let mut seen = 0;
-        observer.on_reply(data, &mut |event| match event {
-            ReplyEvent::Done(reply) => {
-                flight.replied(now, reply.request.sequence, reply.request.command, reply.status);
-                keys.iter_mut().for_each(|keys| keys.replied(reply.request.sequence));
+        conversation.on_reply(data, &mut |event| match event {
+            Answered::Reply(reply) => {
+                flight.replied(now, &reply);
+                keys.iter_mut().for_each(|keys| keys.replied(reply.sequence));
                 seen += 1;
                 if undelivered.len() < UNDELIVERED_MAX {
-                    undelivered
-                        .push_back(Answer { asked: reply.request.stamp, status: reply.status });
+                    undelivered.push_back(Answer { asked: reply.asked, status: reply.status });
                 }
             }
-            ReplyEvent::Opaque(why) => *opaque = Some(why),
-            ReplyEvent::Unsolicited { .. } => flight.unsolicited(now),
-            ReplyEvent::Part(_) | ReplyEvent::Unanswered { .. } => {}
+            Answered::Opaque(why) => *opaque = Some(why),
+            Answered::Unsolicited => flight.unsolicited(now),
         });
-        self.share_version(shared);
+        self.share_knowledge(shared);
         seen
     }
 
@@ -321,7 +340,7 @@ impl Meter {
                     shared.side(*own).figures.lock().answered_late.record(left - answer.asked)
                 }
                 None => {
-                    replies[answer.status.position()] += 1;
+                    replies.add(answer.status);
                     latencies.push((now, now - answer.asked));
                 }
             }
@@ -345,7 +364,7 @@ impl Meter {
 
     /// The connection is over: what has no answer will have none.
     pub(in crate::proxy) fn ended(&mut self, now: Instant, shared: &Shared) {
-        let Self { observer, undelivered, left, own, .. } = self;
+        let Self { conversation, undelivered, left, own, .. } = self;
         let until = left.unwrap_or(now);
         let mut figures = shared.side(*own).figures.lock();
         let Figures { answered_late, never_answered, .. } = &mut *figures;
@@ -354,8 +373,8 @@ impl Meter {
         for answer in undelivered.drain(..) {
             kept.record(until.saturating_duration_since(answer.asked));
         }
-        for request in observer.due() {
-            never_answered.record(until.saturating_duration_since(request.stamp));
+        for asked in conversation.due() {
+            never_answered.record(until.saturating_duration_since(asked));
         }
     }
 
@@ -371,22 +390,22 @@ impl Meter {
     }
 
     /// Tells the coming connections what this one has learned, once.
-    fn share_version(&mut self, shared: &Shared) {
-        let learned = self.observer.version();
-        if learned != self.version {
-            self.version = learned;
-            shared.set_version(learned);
+    fn share_knowledge(&mut self, shared: &Shared) {
+        let learned = self.conversation.known();
+        if learned != self.known {
+            self.known = learned;
+            shared.know(learned);
         }
     }
 
     /// Requests that wait for a reply.
     pub(in crate::proxy) fn outstanding(&self) -> usize {
-        self.observer.outstanding() + self.undelivered.len()
+        self.conversation.outstanding() + self.undelivered.len()
     }
 
     /// Requests that passed.
     pub(in crate::proxy) fn requests(&self) -> u64 {
-        self.requests.iter().sum()
+        self.requests.sum()
     }
 
     /// Bytes read from the client and written to it.
@@ -426,15 +445,10 @@ impl Meter {
         snapshot.opaque += u64::from(self.opaque.is_some());
         snapshot.reuse.add(self.reuse);
         snapshot.outstanding += self.outstanding() as u64;
-        let requests = Command::ALL.iter().map(|command| command.name()).zip(self.requests);
-        for (name, count) in requests.filter(|(_, count)| *count > 0) {
-            *snapshot.requests_by_command.entry(name).or_default() += count;
-        }
+        self.requests.add_to(&mut snapshot.requests_by_command);
+        snapshot.pings += self.pings;
         snapshot.quiet_reads += self.quiet_reads;
-        let replies = Status::ALL.iter().map(|status| status.name()).zip(self.replies);
-        for (name, count) in replies.filter(|(_, count)| *count > 0) {
-            *snapshot.replies_by_status.entry(name).or_default() += count;
-        }
+        self.replies.add_to(&mut snapshot.replies_by_status);
     }
 
     /// Its last messages.
@@ -443,21 +457,17 @@ impl Meter {
     }
 
     /// Why the connection is not understood, if it is not.
-    pub(in crate::proxy) const fn opaque(&self) -> Option<Opaque> {
+    pub(in crate::proxy) const fn opaque(&self) -> Option<&'static str> {
         self.opaque
     }
 }
 
 /// Whether a request is one of the run's own client, whose keys begin so; `None`: it does not tell, as a
 /// ping does not.
-fn is_own(request: &Request<'_, Instant>, prefix: &[u8]) -> Option<bool> {
-    match request.keys().next() {
+fn is_own(verb: &Verb, key: Option<&[u8]>, prefix: &[u8]) -> Option<bool> {
+    match key {
         Some(key) => Some(key.starts_with(prefix)),
-        None => {
-            let says_nothing =
-                matches!(request.paired.command, Command::Version | Command::MetaNoop);
-            (!says_nothing).then_some(false)
-        }
+        None => (!matches!(verb.kind, Kind::Ping | Kind::Barrier)).then_some(false),
     }
 }
 
@@ -664,7 +674,7 @@ mod tests {
             let snapshot = snapshot(&mut meter, &shared);
             assert_eq!((snapshot.requests(), snapshot.replies(), snapshot.opaque), (0, 0, 1));
             assert_eq!((snapshot.outstanding, snapshot.wire_latency.count()), (0, 0));
-            assert_eq!(meter.opaque(), Some(Opaque::NotMemcached));
+            assert_eq!(meter.opaque(), Some("not_memcached"));
         }
     }
 

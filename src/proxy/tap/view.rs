@@ -19,6 +19,8 @@ const STRANGERS_NAMED_MAX: usize = 8;
 pub struct TapSnapshot {
     /// Requests by command.
     pub requests_by_command: BTreeMap<&'static str, u64>,
+    /// Those among them that only ask who the server is.
+    pub pings: u64,
     /// Reads among them that are answered only with what they find, and belong to the batch that a
     /// later request ends.
     pub quiet_reads: u64,

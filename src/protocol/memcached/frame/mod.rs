@@ -1,6 +1,6 @@
 //! The memcached protocol without I/O: shared by the proxy, the embedded node and the client.
 //!
-//! It names `base` only. It never sleeps, reads no clock, draws no random number, and never panics
+//! It names `base` and the words of `exchange` only. It never sleeps, reads no clock, draws no random number, and never panics
 //! on what it is shown.
 //!
 //! | Layer | Modules |

@@ -13,7 +13,7 @@ use super::binary::{self, Header};
 use super::command::{Command, Dialect};
 use super::pipeline::{Entry, Pipeline, Tag};
 use super::replies::Replies;
-use super::request::{Block, Due, Framing, Keys};
+use super::request::{Block, Due, Framing, Keys, Shape};
 use super::requests::{Head, Requests};
 use super::response::{Code, Status};
 use super::version::ServerVersion;
@@ -130,6 +130,18 @@ impl<'a, T> Request<'a, T> {
                 super::text::tokens(self.head).next().unwrap_or_default()
             }
         }
+    }
+
+    /// Whether the server closes instead of answering it.
+    #[must_use]
+    pub fn closes(&self) -> bool {
+        self.framing.shape == Shape::Close
+    }
+
+    /// Whether it will certainly have a reply.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.framing.due == Due::Always
     }
 
     /// Whether it will certainly have no reply.

@@ -4,6 +4,8 @@
 
 use super::command::{Command, Dialect};
 
+pub use crate::protocol::exchange::Due;
+
 /// How many data bytes follow the head, the closing CRLF of a text block included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Block {
@@ -26,17 +28,6 @@ impl Block {
             Self::Unknown => None,
         }
     }
-}
-
-/// Whether a reply will come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Due {
-    /// Exactly one.
-    Always,
-    /// None, not even an error.
-    Never,
-    /// A quiet request, or one that an unknown version may or may not answer.
-    Maybe,
 }
 
 /// How the reply is built, hence where it ends.

@@ -3,6 +3,7 @@
 use super::lie::LieSpec;
 use crate::base::seed::Seed;
 use crate::base::units::ByteSize;
+use crate::protocol::memcached::program::PORT;
 
 const KIBIBYTE: u64 = 1024;
 const MEBIBYTE: u64 = 1024 * KIBIBYTE;
@@ -61,7 +62,7 @@ impl NodeConfig {
     /// At a flag that is unknown or whose value cannot be used.
     pub fn from_flags<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, FlagError> {
         let mut config = Self::default();
-        let (mut host, mut port) = ("127.0.0.1".to_owned(), 11211_u16);
+        let (mut host, mut port) = ("127.0.0.1".to_owned(), PORT);
         let mut words = words.into_iter();
         while let Some(word) = words.next() {
             let (flag, attached) = word.split_at_checked(2).unwrap_or((word, ""));

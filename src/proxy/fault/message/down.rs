@@ -8,11 +8,10 @@ use tokio::time::Instant;
 use super::action::Ending;
 use super::batch::{Batch, Doubtful, Kept, TOLD_WAIT};
 use super::plan::{Effect, Plan, Plans, Substitute};
-use crate::protocol::memcached::frame::observe::{Owner, REPLY_LINE_BYTES_MAX};
-use crate::protocol::memcached::speech::change::Part;
+use crate::protocol::observe::{Owner, REPLY_LINE_BYTES_MAX};
+use crate::protocol::speech::change::Part;
 use crate::proxy::close::CloseManner;
-use crate::proxy::fault::outbox::{Due, Outbox};
-use crate::proxy::fault::toxic::HELD_BYTES_MAX;
+use crate::proxy::fault::outbox::{Due, HELD_BYTES_MAX, Outbox};
 use crate::proxy::kept::keep;
 
 /// What one reply of ours costs beside its bytes while it waits for its turn.

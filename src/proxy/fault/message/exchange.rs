@@ -9,6 +9,8 @@
 //! outstanding is exactly what the server still owes. What the client sees is metered elsewhere;
 //! `truth` is told, in order, the replies that it should have seen.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tokio::time::Instant;
 
@@ -17,19 +19,18 @@ use super::down::{Down, Mark, Piece};
 use super::judge::{Cut, Judge, Sequel};
 use super::plan::{Effect, Plan, Substitute};
 use super::report::Reporter;
+use super::spec::RuleSpec;
 use super::state::Rule;
 use super::up::{Chunk, Up};
+use crate::protocol::Conversation;
 use crate::protocol::exchange::Change;
-use crate::protocol::memcached::frame::observe::{
-    Observer, Passage, ReplyEvent, Request, RequestEvent, State,
-};
-use crate::protocol::memcached::speech::change::Whole;
-use crate::protocol::memcached::speech::matcher::RequestView;
+use crate::protocol::observe::{Observer, Passage, ReplyEvent, Request, RequestEvent, State};
+use crate::protocol::speech::change::Whole;
+use crate::protocol::speech::matcher::RequestView;
 use crate::proxy::close::CloseManner;
 use crate::proxy::config::Direction;
-use crate::proxy::fault::outbox::{Due, Outbox, What};
-use crate::proxy::fault::table::{Place, ToxicTable};
-use crate::proxy::fault::toxic::HELD_BYTES_MAX;
+use crate::proxy::fault::identity::{Identity, Place};
+use crate::proxy::fault::outbox::{Due, HELD_BYTES_MAX, Outbox, What};
 use crate::proxy::kept::keep;
 
 /// Room that lists of the messages in a chunk keep for the next.
@@ -41,6 +42,9 @@ pub(in crate::proxy) enum Origin {
     Server,
     Ours,
 }
+
+/// A rule that acts on a connection: which it is, and what it does.
+pub(in crate::proxy) type Active<'a> = (&'a Arc<Identity>, &'a Arc<RuleSpec>);
 
 /// One connection of a proxy that has, or just had, rules.
 #[derive(Debug)]
@@ -66,18 +70,17 @@ pub(in crate::proxy) struct Exchange {
 }
 
 impl Exchange {
-    /// An exchange that goes on where `observer` is, if the table has rules for this connection.
+    /// An exchange that goes on where the conversation is, if there are rules for this connection.
     pub(in crate::proxy) fn begin(
         now: Instant,
-        table: &ToxicTable,
+        rules: &[Active<'_>],
         place: Place,
-        observer: impl FnOnce() -> Observer<Instant>,
+        conversation: impl FnOnce() -> Conversation,
     ) -> Option<Self> {
-        let rules = table.rules(&place);
         if rules.is_empty() {
             return None;
         }
-        let mut observer = observer();
+        let mut observer = conversation().into_observer();
         if observer.state() != State::Framed {
             return None;
         }
@@ -100,18 +103,18 @@ impl Exchange {
             observer,
         };
         exchange.owed = exchange.observer.last_outstanding();
-        exchange.reconcile(now, table);
+        exchange.reconcile(now, rules);
         Some(exchange)
     }
 
-    /// Takes up the rules of `table`. What a rule that is gone had kept back leaves at once.
-    pub(in crate::proxy) fn reconcile(&mut self, now: Instant, table: &ToxicTable) {
+    /// Takes up these rules. What a rule that is gone had kept back leaves at once.
+    pub(in crate::proxy) fn reconcile(&mut self, now: Instant, rules: &[Active<'_>]) {
         let mut before = std::mem::take(&mut self.rules);
-        for (toxic, spec) in table.rules(&self.place) {
-            let kept = before.iter().position(|rule| rule.is_same(toxic));
+        for (of, spec) in rules {
+            let kept = before.iter().position(|rule| rule.is_same(of));
             self.rules.push(match kept {
                 Some(index) => before.swap_remove(index),
-                None => Rule::new(toxic, spec, &self.place),
+                None => Rule::new(of, spec, &self.place),
             });
         }
         if !before.is_empty() {

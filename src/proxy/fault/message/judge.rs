@@ -11,14 +11,13 @@ use super::report::Reporter;
 use super::state::Rule;
 use super::up::Fate;
 use crate::protocol::exchange::Change;
-use crate::protocol::memcached::frame::observe::{Passage, Request, Standing, barrier};
-use crate::protocol::memcached::frame::request::{Due as ReplyDue, Shape};
-use crate::protocol::memcached::speech::answer::{answered, spoken};
-use crate::protocol::memcached::speech::matcher::RequestView;
+use crate::protocol::observe::{Passage, Request, Standing, barrier};
+use crate::protocol::speech::answer::{answered, spoken};
+use crate::protocol::speech::matcher::RequestView;
 use crate::proxy::close::CloseManner;
 use crate::proxy::config::Direction;
+use crate::proxy::fault::identity::Place;
 use crate::proxy::fault::outbox::Due;
-use crate::proxy::fault::table::Place;
 
 /// What was decided about one request.
 #[derive(Debug)]
@@ -59,7 +58,7 @@ impl Cut {
             fate: Fate::Pass,
             passage: Passage::Sent,
             sequel: Sequel::default(),
-            closes: request.framing.shape == Shape::Close,
+            closes: request.closes(),
         }
     }
 
@@ -192,7 +191,7 @@ impl Judge<'_> {
         if cut.fate == Fate::Pass {
             return false;
         }
-        let command = request.framing.command;
+        let command = request.framing.command.name();
         self.reporter.fired(self.now, self.place.connection, command, &self.rules[index].of);
         true
     }
@@ -236,7 +235,7 @@ impl Judge<'_> {
         if !request.is_noreply() {
             self.plan(index, request, effect);
         }
-        if request.paired.due != ReplyDue::Always || standing != Standing::Next {
+        if !request.is_answered() || standing != Standing::Next {
             self.plan_at(index, request, request.paired.sequence + 1, Effect::Ran(how));
             cut.passage = Passage::Followed;
             cut.sequel.barrier = Some(barrier(request));
@@ -263,7 +262,7 @@ impl Judge<'_> {
             self.down.plans.push(Plan {
                 sequence,
                 dialect: request.framing.dialect,
-                command: request.framing.command,
+                command: request.framing.command.name(),
                 rule: Arc::clone(&self.rules[index].of),
                 effect,
                 key: key.into(),

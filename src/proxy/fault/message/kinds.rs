@@ -1,14 +1,12 @@
 //! The message faults by name: first what can be done to a message, then the recipes, which are the
 //! same with the settings that an operator has in mind.
 
-use std::sync::Arc;
-
 use super::action::{Action, Ending, When};
-use super::spec::{MessageFault, RuleSpec};
+use super::spec::RuleSpec;
 use crate::base::family::{Kind, Setting, SettingError, Settings, Unit};
 use crate::protocol::exchange::{CannedReply, Change};
 use crate::proxy::close::CloseManner;
-use crate::proxy::fault::toxic::{ToxicSpec, size, time};
+use crate::proxy::fault::setting::{size, time};
 
 /// The longest line that a rule may say.
 const MESSAGE_BYTES_MAX: usize = 1024;
@@ -77,14 +75,14 @@ macro_rules! settings {
 const READS: &str = "get,gets,gat,gats,mg";
 const STORES: &str = "set,add,replace,append,prepend,cas,ms";
 
-pub(in crate::proxy) const ERROR: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const ERROR: Kind<RuleSpec> = Kind {
     name: "memcached_error",
     summary: "answer requests with an error line; the server does not see them",
     settings: settings!("*", message("SERVER_ERROR injected fault", "the line"), status()),
     build: |settings| error(settings),
 };
 
-pub(in crate::proxy) const RESPONSE: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const RESPONSE: Kind<RuleSpec> = Kind {
     name: "memcached_response",
     summary: "answer requests as a server would that has nothing, or will not",
     settings: settings!(
@@ -107,7 +105,7 @@ pub(in crate::proxy) const RESPONSE: Kind<dyn ToxicSpec> = Kind {
     },
 };
 
-pub(in crate::proxy) const DELAY: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const DELAY: Kind<RuleSpec> = Kind {
     name: "memcached_delay",
     summary: "delay messages: replies, or with stream upstream requests, and all that follow",
     settings: settings!(
@@ -118,21 +116,21 @@ pub(in crate::proxy) const DELAY: Kind<dyn ToxicSpec> = Kind {
     build: |settings| delay(settings),
 };
 
-pub(in crate::proxy) const HOLD: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const HOLD: Kind<RuleSpec> = Kind {
     name: "memcached_hold",
     summary: "keep messages back, and all that follow, until the toxic is removed",
     settings: settings!("*"),
     build: |settings| rule(settings, Action::Hold),
 };
 
-pub(in crate::proxy) const DROP: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const DROP: Kind<RuleSpec> = Kind {
     name: "memcached_drop",
     summary: "close the connection at a request; none that was sent behind it runs",
     settings: settings!("*", when("before"), HOW),
     build: |settings| drop_connection(settings),
 };
 
-pub(in crate::proxy) const TRUNCATE: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const TRUNCATE: Kind<RuleSpec> = Kind {
     name: "memcached_truncate",
     summary: "send half of a value, then nothing more",
     settings: settings!(
@@ -154,14 +152,14 @@ pub(in crate::proxy) const TRUNCATE: Kind<dyn ToxicSpec> = Kind {
     },
 };
 
-pub(in crate::proxy) const SHORT_LENGTH: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const SHORT_LENGTH: Kind<RuleSpec> = Kind {
     name: "memcached_short_length",
     summary: "announce half of a value and send the whole",
     settings: settings!(READS),
     build: |settings| rule(settings, Action::Change(Change::ShortLength, None)),
 };
 
-pub(in crate::proxy) const CORRUPT: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const CORRUPT: Kind<RuleSpec> = Kind {
     name: "memcached_corrupt",
     summary: "change a byte of a value, or replies into garbage",
     settings: settings!(
@@ -182,35 +180,35 @@ pub(in crate::proxy) const CORRUPT: Kind<dyn ToxicSpec> = Kind {
     },
 };
 
-pub(in crate::proxy) const WRONG_KEY: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const WRONG_KEY: Kind<RuleSpec> = Kind {
     name: "memcached_wrong_key",
     summary: "give a value out under another key",
     settings: settings!(READS),
     build: |settings| rule(settings, Action::Change(Change::WrongKey, None)),
 };
 
-pub(in crate::proxy) const WRONG_VALUE: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const WRONG_VALUE: Kind<RuleSpec> = Kind {
     name: "memcached_wrong_value",
     summary: "give the value of another key out under the right key",
     settings: settings!(READS),
     build: |settings| rule(settings, Action::Change(Change::WrongValue, None)),
 };
 
-pub(in crate::proxy) const DUPLICATE: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const DUPLICATE: Kind<RuleSpec> = Kind {
     name: "memcached_duplicate",
     summary: "send replies twice",
     settings: settings!("*"),
     build: |settings| rule(settings, Action::Change(Change::Duplicate, None)),
 };
 
-pub(in crate::proxy) const UNSOLICITED: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const UNSOLICITED: Kind<RuleSpec> = Kind {
     name: "memcached_unsolicited",
     summary: "send a line that nobody asked for before a reply",
     settings: settings!("*", message("SERVER_ERROR unsolicited", "the line")),
     build: |settings| rule(settings, Action::Change(Change::Unsolicited(line(settings)?), None)),
 };
 
-pub(in crate::proxy) const SERVER_ERROR: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const SERVER_ERROR: Kind<RuleSpec> = Kind {
     name: "memcached_server_error",
     summary: "recipe: the server has no memory left",
     settings: settings!(
@@ -221,7 +219,7 @@ pub(in crate::proxy) const SERVER_ERROR: Kind<dyn ToxicSpec> = Kind {
     build: |settings| error(settings),
 };
 
-pub(in crate::proxy) const CLIENT_ERROR: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const CLIENT_ERROR: Kind<RuleSpec> = Kind {
     name: "memcached_client_error",
     summary: "recipe: the server takes requests for malformed",
     settings: settings!(
@@ -232,21 +230,21 @@ pub(in crate::proxy) const CLIENT_ERROR: Kind<dyn ToxicSpec> = Kind {
     build: |settings| error(settings),
 };
 
-pub(in crate::proxy) const NOT_STORED: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const NOT_STORED: Kind<RuleSpec> = Kind {
     name: "memcached_not_stored",
     summary: "recipe: the condition of a conditional store does not hold",
     settings: settings!("add,replace,append,prepend,ms"),
     build: |settings| rule(settings, Action::Answer(CannedReply::NotStored)),
 };
 
-pub(in crate::proxy) const EXISTS: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const EXISTS: Kind<RuleSpec> = Kind {
     name: "memcached_exists",
     summary: "recipe: somebody else was faster (a stale cas)",
     settings: settings!("cas,ms"),
     build: |settings| rule(settings, Action::Answer(CannedReply::Exists)),
 };
 
-pub(in crate::proxy) const ITEM_TOO_LARGE: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const ITEM_TOO_LARGE: Kind<RuleSpec> = Kind {
     name: "memcached_item_too_large",
     summary: "recipe: the item is too large; its data are swallowed",
     settings: settings!(
@@ -257,14 +255,14 @@ pub(in crate::proxy) const ITEM_TOO_LARGE: Kind<dyn ToxicSpec> = Kind {
     build: |settings| error(settings),
 };
 
-pub(in crate::proxy) const BUSY: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const BUSY: Kind<RuleSpec> = Kind {
     name: "memcached_busy",
     summary: "recipe: the server turns requests away",
     settings: settings!("*", message("SERVER_ERROR busy", "the line"), status()),
     build: |settings| error(settings),
 };
 
-pub(in crate::proxy) const SLOW_COMMAND: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const SLOW_COMMAND: Kind<RuleSpec> = Kind {
     name: "memcached_slow_command",
     summary: "recipe: some commands take long",
     settings: settings!(
@@ -275,7 +273,7 @@ pub(in crate::proxy) const SLOW_COMMAND: Kind<dyn ToxicSpec> = Kind {
     build: |settings| delay(settings),
 };
 
-pub(in crate::proxy) const CONNECTION_DROP: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const CONNECTION_DROP: Kind<RuleSpec> = Kind {
     name: "memcached_connection_drop",
     summary: "recipe: the connection is lost once the command has run",
     settings: settings!("*", when("after"), HOW),
@@ -291,11 +289,11 @@ const fn when(default: &'static str) -> Setting {
     )
 }
 
-fn rule(settings: &Settings, action: Action) -> Result<Box<dyn ToxicSpec>, SettingError> {
-    Ok(Box::new(MessageFault(Arc::new(RuleSpec::new(settings, action)?))))
+fn rule(settings: &Settings, action: Action) -> Result<Box<RuleSpec>, SettingError> {
+    RuleSpec::new(settings, action).map(Box::new)
 }
 
-fn error(settings: &Settings) -> Result<Box<dyn ToxicSpec>, SettingError> {
+fn error(settings: &Settings) -> Result<Box<RuleSpec>, SettingError> {
     let status = u16::try_from(size(settings, "status")?).unwrap_or(u16::MAX);
     let line = line(settings)?;
     if ![&b"SERVER_ERROR "[..], b"CLIENT_ERROR ", b"ERROR"]
@@ -322,13 +320,13 @@ fn line(settings: &Settings) -> Result<Box<[u8]>, SettingError> {
     Ok(text.as_bytes().into())
 }
 
-fn delay(settings: &Settings) -> Result<Box<dyn ToxicSpec>, SettingError> {
+fn delay(settings: &Settings) -> Result<Box<RuleSpec>, SettingError> {
     let delay = time(settings, "delay", Unit::Milliseconds)?;
     let jitter = time(settings, "jitter", Unit::Milliseconds)?;
     rule(settings, Action::Delay { delay, jitter })
 }
 
-fn drop_connection(settings: &Settings) -> Result<Box<dyn ToxicSpec>, SettingError> {
+fn drop_connection(settings: &Settings) -> Result<Box<RuleSpec>, SettingError> {
     let when = match settings.text("when")? {
         "after" => When::After,
         "mid_reply" => When::MidReply,
@@ -345,12 +343,10 @@ fn drop_connection(settings: &Settings) -> Result<Box<dyn ToxicSpec>, SettingErr
 mod tests {
     use super::*;
     use crate::base::family::Value;
-    use crate::proxy::fault::toxic::TOXICS;
 
-    fn refused(kind: &str, name: &str, text: &str) -> String {
+    fn refused(kind: &Kind<RuleSpec>, name: &str, text: &str) -> String {
         let mut settings = Settings::default();
         settings.insert(name, Value::Text(text.into()));
-        let kind = TOXICS.find(kind).unwrap();
         kind.make(&settings).unwrap_err().what
     }
 
@@ -358,12 +354,12 @@ mod tests {
     #[test]
     fn what_would_put_a_client_out_of_step_is_refused() {
         for text in ["", "a\r\nb", "a\nb", &"x".repeat(2000)] {
-            let what = refused("memcached_unsolicited", "message", text);
+            let what = refused(&UNSOLICITED, "message", text);
             assert!(what.starts_with("`message` must be one line"), "{what}");
         }
-        let what = refused("memcached_error", "message", "NOT_FOUND");
+        let what = refused(&ERROR, "message", "NOT_FOUND");
         assert!(what.contains("error line"), "{what}");
-        let what = refused("memcached_error", "command", "quit");
+        let what = refused(&ERROR, "command", "quit");
         assert!(what.starts_with("unknown command `quit`"), "{what}");
     }
 }

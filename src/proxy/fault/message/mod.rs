@@ -1,6 +1,6 @@
 //! Message faults: what a server answers when it is in trouble, and what a broken one would.
 //!
-//! A rule is a toxic that knows memcached. It is asked once for each request that it matches; the
+//! A rule acts on requests and their replies, never on bytes. It is asked once for each request that it matches; the
 //! first rule of a proxy that fires decides. Its `Action` stands in place of the
 //! request, of its reply, or ends the connection. The `exchange` of a connection carries it out:
 //! it tells where messages begin and end, keeps replies in the order of their requests, and passes
@@ -14,7 +14,7 @@ mod batch;
 mod down;
 mod exchange;
 mod judge;
-pub(in crate::proxy) mod kinds;
+pub(super) mod kinds;
 mod plan;
 mod report;
 mod seen;
@@ -22,6 +22,6 @@ mod spec;
 mod state;
 mod up;
 
-pub(in crate::proxy) use exchange::{Exchange, Origin};
+pub(in crate::proxy) use exchange::{Active, Exchange, Origin};
 pub(in crate::proxy) use report::Reporter;
 pub use spec::RuleSpec;

@@ -8,10 +8,10 @@ use bytes::Bytes;
 
 use super::action::Ending;
 use crate::protocol::exchange::Change;
-use crate::protocol::memcached::frame::command::{Command, Dialect};
+use crate::protocol::speech::Dialect;
 use crate::proxy::close::CloseManner;
-use crate::proxy::fault::table::ActiveToxic;
-use crate::proxy::fault::toxic::HELD_BYTES_MAX;
+use crate::proxy::fault::identity::Identity;
+use crate::proxy::fault::outbox::HELD_BYTES_MAX;
 
 /// What stands in the place of a reply.
 #[derive(Debug)]
@@ -25,8 +25,8 @@ pub(super) enum Substitute {
 pub(super) struct Plan {
     pub(super) sequence: u64,
     pub(super) dialect: Dialect,
-    pub(super) command: Command,
-    pub(super) rule: Arc<ActiveToxic>,
+    pub(super) command: &'static str,
+    pub(super) rule: Arc<Identity>,
     pub(super) effect: Effect,
     /// The first key of the request, where the effect needs it.
     pub(super) key: Box<[u8]>,

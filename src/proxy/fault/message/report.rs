@@ -8,8 +8,7 @@ use tokio::time::Instant;
 
 use crate::base::name::NodeIndex;
 use crate::event::{EventKind, Events};
-use crate::protocol::memcached::frame::command::Command;
-use crate::proxy::fault::table::ActiveToxic;
+use crate::proxy::fault::identity::Identity;
 
 /// The most events of one proxy within [`WINDOW`]. What goes beyond is counted per toxic, as
 /// everything is, and told to nobody.
@@ -36,14 +35,8 @@ impl Reporter {
     }
 
     /// Counts a fault and tells of it; never of the key.
-    pub(super) fn fired(
-        &self,
-        now: Instant,
-        connection: u64,
-        command: Command,
-        toxic: &ActiveToxic,
-    ) {
-        toxic.touch(1);
+    pub(super) fn fired(&self, now: Instant, connection: u64, command: &str, fault: &Identity) {
+        fault.touch(1);
         let Some((events, node)) = &self.listener else { return };
         if !self.may_tell(now) {
             return;
@@ -51,14 +44,14 @@ impl Reporter {
         events.emit(EventKind::MessageFault {
             node: *node,
             connection,
-            command: command.name().to_owned(),
-            fault: toxic.name.clone(),
+            command: command.to_owned(),
+            fault: fault.name.clone(),
         });
     }
 
     /// A request or reply that a rule meant was passed on, because nobody can be certain of its place.
-    pub(super) fn uncertain(&self, toxic: &ActiveToxic) {
-        toxic.passed.uncertain.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn uncertain(&self, fault: &Identity) {
+        fault.uncertain();
         self.skipped_uncertain.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -68,8 +61,8 @@ impl Reporter {
     }
 
     /// A rule fired at something that has nothing it could be done to.
-    pub(super) fn in_vain(&self, toxic: &ActiveToxic) {
-        toxic.passed.could_not_fire.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn in_vain(&self, fault: &Identity) {
+        fault.could_not_fire();
         self.in_vain.fetch_add(1, Ordering::Relaxed);
     }
 

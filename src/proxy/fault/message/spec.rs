@@ -1,18 +1,15 @@
 //! A rule as it was asked for: whom it matches, how often it fires, and what it does then.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::time::Instant;
 
 use super::action::Action;
 use super::seen::Seen;
 use crate::base::family::{SettingError, Settings};
-use crate::base::seed::Stream;
-use crate::protocol::memcached::speech::matcher::Matcher;
-use crate::proxy::fault::toxic::{Toxic, ToxicSpec, never, no_delay, pass_through, share, size};
+use crate::protocol::speech::matcher::Matcher;
+use crate::proxy::fault::setting::{never, no_delay, share, size};
 
 /// A rule as it was asked for: checked settings, and what all connections of a proxy count together.
 #[derive(Debug)]
@@ -64,6 +61,15 @@ impl RuleSpec {
         })
     }
 
+    /// Why it changes nothing with these settings; `None`: it does something.
+    pub(in crate::proxy::fault) fn idle(&self) -> Option<SettingError> {
+        if self.probability <= 0.0 {
+            return Some(never("probability"));
+        }
+        let at_once = Action::Delay { delay: Duration::ZERO, jitter: Duration::ZERO };
+        (self.action == at_once).then(|| no_delay("delay"))
+    }
+
     /// Whether a matching request is one that is meant. `own` counts for one connection.
     pub(super) fn is_due(&self, own: &Tally, draw: impl FnOnce() -> f64) -> bool {
         let tally = self.tally(own);
@@ -83,27 +89,5 @@ impl RuleSpec {
 
     const fn tally<'a>(&'a self, own: &'a Tally) -> &'a Tally {
         if self.per_connection { own } else { &self.shared }
-    }
-}
-
-/// A rule as a toxic. Its bytes pass: it acts on messages, which a connection shows it elsewhere.
-#[derive(Debug)]
-pub(super) struct MessageFault(pub(super) Arc<RuleSpec>);
-
-impl ToxicSpec for MessageFault {
-    fn start(&self, _: Instant, _: Stream) -> Box<dyn Toxic> {
-        pass_through()
-    }
-
-    fn rule(&self) -> Option<&Arc<RuleSpec>> {
-        Some(&self.0)
-    }
-
-    fn idle(&self) -> Option<SettingError> {
-        if self.0.probability <= 0.0 {
-            return Some(never("probability"));
-        }
-        let at_once = Action::Delay { delay: Duration::ZERO, jitter: Duration::ZERO };
-        (self.0.action == at_once).then(|| no_delay("delay"))
     }
 }

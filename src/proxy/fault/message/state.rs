@@ -10,22 +10,22 @@ use tokio::time::Instant;
 use super::action::Action;
 use super::spec::{RuleSpec, Tally};
 use crate::base::seed::Stream;
-use crate::protocol::memcached::speech::matcher::RequestView;
+use crate::protocol::speech::matcher::RequestView;
 use crate::proxy::config::Direction;
+use crate::proxy::fault::identity::{Identity, Place};
 use crate::proxy::fault::outbox::Due;
-use crate::proxy::fault::table::{ActiveToxic, Place};
 
 /// A rule with its counts and draws on one connection.
 #[derive(Debug)]
 pub(super) struct Rule {
-    pub(super) of: Arc<ActiveToxic>,
+    pub(super) of: Arc<Identity>,
     spec: Arc<RuleSpec>,
     tally: Tally,
     draws: Stream,
 }
 
 impl Rule {
-    pub(super) fn new(of: &Arc<ActiveToxic>, spec: &Arc<RuleSpec>, place: &Place) -> Self {
+    pub(super) fn new(of: &Arc<Identity>, spec: &Arc<RuleSpec>, place: &Place) -> Self {
         Self {
             of: Arc::clone(of),
             spec: Arc::clone(spec),
@@ -63,12 +63,12 @@ impl Rule {
         self.spec.matcher.may_match(beginning)
     }
 
-    pub(super) fn is_same(&self, other: &ActiveToxic) -> bool {
-        self.of.id == other.id && self.of.generation == other.generation
+    pub(super) fn is_same(&self, other: &Identity) -> bool {
+        self.of.is_same(other)
     }
 
     pub(super) fn covers(&self, direction: Direction) -> bool {
-        self.of.covers(direction)
+        self.of.stream.covers(direction)
     }
 
     /// How late a message is that arrives now.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::protocol::memcached::frame::observe::LINE_BYTES_MAX;
+use crate::protocol::observe::LINE_BYTES_MAX;
 use crate::proxy::fault::outbox::{Due, Outbox};
 use crate::proxy::kept::keep;
 

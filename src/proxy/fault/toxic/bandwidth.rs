@@ -12,11 +12,12 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::bucket::Bucket;
-use super::spec::{in_time, size};
-use super::{HELD_BYTES_MAX, Toxic, ToxicSpec};
+use super::spec::in_time;
+use super::{Toxic, ToxicSpec};
 use crate::base::family::{Kind, Setting, Unit};
 use crate::base::seed::Stream;
-use crate::proxy::fault::outbox::{Due, Outbox};
+use crate::proxy::fault::outbox::{Due, HELD_BYTES_MAX, Outbox};
+use crate::proxy::fault::setting::size;
 
 /// How much time one piece takes: short, so that the stream is smooth.
 const PIECES_PER_SECOND: u64 = 200;
@@ -26,7 +27,7 @@ const PIECE_MIN: u64 = 64;
 const PIECE_MAX: u64 = 64 << 10;
 /// What is read ahead of the rate: a tenth of a second of it, and at least this.
 const AHEAD_MIN: u64 = 64 << 10;
-pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const KIND: Kind<dyn ToxicSpec> = Kind {
     name: "bandwidth",
     summary: "limit the rate; at 0 nothing passes until the toxic is changed or removed",
     settings: &[
@@ -160,7 +161,7 @@ mod tests {
     /// Catches a burst at the start, and time that is lost between pieces.
     #[test]
     fn bytes_leave_at_the_rate() {
-        let mut bench = Bench::new("bandwidth", &settings(&[("rate", 100.0)]));
+        let mut bench = Bench::new(&super::KIND, &settings(&[("rate", 100.0)]));
         bench.bytes_at(0, 50_000);
         let dues = bench.dues();
         assert_eq!(dues.len(), 100);
@@ -170,7 +171,7 @@ mod tests {
     /// Catches an idle stream that saves up a burst, and an end that overtakes bytes.
     #[test]
     fn idle_time_is_not_saved_up() {
-        let mut bench = Bench::new("bandwidth", &settings(&[("rate", 1.0)]));
+        let mut bench = Bench::new(&super::KIND, &settings(&[("rate", 1.0)]));
         bench.data_at(1000, b"0123456789").end_at(1001);
         assert_eq!(bench.out(), ["1010 0123456789", "1010 end"]);
     }
@@ -180,7 +181,7 @@ mod tests {
     #[test]
     fn no_rate_holds_everything() {
         for rate in [0.0, -3.0] {
-            let mut bench = Bench::new("bandwidth", &settings(&[("rate", rate)]));
+            let mut bench = Bench::new(&super::KIND, &settings(&[("rate", rate)]));
             bench.data_at(0, b"x").end_at(1);
             assert_eq!(bench.out(), ["never x", "never end"]);
         }
@@ -190,7 +191,7 @@ mod tests {
     /// nothing was late.
     #[test]
     fn a_burst_leaves_at_once() {
-        let mut bench = Bench::new("bandwidth", &settings(&[("rate", 100.0), ("burst", 1000.0)]));
+        let mut bench = Bench::new(&super::KIND, &settings(&[("rate", 100.0), ("burst", 1000.0)]));
         let dues =
             |bench: &mut Bench| -> Vec<f64> { bench.dues().into_iter().map(f64::round).collect() };
         bench.bytes_at(0, 1000);

@@ -13,7 +13,7 @@ const MODES: &[&str] = &["hold", "discard"];
 const CLEARS: &[&str] = &["deliver", "close", "reset"];
 const AFFECTS: &[&str] = &["all", "established", "new", "bytes"];
 
-pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const KIND: Kind<dyn ToxicSpec> = Kind {
     name: "blackhole",
     summary: "let nothing pass, close nothing, answer no new connection",
     settings: &[
@@ -138,8 +138,8 @@ impl Toxic for Blackhole {
 #[cfg(test)]
 mod tests {
     use crate::base::family::Value;
+    use crate::proxy::fault::toxic::Clear;
     use crate::proxy::fault::toxic::testing::{Bench, settings};
-    use crate::proxy::fault::toxic::{Clear, TOXICS};
 
     /// Catches a byte or an end that gets through, and a hole that healing would leave.
     #[test]
@@ -150,7 +150,7 @@ mod tests {
         ] {
             let mut chosen = settings(&[]);
             chosen.insert("mode", Value::Text(mode.into()));
-            let mut bench = Bench::new("blackhole", &chosen);
+            let mut bench = Bench::new(&super::KIND, &chosen);
             bench.data_at(0, b"x").end_at(5).run_to(1_000_000);
             assert_eq!(bench.clear(), clear);
             assert_eq!(bench.touched(), 1);
@@ -163,7 +163,7 @@ mod tests {
     fn a_wrong_choice_is_named() {
         let mut chosen = settings(&[]);
         chosen.insert("mode", Value::Text("holt".into()));
-        let error = TOXICS.find("blackhole").unwrap().make(&chosen).unwrap_err();
+        let error = super::KIND.make(&chosen).unwrap_err();
         assert_eq!(error.to_string(), "`mode`: unknown choice `holt`; did you mean `hold`?");
     }
 }

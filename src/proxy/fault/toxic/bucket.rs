@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::spec::TIME_MAX;
+use crate::proxy::fault::setting::TIME_MAX;
 
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 

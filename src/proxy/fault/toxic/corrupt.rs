@@ -4,13 +4,13 @@ use bytes::{Bytes, BytesMut};
 use rand::RngExt;
 use tokio::time::Instant;
 
-use super::spec::{never, share, size};
 use super::{Toxic, ToxicSpec};
 use crate::base::family::{Kind, Setting, SettingError, Unit};
 use crate::base::seed::Stream;
 use crate::proxy::fault::outbox::Outbox;
+use crate::proxy::fault::setting::{never, share, size};
 
-pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const KIND: Kind<dyn ToxicSpec> = Kind {
     name: "corrupt",
     summary: "change bytes, keep the length",
     settings: &[
@@ -97,12 +97,12 @@ mod tests {
     #[test]
     fn bytes_change_and_the_length_stays() {
         let chosen = settings(&[("probability", 1.0), ("skip", 4.0)]);
-        let mut bench = Bench::new("corrupt", &chosen);
+        let mut bench = Bench::new(&super::KIND, &chosen);
         bench.data_at(0, b"VALUx");
         let data = bench.bytes();
         assert_eq!((data.len(), &data[..4]), (5, &b"VALU"[..]));
         assert_ne!(data[4], b'x');
-        let mut bench = Bench::new("corrupt", &settings(&[("probability", 0.0)]));
+        let mut bench = Bench::new(&super::KIND, &settings(&[("probability", 0.0)]));
         bench.data_at(0, b"VALUx");
         assert_eq!(bench.bytes(), b"VALUx");
     }

@@ -8,13 +8,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::spec::{JITTER, jittered, no_delay, time};
+use super::spec::{JITTER, jittered};
 use super::{Toxic, ToxicSpec};
 use crate::base::family::{Kind, Setting, SettingError, Unit};
 use crate::base::seed::Stream;
 use crate::proxy::fault::outbox::Outbox;
+use crate::proxy::fault::setting::{no_delay, time};
 
-pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const KIND: Kind<dyn ToxicSpec> = Kind {
     name: "latency",
     summary: "delay everything, order kept",
     settings: &[
@@ -81,7 +82,7 @@ mod tests {
     /// Catches a delay that counts from anything but arrival, and an end that is not delayed.
     #[test]
     fn each_message_leaves_its_delay_after_it_arrived() {
-        let mut bench = Bench::new("latency", &settings(&[("latency", 50.0)]));
+        let mut bench = Bench::new(&super::KIND, &settings(&[("latency", 50.0)]));
         bench.data_at(0, b"a").data_at(5, b"b").end_at(7);
         assert_eq!(bench.out(), ["50 a", "55 b", "57 end"]);
         assert_eq!(bench.touched(), 2);
@@ -90,7 +91,7 @@ mod tests {
     /// Catches jitter outside its range, an underflow when it exceeds the latency, and reordering.
     #[test]
     fn jitter_stays_in_range_and_in_order() {
-        let mut bench = Bench::new("latency", &settings(&[("latency", 10.0), ("jitter", 30.0)]));
+        let mut bench = Bench::new(&super::KIND, &settings(&[("latency", 10.0), ("jitter", 30.0)]));
         for at in 0..200 {
             bench.data_at(at * 100, b"x");
         }
@@ -107,10 +108,11 @@ mod tests {
     /// Catches a crash on settings that Toxiproxy accepts and dies of.
     #[test]
     fn absurd_settings_are_clamped() {
-        let mut bench = Bench::new("latency", &settings(&[("latency", -5.0), ("jitter", 4.7e18)]));
+        let mut bench =
+            Bench::new(&super::KIND, &settings(&[("latency", -5.0), ("jitter", 4.7e18)]));
         bench.data_at(0, b"x");
         assert_eq!(bench.pieces(), 1);
-        let mut bench = Bench::new("latency", &settings(&[("latency", -5.0)]));
+        let mut bench = Bench::new(&super::KIND, &settings(&[("latency", -5.0)]));
         bench.data_at(3, b"x");
         assert_eq!(bench.out(), ["3 x"]);
     }

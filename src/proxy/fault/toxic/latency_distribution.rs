@@ -13,12 +13,12 @@ use bytes::Bytes;
 use rand_distr::{Distribution, StandardNormal};
 use tokio::time::Instant;
 
-use super::spec::{no_delay, share, time};
 use super::{Toxic, ToxicSpec};
 use crate::base::family::{Kind, Setting, SettingError, Settings, Unit};
 use crate::base::seed::Stream;
 use crate::base::time::DurationText;
 use crate::proxy::fault::outbox::Outbox;
+use crate::proxy::fault::setting::{no_delay, share, time};
 
 /// Points of a table: enough for per mille quantiles.
 const TABLE_POINTS_MAX: usize = 1001;
@@ -30,7 +30,7 @@ const DELAY_MAX_S: f64 = 3600.0;
 
 const SHAPES: &[&str] = &["uniform", "normal", "pareto", "table"];
 
-pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const KIND: Kind<dyn ToxicSpec> = Kind {
     name: "latency_distribution",
     summary: "delay everything by draws from a distribution, order kept",
     settings: &[

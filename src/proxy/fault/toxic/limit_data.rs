@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::spec::size;
 use super::{Toxic, ToxicSpec};
 use crate::base::family::{Kind, Setting, Unit};
 use crate::base::seed::Stream;
 use crate::proxy::fault::outbox::Outbox;
+use crate::proxy::fault::setting::size;
 
-pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const KIND: Kind<dyn ToxicSpec> = Kind {
     name: "limit_data",
     summary: "pass so many bytes, then close",
     settings: &[Setting {
@@ -63,10 +63,10 @@ mod tests {
     /// Catches a close that waits until the limit is exceeded, and a byte too many.
     #[test]
     fn closes_when_the_limit_is_reached() {
-        let mut bench = Bench::new("limit_data", &settings(&[("bytes", 5.0)]));
+        let mut bench = Bench::new(&super::KIND, &settings(&[("bytes", 5.0)]));
         bench.data_at(0, b"abc").data_at(1, b"defg").data_at(2, b"h");
         assert_eq!(bench.out(), ["0 abc", "1 de", "1 close"]);
-        let mut bench = Bench::new("limit_data", &settings(&[]));
+        let mut bench = Bench::new(&super::KIND, &settings(&[]));
         bench.data_at(0, b"abc");
         assert_eq!(bench.out(), ["0 close"]);
     }
@@ -74,11 +74,11 @@ mod tests {
     /// Catches a count that an update forgets.
     #[test]
     fn the_count_survives_an_update() {
-        let mut bench = Bench::new("limit_data", &settings(&[("bytes", 100.0)]));
-        bench.data_at(0, b"abc").update(&settings(&[("bytes", 4.0)])).data_at(1, b"de");
+        let mut bench = Bench::new(&super::KIND, &settings(&[("bytes", 100.0)]));
+        bench.data_at(0, b"abc").update(&super::Spec(4)).data_at(1, b"de");
         assert_eq!(bench.out(), ["0 abc", "1 d", "1 close"]);
-        let mut bench = Bench::new("limit_data", &settings(&[("bytes", 100.0)]));
-        bench.data_at(0, b"abc").update(&settings(&[("bytes", 2.0)])).data_at(1, b"de");
+        let mut bench = Bench::new(&super::KIND, &settings(&[("bytes", 100.0)]));
+        bench.data_at(0, b"abc").update(&super::Spec(2)).data_at(1, b"de");
         assert_eq!(bench.out(), ["0 abc", "1 close"]);
     }
 }

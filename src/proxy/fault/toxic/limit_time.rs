@@ -5,13 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::spec::time;
 use super::{Toxic, ToxicSpec};
 use crate::base::family::{Kind, Setting, Unit};
 use crate::base::seed::Stream;
 use crate::proxy::fault::outbox::Outbox;
+use crate::proxy::fault::setting::time;
 
-pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const KIND: Kind<dyn ToxicSpec> = Kind {
     name: "limit_time",
     summary: "pass everything, close the connection after some time",
     settings: &[Setting {
@@ -59,7 +59,7 @@ mod tests {
     /// Catches a timer that traffic restarts.
     #[test]
     fn traffic_does_not_prolong_it() {
-        let mut bench = Bench::new("limit_time", &settings(&[("time", 50.0)]));
+        let mut bench = Bench::new(&super::KIND, &settings(&[("time", 50.0)]));
         bench.data_at(10, b"a").data_at(40, b"b").run_to(100);
         assert_eq!(bench.out(), ["10 a", "40 b", "50 close"]);
     }

@@ -10,7 +10,7 @@ use crate::proxy::fault::outbox::{Due, Outbox};
 
 const CONNECTIONS: &[&str] = &["all", "new", "established"];
 
-pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const KIND: Kind<dyn ToxicSpec> = Kind {
     name: "mute",
     summary: "accept connections, pass nothing on until healed",
     settings: &[Setting {
@@ -69,7 +69,7 @@ mod tests {
     /// Catches an answer, or a close that gives the silence away.
     #[test]
     fn nothing_is_answered() {
-        let mut bench = Bench::new("mute", &settings(&[]));
+        let mut bench = Bench::new(&super::KIND, &settings(&[]));
         bench.data_at(0, b"x").end_at(1).run_to(1_000_000);
         assert_eq!(bench.out(), ["never x", "never end"]);
     }

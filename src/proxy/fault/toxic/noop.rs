@@ -8,7 +8,7 @@ use crate::base::family::{Kind, SettingError};
 use crate::base::seed::Stream;
 use crate::proxy::fault::outbox::Outbox;
 
-pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const KIND: Kind<dyn ToxicSpec> = Kind {
     name: "noop",
     summary: "pass everything on unchanged",
     settings: &[],
@@ -19,7 +19,7 @@ pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
 struct Noop;
 
 /// The state of a toxic that does nothing to bytes.
-pub(in crate::proxy) fn pass_through() -> Box<dyn Toxic> {
+pub(super) fn pass_through() -> Box<dyn Toxic> {
     Box::new(Noop)
 }
 

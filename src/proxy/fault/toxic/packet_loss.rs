@@ -21,11 +21,11 @@ use bytes::Bytes;
 use rand::RngExt;
 use tokio::time::Instant;
 
-use super::spec::{never, share, time};
 use super::{Toxic, ToxicSpec};
 use crate::base::family::{Kind, Setting, SettingError, Unit};
 use crate::base::seed::Stream;
 use crate::proxy::fault::outbox::{Due, Outbox};
+use crate::proxy::fault::setting::{never, share, time};
 
 /// The payload of a segment on an Ethernet.
 const SEGMENT_BYTES: usize = 1448;
@@ -50,7 +50,7 @@ const COARSE_TICKS: u64 = 63;
 /// This many later segments that arrive repair a loss without any timer.
 const LATER_SEGMENTS: u32 = 3;
 
-pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const KIND: Kind<dyn ToxicSpec> = Kind {
     name: "packet_loss",
     summary: "lose segments as a network does: bytes arrive late, in order, all of them",
     settings: &[
@@ -388,7 +388,7 @@ mod tests {
     fn every_byte_arrives_in_order() {
         for seed in 0..50 {
             let chosen = settings(&[("loss_rate", 0.3), ("correlation", 0.5)]);
-            let mut bench = Bench::seeded("packet_loss", &chosen, seed);
+            let mut bench = Bench::seeded(&super::KIND, &chosen, seed);
             for at in 0..20 {
                 bench.bytes_at(at * 7, 5000);
             }
@@ -399,7 +399,7 @@ mod tests {
     /// Catches loss that is drawn when there is none.
     #[test]
     fn no_loss_is_no_delay() {
-        let mut bench = Bench::new("packet_loss", &settings(&[]));
+        let mut bench = Bench::new(&super::KIND, &settings(&[]));
         bench.data_at(0, b"a").data_at(3, b"b");
         assert_eq!(bench.out(), ["0 a", "3 b"]);
         assert_eq!(bench.touched(), 0);

@@ -8,7 +8,7 @@ use crate::base::family::Kind;
 use crate::base::seed::Stream;
 use crate::proxy::fault::outbox::Outbox;
 
-pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const KIND: Kind<dyn ToxicSpec> = Kind {
     name: "refuse",
     summary: "refuse new connections, reset open ones",
     settings: &[],
@@ -55,7 +55,7 @@ mod tests {
     /// Catches an open connection that waits for traffic before it is reset.
     #[test]
     fn open_connections_are_reset_at_once() {
-        let mut bench = Bench::new("refuse", &settings(&[]));
+        let mut bench = Bench::new(&super::KIND, &settings(&[]));
         bench.run_to(0);
         assert_eq!(bench.out(), ["0 reset"]);
     }

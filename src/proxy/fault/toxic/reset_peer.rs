@@ -6,13 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::spec::time;
 use super::{Clear, Toxic, ToxicSpec};
 use crate::base::family::{Kind, Setting, Unit};
 use crate::base::seed::Stream;
 use crate::proxy::fault::outbox::{Due, Outbox};
+use crate::proxy::fault::setting::time;
 
-pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const KIND: Kind<dyn ToxicSpec> = Kind {
     name: "reset_peer",
     summary: "lose the first bytes and reset the connection",
     settings: &[Setting {
@@ -92,7 +92,7 @@ mod tests {
     /// Catches a byte that gets through, and a second reset that moves the first.
     #[test]
     fn the_first_bytes_reset() {
-        let mut bench = Bench::new("reset_peer", &settings(&[("timeout", 30.0)]));
+        let mut bench = Bench::new(&super::KIND, &settings(&[("timeout", 30.0)]));
         bench.data_at(5, b"a").data_at(20, b"b").end_at(25).run_to(1000);
         assert_eq!(bench.out(), ["35 reset"]);
     }
@@ -100,7 +100,7 @@ mod tests {
     /// Catches a reset without a reason: a connection that says nothing is left alone.
     #[test]
     fn silence_is_left_alone() {
-        let mut bench = Bench::new("reset_peer", &settings(&[]));
+        let mut bench = Bench::new(&super::KIND, &settings(&[]));
         bench.run_to(10_000);
         assert!(bench.out().is_empty());
         bench.end_at(10_001).run_to(10_001);

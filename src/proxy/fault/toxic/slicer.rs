@@ -6,16 +6,17 @@ use bytes::Bytes;
 use rand::RngExt;
 use tokio::time::Instant;
 
-use super::spec::{in_time, size, time};
+use super::spec::in_time;
 use super::{Toxic, ToxicSpec};
 use crate::base::family::{Kind, Setting, SettingError, Unit};
 use crate::base::seed::Stream;
 use crate::proxy::fault::outbox::{Due, Outbox};
+use crate::proxy::fault::setting::{size, time};
 
 /// How many pieces are cut ahead when there is no pause between them.
 const PIECES_MAX: usize = 64;
 
-pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const KIND: Kind<dyn ToxicSpec> = Kind {
     name: "slicer",
     summary: "cut the stream into small pieces",
     settings: &[
@@ -154,7 +155,7 @@ mod tests {
     #[test]
     fn pieces_and_pauses() {
         let chosen = settings(&[("average_size", 2.0), ("delay", 1000.0)]);
-        let mut bench = Bench::new("slicer", &chosen);
+        let mut bench = Bench::new(&super::KIND, &chosen);
         bench.data_at(0, b"abcdefgh").data_at(1, b"xy");
         assert_eq!(bench.out(), ["0 ab", "1 cd", "2 ef", "3 gh", "4 xy"]);
         assert_eq!(bench.touched(), 2);
@@ -167,7 +168,7 @@ mod tests {
             [(0.0, 0.0), (1.0, 0.0), (1.0, 100.0), (10.0, 9.0), (-1.0, -1.0)]
         {
             let chosen = settings(&[("average_size", average), ("size_variation", variation)]);
-            let mut bench = Bench::new("slicer", &chosen);
+            let mut bench = Bench::new(&super::KIND, &chosen);
             bench.bytes_at(0, 1000);
             assert_eq!(bench.byte_count(), 1000, "{average} {variation}");
         }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::spec::{no_delay, time};
 use super::{Toxic, ToxicSpec};
 use crate::base::family::{Kind, Setting, SettingError, Unit};
 use crate::base::seed::Stream;
 use crate::proxy::fault::outbox::Outbox;
+use crate::proxy::fault::setting::{no_delay, time};
 
-pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const KIND: Kind<dyn ToxicSpec> = Kind {
     name: "slow_close",
     summary: "delay the close, not the bytes",
     settings: &[Setting {
@@ -53,7 +53,7 @@ mod tests {
     /// Catches a delay of the bytes, or none of the close.
     #[test]
     fn only_the_end_is_late() {
-        let mut bench = Bench::new("slow_close", &settings(&[("delay", 100.0)]));
+        let mut bench = Bench::new(&super::KIND, &settings(&[("delay", 100.0)]));
         bench.data_at(0, b"a").data_at(3, b"b").end_at(4);
         assert_eq!(bench.out(), ["0 a", "3 b", "104 end"]);
         assert_eq!(bench.touched(), 0);

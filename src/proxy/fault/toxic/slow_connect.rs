@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::spec::{JITTER, jittered, no_delay, time};
+use super::spec::{JITTER, jittered};
 use super::{Age, Toxic, ToxicSpec, pass_through};
 use crate::base::family::{Kind, Setting, SettingError, Unit};
 use crate::base::seed::Stream;
+use crate::proxy::fault::setting::{no_delay, time};
 
-pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const KIND: Kind<dyn ToxicSpec> = Kind {
     name: "slow_connect",
     summary: "let new connections wait before the server is connected to; open ones are spared",
     settings: &[

@@ -1,24 +1,15 @@
 //! What a toxic is: the spec that was asked for, and the state machine it starts on a stream.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use rand::RngExt;
 use tokio::time::Instant;
 
-use crate::base::family::{Setting, SettingError, Settings, Unit};
+use crate::base::family::{Setting, SettingError, Unit};
 use crate::base::seed::Stream;
-use crate::proxy::fault::message::RuleSpec;
-use crate::proxy::fault::outbox::Outbox;
-
-/// How much is held on one direction of one connection, by all its toxics together, before the link
-/// stops reading from the sender, whose own buffers then fill as they would before a slow network.
-pub const HELD_BYTES_MAX: usize = 4 << 20;
-
-/// The longest time that a setting can mean: a year.
-pub(super) const TIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+use crate::proxy::fault::outbox::{HELD_BYTES_MAX, Outbox};
 
 /// A toxic as it was asked for: plain, checked settings.
 pub trait ToxicSpec: fmt::Debug + Send + Sync {
@@ -40,11 +31,6 @@ pub trait ToxicSpec: fmt::Debug + Send + Sync {
     fn connect_delay(&self, draws: &mut Stream) -> Duration {
         let _ = draws;
         Duration::ZERO
-    }
-
-    /// The message fault that it is, if it is one: then it acts on messages and never on bytes.
-    fn rule(&self) -> Option<&Arc<RuleSpec>> {
-        None
     }
 
     /// Why it changes nothing with these settings, at the setting to change; `None`: it does something.
@@ -145,17 +131,6 @@ pub trait Toxic: Send {
     }
 }
 
-/// A time setting as Toxiproxy takes it: below zero is zero, absurdly long is very long.
-pub(in crate::proxy) fn time(
-    settings: &Settings,
-    name: &str,
-    unit: Unit,
-) -> Result<Duration, SettingError> {
-    let scale = if unit == Unit::Microseconds { 1e-6 } else { 1e-3 };
-    let seconds = (settings.number(name)? * scale).max(0.0);
-    Ok(Duration::try_from_secs_f64(seconds).unwrap_or(TIME_MAX).min(TIME_MAX))
-}
-
 /// The setting that [`jittered`] draws with.
 pub(super) const JITTER: Setting = Setting {
     name: "jitter",
@@ -171,33 +146,4 @@ pub(super) fn jittered(delay: Duration, jitter: Duration, draws: &mut Stream) ->
     }
     let more = jitter.mul_f64(2.0 * draws.random::<f64>());
     delay.saturating_add(more).saturating_sub(jitter)
-}
-
-/// What a delay of nothing is told.
-pub(in crate::proxy) fn no_delay(setting: &str) -> SettingError {
-    let what =
-        format!("a delay of nothing changes nothing; write for example {setting} = \"100ms\"");
-    SettingError::at(setting, what)
-}
-
-/// What a fault that never happens is told.
-pub(in crate::proxy) fn never(setting: &str) -> SettingError {
-    let what = format!("at 0% it never happens; write for example {setting} = \"5%\"");
-    SettingError::at(setting, what)
-}
-
-/// A size setting as Toxiproxy takes it: below zero is zero.
-pub(in crate::proxy) fn size(settings: &Settings, name: &str) -> Result<u64, SettingError> {
-    let value = settings.number(name)?.max(0.0);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "not negative; a size beyond 2^64 saturates"
-    )]
-    Ok(value as u64)
-}
-
-/// A share setting as Toxiproxy takes it: clamped to 0..1.
-pub(in crate::proxy) fn share(settings: &Settings, name: &str) -> Result<f64, SettingError> {
-    Ok(settings.number(name)?.clamp(0.0, 1.0))
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::spec::time;
 use super::{Clear, Toxic, ToxicSpec};
 use crate::base::family::{Kind, Setting, Unit};
 use crate::base::seed::Stream;
 use crate::proxy::fault::outbox::Outbox;
+use crate::proxy::fault::setting::time;
 
-pub(super) const KIND: Kind<dyn ToxicSpec> = Kind {
+pub(in crate::proxy::fault) const KIND: Kind<dyn ToxicSpec> = Kind {
     name: "timeout",
     summary: "lose every byte, then close; removing it closes too",
     settings: &[Setting {
@@ -67,7 +67,7 @@ mod tests {
     /// Catches a byte that gets through and a timer that traffic does not restart.
     #[test]
     fn closes_after_silence() {
-        let mut bench = Bench::new("timeout", &settings(&[("timeout", 100.0)]));
+        let mut bench = Bench::new(&super::KIND, &settings(&[("timeout", 100.0)]));
         bench.data_at(10, b"lost").data_at(60, b"lost").run_to(1000);
         assert_eq!(bench.out(), ["160 close"]);
         assert_eq!(bench.touched(), 3, "two requests lost, one connection closed");
@@ -76,7 +76,7 @@ mod tests {
     /// Catches a timeout of zero that closes at once.
     #[test]
     fn zero_never_closes() {
-        let mut bench = Bench::new("timeout", &settings(&[]));
+        let mut bench = Bench::new(&super::KIND, &settings(&[]));
         bench.data_at(0, b"lost").run_to(1_000_000);
         assert!(bench.out().is_empty());
     }

@@ -12,7 +12,7 @@ use super::*;
 use crate::base::family::{Settings, Value};
 use crate::base::seed::Seed;
 use crate::proxy::config::{Stream, ToxicConfig, ToxicUpdate};
-use crate::proxy::fault::toxic::TOXICS;
+use crate::proxy::fault::TOXICS;
 
 /// Room in each pipe; a sender that goes beyond it waits for its receiver.
 const PIPE_BYTES: usize = 4096;

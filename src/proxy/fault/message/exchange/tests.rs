@@ -6,11 +6,11 @@ use super::*;
 use crate::base::family::{Settings, Value};
 use crate::base::seed::Seed;
 use crate::protocol::memcached::frame::binary::{Header, REPLY_MAGIC, REQUEST_MAGIC};
-use crate::protocol::memcached::frame::observe::Options;
 use crate::protocol::memcached::frame::version::ServerVersion;
 use crate::proxy::config::{FaultCounts, Stream, ToxicConfig};
 use crate::proxy::fault::message::batch::TOLD_WAIT;
 use crate::proxy::fault::message::up::HEAD_WAIT;
+use crate::proxy::fault::table::ToxicTable;
 
 /// One connection with one rule.
 struct Talk {
@@ -41,9 +41,11 @@ impl Talk {
         };
         let table = ToxicTable::of(vec![toxic]).unwrap();
         let place = Place { seed: Seed::new(1), connection: 0 };
-        let options = Options { version: ServerVersion::V1_6_18, ..Options::default() };
+        let version = ServerVersion::V1_6_18;
         let now = Instant::now();
-        let exchange = Exchange::begin(now, &table, place, || Observer::new(options)).unwrap();
+        let exchange =
+            Exchange::begin(now, &table.rules(&place), place, || Conversation::new(version))
+                .unwrap();
         let (reporter, told) = (Reporter::default(), Vec::new());
         Self { exchange, table, reporter, now, server: Vec::new(), client: Vec::new(), told }
     }
@@ -77,7 +79,7 @@ impl Talk {
 
     fn clear(&mut self) {
         self.table = self.table.emptied();
-        self.exchange.reconcile(self.now, &self.table);
+        self.exchange.reconcile(self.now, &[]);
         self.wait(Duration::ZERO);
     }
 
@@ -108,9 +110,8 @@ impl Talk {
 
     /// Fired, passed as uncertain, could not fire.
     fn counts(&self) -> [u64; 3] {
-        let view = self.exchange.rules.first().map(|rule| rule.of.view());
-        let FaultCounts { fired, passed_as_uncertain, could_not_fire } =
-            view.and_then(|view| view.counts).unwrap_or_default();
+        let counts = self.exchange.rules.first().map(|rule| rule.of.counts());
+        let FaultCounts { fired, passed_as_uncertain, could_not_fire } = counts.unwrap_or_default();
         [fired, passed_as_uncertain, could_not_fire]
     }
 }

@@ -5,7 +5,7 @@ use rand::RngExt;
 use crate::base::family::{Setting, Settings, Unit, Value};
 use crate::base::seed::Stream as Draws;
 use crate::proxy::config::{Stream, ToxicConfig, ToxicUpdate};
-use crate::proxy::fault::toxic::TOXICS;
+use crate::proxy::fault::TOXICS;
 
 /// One of these.
 pub(super) fn one_of<T: Copy>(draws: &mut Draws, from: &[T]) -> T {

@@ -45,7 +45,7 @@ const PLANTS: &[Plant] = &[
             ),
             ("src/proxy/fault/kind.rs", "message!(CONNECTION_DROP),", "message!(PLANTED),"),
         ],
-        listed: "planted_message answer every read with a miss",
+        listed: "memcached_planted answer every read with a miss",
     },
 ];
 
@@ -55,6 +55,14 @@ const NEEDED: [&str; 7] =
 
 /// The name of the copy's program: that of the crate stays what it is.
 const PROGRAM: &str = "planted";
+
+/// What the copy's manifest has besides: it belongs to no workspace, and nobody debugs it.
+const APPENDED: &str = "
+[workspace]
+
+[profile.dev.package.harness]
+debug = false
+";
 
 /// Catches instructions for adding something that leave a step out.
 #[test]
@@ -112,7 +120,7 @@ fn copy_of(root: &Path) -> PathBuf {
     let manifest = manifest
         .replace(package, &format!("default-run = \"{PROGRAM}\""))
         .replace(bin, &format!("[[bin]]\nname = \"{PROGRAM}\""));
-    std::fs::write(copy.join("Cargo.toml"), manifest + "\n[workspace]\n").unwrap();
+    std::fs::write(copy.join("Cargo.toml"), manifest + APPENDED).unwrap();
     // With a test beside the program its dependencies have the features that tests have given them.
     std::fs::write(copy.join("tests/nothing.rs"), "//! Nothing.\n").unwrap();
     copy

@@ -3,18 +3,14 @@
 use std::net::SocketAddr;
 
 use super::error::{FileError, PlanError};
-use super::model::{Addresses, Backend, Listen, Nodes};
+use super::model::Addresses;
 use super::source::Node;
-use crate::lab::{LieSpec, LieSpecError};
+use crate::lab::{Backend, LieSpec, LieSpecError, Listen, Nodes};
 
 const DEFAULT_COUNT: u16 = 3;
 
 /// The most nodes: each has a proxy, and perhaps a process.
 const COUNT_MAX: u16 = 100;
-
-/// The words for what nodes are.
-const WORDS: [(&str, Backend); 3] =
-    [("auto", Backend::Auto), ("memcached", Backend::Memcached), ("embedded", Backend::Embedded)];
 
 /// Reads the nodes of a file; what the command line says goes before it.
 pub(super) fn read(
@@ -46,14 +42,12 @@ pub(super) fn read(
     Ok(nodes)
 }
 
-impl Nodes {
-    /// The nodes that a command line asks for, where there is no file.
-    ///
-    /// # Errors
-    /// When servers are listed twice, or are too many.
-    pub fn chosen(given: Option<&Backend>) -> Result<Self, PlanError> {
-        read(None, given)
-    }
+/// The nodes that a command line asks for, where there is no file.
+///
+/// # Errors
+/// When servers are listed twice, or are too many.
+pub fn chosen_nodes(given: Option<&Backend>) -> Result<Nodes, PlanError> {
+    read(None, given)
 }
 
 impl Addresses {
@@ -85,7 +79,8 @@ fn read_table(node: &Node<'_>) -> Result<Nodes, FileError> {
     let table = node.table()?;
     table.only("key", &["backend", "count", "servers", "lies"])?;
     let count = table.get("count").map(|node| node.count(1..=COUNT_MAX.into())).transpose()?;
-    let backend = table.get("backend").map(|node| node.word("backend", &WORDS)).transpose()?;
+    let backend =
+        table.get("backend").map(|node| node.word("backend", &Backend::WORDS)).transpose()?;
     let lies = table.get("lies");
     let Some(servers) = table.get("servers") else {
         let count = count.and_then(|count| u16::try_from(count).ok());

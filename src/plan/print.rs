@@ -2,10 +2,11 @@
 
 use md5::{Digest, Md5};
 
-use super::model::{Backend, FaultPlan, Listen, NetworkMode, Plan};
+use super::model::{FaultPlan, Plan};
 use super::text::{Text, string};
 use super::{client, fault, objective, workload};
 use crate::base::units::Ratio;
+use crate::lab::{Backend, Listen, Network};
 use crate::load::RateWish;
 
 impl Plan {
@@ -42,7 +43,7 @@ impl Plan {
         if let Some(address) = &self.toxiproxy {
             text.string("toxiproxy", address);
         }
-        if self.network != NetworkMode::User {
+        if self.network != Network::User {
             text.string("network", self.network.name());
         }
         text.table("phases");
@@ -63,17 +64,12 @@ impl Plan {
 
     fn print_nodes(&self, text: &mut Text) {
         text.table("nodes");
-        let backend = match &self.nodes.backend {
-            Backend::Servers(servers) => {
-                let servers: Vec<String> =
-                    servers.iter().map(|server| string(&server.to_string())).collect();
-                return text.value("servers", &format!("[{}]", servers.join(", ")));
-            }
-            Backend::Auto => "auto",
-            Backend::Memcached => "memcached",
-            Backend::Embedded => "embedded",
-        };
-        text.string("backend", backend);
+        if let Backend::Servers(servers) = &self.nodes.backend {
+            let servers: Vec<String> =
+                servers.iter().map(|server| string(&server.to_string())).collect();
+            return text.value("servers", &format!("[{}]", servers.join(", ")));
+        }
+        text.string("backend", self.nodes.backend.name());
         text.value("count", &self.nodes.count.to_string());
         let lies: Vec<String> =
             self.nodes.lies.iter().map(|lie| string(&lie.to_string())).collect();

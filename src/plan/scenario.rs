@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::error::{FileError, PlanError};
 use super::fault;
 use super::files::{Folder, Library};
-use super::model::{Addresses, FaultPlan, Listen, NetworkMode, Nodes, Phases, Plan};
+use super::model::{Addresses, FaultPlan, Phases, Plan};
 use super::options::{Options, SEED_MAX, metrics_interval, read_toxiproxy};
 use super::scale;
 use super::source::{Node, Source, Table};
@@ -20,6 +20,7 @@ use crate::base::seed::Seed;
 use crate::client::ClientConfig;
 use crate::event::Phase;
 use crate::judge::{EXAMINED_MIN, Objective};
+use crate::lab::{Listen, Network, Nodes};
 use crate::load::{RateWish, WORKERS_MAX, Workload};
 
 const KEYS: [&str; 18] = [
@@ -274,14 +275,13 @@ impl Reader<'_> {
     }
 
     /// Who does the faults of the network; the kernel gives the proxies addresses of their own.
-    fn network(&self, toxiproxy: bool, addressed: bool) -> Result<NetworkMode, PlanError> {
-        let words = [NetworkMode::User, NetworkMode::Kernel].map(|mode| (mode.name(), mode));
+    fn network(&self, toxiproxy: bool, addressed: bool) -> Result<Network, PlanError> {
         let written = self.table.get("network");
-        let written = written.map(|node| node.word("network", &words)).transpose()?;
+        let written = written.map(|node| node.word("network", &Network::WORDS)).transpose()?;
         let mode = self.options.network.or(written).unwrap_or_default();
         let in_the_way = match mode {
-            NetworkMode::Kernel if toxiproxy => "an external Toxiproxy does the faults itself",
-            NetworkMode::Kernel if addressed => "the proxies get addresses of their own",
+            Network::Kernel if toxiproxy => "an external Toxiproxy does the faults itself",
+            Network::Kernel if addressed => "the proxies get addresses of their own",
             _ => return Ok(mode),
         };
         let (flag, what) = (if toxiproxy { "-toxiproxy" } else { "-listen" }, in_the_way);

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
 use harness::base::seed::Seed;
+use harness::lab::{Backend, Programs};
 use harness::plan::{Library, Options, Source, plan_of};
 use harness::run::Environment;
 use harness::run::selftest::{Outcome, Selftest, Size};
@@ -24,8 +25,10 @@ const SIZE: Size = Size { per_second: 300, steady_s: 2, every: 10 };
 async fn what_is_known_to_be_broken_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let environment = Environment {
-        path: std::env::var_os("PATH").unwrap_or_default(),
-        harness: env!("CARGO_BIN_EXE_harness").into(),
+        programs: Programs {
+            path: std::env::var_os("PATH").unwrap_or_default(),
+            harness: env!("CARGO_BIN_EXE_harness").into(),
+        },
         interrupt: CancellationToken::new(),
     };
     let seed = Seed::new(11);
@@ -83,7 +86,7 @@ fn a_lie_that_cannot_be_told_is_refused() {
     }
     let text = "summary = \"x\"\n[phases]\nsteady = \"5s\"\n[nodes]\nbackend = \"embedded\"\n\
                 lies = [\"stale\"]\n";
-    let options = Options { backend: Some(harness::plan::Backend::Auto), ..Options::default() };
+    let options = Options { backend: Some(Backend::Auto), ..Options::default() };
     let source = Source::new("x.toml", text);
     let error = plan_of(&Library::new("."), &source, "x", &options, Seed::new(1)).unwrap_err();
     assert!(error.to_string().contains("-nodes asks for other nodes"), "{error}");

@@ -3,6 +3,7 @@
 //! Load, client, proxies and lab emit; the recorder, the live lines and the journal listen. The
 //! names here are the names in the JSON, so they change only with `schema_version`.
 
+mod connections;
 mod fact;
 mod outcome;
 mod trace;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::name::NodeIndex;
 
+pub use self::connections::{ClosedConnections, Connections};
 pub use self::fact::{
     CalibrationCheck, DataTotals, DelayUs, FaultRecord, LateWrite, LoadTotals, NotJudged,
 };

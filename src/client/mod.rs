@@ -82,5 +82,5 @@ pub(crate) use multi::join;
 pub use placement::place;
 pub use profile::{PROFILES, Profile};
 pub use server::{AddressError, Server};
-pub use snapshot::{ConnectionCounts, NodeSnapshot};
+pub use snapshot::NodeSnapshot;
 pub use ttl::Ttl;

@@ -264,9 +264,11 @@ impl Node {
         let pings = self.pings.load(Ordering::Acquire);
         let answered = self.answered.load(Ordering::Acquire);
         let requests_sent = self.requests.load(Ordering::Acquire);
+        let (connections, closed) = self.pool.counts();
         NodeSnapshot {
             node: self.index,
-            connections: self.pool.counts(),
+            connections,
+            closed,
             breaker: self.breaker.state(),
             connection_available: self.connection_available(),
             breaker_opens,

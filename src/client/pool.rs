@@ -4,6 +4,7 @@
 //! callers wait for permits in the order in which they came. Idle connections form a stack: the
 //! warmest is used next, the coldest run into their idle time.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -17,11 +18,10 @@ use super::conn::{Connection, Endpoint, Network};
 use super::counts::Counts;
 use super::link::Link;
 use super::server::Server;
-use super::snapshot::ConnectionCounts;
 use super::standing::Standing;
 use crate::base::deadline::Deadline;
 use crate::base::name::NodeIndex;
-use crate::event::{CloseCause, ErrorClass, EventKind, Events};
+use crate::event::{CloseCause, Connections, ErrorClass, EventKind, Events};
 
 /// The connections to one node.
 #[derive(Debug)]
@@ -253,7 +253,7 @@ impl Pool {
         self.drain(CloseCause::Shutdown);
     }
 
-    pub(super) fn counts(&self) -> ConnectionCounts {
+    pub(super) fn counts(&self) -> (Connections, BTreeMap<CloseCause, u64>) {
         self.counts.snapshot(self.idle.lock().len())
     }
 }

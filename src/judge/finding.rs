@@ -7,8 +7,9 @@ use super::proof::{is_asked_for, proven};
 use super::recovery::has_faults;
 use super::stall;
 use super::{Analysis, Reading};
+use crate::base::scope::Closed;
 use crate::event::Phase;
-use crate::record::{DelayUs, LoadTotals, NodeGroup, Partial, Summary, TaskEnd};
+use crate::record::{DelayUs, LoadTotals, NodeGroup, Partial, Summary};
 
 /// Operations that all faults together must have touched. From fewer, nothing follows about those that
 /// were not touched, and a pass would say no more than that hardly anything was asked of the client.
@@ -57,9 +58,9 @@ pub(super) fn gates(summary: &Summary, objectives: &[Objective]) -> Vec<String> 
         ));
     }
     match &summary.inputs.harness.tasks {
-        TaskEnd::Clean => {}
-        TaskEnd::Leaked(count) => reasons.push(format!("tasks that did not end: {count}")),
-        TaskEnd::Panicked(task) => reasons.push(format!("a task panicked: {task}")),
+        Closed::Clean => {}
+        Closed::Leaked { tasks } => reasons.push(format!("tasks that did not end: {tasks}")),
+        Closed::Panicked { task } => reasons.push(format!("a task panicked: {task}")),
     }
     reasons
 }

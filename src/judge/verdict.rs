@@ -180,12 +180,13 @@ mod tests {
     use std::time::Duration;
 
     use crate::base::name::NodeIndex;
+    use crate::base::scope::Closed;
     use crate::base::time::Offset;
     use crate::event::{ErrorClass, Outcome, Phase};
     use crate::judge::measure::find;
     use crate::judge::{Bound, judge};
     use crate::record::synthetic::{FAULT_MS, HEAL_MS, Story, usual};
-    use crate::record::{CalibrationCheck, DelayUs, LateWrite, LoadTotals, Stall, TaskEnd};
+    use crate::record::{CalibrationCheck, DelayUs, LateWrite, LoadTotals, Stall};
 
     fn objective(measure: &str, bound: Bound) -> Objective {
         Objective {
@@ -237,9 +238,13 @@ mod tests {
                 "misses of values that the key's own node held: 3",
             ),
             (|s| s.inputs.load.tickets_issued += 1, Verdict::Fail, "not accounted for"),
-            (|s| s.inputs.harness.tasks = TaskEnd::Leaked(3), Verdict::Fail, "did not end: 3"),
             (
-                |s| s.inputs.harness.tasks = TaskEnd::Panicked("run/x: boom".to_owned()),
+                |s| s.inputs.harness.tasks = Closed::Leaked { tasks: 3 },
+                Verdict::Fail,
+                "did not end: 3",
+            ),
+            (
+                |s| s.inputs.harness.tasks = Closed::Panicked { task: "run/x: boom".to_owned() },
                 Verdict::Fail,
                 "boom",
             ),

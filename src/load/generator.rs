@@ -27,7 +27,7 @@ use super::pacer::Pacer;
 use super::preload::{self, Preloaded};
 use super::queue::Queue;
 use super::ticket::{Ledger, Sampler};
-use super::violation::DataTotals;
+use super::violation::Violation;
 use super::work::{Hands, Worker, hung_after};
 use super::workload::{Parts, RateWish, Workload, WorkloadError};
 use crate::base::deadline::Deadline;
@@ -36,7 +36,7 @@ use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::base::time::{Offset, RunClock};
 use crate::client::{Broken, Client, ClientConfig};
-use crate::event::{self, DelayUs, Events, OUTCOMES, Outcome};
+use crate::event::{self, DataTotals, DelayUs, Events, OUTCOMES, Outcome};
 
 /// The backlog holds what is due in this time at the highest rate of the schedule, within the
 /// bounds below. A ticket beyond it is a lost slot: a second late, nobody waits for it any more.
@@ -170,6 +170,8 @@ pub struct LoadTotals {
     pub origin: Option<OriginTotals>,
     /// What the data came to, but for what the nodes did with it.
     pub data: DataTotals,
+    /// The first violations of each kind, in the order in which they were seen.
+    pub examples: Vec<Violation>,
     /// What was found gone on each node, to be settled with what the nodes did.
     pub gone: Vec<Gone>,
     /// How much was checked at the end.
@@ -414,6 +416,7 @@ impl Load {
             fills_failed: shared.fills_failed.load(Ordering::Relaxed),
             origin: shared.origin.as_ref().map(|origin| origin.lock().totals()),
             data: shared.oracle.totals(),
+            examples: shared.oracle.examples(),
             gone: shared.oracle.gone(),
             audit,
         }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    Config, DataTotals, Dials, FaultRecord, Inputs, LoadTotals, NodeInput, PhaseClock, Recorder,
-    Summary, WireCounts, WireTimes,
+    ClosedConnections, Config, DataTotals, Dials, FaultRecord, Inputs, LoadTotals, NodeInput,
+    PhaseClock, Recorder, Summary, WireCounts, WireTimes,
 };
 use crate::base::name::NodeIndex;
 use crate::base::time::{Offset, RunClock};
@@ -128,8 +128,7 @@ impl Story {
         let dials = |node| Dials { phase: Phase::Steady, node: NodeIndex(node), attempts: 8 };
         let node = NodeInput {
             backend: "embedded".to_owned(),
-            opened: 8,
-            high_water: 8,
+            connections: ClosedConnections { opened: 8, high_water: 8, ..Default::default() },
             requests_sent: Some(requests),
             ..NodeInput::default()
         };

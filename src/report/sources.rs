@@ -164,7 +164,7 @@ fn whole() -> Summary {
     let until = from.plus(std::time::Duration::from_millis(12));
     inputs.harness.stalls.add(Stall { from, until });
     inputs.faults[0].operations_touched = Some(12);
-    inputs.nodes[0].closed.insert("timeout".to_owned(), 1);
+    inputs.nodes[0].connections.closed.insert("timeout".to_owned(), 1);
     let (steady, dials) = (inputs.wire.clone(), inputs.dials.clone());
     for phase in [Phase::Fault, Phase::Recovery] {
         inputs.wire.extend(steady.iter().map(|wire| crate::record::WireCounts { phase, ..*wire }));

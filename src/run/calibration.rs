@@ -262,7 +262,7 @@ impl Measured {
     }
 
     fn of_a_loss(&self) -> Check {
-        let seen = self.totals.data.false_misses;
+        let seen = self.totals.data.false_misses.unwrap_or_default();
         Check {
             name: "planted loss of data: seen by the oracle".to_owned(),
             expected: "at least 1".to_owned(),

@@ -27,10 +27,10 @@ use self::register::Swaps;
 use super::keeping::Gone;
 use super::keyspace::{Keyspace, Slot, Space};
 use super::payload::{self, HEADER_BYTES, Stamp};
-use super::violation::{DataTotals, Finding, Violations};
+use super::violation::{Finding, Violation, Violations};
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
-use crate::event::{Events, LateWrite, ViolationKind};
+use crate::event::{DataTotals, Events, LateWrite, ViolationKind};
 
 /// An item may expire this much before its time: memcached's clock ticks once a second, and a busy
 /// machine makes a tick late.
@@ -380,6 +380,12 @@ impl Oracle {
     #[must_use]
     pub fn totals(&self) -> DataTotals {
         self.violations.totals()
+    }
+
+    /// The first violations of each kind.
+    #[must_use]
+    pub fn examples(&self) -> Vec<Violation> {
+        self.violations.examples()
     }
 }
 

@@ -17,7 +17,7 @@ use crate::base::name::NodeIndex;
 
 pub use self::connections::{ClosedConnections, Connections};
 pub use self::fact::{
-    CalibrationCheck, DataTotals, DelayUs, FaultRecord, LateWrite, LoadTotals, NotJudged,
+    CalibrationCheck, DataTotals, DelayUs, FaultRecord, LateWrite, LoadCounts, NotJudged,
 };
 pub use self::outcome::{ErrorClass, Extent, OUTCOMES, Operation, Outcome, Sample};
 pub use self::trace::{WireMessage, WireMessageKind, WireTrace};

@@ -7,7 +7,7 @@ use crate::event::{CloseCause, Connections};
 
 /// Counted without a lock; read as a whole now and then.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
+pub(super) struct ConnectionCounts {
     dialled: AtomicU64,
     opened: AtomicU64,
     open: AtomicU64,
@@ -16,7 +16,7 @@ pub(super) struct Counts {
     closed: [AtomicU64; CloseCause::ALL.len()],
 }
 
-impl Counts {
+impl ConnectionCounts {
     /// One more attempt to connect, whatever comes of it.
     pub(super) fn dialled(&self) {
         self.dialled.fetch_add(1, Ordering::Relaxed);

@@ -22,7 +22,7 @@ pub struct DelayUs {
 
 /// What the load generator counted.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct LoadTotals {
+pub struct LoadCounts {
     /// Keys stored before anything was measured.
     pub preloaded: u64,
     /// Keys that could not be stored then.

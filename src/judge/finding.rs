@@ -9,7 +9,7 @@ use super::stall;
 use super::{Analysis, Reading};
 use crate::base::scope::Closed;
 use crate::event::Phase;
-use crate::record::{DelayUs, LoadTotals, NodeGroup, Partial, Summary};
+use crate::record::{DelayUs, LoadCounts, NodeGroup, Partial, Summary};
 
 /// Operations that all faults together must have touched. From fewer, nothing follows about those that
 /// were not touched, and a pass would say no more than that hardly anything was asked of the client.
@@ -96,7 +96,7 @@ pub(super) fn doubts(summary: &Summary, analysis: &Analysis) -> Vec<String> {
             reasons.push(format!("the fault `{}` was never healed", fault.name));
         }
     }
-    if let load @ LoadTotals { not_preloaded: 1.., .. } = &summary.inputs.load {
+    if let load @ LoadCounts { not_preloaded: 1.., .. } = &summary.inputs.load {
         reasons.push(format!(
             "{} of {} keys could not be stored before the run, so nothing was measured",
             load.not_preloaded,

@@ -186,7 +186,7 @@ mod tests {
     use crate::judge::measure::find;
     use crate::judge::{Bound, judge};
     use crate::record::synthetic::{FAULT_MS, HEAL_MS, Story, usual};
-    use crate::record::{CalibrationCheck, DelayUs, LateWrite, LoadTotals, Stall};
+    use crate::record::{CalibrationCheck, DelayUs, LateWrite, LoadCounts, Stall};
 
     fn objective(measure: &str, bound: Bound) -> Objective {
         Objective {
@@ -647,10 +647,10 @@ mod tests {
         interrupted.inputs.partial = Some(Partial::Interrupted);
         interrupted.phases.truncate(2);
         interrupted.inputs.faults.clear();
-        interrupted.inputs.load = LoadTotals {
+        interrupted.inputs.load = LoadCounts {
             tickets_issued: interrupted.everything().offered(),
             tickets_closed: interrupted.everything().offered(),
-            ..LoadTotals::default()
+            ..LoadCounts::default()
         };
         assert_eq!(judge(&interrupted, &[recovers()]).exit_code, 130);
     }

@@ -26,7 +26,7 @@ use super::origin::{Origin, OriginTotals};
 use super::pacer::Pacer;
 use super::preload::{self, Preloaded};
 use super::queue::Queue;
-use super::ticket::{Ledger, Sampler};
+use super::ticket::{Sampler, TicketCounts};
 use super::violation::Violation;
 use super::work::{Hands, Worker, hung_after};
 use super::workload::{Parts, RateWish, Workload, WorkloadError};
@@ -109,7 +109,7 @@ pub enum LoadError {
 /// What all workers share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) ledger: Arc<Ledger>,
+    pub(super) ledger: Arc<TicketCounts>,
     pub(super) queue: Arc<Queue>,
     pub(super) oracle: Arc<Oracle>,
     /// Asked once a miss, never for a hit.
@@ -193,8 +193,8 @@ impl LoadTotals {
 
     /// What reports say of it, with what was stored beforehand.
     #[must_use]
-    pub fn facts(&self, preloaded: &Preloaded) -> event::LoadTotals {
-        event::LoadTotals {
+    pub fn facts(&self, preloaded: &Preloaded) -> event::LoadCounts {
+        event::LoadCounts {
             preloaded: preloaded.stored,
             not_preloaded: preloaded.failed,
             tickets_issued: self.issued,
@@ -241,7 +241,7 @@ impl Load {
                 Pace::Closed => (None, true),
             };
         let shared = Arc::new(Shared {
-            ledger: Ledger::new(config.clock, sampler(), spare),
+            ledger: TicketCounts::new(config.clock, sampler(), spare),
             queue: Arc::new(Queue::new(workers as usize, backlog(&parts))),
             oracle,
             origin: config.workload.origin.map(|spec| Mutex::new(Origin::new(spec))),

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use super::error::FileError;
-use super::source::{Node, Table};
-use super::text::{Text, duration};
+use super::source::{TomlTable, TomlValue};
+use super::text::{TomlText, duration};
 use crate::base::family::unknown;
 use crate::base::units::Ratio;
 use crate::client::selector::{KeyHash, SELECTORS};
@@ -26,7 +26,7 @@ enum Slot<'a> {
     Count(&'a mut u32),
     Share(&'a mut f64),
     Flag(&'a mut bool),
-    Text(&'a mut String),
+    TomlText(&'a mut String),
     Hash(&'a mut KeyHash),
 }
 
@@ -59,7 +59,7 @@ static FIELDS: &[Field] = &[
     field("", "retry_stale", |c| Slot::Flag(&mut c.retry_stale)),
     field("", "hash", |c| Slot::Hash(&mut c.hash)),
     field("", "failover", |c| Slot::Flag(&mut c.failover)),
-    field("", "key_prefix", |c| Slot::Text(&mut c.key_prefix)),
+    field("", "key_prefix", |c| Slot::TomlText(&mut c.key_prefix)),
     field("", "health_check", |c| Slot::Limit(&mut c.health_check)),
     field("breaker", "enabled", |c| Slot::Flag(&mut c.breaker.enabled)),
     field("breaker", "window", |c| Slot::Time(&mut c.breaker.window)),
@@ -89,7 +89,7 @@ pub(super) fn profile(name: &str) -> Result<ClientConfig, String> {
 }
 
 /// Reads a client's table: its name, if it gives one, and its settings, complete.
-pub(super) fn read(table: &Table<'_>) -> Result<(Option<String>, ClientConfig), FileError> {
+pub(super) fn read(table: &TomlTable<'_>) -> Result<(Option<String>, ClientConfig), FileError> {
     let names = FIELDS.iter().filter(|field| field.group.is_empty()).map(|field| field.name);
     let known: Vec<&str> = ["name", "base", "broken", "selector", "breaker", "healing"]
         .into_iter()
@@ -119,7 +119,11 @@ pub(super) fn read(table: &Table<'_>) -> Result<(Option<String>, ClientConfig), 
     Ok((name, config))
 }
 
-fn read_group(group: &str, table: &Table<'_>, config: &mut ClientConfig) -> Result<(), FileError> {
+fn read_group(
+    group: &str,
+    table: &TomlTable<'_>,
+    config: &mut ClientConfig,
+) -> Result<(), FileError> {
     let fields = || FIELDS.iter().filter(|field| field.group == group);
     if !group.is_empty() {
         let names: Vec<&str> = fields().map(|field| field.name).collect();
@@ -133,7 +137,7 @@ fn read_group(group: &str, table: &Table<'_>, config: &mut ClientConfig) -> Resu
     Ok(())
 }
 
-fn fill(slot: Slot<'_>, node: &Node<'_>) -> Result<(), FileError> {
+fn fill(slot: Slot<'_>, node: &TomlValue<'_>) -> Result<(), FileError> {
     match slot {
         Slot::Time(time) => *time = node.duration()?,
         Slot::Limit(limit) => {
@@ -147,14 +151,14 @@ fn fill(slot: Slot<'_>, node: &Node<'_>) -> Result<(), FileError> {
         }
         Slot::Share(share) => *share = node.parsed::<Ratio>("a ratio such as \"60%\"")?.value(),
         Slot::Flag(flag) => *flag = node.flag()?,
-        Slot::Text(text) => node.text()?.clone_into(text),
+        Slot::TomlText(text) => node.text()?.clone_into(text),
         Slot::Hash(hash) => *hash = node.word("key hash", &KeyHash::ALL.map(|h| (h.name(), h)))?,
     }
     Ok(())
 }
 
 /// Asks the client itself, and points at the setting that it names.
-fn check(table: &Table<'_>, config: &ClientConfig) -> Result<(), FileError> {
+fn check(table: &TomlTable<'_>, config: &ClientConfig) -> Result<(), FileError> {
     // Any server will do: only the settings are in question.
     let servers = [Server { address: "127.0.0.1:11211".to_owned(), weight: 1 }];
     let Err(error) = config.check(&servers) else {
@@ -174,7 +178,7 @@ fn check(table: &Table<'_>, config: &ClientConfig) -> Result<(), FileError> {
 }
 
 /// Prints the settings as the table at `[path]`.
-pub(super) fn print(text: &mut Text, path: &str, name: &str, config: &ClientConfig) {
+pub(super) fn print(text: &mut TomlText, path: &str, name: &str, config: &ClientConfig) {
     let mut config = config.clone();
     for group in GROUPS {
         if group.is_empty() {
@@ -202,7 +206,7 @@ fn show(slot: Slot<'_>) -> String {
         Slot::Count(count) => count.to_string(),
         Slot::Share(share) => format!("\"{}\"", Ratio::new(*share).unwrap_or_default()),
         Slot::Flag(flag) => flag.to_string(),
-        Slot::Text(text) => super::text::string(text),
+        Slot::TomlText(text) => super::text::string(text),
         Slot::Hash(hash) => super::text::string(hash.name()),
     }
 }

@@ -34,7 +34,7 @@ pub use nodes::chosen_nodes;
 pub use options::{Options, SEED_MAX, metrics_interval, read_address, read_listen, read_toxiproxy};
 pub use resolve::{Choice, check, choose, plan_of, plans};
 pub use section::{Section, sections};
-pub use source::Source;
+pub use source::FileText;
 pub use suite::{SUITES, Suite};
 
 pub use crate::load::RateWish;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::error::{FileError, PlanError};
 use super::model::Addresses;
-use super::source::Node;
+use super::source::TomlValue;
 use crate::lab::{Backend, LieSpec, LieSpecError, Listen, Nodes};
 
 const DEFAULT_COUNT: u16 = 3;
@@ -14,7 +14,7 @@ const COUNT_MAX: u16 = 100;
 
 /// Reads the nodes of a file; what the command line says goes before it.
 pub(super) fn read(
-    written: Option<&Node<'_>>,
+    written: Option<&TomlValue<'_>>,
     given: Option<&Backend>,
 ) -> Result<Nodes, PlanError> {
     let written = written.map(read_table).transpose()?;
@@ -75,12 +75,11 @@ impl Addresses {
     }
 }
 
-fn read_table(node: &Node<'_>) -> Result<Nodes, FileError> {
+fn read_table(node: &TomlValue<'_>) -> Result<Nodes, FileError> {
     let table = node.table()?;
     table.only("key", &["backend", "count", "servers", "lies"])?;
-    let count = table.get("count").map(|node| node.count(1..=COUNT_MAX.into())).transpose()?;
-    let backend =
-        table.get("backend").map(|node| node.word("backend", &Backend::WORDS)).transpose()?;
+    let count = table.optional("count", |node| node.count(1..=COUNT_MAX.into()))?;
+    let backend = table.optional("backend", |node| node.word("backend", &Backend::WORDS))?;
     let lies = table.get("lies");
     let Some(servers) = table.get("servers") else {
         let count = count.and_then(|count| u16::try_from(count).ok());
@@ -103,12 +102,12 @@ fn read_table(node: &Node<'_>) -> Result<Nodes, FileError> {
         let what = format!("`{}` and `servers` exclude each other", other.key());
         return Err(other.error_at_key(what));
     }
-    let addresses: Result<_, _> = servers.list()?.iter().map(Node::address).collect();
+    let addresses: Result<_, _> = servers.list()?.iter().map(TomlValue::address).collect();
     of_servers(addresses?).map_err(|what| servers.error(format!("`servers` {what}")))
 }
 
-fn read_lies(node: &Node<'_>) -> Result<Vec<LieSpec>, FileError> {
-    let read = |lie: &Node<'_>| {
+fn read_lies(node: &TomlValue<'_>) -> Result<Vec<LieSpec>, FileError> {
+    let read = |lie: &TomlValue<'_>| {
         lie.text()?.parse().map_err(|error: LieSpecError| lie.error(error.to_string()))
     };
     node.list()?.iter().map(read).collect()

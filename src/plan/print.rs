@@ -3,7 +3,7 @@
 use md5::{Digest, Md5};
 
 use super::model::{FaultPlan, Plan};
-use super::text::{Text, string};
+use super::text::{TomlText, string};
 use super::{client, fault, objective, workload};
 use crate::base::units::Ratio;
 use crate::lab::{Backend, Listen, Network};
@@ -13,7 +13,7 @@ impl Plan {
     /// The plan as a scenario's file: reading it back gives this plan.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let mut text = Text::default();
+        let mut text = TomlText::default();
         text.comment("A resolved plan. `harness -scenario FILE` runs it again.");
         text.string("name", &self.scenario);
         text.string("summary", &self.summary);
@@ -27,13 +27,13 @@ impl Plan {
     /// where the results go. Equal plans have equal hashes in every version that prints them alike.
     #[must_use]
     pub fn hash(&self) -> String {
-        let mut text = Text::default();
+        let mut text = TomlText::default();
         text.string("name", &self.scenario);
         self.print_what_matters(&mut text);
         Md5::digest(text.finish()).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    fn print_what_matters(&self, text: &mut Text) {
+    fn print_what_matters(&self, text: &mut TomlText) {
         text.value("concurrency", &self.concurrency.to_string());
         match self.rate {
             Some(RateWish::PerSecond(rate)) => text.string("rate", &rate.to_string()),
@@ -62,7 +62,7 @@ impl Plan {
         }
     }
 
-    fn print_nodes(&self, text: &mut Text) {
+    fn print_nodes(&self, text: &mut TomlText) {
         text.table("nodes");
         if let Backend::Servers(servers) = &self.nodes.backend {
             let servers: Vec<String> =
@@ -79,7 +79,7 @@ impl Plan {
     }
 
     /// Only what was asked for: a file that names an address insists on it.
-    fn print_addresses(&self, text: &mut Text) {
+    fn print_addresses(&self, text: &mut TomlText) {
         let named = [("proxies", self.addresses.proxies), ("api", self.addresses.api)];
         if named.iter().any(|(_, listen)| listen.required) {
             text.table("addresses");
@@ -92,7 +92,7 @@ impl Plan {
     }
 }
 
-fn print_fault(text: &mut Text, planned: &FaultPlan) {
+fn print_fault(text: &mut TomlText, planned: &FaultPlan) {
     let FaultPlan { spec, fixed_length } = planned;
     text.element("faults");
     text.string("name", &spec.name);

@@ -10,7 +10,7 @@ use crate::base::scope::Closed;
 use crate::base::time::Offset;
 use crate::event::{
     BreakerState, CalibrationCheck, ClosedConnections, Connections, DataTotals, DelayUs,
-    FaultRecord, LoadTotals, Phase,
+    FaultRecord, LoadCounts, Phase,
 };
 
 /// What the recorder knows before the run.
@@ -183,7 +183,7 @@ pub struct Inputs {
     /// Why it ended early, if it did.
     pub partial: Option<Partial>,
     /// From the generator.
-    pub load: LoadTotals,
+    pub load: LoadCounts,
     /// From the oracle.
     pub data: DataTotals,
     /// From the proxies, each node once a phase.

@@ -35,7 +35,7 @@ mod tally;
 
 pub use crate::event::{
     CalibrationCheck, ClosedConnections, Connections, DataTotals, DelayUs, FaultRecord, LateWrite,
-    LoadTotals, NotJudged,
+    LoadCounts, NotJudged,
 };
 pub use counts::Counts;
 pub(crate) use counts::{ratio, sum};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    ClosedConnections, Config, DataTotals, Dials, FaultRecord, Inputs, LoadTotals, NodeInput,
+    ClosedConnections, Config, DataTotals, Dials, FaultRecord, Inputs, LoadCounts, NodeInput,
     PhaseClock, Recorder, Summary, WireCounts, WireTimes,
 };
 use crate::base::name::NodeIndex;
@@ -134,10 +134,10 @@ impl Story {
         };
         Inputs {
             ended: at(self.end_ms + 1000),
-            load: LoadTotals {
+            load: LoadCounts {
                 tickets_issued: offered,
                 tickets_closed: offered,
-                ..LoadTotals::default()
+                ..LoadCounts::default()
             },
             wire: (0..3).map(wire).collect(),
             dials: (0..3).map(dials).collect(),

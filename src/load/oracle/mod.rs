@@ -21,8 +21,8 @@ pub use classify::{Reading, Verdict, classify};
 pub use record::{Effect, Record};
 pub use register::Register;
 
-use self::counter::Tally;
-use self::log::Journal;
+use self::counter::CounterHistory;
+use self::log::LogHistory;
 use self::register::Swaps;
 use super::keeping::Gone;
 use super::keyspace::{Keyspace, Slot, Space};
@@ -48,9 +48,9 @@ pub struct Oracle {
     /// Off: nothing is decoded and nothing is judged; a value is a hit.
     checks: bool,
     records: Vec<Mutex<Record>>,
-    counters: Vec<Mutex<Tally>>,
+    counters: Vec<Mutex<CounterHistory>>,
     registers: Vec<Mutex<Swaps>>,
-    journals: Vec<Mutex<Journal>>,
+    journals: Vec<Mutex<LogHistory>>,
     /// When each node last lost its data, as nanoseconds since the start plus one; 0: never.
     lost: Vec<AtomicU64>,
     /// What was found gone, by home.

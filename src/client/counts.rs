@@ -53,7 +53,7 @@ impl ConnectionCounts {
     /// The connections, of which so many wait for work, and what the closed ones were closed for.
     pub(super) fn snapshot(&self, idle: usize) -> (Connections, BTreeMap<CloseCause, u64>) {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let causes = CloseCause::ALL.into_iter().zip(self.closed.iter().map(read));
+        let causes = CloseCause::ALL.iter().copied().zip(self.closed.iter().map(read));
         let closed: BTreeMap<_, _> = causes.filter(|(_, count)| *count > 0).collect();
         let poisoned = closed.iter().filter(|(cause, _)| cause.is_poison());
         let connections = Connections {

@@ -27,8 +27,19 @@ use crate::record::{NodeGroup, Partial, Summary};
 
 /// What a run was.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    strum::IntoStaticStr,
 )]
+#[strum(serialize_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Every objective held.
@@ -46,14 +57,8 @@ pub enum Verdict {
 impl Verdict {
     /// The name in reports.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Degraded => "degraded",
-            Self::Fail => "fail",
-            Self::Invalid => "invalid",
-            Self::Vacuous => "vacuous",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// The exit code of a run that came to this.

@@ -21,22 +21,6 @@ pub const EXAMPLES_MAX: u64 = 20;
 /// with no word about when it began.
 pub const LATE_WRITES_MAX: usize = 256;
 
-/// Every kind, in the order of its counter.
-const KINDS: [ViolationKind; 12] = [
-    ViolationKind::Wrong,
-    ViolationKind::Corrupt,
-    ViolationKind::Stale,
-    ViolationKind::StaleUnacknowledged,
-    ViolationKind::FalseMiss,
-    ViolationKind::AcknowledgedButLost,
-    ViolationKind::DoubleApplied,
-    ViolationKind::LateWrite,
-    ViolationKind::Foreign,
-    ViolationKind::Contradiction,
-    ViolationKind::CounterBehind,
-    ViolationKind::CounterAhead,
-];
-
 /// One violation with its evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Violation {
@@ -75,7 +59,7 @@ pub(super) struct Finding {
 /// Counts violations. Shared by all workers; touched only when something is wrong.
 #[derive(Debug)]
 pub(super) struct Violations {
-    counts: [AtomicU64; KINDS.len()],
+    counts: [AtomicU64; ViolationKind::ALL.len()],
     examples: Mutex<Vec<Violation>>,
     /// By key and sequence.
     late_writes: Mutex<BTreeMap<(Slot, u64), LateWrite>>,
@@ -201,7 +185,7 @@ mod tests {
         let keyspace = Keyspace::new([1, 0, 0, 0], |_| NodeIndex(1));
         let violations = Violations::new(events);
         let slot = keyspace.any(crate::load::keyspace::Space::Values, 0);
-        for (times, kind) in KINDS.into_iter().enumerate() {
+        for (times, kind) in ViolationKind::ALL.iter().copied().enumerate() {
             for _ in 0..=times * 10 {
                 let finding = Finding {
                     kind,

@@ -108,8 +108,7 @@ pub(super) fn read(table: &TomlTable<'_>) -> Result<(Option<String>, ClientConfi
         }
     }
     if let Some(node) = table.get("broken") {
-        let words = Broken::ALL.map(|broken| (broken.name(), broken));
-        config.broken = Some(node.word("broken client", &words)?);
+        config.broken = Some(node.one_of("broken client", Broken::ALL, Broken::name)?);
     }
     if let Some(node) = table.get("selector") {
         config.selector = node.chosen(&SELECTORS)?;
@@ -152,7 +151,7 @@ fn fill(slot: Slot<'_>, node: &TomlValue<'_>) -> Result<(), FileError> {
         Slot::Share(share) => *share = node.parsed::<Ratio>("a ratio such as \"60%\"")?.value(),
         Slot::Flag(flag) => *flag = node.flag()?,
         Slot::TomlText(text) => node.text()?.clone_into(text),
-        Slot::Hash(hash) => *hash = node.word("key hash", &KeyHash::ALL.map(|h| (h.name(), h)))?,
+        Slot::Hash(hash) => *hash = node.one_of("key hash", KeyHash::ALL, KeyHash::name)?,
     }
     Ok(())
 }

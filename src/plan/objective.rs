@@ -10,10 +10,6 @@ use crate::judge::{Bound, MEASURES, Measure, NodeGroup, Objective, measure};
 const KEYS: [&str; 8] =
     ["name", "summary", "measure", "phase", "nodes", "at_most", "at_least", "min_samples"];
 
-/// The words for groups of nodes.
-const GROUPS: [(&str, NodeGroup); 3] =
-    [("all", NodeGroup::All), ("healthy", NodeGroup::Healthy), ("faulty", NodeGroup::Faulty)];
-
 /// Reads an objective; in a file of its own it is called `name`, else it must say.
 pub(super) fn read(table: &TomlTable<'_>, name: Option<&str>) -> Result<Objective, FileError> {
     table.only("key", &KEYS)?;
@@ -25,7 +21,8 @@ pub(super) fn read(table: &TomlTable<'_>, name: Option<&str>) -> Result<Objectiv
     let summary = table.optional("summary", TomlValue::text)?;
     let measure = read_measure(&table.need("measure", "what is measured")?)?;
     let phase = table.optional("phase", read_phase)?;
-    let nodes = table.optional("nodes", |node| node.word("group of nodes", &GROUPS))?;
+    let nodes = table
+        .optional("nodes", |node| node.one_of("group of nodes", NodeGroup::ALL, NodeGroup::name))?;
     let samples = table.optional("min_samples", |node| node.count(0..=u64::MAX))?;
     Ok(Objective {
         name: name.to_owned(),
@@ -47,7 +44,7 @@ fn read_measure(node: &TomlValue<'_>) -> Result<&'static Measure, FileError> {
 }
 
 fn read_phase(node: &TomlValue<'_>) -> Result<Phase, FileError> {
-    node.word("phase", &Phase::ALL.map(|phase| (phase.name(), phase)))
+    node.one_of("phase", Phase::ALL, Phase::name)
 }
 
 fn read_bound(table: &TomlTable<'_>, measure: &Measure) -> Result<Bound, FileError> {

@@ -194,6 +194,17 @@ impl<'a> TomlValue<'a> {
         )
     }
 
+    /// One of `all`, by its name.
+    pub(super) fn one_of<T: Copy>(
+        &self,
+        noun: &str,
+        all: &[T],
+        name: fn(T) -> &'static str,
+    ) -> Result<T, FileError> {
+        let words: Vec<(&str, T)> = all.iter().map(|one| (name(*one), *one)).collect();
+        self.word(noun, &words)
+    }
+
     /// A text in a form of its own: an address, a ratio, a rate.
     pub(super) fn parsed<T>(&self, what: &str) -> Result<T, FileError>
     where

@@ -45,12 +45,11 @@ pub(super) fn read(table: &TomlTable<'_>, name: &str) -> Result<Workload, FileEr
 
 fn read_mix(table: &TomlTable<'_>) -> Result<Vec<(Operation, u32)>, FileError> {
     let mix = table.need("mix", "operations and their weights, such as `get = 90`")?;
-    let words = Operation::ALL.map(Operation::name);
     let weights = mix.table()?;
-    weights.only("operation", &words)?;
+    weights.only("operation", Operation::NAMES)?;
     let mut read = Vec::new();
     // In the order of the operations, so that the same mix is always the same plan.
-    for operation in Operation::ALL {
+    for &operation in Operation::ALL {
         if let Some(node) = weights.get(operation.name()) {
             let weight = node.count(1..=u64::from(WEIGHT_MAX))?;
             read.push((operation, u32::try_from(weight).unwrap_or(WEIGHT_MAX)));

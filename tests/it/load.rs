@@ -453,14 +453,14 @@ async fn every_miss_is_loaded_from_the_origin_or_refused() {
 #[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
 async fn every_operation_is_clean_on_healthy_nodes() {
     let mix: Vec<(Operation, u32)> =
-        Operation::ALL.into_iter().map(|operation| (operation, 1)).collect();
+        Operation::ALL.iter().map(|operation| (*operation, 1)).collect();
     let story = Story::patient(2, workload(&mix, 50), 10, Some(RateWish::Max));
     assert_eq!(story.load.preload().await.failed, 0);
     let (totals, samples) = story.run(5000).await;
     assert_clean(&totals.data);
     assert!(totals.closed_loop && totals.fills > 0);
     assert!(samples.iter().all(|sample| sample.due == sample.issued), "no intended starts");
-    for operation in Operation::ALL {
+    for &operation in Operation::ALL {
         let of_it: Vec<&Sample> =
             samples.iter().filter(|sample| sample.operation == operation).collect();
         let bad = of_it.iter().find(|sample| !sample.outcome.is_good());
@@ -644,7 +644,7 @@ fn every_shipped_workload_resolves() {
         let file = path.file_name().unwrap().to_string_lossy().into_owned();
         let table: toml::Table = text.parse().unwrap();
         let mix = table["mix"].as_table().unwrap().iter().map(|(name, weight)| {
-            let operation = Operation::ALL.into_iter().find(|known| known.name() == name);
+            let operation = Operation::ALL.iter().copied().find(|known| known.name() == name);
             let weight = u32::try_from(weight.as_integer().unwrap()).unwrap();
             (operation.unwrap_or_else(|| panic!("{file}: no operation `{name}`")), weight)
         });

@@ -14,7 +14,7 @@ use harness::base::family::{Chosen, Settings};
 use harness::base::name::NodeIndex;
 use harness::base::scope::Scope;
 use harness::base::seed::Seed;
-use harness::client::breaker::{Breaker, Verdict};
+use harness::client::breaker::{Breaker, CallOutcome};
 use harness::client::selector::{KeyHash, Member, SELECTORS, Selector};
 use harness::client::{BreakerConfig, Client, ClientConfig, Server, Ttl};
 use harness::event::Events;
@@ -32,7 +32,7 @@ fn breaker(criterion: &mut Criterion) {
     criterion.bench_function("breaker: permit and success", |bencher| {
         bencher.iter(|| {
             let permit = breaker.permit(now).expect("closed");
-            black_box(permit.judge(Verdict::Answered, now))
+            black_box(permit.judge(CallOutcome::Answered, now))
         });
     });
     breaker.trip(now, "told");

@@ -19,7 +19,6 @@ mod linux {
     use harness::base::scope::Scope;
     use harness::base::seed::Seed;
     use harness::event::Events;
-    use harness::lab::backend::process::find_program;
     use harness::lab::network::{KernelNetwork, NetworkTools};
     use harness::lab::timeline::{Direction, FaultSpec};
     use harness::protocol::memcached::server::config::NodeConfig;
@@ -51,10 +50,7 @@ mod linux {
     async fn compare() -> Result<()> {
         let scope = Scope::current("loss");
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let find =
-            |name: &str| find_program(name, &path).ok_or_else(|| format!("no {name} on PATH"));
-        let tools = NetworkTools { ip: find("ip")?, nft: find("nft")? };
-        let network = KernelNetwork::start(tools, 1, &scope).await?;
+        let network = KernelNetwork::start(NetworkTools::find(&path)?, 1, &scope).await?;
         let node = NodeConfig { listen: "127.0.0.1:0".to_owned(), ..NodeConfig::default() };
         let node = Node::start(&node, &scope).await?;
         let set = |sockets| ProxySet::listening_on(sockets, Seed::new(1), Events::ignore(), &scope);

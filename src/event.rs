@@ -3,6 +3,7 @@
 //! Load, client, proxies and lab emit; the recorder, the live lines and the journal listen. The
 //! names here are the names in the JSON, so they change only with `schema_version`.
 
+mod connections;
 mod fact;
 mod outcome;
 mod trace;
@@ -14,8 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::name::NodeIndex;
 
+pub use self::connections::{ClosedConnections, Connections};
 pub use self::fact::{
-    CalibrationCheck, DataTotals, DelayUs, FaultRecord, LateWrite, LoadTotals, NotJudged,
+    CalibrationCheck, DataTotals, DelayUs, FaultRecord, LateWrite, LoadCounts, NotJudged,
     SubjectError, SubjectFacts,
 };
 pub use self::outcome::{ErrorClass, Extent, OUTCOMES, Operation, Outcome, Sample};
@@ -34,7 +36,10 @@ pub use self::trace::{WireMessage, WireMessageKind, WireTrace};
     Serialize,
     Deserialize,
     schemars::JsonSchema,
+    strum::IntoStaticStr,
+    strum::VariantArray,
 )]
+#[strum(serialize_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// Preload and settle; discarded.
@@ -51,19 +56,12 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase in its order.
-    pub const ALL: [Self; 5] =
-        [Self::Warmup, Self::Steady, Self::Fault, Self::Recovery, Self::Drain];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The name in files and reports.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Warmup => "warmup",
-            Self::Steady => "steady",
-            Self::Fault => "fault",
-            Self::Recovery => "recovery",
-            Self::Drain => "drain",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -75,8 +73,19 @@ impl fmt::Display for Phase {
 
 /// The state of a node's circuit breaker.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    strum::IntoStaticStr,
 )]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum BreakerState {
     /// Calls pass.
@@ -91,12 +100,8 @@ pub enum BreakerState {
 impl BreakerState {
     /// The name in reports.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::Open => "open",
-            Self::HalfOpen => "half_open",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -113,7 +118,10 @@ impl BreakerState {
     Serialize,
     Deserialize,
     schemars::JsonSchema,
+    strum::IntoStaticStr,
+    strum::VariantArray,
 )]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum CloseCause {
     /// The operation's deadline passed: a reply may still come.
@@ -138,32 +146,12 @@ pub enum CloseCause {
 
 impl CloseCause {
     /// Every cause.
-    pub const ALL: [Self; 9] = [
-        Self::Timeout,
-        Self::Cancelled,
-        Self::Io,
-        Self::PeerClosed,
-        Self::Protocol,
-        Self::Idle,
-        Self::Lifetime,
-        Self::NodeDown,
-        Self::Shutdown,
-    ];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The name in reports.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Timeout => "timeout",
-            Self::Cancelled => "cancelled",
-            Self::Io => "io",
-            Self::PeerClosed => "peer_closed",
-            Self::Protocol => "protocol",
-            Self::Idle => "idle",
-            Self::Lifetime => "lifetime",
-            Self::NodeDown => "node_down",
-            Self::Shutdown => "shutdown",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// Whether the connection was closed because what it would deliver next was in doubt.
@@ -202,6 +190,7 @@ pub enum ProcessChange {
     Serialize,
     Deserialize,
     schemars::JsonSchema,
+    strum::VariantArray,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum ViolationKind {
@@ -234,6 +223,9 @@ pub enum ViolationKind {
 }
 
 impl ViolationKind {
+    /// Every kind.
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
+
     /// Whether a person who looks on should see it at once. What follows from a write that failed
     /// is expected under a fault, and counted.
     #[must_use]

@@ -160,14 +160,21 @@ const PURE: &[&str] = &[
     "proxy/fault/",
     "client/breaker",
     "client/backoff",
+    "client/missed.rs",
+    "client/availability.rs",
     "client/selector/",
+    "client/standing.rs",
+    "client/trouble.rs",
     "load/arrival/",
     "load/keys/",
+    "load/oracle/classify.rs",
+    "load/origin.rs",
     "load/values/",
     "protocol/memcached/server/store",
     "protocol/memcached/server/lie/",
     "judge/",
     "lab/timeline.rs",
+    "report/format/",
 ];
 /// Files in their midst that hand over the time of a caller, or exist for tests only.
 const DRIVERS: &[&str] = &[

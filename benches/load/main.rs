@@ -91,8 +91,8 @@ fn print_row(what: &str, figures: &Figures) {
     let rate = totals.issued as f64 / MEASURED.as_secs_f64();
     let per_operation = figures.cost().us();
     println!("{what:34} {rate:9.0} {issue:>22} {response:>24} {per_operation:12.1}");
-    if totals.lost_slots() > 0 || totals.data.wrong > 0 {
-        println!("  lost slots {}, wrong {}", totals.lost_slots(), totals.data.wrong);
+    if totals.lost_slots() > 0 || totals.data.wrong != Some(0) {
+        println!("  lost slots {}, wrong {:?}", totals.lost_slots(), totals.data.wrong);
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use harness::base::seed::Seed;
-use harness::plan::{Library, Options, Plan, PlanError, Source, check, plan_of};
+use harness::plan::{FileText, Library, Options, Plan, PlanError, check, plan_of};
 
 /// The bytes are a file of any kind. A mistake is told with its place, and a plan is what it prints.
 pub fn run(bytes: &[u8]) {
@@ -25,7 +25,7 @@ pub fn run(bytes: &[u8]) {
 }
 
 fn read(library: &Library, text: &str) -> Result<Plan, PlanError> {
-    let source = Source::new("hostile.toml", text);
+    let source = FileText::new("hostile.toml", text);
     plan_of(library, &source, "hostile", &Options::default(), Seed::new(7))
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use harness::base::seed::Seed;
-use harness::plan::{Library, Options, Source, plan_of};
+use harness::plan::{FileText, Library, Options, plan_of};
 use harness::report::{FORMATS, REPORT, Stored};
 use harness::run::rebuild;
 
@@ -57,7 +57,7 @@ fn folder() -> PathBuf {
     thread_local! {
         static FOLDER: tempfile::TempDir = {
             let folder = tempfile::tempdir().expect("a folder can be made");
-            let source = Source::new("plan.toml", PLAN);
+            let source = FileText::new("plan.toml", PLAN);
             let library = Library::new(folder.path());
             let plan = plan_of(&library, &source, "stored", &Options::default(), Seed::new(7));
             let plan = plan.unwrap_or_else(|error| panic!("{error}"));

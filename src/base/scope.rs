@@ -38,9 +38,10 @@ struct Inner {
 }
 
 /// What was found when a scope was closed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Closed {
     /// Every task ended.
+    #[default]
     Clean,
     /// This many tasks were still running when the grace period ended.
     Leaked {

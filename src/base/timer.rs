@@ -14,11 +14,11 @@ use tokio::time::{Instant, Sleep};
 /// Waits until an instant. Reusable: each wait re-arms it.
 #[derive(Debug)]
 pub struct Timer {
-    source: Source,
+    source: Precision,
 }
 
 #[derive(Debug)]
-enum Source {
+enum Precision {
     #[cfg(target_os = "linux")]
     Fine(fine::TimerFd),
     Coarse(Pin<Box<Sleep>>),
@@ -31,7 +31,7 @@ impl Timer {
     pub fn fine() -> Self {
         #[cfg(target_os = "linux")]
         if let Ok(timer) = fine::TimerFd::new() {
-            return Self { source: Source::Fine(timer) };
+            return Self { source: Precision::Fine(timer) };
         }
         Self::coarse()
     }
@@ -39,7 +39,7 @@ impl Timer {
     /// The runtime's timer, which a test can pause.
     #[must_use]
     pub fn coarse() -> Self {
-        Self { source: Source::Coarse(Box::pin(tokio::time::sleep(Duration::ZERO))) }
+        Self { source: Precision::Coarse(Box::pin(tokio::time::sleep(Duration::ZERO))) }
     }
 
     /// Ready once `deadline` has passed; else wakes the caller when it has.
@@ -49,8 +49,8 @@ impl Timer {
         }
         match &mut self.source {
             #[cfg(target_os = "linux")]
-            Source::Fine(timer) => timer.poll_until(cx, deadline),
-            Source::Coarse(sleep) => {
+            Precision::Fine(timer) => timer.poll_until(cx, deadline),
+            Precision::Coarse(sleep) => {
                 if sleep.deadline() != deadline {
                     sleep.as_mut().reset(deadline);
                 }

@@ -15,7 +15,7 @@ use crate::control::TOXIPROXY_VERSION;
 /// The words of `toxiproxy-server`.
 #[derive(Debug, Parser)]
 #[command(name = "toxiproxy-server", max_term_width = 100)]
-struct Server {
+struct ServerWords {
     #[command(flatten)]
     arguments: proxy::Arguments,
 }
@@ -23,7 +23,7 @@ struct Server {
 /// The words of `toxiproxy-cli`.
 #[derive(Debug, Parser)]
 #[command(name = "toxiproxy-cli", max_term_width = 100)]
-struct Client {
+struct CliWords {
     #[command(flatten)]
     arguments: ctl::Arguments,
 }
@@ -38,10 +38,10 @@ pub(super) fn other_program(path: &OsStr, words: &[OsString]) -> Option<ExitCode
 }
 
 fn server(words: &[OsString]) -> ExitCode {
-    let command = built::<Server>();
+    let command = built::<ServerWords>();
     let words = argv::options_only(&command, words);
-    match read::<Server>(&command, words) {
-        Ok(Server { arguments }) => proxy::main(&arguments).into(),
+    match read::<ServerWords>(&command, words) {
+        Ok(ServerWords { arguments }) => proxy::main(&arguments).into(),
         Err(error) => refused(&error).into(),
     }
 }
@@ -54,10 +54,10 @@ fn client(words: &[OsString]) -> ExitCode {
             std::env::consts::OS,
             std::env::consts::ARCH
         ),
-        command: built::<Client>,
+        command: built::<CliWords>,
     };
-    match read::<Client>(&built::<Client>(), words.to_vec()) {
-        Ok(Client { arguments }) => ctl::main(&arguments, &program),
+    match read::<CliWords>(&built::<CliWords>(), words.to_vec()) {
+        Ok(CliWords { arguments }) => ctl::main(&arguments, &program),
         Err(error) => refused(&error).into(),
     }
 }

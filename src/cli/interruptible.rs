@@ -1,13 +1,11 @@
 //! Commands that go on until they are done or somebody has had enough.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
-
 use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
 use super::signals::Signals;
 use super::{output, runtime};
+use crate::lab::Programs;
 use crate::run::Environment;
 
 /// Does `work` on threads that may use so many descriptors, until it ends or is interrupted twice; the
@@ -51,7 +49,7 @@ pub(super) fn interruptible<W: Future<Output = Exit>>(
 
 /// What the outside world gives a run.
 fn environment(interrupt: CancellationToken) -> std::io::Result<Environment> {
-    let path: OsString = std::env::var_os("PATH").unwrap_or_default();
-    let harness: PathBuf = std::env::current_exe()?;
-    Ok(Environment { path, harness, interrupt })
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let harness = std::env::current_exe()?;
+    Ok(Environment { programs: Programs { path, harness }, interrupt })
 }

@@ -47,7 +47,7 @@ fn strategy(name: &str) -> Result<Chosen, String> {
 }
 
 fn key_hash(name: &str) -> Result<KeyHash, String> {
-    KeyHash::find(name).ok_or_else(|| unknown("key hash", name, &KeyHash::ALL.map(KeyHash::name)))
+    KeyHash::find(name).ok_or_else(|| unknown("key hash", name, KeyHash::NAMES))
 }
 
 /// Why there is no answer for every key.

@@ -4,15 +4,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::ValueEnum;
-
 use super::exit::Exit;
 use super::session::Session;
 use super::{list, output, values};
 use crate::base::seed::Seed;
+use crate::lab::{Backend, Network};
 use crate::plan::{
-    Backend, Choice, Library, NetworkMode, Options, Plan, PlanError, RateWish, choose,
-    read_address, read_listen, read_toxiproxy,
+    Choice, Library, Options, Plan, PlanError, RateWish, choose, read_address, read_listen,
+    read_toxiproxy,
 };
 use crate::report::Skipped;
 
@@ -39,24 +38,14 @@ pub(super) struct Arguments {
     /// The client's settings [default: the scenario's, else default]
     #[arg(long, value_name = "NAME|FILE")]
     client: Option<String>,
-    /// What the nodes are; auto takes a real memcached from PATH when there is one [default: auto]
-    #[arg(long, value_enum, value_name = "KIND")]
-    nodes: Option<Nodes>,
-    /// Use nodes that already run, at these numeric addresses, behind our proxies
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        value_delimiter = ',',
-        value_parser = read_address,
-        conflicts_with = "nodes"
-    )]
-    servers: Vec<SocketAddr>,
+    #[command(flatten)]
+    nodes: NodeFlags,
     /// Drive this external Toxiproxy server instead of our own proxies
     #[arg(long, value_name = "URL", value_parser = read_toxiproxy, conflicts_with = "listen")]
     toxiproxy: Option<String>,
     /// Who loses, refuses and swallows packets: our proxies, or (as root on Linux) the kernel
     /// [default: user]
-    #[arg(long, value_enum, value_name = "MODE")]
+    #[arg(long, value_name = "MODE", value_parser = values::word(&Network::WORDS))]
     network: Option<Network>,
     /// The first proxy's address; the others follow it. Port 0 is any free port [default:
     /// 127.0.0.1:21211, or free ports]
@@ -85,31 +74,29 @@ pub(super) struct Arguments {
     dry_run: bool,
 }
 
-/// The values of `-network`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Network {
-    User,
-    Kernel,
+/// What the nodes are, here and for `up`.
+#[derive(Debug, clap::Args)]
+pub(super) struct NodeFlags {
+    /// What the nodes are; auto takes a real memcached from PATH when there is one [default: auto]
+    #[arg(long, value_name = "KIND", value_parser = values::word(&Backend::WORDS))]
+    nodes: Option<Backend>,
+    /// Use nodes that already run, at these numeric addresses, behind our proxies
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        value_delimiter = ',',
+        value_parser = read_address,
+        conflicts_with = "nodes"
+    )]
+    servers: Vec<SocketAddr>,
 }
 
-/// The values of `-nodes`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Nodes {
-    Auto,
-    Memcached,
-    Embedded,
-}
-
-/// The nodes that the values of `-nodes` and `-servers` mean together, if any was given.
-pub(super) fn backend(nodes: Option<Nodes>, servers: &[SocketAddr]) -> Option<Backend> {
-    if !servers.is_empty() {
-        return Some(Backend::Servers(servers.to_vec()));
+impl NodeFlags {
+    /// What was asked for, if anything was.
+    pub(super) fn backend(&self) -> Option<Backend> {
+        let servers = (!self.servers.is_empty()).then(|| Backend::Servers(self.servers.clone()));
+        servers.or_else(|| self.nodes.clone())
     }
-    nodes.map(|nodes| match nodes {
-        Nodes::Auto => Backend::Auto,
-        Nodes::Memcached => Backend::Memcached,
-        Nodes::Embedded => Backend::Embedded,
-    })
 }
 
 impl Arguments {
@@ -122,14 +109,11 @@ impl Arguments {
             client: self.client.clone(),
             metrics_interval: self.metrics_interval,
             out: self.out.clone(),
-            backend: backend(self.nodes, &self.servers),
+            backend: self.nodes.backend(),
             listen: self.listen,
             api: self.api,
             toxiproxy: self.toxiproxy.clone(),
-            network: self.network.map(|network| match network {
-                Network::User => NetworkMode::User,
-                Network::Kernel => NetworkMode::Kernel,
-            }),
+            network: self.network,
             seed: self.seed,
         }
     }

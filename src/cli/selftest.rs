@@ -9,7 +9,9 @@ use super::session::exit_of;
 use super::{output, values};
 use crate::base::seed::Seed;
 use crate::run::Environment;
-use crate::run::selftest::{Expected, Ground, Outcome, ROWS, Selftest, SelftestError, Size, Told};
+use crate::run::selftest::{
+    Expected, NodeOwner, ROWS, RowOutcome, Selftest, SelftestError, Size, Told,
+};
 
 /// Run nodes that lie and clients that are broken, each in one known way, and say who noticed; takes a
 /// few minutes. Ends with 1 when something went unnoticed, or a healthy run failed.
@@ -95,11 +97,11 @@ fn finish(arguments: &Arguments, all: &[Told]) -> Exit {
             return printed;
         }
     }
-    let any = |outcome: Outcome| all.iter().any(|told| told.outcome == outcome);
-    if any(Outcome::Missed) || any(Outcome::FalseAlarm) {
+    let any = |outcome: RowOutcome| all.iter().any(|told| told.outcome == outcome);
+    if any(RowOutcome::Missed) || any(RowOutcome::FalseAlarm) {
         return Exit::ObjectiveFailed;
     }
-    if any(Outcome::Unjudged) {
+    if any(RowOutcome::Unjudged) {
         output::remark("the machine was too busy to judge some of it: end what else runs on it");
         return Exit::Inconclusive;
     }
@@ -117,7 +119,10 @@ fn table(all: &[Told]) -> String {
             if let (Expected::Unknowable(why), true) = (row.expected, told.noticed_by.is_empty()) {
                 let _ = writeln!(text, "{:57} nobody can know: {why}", "");
             }
-            if matches!(told.outcome, Outcome::Missed | Outcome::FalseAlarm | Outcome::Unjudged) {
+            if matches!(
+                told.outcome,
+                RowOutcome::Missed | RowOutcome::FalseAlarm | RowOutcome::Unjudged
+            ) {
                 if let Expected::NoticedBy(names) = row.expected {
                     let _ = writeln!(text, "{:57} asked for: {}", "", names.join(" or "));
                 }
@@ -135,16 +140,16 @@ fn table(all: &[Told]) -> String {
 
 fn line_of(told: &Told) -> String {
     let nodes = match told.nodes {
-        Ground::Own => "own",
-        Ground::Servers => "-servers",
+        NodeOwner::Own => "own",
+        NodeOwner::Servers => "-servers",
     };
     let outcome = match told.outcome {
-        Outcome::Noticed => "noticed",
-        Outcome::Quiet => "quiet",
-        Outcome::Unknowable => "unknowable",
-        Outcome::Unjudged => "not judged",
-        Outcome::Missed => "MISSED",
-        Outcome::FalseAlarm => "FALSE ALARM",
+        RowOutcome::Noticed => "noticed",
+        RowOutcome::Quiet => "quiet",
+        RowOutcome::Unknowable => "unknowable",
+        RowOutcome::Unjudged => "not judged",
+        RowOutcome::Missed => "MISSED",
+        RowOutcome::FalseAlarm => "FALSE ALARM",
     };
     let by = told.noticed_by.join(", ");
     let line = format!("{:26} {nodes:8} {outcome:12} {:9} {by}", told.name, told.verdict.name());

@@ -41,7 +41,7 @@ impl Session {
         for skipped in &self.skipped {
             screen.line(&Line::Skipped(skipped.clone()));
         }
-        let mut tally = Tally::default();
+        let mut tally = VerdictCounts::default();
         let exit = self.rounds(&environment, &mut screen, &mut tally).await;
         if tally.runs > 1 || !self.skipped.is_empty() {
             screen.overview(&tally.overview(&self.skipped));
@@ -80,7 +80,7 @@ impl Session {
         &self,
         environment: &Environment,
         screen: &mut Screen,
-        tally: &mut Tally,
+        tally: &mut VerdictCounts,
     ) -> Exit {
         for round in 0_u64.. {
             for plan in &self.plans {
@@ -132,14 +132,14 @@ pub(super) const fn exit_of(error: &RunError) -> Exit {
 /// What the runs of a session came to. It holds a count for each scenario and verdict: a session may
 /// go on for weeks.
 #[derive(Debug, Default)]
-struct Tally {
+struct VerdictCounts {
     worst: Option<Exit>,
     interrupted: bool,
     runs: u64,
     verdicts: BTreeMap<String, BTreeMap<Verdict, u64>>,
 }
 
-impl Tally {
+impl VerdictCounts {
     fn add(&mut self, report: &Report) {
         self.runs += 1;
         let scenario = self.verdicts.entry(report.scenario.clone()).or_default();
@@ -192,7 +192,7 @@ mod tests {
     /// continuous one that loses its verdict.
     #[test]
     fn what_was_cut_short_did_not_pass() {
-        let tally = |worst: Option<Exit>| Tally { worst, ..Tally::default() };
+        let tally = |worst: Option<Exit>| VerdictCounts { worst, ..VerdictCounts::default() };
         assert_eq!(tally(Some(Exit::Pass)).exit(false), Exit::Pass);
         assert_eq!(tally(Some(Exit::Pass)).cut_short(false), Exit::Interrupted);
         assert_eq!(tally(Some(Exit::Pass)).cut_short(true), Exit::Pass);
@@ -203,7 +203,7 @@ mod tests {
     /// Catches an overview that grows with every run, and one that loses a verdict.
     #[test]
     fn an_overview_counts() {
-        let mut tally = Tally::default();
+        let mut tally = VerdictCounts::default();
         for (scenario, verdict) in [
             ("loss", Verdict::Pass),
             ("loss", Verdict::Invalid),

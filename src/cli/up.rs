@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 
 use super::exit::Exit;
 use super::interruptible::interruptible;
-use super::run::{Nodes as NodesFlag, backend};
+use super::run::NodeFlags;
 use super::session::exit_of;
 use super::{output, values};
 use crate::base::scope::Closed;
 use crate::base::seed::Seed;
-use crate::plan::{Addresses, Nodes, PlanError, read_address, read_listen};
+use crate::lab::Nodes;
+use crate::plan::{Addresses, PlanError, chosen_nodes, read_listen};
 use crate::protocol::memcached::program::SERVERS_VARIABLE;
 use crate::run::{Environment, Up};
 
@@ -18,18 +19,8 @@ use crate::run::{Environment, Up};
 /// Ctrl-C.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// What the nodes are; auto takes a real memcached from PATH when there is one [default: auto]
-    #[arg(long, value_enum, value_name = "KIND")]
-    nodes: Option<NodesFlag>,
-    /// Use nodes that already run, at these numeric addresses, behind our proxies
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        value_delimiter = ',',
-        value_parser = read_address,
-        conflicts_with = "nodes"
-    )]
-    servers: Vec<SocketAddr>,
+    #[command(flatten)]
+    nodes: NodeFlags,
     /// The first proxy's address; the others follow it [default: 127.0.0.1:21211, or free ports]
     #[arg(long, value_name = "ADDRESS", value_parser = read_listen)]
     listen: Option<SocketAddr>,
@@ -43,7 +34,7 @@ pub(super) struct Arguments {
 
 impl Arguments {
     fn resolved(&self) -> Result<(Nodes, Addresses), PlanError> {
-        let nodes = Nodes::chosen(backend(self.nodes, &self.servers).as_ref())?;
+        let nodes = chosen_nodes(self.nodes.backend().as_ref())?;
         let addresses = Addresses::default().settled(self.listen, self.api, &nodes)?;
         Ok((nodes, addresses))
     }

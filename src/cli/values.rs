@@ -2,9 +2,21 @@
 
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
 use crate::base::time::DurationText;
 use crate::base::units::Rate;
 use crate::plan::{RateWish, SEED_MAX};
+
+/// One of some words, each with what it means; help and errors show them.
+pub(super) fn word<T: Clone + Send + Sync + 'static>(
+    words: &'static [(&'static str, T)],
+) -> impl TypedValueParser<Value = T> {
+    let meaning = |text: String| words.iter().find(|(word, _)| *word == text);
+    PossibleValuesParser::new(words.iter().map(|(word, _)| *word)).try_map(move |text| {
+        meaning(text).map(|(_, meaning)| meaning.clone()).ok_or("no such word")
+    })
+}
 
 /// A time above zero.
 pub(super) fn time(text: &str) -> Result<Duration, String> {

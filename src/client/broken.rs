@@ -5,7 +5,8 @@
 //! here: no healing, no breaker, a ring that moves every key.
 
 /// One way in which a client may be broken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Broken {
     /// A connection goes back to the pool although a reply is still owed on it.
     ReuseAfterTimeout,
@@ -23,26 +24,12 @@ pub enum Broken {
 
 impl Broken {
     /// Every one.
-    pub const ALL: [Self; 6] = [
-        Self::ReuseAfterTimeout,
-        Self::LeakingPool,
-        Self::SynchronisedReconnects,
-        Self::ErrorsAsMisses,
-        Self::LateStopwatch,
-        Self::LateGenerator,
-    ];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The name in files.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::ReuseAfterTimeout => "reuse-after-timeout",
-            Self::LeakingPool => "leaking-pool",
-            Self::SynchronisedReconnects => "synchronised-reconnects",
-            Self::ErrorsAsMisses => "errors-as-misses",
-            Self::LateStopwatch => "late-stopwatch",
-            Self::LateGenerator => "late-generator",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// What it does, in one line.

@@ -8,9 +8,9 @@ use async_memcached::{Client as Crate, Error};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
-use super::link::Link;
 use super::server::{AddressError, Server};
 use super::standing::Standing;
+use super::transport::Transport;
 use super::trouble::connect_class;
 use super::wire::Wire;
 use crate::base::deadline::Deadline;
@@ -51,7 +51,7 @@ impl Endpoint {
     }
 
     /// Connects within `limit`. A name is looked up each time, so that a node that moves is found.
-    pub(super) async fn dial(&self, limit: Duration) -> Result<Link, ErrorClass> {
+    pub(super) async fn dial(&self, limit: Duration) -> Result<Transport, ErrorClass> {
         match timeout(limit, self.open()).await {
             Ok(Ok(link)) => Ok(link),
             Ok(Err(Error::Connect(error) | Error::Io(error))) => Err(connect_class(&error)),
@@ -60,26 +60,26 @@ impl Endpoint {
         }
     }
 
-    async fn open(&self) -> Result<Link, Error> {
+    async fn open(&self) -> Result<Transport, Error> {
         match &self.network {
             Network::Sockets => {}
             #[cfg(test)]
             Network::Simulated(network) => {
                 let pipe = network.dial(self.port).await?;
-                return Ok(Link::Own(Wire::new(pipe, self.careless)));
+                return Ok(Transport::Own(Wire::new(pipe, self.careless)));
             }
         }
         if self.careless {
             let address = (self.host.as_str(), self.port);
             let socket = TcpStream::connect(address).await.map_err(Error::Connect)?;
             socket.set_nodelay(true).map_err(Error::Connect)?;
-            return Ok(Link::Own(Wire::new(socket, true)));
+            return Ok(Transport::Own(Wire::new(socket, true)));
         }
         let socket = match &self.fixed {
             Some(fixed) => Crate::new(fixed).await?,
             None => Crate::new(self.look_up().await.map_err(Error::Connect)?).await?,
         };
-        Ok(Link::Socket(socket))
+        Ok(Transport::Socket(socket))
     }
 
     /// The first IPv4 address of the name: the crate can dial no other.
@@ -100,7 +100,7 @@ fn name(address: Ipv4Addr, port: u16) -> String {
 
 /// An open connection and its history.
 pub(super) struct Connection {
-    pub(super) link: Link,
+    pub(super) link: Transport,
     /// When the exchange on it must be done.
     pub(super) deadline: Deadline,
     /// What its last answer proves about the next.

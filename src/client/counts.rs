@@ -1,13 +1,13 @@
 //! The books of one node's connections: every one that was opened is open or has a cause.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::snapshot::ConnectionCounts;
-use crate::event::CloseCause;
+use crate::event::{CloseCause, Connections};
 
 /// Counted without a lock; read as a whole now and then.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
+pub(super) struct ConnectionCounts {
     dialled: AtomicU64,
     opened: AtomicU64,
     open: AtomicU64,
@@ -16,7 +16,7 @@ pub(super) struct Counts {
     closed: [AtomicU64; CloseCause::ALL.len()],
 }
 
-impl Counts {
+impl ConnectionCounts {
     /// One more attempt to connect, whatever comes of it.
     pub(super) fn dialled(&self) {
         self.dialled.fetch_add(1, Ordering::Relaxed);
@@ -50,23 +50,22 @@ impl Counts {
         self.open.load(Ordering::Relaxed)
     }
 
-    pub(super) fn snapshot(&self, idle: usize) -> ConnectionCounts {
+    /// The connections, of which so many wait for work, and what the closed ones were closed for.
+    pub(super) fn snapshot(&self, idle: usize) -> (Connections, BTreeMap<CloseCause, u64>) {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let mut closed = [0; CloseCause::ALL.len()];
-        let mut poisoned = 0;
-        for ((cause, count), place) in CloseCause::ALL.iter().zip(&self.closed).zip(&mut closed) {
-            *place = read(count);
-            poisoned += if cause.is_poison() { *place } else { 0 };
-        }
-        ConnectionCounts {
+        let causes = CloseCause::ALL.iter().copied().zip(self.closed.iter().map(read));
+        let closed: BTreeMap<_, _> = causes.filter(|(_, count)| *count > 0).collect();
+        let poisoned = closed.iter().filter(|(cause, _)| cause.is_poison());
+        let connections = Connections {
             open: read(&self.open),
             idle: idle as u64,
             in_use: read(&self.in_use),
             high_water: read(&self.high_water),
             dialled: read(&self.dialled),
             opened: read(&self.opened),
-            closed,
-            poisoned,
-        }
+            closed: closed.values().sum(),
+            poisoned: poisoned.map(|(_, count)| count).sum(),
+        };
+        (connections, closed)
     }
 }

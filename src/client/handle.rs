@@ -13,12 +13,12 @@ use super::command::{
 use super::config::{ClientConfig, ConfigError};
 use super::conn::Network;
 use super::keep::Keep;
-use super::link::Direction;
 use super::multi::{self, Placed, join};
 use super::node::{Node, Surroundings};
 use super::placement::Placement;
 use super::server::Server;
 use super::snapshot::NodeSnapshot;
+use super::transport::CounterStep;
 use super::ttl::Ttl;
 use super::upkeep;
 use crate::base::name::NodeIndex;
@@ -182,13 +182,13 @@ impl Client {
     /// Adds to a counter; `None` when there is none.
     pub async fn incr(&self, key: &Key, by: u64) -> Call<Option<u64>> {
         let Some(sent) = self.prefixed(key) else { return self.unsendable(key) };
-        self.call(key, &Counter { key: &sent, by, direction: Direction::Up }).await
+        self.call(key, &Counter { key: &sent, by, direction: CounterStep::Up }).await
     }
 
     /// Subtracts from a counter, down to 0; `None` when there is none.
     pub async fn decr(&self, key: &Key, by: u64) -> Call<Option<u64>> {
         let Some(sent) = self.prefixed(key) else { return self.unsendable(key) };
-        self.call(key, &Counter { key: &sent, by, direction: Direction::Down }).await
+        self.call(key, &Counter { key: &sent, by, direction: CounterStep::Down }).await
     }
 
     /// Sets a new expiry; `false` when there is no value.

@@ -1,17 +1,17 @@
 //! The one background task that brings a node back: waits, tries, and ends when it answers.
 //!
-//! When and whether to try is decided in `recovery`; this only waits and acts.
+//! When and whether to try is decided in `availability`; this only waits and acts.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::availability::Next;
 use super::broken::Broken;
 use super::call::Trace;
 use super::multi::join;
 use super::node::Node;
-use super::recovery::Next;
 use crate::event::{ErrorClass, EventKind};
 
 /// Tries until the node answers or the client ends.
@@ -29,14 +29,14 @@ async fn until_back(node: &Node, first: Duration) {
     loop {
         sleep(delay).await;
         let outcome = knock(node).await;
-        let attempt = node.recovery().lock().attempt();
+        let attempt = node.availability().lock().attempt();
         node.around().events.emit(EventKind::Reconnect {
             node: node.index(),
             attempt,
             delay_s: delay.as_secs_f64(),
             outcome: outcome.map_or_else(|class| class.name(), |()| "ok").to_owned(),
         });
-        let next = node.recovery().lock().tried(outcome.is_ok(), Instant::now());
+        let next = node.availability().lock().tried(outcome.is_ok(), Instant::now());
         match next {
             Next::Again { delay: next } => delay = next,
             Next::Back => return node.reinstate(),

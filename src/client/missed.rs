@@ -1,6 +1,6 @@
 //! Why an attempt has no reply, and what follows from that. Pure.
 
-use super::breaker::Verdict;
+use super::breaker::CallOutcome;
 use super::command::Effect;
 use super::trouble::{Fate, Trouble};
 use crate::event::{CloseCause, ErrorClass};
@@ -24,15 +24,15 @@ impl Missed {
 
     /// What it says about the node. A refusal is an answer: the breaker judges whether the node
     /// answers, and the caller sees what. A full pool says nothing about the node.
-    pub(super) const fn verdict(self) -> Option<Verdict> {
+    pub(super) const fn verdict(self) -> Option<CallOutcome> {
         match self {
             Self::Unconnected { local: true, .. } => None,
-            Self::Unconnected { .. } => Some(Verdict::Failed),
+            Self::Unconnected { .. } => Some(CallOutcome::Failed),
             Self::Failed { trouble, .. } => Some(match trouble.class {
                 ErrorClass::ServerError | ErrorClass::ClientError | ErrorClass::TooLarge => {
-                    Verdict::Answered
+                    CallOutcome::Answered
                 }
-                _ => Verdict::Failed,
+                _ => CallOutcome::Failed,
             }),
         }
     }

@@ -43,6 +43,7 @@
 //! ```
 
 mod attempt;
+mod availability;
 mod backoff;
 pub mod breaker;
 mod broken;
@@ -54,20 +55,19 @@ mod counts;
 mod handle;
 mod heal;
 mod keep;
-mod link;
 mod missed;
 mod multi;
 mod node;
 mod placement;
 mod pool;
 mod profile;
-mod recovery;
 pub mod selector;
 mod server;
 #[cfg(test)]
 mod simulation;
 mod snapshot;
 mod standing;
+mod transport;
 mod trouble;
 mod ttl;
 mod upkeep;
@@ -82,5 +82,5 @@ pub(crate) use multi::join;
 pub use placement::place;
 pub use profile::{PROFILES, Profile};
 pub use server::{AddressError, Server};
-pub use snapshot::{ConnectionCounts, NodeSnapshot};
+pub use snapshot::NodeSnapshot;
 pub use ttl::Ttl;

@@ -9,7 +9,8 @@ use rand::Rng;
 use tokio::time::Instant;
 
 use super::attempt::Reached;
-use super::breaker::{Breaker, Permit, Recorded, Verdict};
+use super::availability::{Availability, Lost};
+use super::breaker::{Breaker, CallOutcome, Permit, Recorded};
 use super::call::{Failure, Trace};
 use super::command::{Command, Ping};
 use super::config::{ClientConfig, ConfigError};
@@ -18,7 +19,6 @@ use super::heal;
 use super::missed::Missed;
 use super::placement::Placement;
 use super::pool::{Pool, Want};
-use super::recovery::{Lost, Recovery};
 use super::server::Server;
 use super::snapshot::NodeSnapshot;
 use super::standing::Tokens;
@@ -51,9 +51,9 @@ pub(super) struct Node {
     /// The key of the `mg` that checks a connection.
     pub(super) check_key: Vec<u8>,
     breaker: Breaker,
-    recovery: Mutex<Recovery>,
+    availability: Mutex<Availability>,
     /// `false` from when it is given up until it is reinstated, and after the client was closed.
-    /// Decided in `recovery`; read by every call, so it stands here too.
+    /// Decided in `availability`; read by every call, so it stands here too.
     available: AtomicBool,
     closed: AtomicBool,
     pub(super) requests: AtomicU64,
@@ -75,14 +75,15 @@ impl Node {
         let reopens = healing.enabled && !healing.on_open;
         let jitter = seed.fork("breaker").stream();
         let breaker = Breaker::new(index, config.breaker, reopens, jitter, events.clone());
-        let recovery = Recovery::new(healing, config.breaker.open, seed.fork("healer").stream());
+        let availability =
+            Availability::new(healing, config.breaker.open, seed.fork("healer").stream());
         Ok(Self {
             index,
             pool: Pool::new(index, server, around.network.clone(), config, events.clone())?,
             tokens: Tokens::new(seed.fork("tokens").stream().next_u64()),
             check_key: [config.key_prefix.as_bytes(), CHECK_KEY].concat(),
             breaker,
-            recovery: Mutex::new(recovery),
+            availability: Mutex::new(availability),
             available: AtomicBool::new(true),
             closed: AtomicBool::new(false),
             requests: AtomicU64::new(0),
@@ -147,7 +148,12 @@ impl Node {
     ) -> R {
         trace.served_by = Some(self.index);
         trace.answered = Some(at);
-        self.weigh(at, permit, if late { Verdict::Failed } else { Verdict::Answered }, late);
+        self.weigh(
+            at,
+            permit,
+            if late { CallOutcome::Failed } else { CallOutcome::Answered },
+            late,
+        );
         reply
     }
 
@@ -163,11 +169,11 @@ impl Node {
         self: &Arc<Self>,
         now: Instant,
         permit: Permit<'_>,
-        verdict: Verdict,
+        verdict: CallOutcome,
         is_timeout: bool,
     ) {
         let Recorded { failures_in_a_row, row_lasted, opened } = permit.judge(verdict, now);
-        if verdict == Verdict::Answered {
+        if verdict == CallOutcome::Answered {
             return;
         }
         let healing = &self.around.config.healing;
@@ -185,8 +191,8 @@ impl Node {
     /// Stops sending to the node. Only the first of several that notice at once does anything.
     fn give_up(self: &Arc<Self>, now: Instant, cause: String) {
         let lost = {
-            let mut recovery = self.recovery.lock();
-            let lost = recovery.lost(now);
+            let mut availability = self.availability.lock();
+            let lost = availability.lost(now);
             if lost != Lost::Already {
                 self.available.store(false, Ordering::Release);
             }
@@ -249,8 +255,8 @@ impl Node {
         &self.around
     }
 
-    pub(super) const fn recovery(&self) -> &Mutex<Recovery> {
-        &self.recovery
+    pub(super) const fn availability(&self) -> &Mutex<Availability> {
+        &self.availability
     }
 
     /// Whether calls are sent to it. `false` after the client was closed.
@@ -264,9 +270,11 @@ impl Node {
         let pings = self.pings.load(Ordering::Acquire);
         let answered = self.answered.load(Ordering::Acquire);
         let requests_sent = self.requests.load(Ordering::Acquire);
+        let (connections, closed) = self.pool.counts();
         NodeSnapshot {
             node: self.index,
-            connections: self.pool.counts(),
+            connections,
+            closed,
             breaker: self.breaker.state(),
             connection_available: self.connection_available(),
             breaker_opens,

@@ -4,6 +4,7 @@
 //! callers wait for permits in the order in which they came. Idle connections form a stack: the
 //! warmest is used next, the coldest run into their idle time.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -14,14 +15,13 @@ use tokio::time::{Instant, timeout};
 use super::broken::Broken;
 use super::config::{ClientConfig, ConfigError};
 use super::conn::{Connection, Endpoint, Network};
-use super::counts::Counts;
-use super::link::Link;
+use super::counts::ConnectionCounts;
 use super::server::Server;
-use super::snapshot::ConnectionCounts;
 use super::standing::Standing;
+use super::transport::Transport;
 use crate::base::deadline::Deadline;
 use crate::base::name::NodeIndex;
-use crate::event::{CloseCause, ErrorClass, EventKind, Events};
+use crate::event::{CloseCause, Connections, ErrorClass, EventKind, Events};
 
 /// The connections to one node.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(super) struct Pool {
     /// How often the node was given up. Connections of an earlier count are never used again.
     generation: AtomicU64,
     shut: AtomicBool,
-    counts: Counts,
+    counts: ConnectionCounts,
     broken: Option<Broken>,
     /// What a leaking pool has lost sight of; in any other it stays empty.
     leaked: Mutex<Vec<Connection>>,
@@ -99,7 +99,7 @@ impl Pool {
             idle: Mutex::new(Vec::with_capacity(config.pool_size)),
             generation: AtomicU64::new(0),
             shut: AtomicBool::new(false),
-            counts: Counts::default(),
+            counts: ConnectionCounts::default(),
             broken: config.broken,
             leaked: Mutex::default(),
         })
@@ -253,7 +253,7 @@ impl Pool {
         self.drain(CloseCause::Shutdown);
     }
 
-    pub(super) fn counts(&self) -> ConnectionCounts {
+    pub(super) fn counts(&self) -> (Connections, BTreeMap<CloseCause, u64>) {
         self.counts.snapshot(self.idle.lock().len())
     }
 }
@@ -267,7 +267,7 @@ fn spread(lifetime: Duration, id: u64) -> Duration {
 
 impl Lease<'_> {
     /// What carries an exchange, and what bounds it.
-    pub(super) fn link(&mut self) -> (&mut Link, &mut Deadline) {
+    pub(super) fn link(&mut self) -> (&mut Transport, &mut Deadline) {
         let connection = self.connection.as_mut();
         let connection = connection.expect("a lease has its connection until it is given back");
         (&mut connection.link, &mut connection.deadline)

@@ -1,9 +1,10 @@
 //! What a client knows about a node at one moment.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::base::name::NodeIndex;
-use crate::event::{BreakerState, CloseCause};
+use crate::event::{BreakerState, CloseCause, Connections};
 
 /// What a client knows about a node at one moment. Counts run from the start of the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,7 +12,9 @@ pub struct NodeSnapshot {
     /// The node.
     pub node: NodeIndex,
     /// Its connections.
-    pub connections: ConnectionCounts,
+    pub connections: Connections,
+    /// Those that were closed, by cause; absent: none.
+    pub closed: BTreeMap<CloseCause, u64>,
     /// The state of its breaker.
     pub breaker: BreakerState,
     /// Whether calls are sent to it; `false` from when it was given up until it is reinstated.
@@ -30,42 +33,10 @@ pub struct NodeSnapshot {
     pub unanswered: u64,
 }
 
-/// The connections to a node.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ConnectionCounts {
-    /// Open now.
-    pub open: u64,
-    /// Of those, waiting for work.
-    pub idle: u64,
-    /// Of those, with an operation.
-    pub in_use: u64,
-    /// The most that were open at a time.
-    pub high_water: u64,
-    /// Attempts to connect in all, whether anybody took them or not.
-    pub dialled: u64,
-    /// Opened in all.
-    pub opened: u64,
-    /// Closed in all, by cause, in the order of [`CloseCause::ALL`].
-    pub closed: [u64; CloseCause::ALL.len()],
-    /// Closed because what they would have delivered next was in doubt.
-    pub poisoned: u64,
-}
-
-impl ConnectionCounts {
-    /// How many were closed for this cause.
+impl NodeSnapshot {
+    /// How many connections were closed for this cause.
     #[must_use]
     pub fn closed_for(&self, cause: CloseCause) -> u64 {
-        CloseCause::ALL
-            .iter()
-            .zip(&self.closed)
-            .filter(|(known, _)| **known == cause)
-            .map(|(_, count)| count)
-            .sum()
-    }
-
-    /// How many were closed in all.
-    #[must_use]
-    pub fn closed_in_all(&self) -> u64 {
-        self.closed.iter().sum()
+        self.closed.get(&cause).copied().unwrap_or(0)
     }
 }

@@ -12,8 +12,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use self::answers::{Meta, MetaAnswer, Parsed, broken, classic, meta};
 use crate::client::keep::Keep;
-use crate::client::link::Direction;
 use crate::client::standing::Token;
+use crate::client::transport::CounterStep;
 
 /// What an open connection goes through: a socket, or a pipe.
 pub(super) trait Pipe: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
@@ -206,10 +206,10 @@ impl Wire {
         &mut self,
         key: &[u8],
         token: &Token,
-        (direction, by): (Direction, u64),
+        (direction, by): (CounterStep, u64),
         flags: &[&str],
     ) -> Answer<Option<MetaValue>> {
-        let mode = if direction == Direction::Down { " MD" } else { "" };
+        let mode = if direction == CounterStep::Down { " MD" } else { "" };
         let by = if by == 1 { String::new() } else { format!(" D{by}") };
         let (key, token, flags) = (text(key), token.flag(), spaced(flags));
         let request = format!("ma {key}{mode} {token}{by}{flags}\r\n");
@@ -269,14 +269,14 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
-    use crate::client::link::Link;
     use crate::client::standing::Tokens;
+    use crate::client::transport::Transport;
     use crate::client::trouble::Trouble;
 
     const REQUESTS: u32 = 13;
 
     /// Sends the request with this number; what it came to, in words.
-    async fn ask(link: &mut Link, request: u32) -> String {
+    async fn ask(link: &mut Transport, request: u32) -> String {
         let tokens = Tokens::new(1);
         let token = tokens.next();
         let (key, value) = (b"k1".as_slice(), b"some value".as_slice());
@@ -290,8 +290,8 @@ mod tests {
             5 => told(link.meta_get_many(&many, &["v", token.flag()]).await),
             6 => told(link.meta_set(key, value, &token, &["k", "T0"]).await),
             7 => told(link.meta_delete(key, &token, &["k"]).await),
-            8 => told(link.meta_count(key, &token, (Direction::Up, 1), &["k", "v"]).await),
-            9 => told(link.meta_count(key, &token, (Direction::Down, 7), &["k"]).await),
+            8 => told(link.meta_count(key, &token, (CounterStep::Up, 1), &["k", "v"]).await),
+            9 => told(link.meta_count(key, &token, (CounterStep::Down, 7), &["k"]).await),
             10 => told(link.version().await),
             11 => told(link.stats().await),
             _ => told(link.flush_all().await),
@@ -369,12 +369,12 @@ mod tests {
             for said in SAID {
                 let dialled = async_memcached::Client::new(&address);
                 let (real, accepted) = tokio::join!(dialled, listener.accept());
-                let mut real = Link::Socket(real.unwrap());
+                let mut real = Transport::Socket(real.unwrap());
                 let mut stream: TcpStream = accepted.unwrap().0;
                 let crates = tokio::join!(ask(&mut real, request), hear(&mut stream, said));
 
                 let (near, mut far) = duplex(1024);
-                let mut simulated = Link::Own(Wire::new(near, false));
+                let mut simulated = Transport::Own(Wire::new(near, false));
                 let ours = tokio::join!(ask(&mut simulated, request), hear(&mut far, said));
                 assert_eq!(ours, crates, "request {request}, answer {said:?}");
             }

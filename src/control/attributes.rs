@@ -37,7 +37,7 @@ fn go_type(kind: &str, setting: &str) -> Option<&'static str> {
 
 /// Which of the two objects of a toxic is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum Member {
     /// `attributes`, which Toxiproxy has too.
     Attributes,
     /// `settings`, which only we have.
@@ -62,7 +62,7 @@ impl Attributes {
         decoder: &mut Decoder,
         value: Value<'_>,
         kind: &'static Kind<Fault>,
-        source: Source,
+        source: Member,
     ) {
         let plain = PLAIN.iter().find(|(name, ..)| *name == kind.name);
         let structure = plain.map_or(kind.name, |(_, structure, _)| structure);
@@ -71,7 +71,7 @@ impl Attributes {
             let Some(setting) = kind.settings.iter().find(|each| key_is(&key, each.name)) else {
                 let names: Vec<&str> = kind.settings.iter().map(|each| each.name).collect();
                 let unknown = family::unknown("attribute", &key, &names);
-                if plain.is_some() && source == Source::Attributes {
+                if plain.is_some() && source == Member::Attributes {
                     self.warnings.push(unknown);
                 } else {
                     decoder.mistake(unknown);
@@ -81,15 +81,15 @@ impl Attributes {
             let path = format!("attributes.{}", setting.name);
             let place = Place::Field(structure, &path);
             let read = match (go_type(kind.name, setting.name), source) {
-                (Some(number), Source::Attributes) => {
+                (Some(number), Member::Attributes) => {
                     self.plain(decoder, value, place, setting, number)
                 }
                 _ => own(decoder, value, place, setting),
             };
             if let Some(read) = read {
                 match source {
-                    Source::Attributes => self.given.insert(setting.name, read),
-                    Source::Settings => self.beside.insert(setting.name, read),
+                    Member::Attributes => self.given.insert(setting.name, read),
+                    Member::Settings => self.beside.insert(setting.name, read),
                 }
             }
         }
@@ -271,7 +271,7 @@ mod tests {
     fn read(kind: &str, body: &str) -> (Attributes, Result<(), String>) {
         let (mut attributes, mut decoder) = (Attributes::default(), Decoder::default());
         let value = Value::proven(first_value(body.as_bytes()).unwrap());
-        attributes.read(&mut decoder, value, TOXICS.find(kind).unwrap(), Source::Attributes);
+        attributes.read(&mut decoder, value, TOXICS.find(kind).unwrap(), Member::Attributes);
         (attributes, decoder.finish())
     }
 
@@ -426,10 +426,10 @@ mod tests {
                 for beside in [beside.as_deref(), None] {
                     let (mut attributes, mut decoder) = (Attributes::default(), Decoder::default());
                     let shown = Value::proven(shown.as_bytes());
-                    attributes.read(&mut decoder, shown, kind, Source::Attributes);
+                    attributes.read(&mut decoder, shown, kind, Member::Attributes);
                     if let Some(beside) = beside {
                         let beside = Value::proven(beside.as_bytes());
-                        attributes.read(&mut decoder, beside, kind, Source::Settings);
+                        attributes.read(&mut decoder, beside, kind, Member::Settings);
                     }
                     let read = decoder.finish();
                     assert_eq!(read, Ok(()), "{} {before:?}", kind.name);
@@ -456,7 +456,7 @@ mod tests {
             let kind = TOXICS.find("latency").unwrap();
             attributes.given.insert("latency", family::Value::Integer(given.parse().unwrap()));
             let beside = Value::proven(br#"{"jitter":3}"#);
-            attributes.read(&mut decoder, beside, kind, Source::Settings);
+            attributes.read(&mut decoder, beside, kind, Member::Settings);
             attributes.beside.insert("latency", family::Value::Float(0.25));
             attributes.settle("latency");
             assert_eq!(attributes.given.get("latency").map(literal).as_deref(), Some(expected));

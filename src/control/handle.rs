@@ -5,7 +5,7 @@ use axum::http::{Method, StatusCode};
 use super::input::{self, ProxyInput};
 use super::metrics::Metrics;
 use super::path::Resource;
-use super::reply::{Refusal, Reply};
+use super::reply::{ApiReply, Refusal};
 use super::{output, populate, taps};
 use crate::proxy::{Dial, ProxyConfig, ProxyError, ProxySet, ProxyUpdate};
 
@@ -43,13 +43,18 @@ impl Handler {
     }
 
     /// Answers a request whose method the resource has.
-    pub(super) async fn handle(&self, resource: Resource, method: &Method, body: &[u8]) -> Reply {
+    pub(super) async fn handle(
+        &self,
+        resource: Resource,
+        method: &Method,
+        body: &[u8],
+    ) -> ApiReply {
         let answer = match (&resource, method) {
             (Resource::Populate, _) => return populate::reply(&self.set, body).await,
             (Resource::Version, _) => return version(),
             (Resource::Metrics, _) => Ok(self.metrics.reply(&self.set)),
             // Served by the server itself: it has no end.
-            (Resource::Events, _) => Ok(Reply::not_found()),
+            (Resource::Events, _) => Ok(ApiReply::not_found()),
             (Resource::Reset, _) => self.reset().await,
             (Resource::Proxies, &Method::GET) => Ok(ok(output::proxies(self.set.list()))),
             (Resource::Proxies, _) => self.create(body).await,
@@ -65,15 +70,15 @@ impl Handler {
             }
             (Resource::Toxic(proxy, toxic), _) => self.update_toxic(proxy, toxic, body).await,
         };
-        answer.unwrap_or_else(Reply::from)
+        answer.unwrap_or_else(ApiReply::from)
     }
 
-    async fn reset(&self) -> Result<Reply, Refusal> {
+    async fn reset(&self) -> Result<ApiReply, Refusal> {
         self.set.reset().await?;
-        Ok(Reply::empty(StatusCode::NO_CONTENT))
+        Ok(ApiReply::empty(StatusCode::NO_CONTENT))
     }
 
-    async fn create(&self, body: &[u8]) -> Result<Reply, Refusal> {
+    async fn create(&self, body: &[u8]) -> Result<ApiReply, Refusal> {
         let input = input::proxy(body)?;
         for (field, value) in [("name", &input.name), ("upstream", &input.upstream)] {
             if value.as_ref().is_none_or(String::is_empty) {
@@ -82,18 +87,18 @@ impl Handler {
         }
         let warnings = warnings(&input);
         let view = self.set.create(config(input)).await?;
-        Ok(Reply::json(StatusCode::CREATED, output::proxy(&view)).warn(warnings))
+        Ok(ApiReply::json(StatusCode::CREATED, output::proxy(&view)).warn(warnings))
     }
 
-    fn show(&self, name: &str) -> Result<Reply, Refusal> {
+    fn show(&self, name: &str) -> Result<ApiReply, Refusal> {
         Ok(ok(output::proxy(&self.set.get(name)?)))
     }
 
-    fn connections(&self, name: &str) -> Result<Reply, Refusal> {
+    fn connections(&self, name: &str) -> Result<ApiReply, Refusal> {
         Ok(ok(taps::connections(&self.set.tap(name)?, &self.set.connections(name)?)))
     }
 
-    async fn update(&self, name: &str, body: &[u8]) -> Result<Reply, Refusal> {
+    async fn update(&self, name: &str, body: &[u8]) -> Result<ApiReply, Refusal> {
         self.set.get(name)?;
         let input = input::proxy(body)?;
         let update =
@@ -102,22 +107,22 @@ impl Handler {
         Ok(ok(output::proxy(&view)))
     }
 
-    async fn delete(&self, name: &str) -> Result<Reply, Refusal> {
+    async fn delete(&self, name: &str) -> Result<ApiReply, Refusal> {
         self.set.delete(name).await?;
-        Ok(Reply::empty(StatusCode::NO_CONTENT))
+        Ok(ApiReply::empty(StatusCode::NO_CONTENT))
     }
 
-    fn toxics(&self, proxy: &str) -> Result<Reply, Refusal> {
+    fn toxics(&self, proxy: &str) -> Result<ApiReply, Refusal> {
         Ok(ok(output::toxics(&self.set.get(proxy)?.toxics)))
     }
 
-    fn toxic(&self, proxy: &str, name: &str) -> Result<Reply, Refusal> {
+    fn toxic(&self, proxy: &str, name: &str) -> Result<ApiReply, Refusal> {
         let view = self.set.get(proxy)?;
         let toxic = view.toxics.iter().find(|toxic| toxic.name == name);
         Ok(ok(output::toxic(toxic.ok_or(ProxyError::ToxicNotFound)?)))
     }
 
-    async fn add_toxic(&self, proxy: &str, body: &[u8]) -> Result<Reply, Refusal> {
+    async fn add_toxic(&self, proxy: &str, body: &[u8]) -> Result<ApiReply, Refusal> {
         let view = self.set.get(proxy)?;
         let head = input::toxic(body)?;
         if view.toxics.iter().any(|toxic| toxic.name == head.name) {
@@ -128,7 +133,12 @@ impl Handler {
         Ok(ok(output::toxic(&view)).warn(toxic.attributes.warnings))
     }
 
-    async fn update_toxic(&self, proxy: &str, name: &str, body: &[u8]) -> Result<Reply, Refusal> {
+    async fn update_toxic(
+        &self,
+        proxy: &str,
+        name: &str,
+        body: &[u8],
+    ) -> Result<ApiReply, Refusal> {
         let view = self.set.get(proxy)?;
         let toxic = view.toxics.iter().find(|toxic| toxic.name == name);
         let toxic = toxic.ok_or(ProxyError::ToxicNotFound)?;
@@ -137,19 +147,19 @@ impl Handler {
         Ok(ok(output::toxic(&view)).warn(warnings))
     }
 
-    async fn remove_toxic(&self, proxy: &str, name: &str) -> Result<Reply, Refusal> {
+    async fn remove_toxic(&self, proxy: &str, name: &str) -> Result<ApiReply, Refusal> {
         self.set.remove_toxic(proxy, name).await?;
-        Ok(Reply::empty(StatusCode::NO_CONTENT))
+        Ok(ApiReply::empty(StatusCode::NO_CONTENT))
     }
 }
 
-fn ok(body: String) -> Reply {
-    Reply::json(StatusCode::OK, body)
+fn ok(body: String) -> ApiReply {
+    ApiReply::json(StatusCode::OK, body)
 }
 
-fn version() -> Reply {
+fn version() -> ApiReply {
     let body = format!("{{\"version\": \"{TOXIPROXY_VERSION}\"}}\n");
-    Reply::typed(StatusCode::OK, "application/json;charset=utf-8", body)
+    ApiReply::typed(StatusCode::OK, "application/json;charset=utf-8", body)
 }
 
 /// The proxy that Toxiproxy would make of `input`, whose name and upstream are there.

@@ -5,7 +5,7 @@
 
 use axum::http::StatusCode;
 
-use super::attributes::{self, Attributes, Source};
+use super::attributes::{self, Attributes, Member};
 use super::json::{Decoder, Place, Value, first_value, key_is};
 use super::reply::Refusal;
 use crate::base::family::{self, Kind};
@@ -43,7 +43,7 @@ pub(super) struct ToxicHead<'a> {
     pub(super) stream: Stream,
     pub(super) toxicity: f32,
     /// In the order in which they count: later values win.
-    attributes: Vec<(Source, Value<'a>)>,
+    attributes: Vec<(Member, Value<'a>)>,
 }
 
 /// A toxic as a body describes it.
@@ -189,9 +189,9 @@ impl<'a> ToxicHead<'a> {
                 toxicity = decoder.float32(value, at("toxicity")).unwrap_or(toxicity);
             } else if key_is(&key, "attributes") {
                 drop(decoder.members(value, at("attributes"), "toxics.NoopToxic"));
-                attributes.push((Source::Attributes, value));
+                attributes.push((Member::Attributes, value));
             } else if key_is(&key, "settings") {
-                attributes.push((Source::Settings, value));
+                attributes.push((Member::Settings, value));
             }
         }
         decoder.finish().map_err(|error| Refusal::bad_body(&error))?;
@@ -240,9 +240,9 @@ pub(super) fn change(
         if key_is(&key, "toxicity") {
             toxicity = decoder.float32(value, Place::Field("", "toxicity")).or(toxicity);
         } else if key_is(&key, "attributes") {
-            attributes.read(&mut decoder, value, kind, Source::Attributes);
+            attributes.read(&mut decoder, value, kind, Member::Attributes);
         } else if key_is(&key, "settings") {
-            attributes.read(&mut decoder, value, kind, Source::Settings);
+            attributes.read(&mut decoder, value, kind, Member::Settings);
         }
     }
     decoder.finish().map_err(|error| Refusal::bad_body(&error))?;

@@ -6,7 +6,7 @@ use std::fmt::{Display, Write};
 use axum::http::StatusCode;
 
 use super::process;
-use super::reply::Reply;
+use super::reply::ApiReply;
 use crate::proxy::{LatencyView, ProxySet, ProxyView, TapSnapshot};
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
@@ -24,7 +24,7 @@ impl Metrics {
         self.proxies || self.runtime
     }
 
-    pub(super) fn reply(self, set: &ProxySet) -> Reply {
+    pub(super) fn reply(self, set: &ProxySet) -> ApiReply {
         let mut page = Page::default();
         if self.runtime {
             for (name, kind, help, value) in process::figures() {
@@ -48,7 +48,7 @@ impl Metrics {
             closes(&mut page, &taps);
             latencies(&mut page, &taps);
         }
-        Reply::typed(StatusCode::OK, CONTENT_TYPE, page.0)
+        ApiReply::typed(StatusCode::OK, CONTENT_TYPE, page.0)
     }
 }
 

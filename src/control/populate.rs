@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 
 use super::handle::{config, of_existing, warnings};
 use super::input::{self, ProxyInput};
-use super::reply::{Refusal, Reply};
+use super::reply::{ApiReply, Refusal};
 use super::{attributes, output};
 use crate::proxy::resolve;
 use crate::proxy::{ProxySet, ProxyUpdate, ProxyView, ToxicUpdate, ToxicView};
@@ -35,14 +35,14 @@ pub async fn populate(set: &ProxySet, body: &[u8]) -> Result<usize, String> {
     }
 }
 
-pub(super) async fn reply(set: &ProxySet, body: &[u8]) -> Reply {
+pub(super) async fn reply(set: &ProxySet, body: &[u8]) -> ApiReply {
     let Populated { proxies, refusal, warnings } = apply(set, body).await;
     let list = output::proxy_list(&proxies);
     let (status, text) = match refusal {
         Some(refusal) => (refusal.status, format!(r#"{{{},"proxies":{list}}}"#, refusal.members())),
         None => (StatusCode::CREATED, format!(r#"{{"proxies":{list}}}"#)),
     };
-    Reply::json(status, text).warn(warnings)
+    ApiReply::json(status, text).warn(warnings)
 }
 
 async fn apply(set: &ProxySet, body: &[u8]) -> Populated {

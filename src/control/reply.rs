@@ -17,7 +17,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 
 /// An answer that is complete in memory.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(super) struct ApiReply {
     pub(super) status: StatusCode,
     content_type: Option<&'static str>,
     /// Error texts forbid browsers to guess another type.
@@ -59,14 +59,14 @@ impl Refusal {
     }
 }
 
-impl From<Refusal> for Reply {
+impl From<Refusal> for ApiReply {
     /// The body is JSON but is labelled as text, as Go's error helper labels it.
     fn from(refusal: Refusal) -> Self {
         Self::error(refusal.status, &format!("{{{}}}", refusal.members()))
     }
 }
 
-impl Reply {
+impl ApiReply {
     /// An empty body without a type.
     pub(super) const fn empty(status: StatusCode) -> Self {
         Self {

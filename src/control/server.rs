@@ -28,7 +28,7 @@ use super::handle::Handler;
 use super::hosts::Hosts;
 use super::metrics::Metrics;
 use super::path::{self, Found, Resource};
-use super::reply::{Refusal, Reply};
+use super::reply::{ApiReply, Refusal};
 use super::request_id::RequestIds;
 use super::room::{Place, Room, Stage};
 use crate::base::descriptors;
@@ -203,24 +203,24 @@ async fn silence(place: &Place) {
 async fn respond(api: &Arc<Api>, request: Request<Body>, place: &Place) -> Response<Body> {
     place.turn(Stage::Resting);
     if let Some(wrong) = api.hosts.refuse(request.uri(), request.headers()) {
-        return Reply::from(Refusal::new(StatusCode::FORBIDDEN, wrong)).into_response();
+        return ApiReply::from(Refusal::new(StatusCode::FORBIDDEN, wrong)).into_response();
     }
     let is_proxy = |name: &str| api.handler.set.get(name).is_ok();
     let resource = match path::find(request.uri().path(), is_proxy) {
         Found::Resource(resource) if api.serves(&resource) => resource,
-        Found::Resource(_) | Found::Nothing => return Reply::not_found().into_response(),
+        Found::Resource(_) | Found::Nothing => return ApiReply::not_found().into_response(),
         Found::Moved(location) => {
             let query = request.uri().query().map(|query| format!("?{query}"));
-            return Reply::moved(location + &query.unwrap_or_default()).into_response();
+            return ApiReply::moved(location + &query.unwrap_or_default()).into_response();
         }
         Found::Malformed => {
             let text = "400 Bad Request".to_owned();
             let kind = "text/plain; charset=utf-8";
-            return Reply::typed(StatusCode::BAD_REQUEST, kind, text).into_response();
+            return ApiReply::typed(StatusCode::BAD_REQUEST, kind, text).into_response();
         }
     };
     if !Handler::takes(&resource, request.method()) {
-        return Reply::empty(StatusCode::METHOD_NOT_ALLOWED).into_response();
+        return ApiReply::empty(StatusCode::METHOD_NOT_ALLOWED).into_response();
     }
     let id = api.ids.next();
     let mut response = api.matched(resource, request, &id, place).await;
@@ -248,7 +248,8 @@ impl Api {
         place: &Place,
     ) -> Response<Body> {
         if is_browser(&request) {
-            return Reply::error(StatusCode::FORBIDDEN, "User agent not allowed").into_response();
+            return ApiReply::error(StatusCode::FORBIDDEN, "User agent not allowed")
+                .into_response();
         }
         if let (Resource::Events, Some(feed)) = (&resource, &self.feed) {
             place.turn(Stage::Listening);
@@ -309,7 +310,12 @@ impl Api {
     }
 
     /// Handles the request in a task, for a bounded time.
-    async fn handled(self: &Arc<Self>, resource: Resource, method: Method, body: Bytes) -> Reply {
+    async fn handled(
+        self: &Arc<Self>,
+        resource: Resource,
+        method: Method,
+        body: Bytes,
+    ) -> ApiReply {
         let (sender, receiver) = oneshot::channel();
         let api = Arc::clone(self);
         self.scope.child("request").spawn("handle", async move {
@@ -321,14 +327,14 @@ impl Api {
 }
 
 /// The reply of a request's task, or what is said instead of one.
-async fn in_time(reply: oneshot::Receiver<Reply>) -> Reply {
+async fn in_time(reply: oneshot::Receiver<ApiReply>) -> ApiReply {
     match timeout(HANDLER_TIME_MAX, reply).await {
         Ok(Ok(reply)) => reply,
         Ok(Err(_)) => {
             let message = "the request ended in a fault of the server's own";
             Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, message).into()
         }
-        Err(_) => Reply::timeout(),
+        Err(_) => ApiReply::timeout(),
     }
 }
 
@@ -358,7 +364,7 @@ mod tests {
         assert_eq!(in_time(reply).await.status.as_u16(), 500);
 
         let (task, reply) = oneshot::channel();
-        assert!(task.send(Reply::empty(StatusCode::NO_CONTENT)).is_ok());
+        assert!(task.send(ApiReply::empty(StatusCode::NO_CONTENT)).is_ok());
         assert_eq!(in_time(reply).await.status.as_u16(), 204);
     }
 }

@@ -56,7 +56,7 @@ pub struct SubjectError {
 
 /// What the load generator counted.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct LoadTotals {
+pub struct LoadCounts {
     /// Keys stored before anything was measured.
     pub preloaded: u64,
     /// Keys that could not be stored then.

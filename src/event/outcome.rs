@@ -8,7 +8,22 @@ use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
 
 /// What a client asks of the cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// Read one key.
@@ -41,40 +56,14 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 13] = [
-        Self::Get,
-        Self::MultiGet,
-        Self::Set,
-        Self::Add,
-        Self::Replace,
-        Self::Append,
-        Self::Prepend,
-        Self::Cas,
-        Self::Delete,
-        Self::Incr,
-        Self::Decr,
-        Self::Touch,
-        Self::Gat,
-    ];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
+    /// The name of each.
+    pub const NAMES: &'static [&'static str] = <Self as strum::VariantNames>::VARIANTS;
 
     /// The name in files and reports.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Get => "get",
-            Self::MultiGet => "multi_get",
-            Self::Set => "set",
-            Self::Add => "add",
-            Self::Replace => "replace",
-            Self::Append => "append",
-            Self::Prepend => "prepend",
-            Self::Cas => "cas",
-            Self::Delete => "delete",
-            Self::Incr => "incr",
-            Self::Decr => "decr",
-            Self::Touch => "touch",
-            Self::Gat => "gat",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// Whether it returns a value whose presence is a hit and whose absence is a miss.
@@ -85,7 +74,21 @@ impl Operation {
 }
 
 /// Why an operation failed: a closed list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorClass {
     /// No reply within the operation's deadline.
@@ -114,36 +117,12 @@ pub enum ErrorClass {
 
 impl ErrorClass {
     /// Every class.
-    pub const ALL: [Self; 11] = [
-        Self::Timeout,
-        Self::ConnectTimeout,
-        Self::Refused,
-        Self::Reset,
-        Self::Closed,
-        Self::ServerError,
-        Self::ClientError,
-        Self::Protocol,
-        Self::TooLarge,
-        Self::NoConnection,
-        Self::Other,
-    ];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The name in reports.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Timeout => "timeout",
-            Self::ConnectTimeout => "connect_timeout",
-            Self::Refused => "refused",
-            Self::Reset => "reset",
-            Self::Closed => "closed",
-            Self::ServerError => "server_error",
-            Self::ClientError => "client_error",
-            Self::Protocol => "protocol",
-            Self::TooLarge => "too_large",
-            Self::NoConnection => "no_connection",
-            Self::Other => "other",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     const fn position(self) -> usize {
@@ -152,7 +131,8 @@ impl ErrorClass {
 }
 
 /// What one intended operation came to. Every one comes to exactly one of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// The value was there and is what was written.
     Hit,
@@ -255,33 +235,13 @@ impl Outcome {
             Self::Cancelled,
         ]
         .into_iter()
-        .chain(ErrorClass::ALL.into_iter().map(Self::Error))
+        .chain(ErrorClass::ALL.iter().copied().map(Self::Error))
     }
 
     /// The key under `outcomes` in a report.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Hit => "hit",
-            Self::Miss => "miss",
-            Self::FalseMiss => "false_miss",
-            Self::Stored => "stored",
-            Self::NotStored => "not_stored",
-            Self::Exists => "exists",
-            Self::NotFound => "not_found",
-            Self::Deleted => "deleted",
-            Self::Touched => "touched",
-            Self::Counted => "counted",
-            Self::Shed => "shed",
-            Self::Indeterminate(_) => "indeterminate",
-            Self::Wrong => "wrong",
-            Self::Corrupt => "corrupt",
-            Self::Stale => "stale",
-            Self::Foreign => "foreign",
-            Self::Contradiction => "contradiction",
-            Self::Hung => "hung",
-            Self::LostSlot => "lost_slot",
-            Self::Cancelled => "cancelled",
             Self::Error(class) => match class {
                 ErrorClass::Timeout => "error.timeout",
                 ErrorClass::ConnectTimeout => "error.connect_timeout",
@@ -295,6 +255,7 @@ impl Outcome {
                 ErrorClass::NoConnection => "error.no_connection",
                 ErrorClass::Other => "error.other",
             },
+            other => other.into(),
         }
     }
 

@@ -7,8 +7,9 @@ use super::proof::{is_asked_for, proven};
 use super::recovery::has_faults;
 use super::stall;
 use super::{Analysis, Reading};
+use crate::base::scope::Closed;
 use crate::event::Phase;
-use crate::record::{DelayUs, LoadTotals, NodeGroup, Partial, Summary, TaskEnd};
+use crate::record::{DelayUs, LoadCounts, NodeGroup, Partial, Summary};
 
 /// Operations that all faults together must have touched. From fewer, nothing follows about those that
 /// were not touched, and a pass would say no more than that hardly anything was asked of the client.
@@ -61,9 +62,9 @@ pub(super) fn gates(summary: &Summary, objectives: &[Objective]) -> Vec<String> 
         reasons.push(format!("the process of the client died: {crashes}"));
     }
     match &summary.inputs.harness.tasks {
-        TaskEnd::Clean => {}
-        TaskEnd::Leaked(count) => reasons.push(format!("tasks that did not end: {count}")),
-        TaskEnd::Panicked(task) => reasons.push(format!("a task panicked: {task}")),
+        Closed::Clean => {}
+        Closed::Leaked { tasks } => reasons.push(format!("tasks that did not end: {tasks}")),
+        Closed::Panicked { task } => reasons.push(format!("a task panicked: {task}")),
     }
     reasons
 }
@@ -99,7 +100,7 @@ pub(super) fn doubts(summary: &Summary, analysis: &Analysis) -> Vec<String> {
             reasons.push(format!("the fault `{}` was never healed", fault.name));
         }
     }
-    if let load @ LoadTotals { not_preloaded: 1.., .. } = &summary.inputs.load {
+    if let load @ LoadCounts { not_preloaded: 1.., .. } = &summary.inputs.load {
         reasons.push(format!(
             "{} of {} keys could not be stored before the run, so nothing was measured",
             load.not_preloaded,

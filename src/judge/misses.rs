@@ -22,7 +22,7 @@ fn of_node(summary: &Summary, node: NodeIndex, unexplained: Option<u64>) -> u64 
 
 /// False misses on the keys of `node` in the pieces that are `wanted`.
 fn count(summary: &Summary, node: NodeIndex, wanted: impl Fn(&TimedBin) -> bool) -> u64 {
-    let pieces = Phase::ALL.into_iter().flat_map(|phase| summary.bins(phase, |n| n == node));
+    let pieces = Phase::ALL.iter().flat_map(|phase| summary.bins(*phase, |n| n == node));
     pieces.filter(wanted).map(|piece| piece.bin.counts.of(Outcome::FalseMiss)).sum()
 }
 

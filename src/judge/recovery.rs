@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::baseline::Baseline;
 use super::stall;
-use super::window::{Judged, Question, State, WINDOW, after_fault, windows};
+use super::window::{Judged, Question, WINDOW, WindowState, after_fault, windows};
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
 use crate::event::{BreakerState, Outcome, Phase};
@@ -146,13 +146,13 @@ impl Answers {
     /// of them is still bad, unless the watch saw a stall that was long enough for its consequences.
     fn compared(mut windows: Vec<Judged>, healthy: &[Judged], summary: &Summary) -> Self {
         let mut shared = 0;
-        let is_bad = |at: Offset| healthy.contains(&(at, State::Bad));
-        for (at, state) in windows.iter_mut().filter(|(_, state)| *state == State::Bad) {
+        let is_bad = |at: Offset| healthy.contains(&(at, WindowState::Bad));
+        for (at, state) in windows.iter_mut().filter(|(_, state)| *state == WindowState::Bad) {
             if !is_bad(*at) {
                 continue;
             }
             if stall::strikes(summary, *at, at.plus(WINDOW)) {
-                *state = State::Disturbed;
+                *state = WindowState::Disturbed;
             } else {
                 shared += 1;
             }
@@ -165,9 +165,9 @@ impl Answers {
             |wanted| self.windows.iter().filter(|(_, state)| *state == wanted).count() as u64;
         Seconds {
             all: self.windows.len() as u64,
-            bad: count(State::Bad),
+            bad: count(WindowState::Bad),
             shared: self.shared,
-            disturbed: count(State::Disturbed),
+            disturbed: count(WindowState::Disturbed),
         }
     }
 }
@@ -208,10 +208,12 @@ fn worst(known: &mut Option<Vec<Judged>>, other: Vec<Judged>) {
     known.truncate(other.len());
     for ((_, ours), (_, theirs)) in known.iter_mut().zip(other) {
         *ours = match (*ours, theirs) {
-            (State::Bad, _) | (_, State::Bad) => State::Bad,
-            (State::Insufficient, _) | (_, State::Insufficient) => State::Insufficient,
-            (State::Disturbed, _) | (_, State::Disturbed) => State::Disturbed,
-            (State::Good, State::Good) => State::Good,
+            (WindowState::Bad, _) | (_, WindowState::Bad) => WindowState::Bad,
+            (WindowState::Insufficient, _) | (_, WindowState::Insufficient) => {
+                WindowState::Insufficient
+            }
+            (WindowState::Disturbed, _) | (_, WindowState::Disturbed) => WindowState::Disturbed,
+            (WindowState::Good, WindowState::Good) => WindowState::Good,
         };
     }
 }
@@ -242,15 +244,15 @@ fn sustained(
     let (mut run, mut well, mut doubtful) = (0, None, None);
     for (at, state) in windows {
         match state {
-            State::Good => {
+            WindowState::Good => {
                 run += 1;
                 well.get_or_insert(*at);
                 doubtful.get_or_insert(*at);
             }
-            State::Disturbed => {
+            WindowState::Disturbed => {
                 doubtful.get_or_insert(*at);
             }
-            State::Bad | State::Insufficient => (run, well, doubtful) = (0, None, None),
+            WindowState::Bad | WindowState::Insufficient => (run, well, doubtful) = (0, None, None),
         }
         if let Some(at) = well.filter(|_| run >= needed) {
             let earliest = doubtful.map(|at| at.since(healed));
@@ -261,20 +263,20 @@ fn sustained(
 }
 
 fn not_sustained(windows: &[Judged], run: usize, hold: Duration) -> Recovered {
-    if windows.iter().all(|(_, state)| *state == State::Insufficient) {
+    if windows.iter().all(|(_, state)| *state == WindowState::Insufficient) {
         return Recovered::Unknown(
             "too few operations after the heal to judge recovery".to_owned(),
         );
     }
     match windows.last() {
-        Some((_, State::Bad)) | None => Recovered::No,
-        Some((_, State::Disturbed)) => {
+        Some((_, WindowState::Bad)) | None => Recovered::No,
+        Some((_, WindowState::Disturbed)) => {
             Recovered::Unknown("the machine stalled at the end of the recovery".to_owned())
         }
-        Some((_, State::Insufficient)) => {
+        Some((_, WindowState::Insufficient)) => {
             Recovered::Unknown("too few operations at the end to judge recovery".to_owned())
         }
-        Some((_, State::Good)) => Recovered::Unknown(format!(
+        Some((_, WindowState::Good)) => Recovered::Unknown(format!(
             "the phase ended {:.1} s after the last bad window; {:.1} s are needed",
             Duration::as_secs_f64(&(BIN * u32::try_from(run).unwrap_or(u32::MAX))),
             hold.as_secs_f64(),
@@ -284,11 +286,11 @@ fn not_sustained(windows: &[Judged], run: usize, hold: Duration) -> Recovered {
 
 /// Changes from good to bad.
 fn relapses(windows: &[Judged]) -> u64 {
-    let mut known: Option<State> = None;
+    let mut known: Option<WindowState> = None;
     let mut count = 0;
     for (_, state) in windows {
-        if matches!(state, State::Good | State::Bad) {
-            count += u64::from(known == Some(State::Good) && *state == State::Bad);
+        if matches!(state, WindowState::Good | WindowState::Bad) {
+            count += u64::from(known == Some(WindowState::Good) && *state == WindowState::Bad);
             known = Some(*state);
         }
     }

@@ -77,7 +77,7 @@ pub(super) fn calm_counts(
     phase: Option<Phase>,
     wanted: impl Fn(NodeIndex) -> bool,
 ) -> Option<Counts> {
-    let phases = Phase::ALL.into_iter().filter(|known| match phase {
+    let phases = Phase::ALL.iter().copied().filter(|known| match phase {
         Some(phase) => *known == phase,
         None => *known != Phase::Warmup,
     });

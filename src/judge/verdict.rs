@@ -27,8 +27,19 @@ use crate::record::{NodeGroup, Partial, Summary};
 
 /// What a run was.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    strum::IntoStaticStr,
 )]
+#[strum(serialize_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Every objective held.
@@ -46,14 +57,8 @@ pub enum Verdict {
 impl Verdict {
     /// The name in reports.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Degraded => "degraded",
-            Self::Fail => "fail",
-            Self::Invalid => "invalid",
-            Self::Vacuous => "vacuous",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// The exit code of a run that came to this.
@@ -180,12 +185,13 @@ mod tests {
     use std::time::Duration;
 
     use crate::base::name::NodeIndex;
+    use crate::base::scope::Closed;
     use crate::base::time::Offset;
     use crate::event::{ErrorClass, Outcome, Phase};
     use crate::judge::measure::find;
     use crate::judge::{Bound, judge};
     use crate::record::synthetic::{FAULT_MS, HEAL_MS, Story, usual};
-    use crate::record::{CalibrationCheck, DelayUs, LateWrite, LoadTotals, Stall, TaskEnd};
+    use crate::record::{CalibrationCheck, DelayUs, LateWrite, LoadCounts, Stall};
 
     fn objective(measure: &str, bound: Bound) -> Objective {
         Objective {
@@ -237,9 +243,13 @@ mod tests {
                 "misses of values that the key's own node held: 3",
             ),
             (|s| s.inputs.load.tickets_issued += 1, Verdict::Fail, "not accounted for"),
-            (|s| s.inputs.harness.tasks = TaskEnd::Leaked(3), Verdict::Fail, "did not end: 3"),
             (
-                |s| s.inputs.harness.tasks = TaskEnd::Panicked("run/x: boom".to_owned()),
+                |s| s.inputs.harness.tasks = Closed::Leaked { tasks: 3 },
+                Verdict::Fail,
+                "did not end: 3",
+            ),
+            (
+                |s| s.inputs.harness.tasks = Closed::Panicked { task: "run/x: boom".to_owned() },
                 Verdict::Fail,
                 "boom",
             ),
@@ -642,10 +652,10 @@ mod tests {
         interrupted.inputs.partial = Some(Partial::Interrupted);
         interrupted.phases.truncate(2);
         interrupted.inputs.faults.clear();
-        interrupted.inputs.load = LoadTotals {
+        interrupted.inputs.load = LoadCounts {
             tickets_issued: interrupted.everything().offered(),
             tickets_closed: interrupted.everything().offered(),
-            ..LoadTotals::default()
+            ..LoadCounts::default()
         };
         assert_eq!(judge(&interrupted, &[recovers()]).exit_code, 130);
     }

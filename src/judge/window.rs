@@ -27,7 +27,7 @@ const THROUGHPUT_SHARE: f64 = 0.9;
 
 /// What a window was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum WindowState {
     /// Nothing speaks against it.
     Good,
     /// At least one test rejected it.
@@ -48,7 +48,7 @@ pub(crate) enum Question {
 }
 
 /// A window's first moment and what it was.
-pub(crate) type Judged = (Offset, State);
+pub(crate) type Judged = (Offset, WindowState);
 
 /// Every complete window that starts between `from` and `to`, 100 ms apart.
 pub(crate) fn windows(
@@ -110,10 +110,10 @@ impl Window<'_> {
         baseline: &Baseline,
         question: Question,
         stalled: impl Fn(&TimedBin) -> bool,
-    ) -> State {
+    ) -> WindowState {
         let state = self.judge(baseline, question);
         let excusable = question == Question::Answers && self.counts.bad_data() == 0;
-        if state != State::Bad || !excusable || !self.pieces.iter().any(&stalled) {
+        if state != WindowState::Bad || !excusable || !self.pieces.iter().any(&stalled) {
             return state;
         }
         let calm: Vec<TimedBin> =
@@ -121,23 +121,23 @@ impl Window<'_> {
         let mut counts = Counts::default();
         calm.iter().for_each(|piece| counts.merge(&piece.bin.counts));
         match (Window { counts, pieces: &calm }).judge(baseline, question) {
-            State::Bad => State::Bad,
-            _ => State::Disturbed,
+            WindowState::Bad => WindowState::Bad,
+            _ => WindowState::Disturbed,
         }
     }
 
-    fn judge(&self, baseline: &Baseline, question: Question) -> State {
+    fn judge(&self, baseline: &Baseline, question: Question) -> WindowState {
         if question == Question::Answers && self.counts.bad_data() > 0 {
-            return State::Bad;
+            return WindowState::Bad;
         }
         if self.size(question) < OPERATIONS_MIN {
-            return State::Insufficient;
+            return WindowState::Insufficient;
         }
         let bad = match question {
             Question::Answers => self.has_errors(baseline) || self.is_slow(baseline),
             Question::Hits => self.misses(baseline),
         };
-        if bad { State::Bad } else { State::Good }
+        if bad { WindowState::Bad } else { WindowState::Good }
     }
 
     fn has_errors(&self, baseline: &Baseline) -> bool {

@@ -1,5 +1,7 @@
 //! Why a lab did not come up, or a fault could not be applied.
 
+use std::net::SocketAddr;
+
 use crate::base::name::NodeIndex;
 
 /// What went wrong with the system under fault. Every one of these ends the run with exit code 3.
@@ -17,7 +19,7 @@ pub enum LabError {
     #[error("server {address} of -servers does not answer: {what}")]
     Server {
         /// The address as given.
-        address: String,
+        address: SocketAddr,
         /// What it did instead, and after how long.
         what: String,
     },

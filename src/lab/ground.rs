@@ -14,9 +14,11 @@ pub(super) fn can(config: &LabConfig) -> Result<(), LabError> {
     match config.network {
         Network::User => Ok(()),
         #[cfg(target_os = "linux")]
-        Network::Kernel { .. } => KernelNetwork::can(config.count).map_err(LabError::Network),
+        Network::Kernel => NetworkTools::find(&config.programs.path)
+            .and_then(|_| KernelNetwork::can(config.nodes.count))
+            .map_err(LabError::Network),
         #[cfg(not(target_os = "linux"))]
-        Network::Kernel { .. } => {
+        Network::Kernel => {
             Err(LabError::Network("only Linux has it; leave -network out".to_owned()))
         }
     }
@@ -41,14 +43,14 @@ impl Ground {
         match &config.network {
             Network::User => Ok(Self::Own),
             #[cfg(target_os = "linux")]
-            Network::Kernel { ip, nft } => {
-                let tools = NetworkTools { ip: ip.clone(), nft: nft.clone() };
+            Network::Kernel => {
+                let tools = NetworkTools::find(&config.programs.path).map_err(LabError::Network)?;
                 let count = u16::try_from(count).unwrap_or(u16::MAX);
                 let started = KernelNetwork::start(tools, count, scope).await;
                 started.map(Self::Kernel).map_err(LabError::Network)
             }
             #[cfg(not(target_os = "linux"))]
-            Network::Kernel { .. } => {
+            Network::Kernel => {
                 let _ = (count, scope);
                 can(config).map(|()| Self::Own)
             }
@@ -66,12 +68,12 @@ impl Ground {
     /// Where the proxies listen.
     pub(super) fn listen(&self, config: &LabConfig, count: usize) -> Vec<Listen> {
         match self {
-            Self::Own => config.listen.clone(),
+            Self::Own => (0..config.nodes.count).map(|at| config.listen.follower(at)).collect(),
             #[cfg(target_os = "linux")]
             Self::Kernel(network) => (0..)
                 .map(NodeIndex)
                 .take(count)
-                .map(|node| Listen { address: network.address(node), explicit: true })
+                .map(|node| Listen::on(network.address(node)))
                 .collect(),
         }
     }

@@ -7,6 +7,7 @@
 //! It knows neither the client nor the load. Whatever the client heals from, it noticed itself.
 
 pub mod backend;
+mod config;
 pub mod error;
 pub mod fault;
 mod ground;
@@ -17,23 +18,21 @@ pub mod network;
 pub mod statistics;
 pub mod timeline;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 
 use self::backend::embedded::EmbeddedNode;
-use self::backend::external::{self, ExternalNode};
+use self::backend::external::ExternalNode;
 use self::backend::process::{ProcessConfig, ProcessNode, Supervisor};
-use self::backend::{Backend, NodeInfo};
+use self::backend::{NodeInfo, RunningNode};
+pub use self::config::{Backend, LabConfig, Listen, Network, Nodes, Programs};
 use self::error::LabError;
-use self::fault::{FAULTS, NodeAction};
+use self::fault::NodeAction;
 use self::ground::Ground;
 use self::injector::Injector;
-use self::nemesis::failed;
-use self::timeline::FaultSpec;
 use crate::base::name::NodeIndex;
 use crate::base::scope::{Closed, Scope};
 use crate::base::seed::Seed;
@@ -41,103 +40,18 @@ use crate::event::Events;
 pub use crate::protocol::memcached::server::lie::{LIES, LieSpec, LieSpecError};
 use crate::proxy::{Dial, ProxyConfig, ProxyError, ProxySet};
 
+/// Memory for items of a node that the harness starts, in MiB.
+const MEMORY_MIB: u32 = 64;
+
 /// How long the tasks of a lab may take to end.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
-
-/// Where the nodes run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Nodes {
-    /// Child processes of this `memcached`.
-    Memcached {
-        /// The program.
-        program: PathBuf,
-        /// The harness binary, which leashes the children.
-        harness: PathBuf,
-    },
-    /// Tasks of this process.
-    Embedded,
-    /// Servers that already run, one for each node.
-    External(Vec<String>),
-}
-
-/// An address for a proxy to listen on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Listen {
-    /// The address.
-    pub address: SocketAddr,
-    /// Whether somebody asked for it: then a taken address is an error, not a reason to look for
-    /// another.
-    pub explicit: bool,
-}
-
-impl Listen {
-    /// Any free port of the loopback interface.
-    pub const ANY: Self =
-        Self { address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0), explicit: false };
-}
-
-/// How to build a lab.
-#[derive(Clone, Debug)]
-pub struct LabConfig {
-    /// Where the nodes run.
-    pub nodes: Nodes,
-    /// How many; for external nodes, as many as there are addresses.
-    pub count: u16,
-    /// Memory for items of each node, in MiB.
-    pub memory_mib: u32,
-    /// What embedded nodes lie about; usually nothing.
-    pub lies: Vec<LieSpec>,
-    /// Where the proxies listen, one for each node.
-    pub listen: Vec<Listen>,
-    /// The control address of an external Toxiproxy, whose proxies stand in for ours.
-    pub toxiproxy: Option<String>,
-    /// Who loses, refuses and swallows packets.
-    pub network: Network,
-}
-
-/// Who does the faults of the network.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Network {
-    /// Our proxies.
-    #[default]
-    User,
-    /// The kernel, with these programs, where it can; our proxies where it cannot.
-    Kernel {
-        /// `ip`, of iproute2.
-        ip: PathBuf,
-        /// `nft`, of nftables.
-        nft: PathBuf,
-    },
-}
-
-impl LabConfig {
-    /// Whether a lab like this can come up here and do `faults` on one timeline, as far as that is
-    /// known before anything is started.
-    ///
-    /// # Errors
-    /// The first thing that it cannot do, and why.
-    pub fn can(&self, faults: &[FaultSpec]) -> Result<(), LabError> {
-        ground::can(self)?;
-        faults.iter().try_for_each(|fault| self.can_do(fault).map_err(|what| failed(fault, what)))
-    }
-
-    fn can_do(&self, fault: &FaultSpec) -> Result<(), String> {
-        let Some(kind) = FAULTS.find(&fault.fault.kind) else {
-            return injector::can(self.toxiproxy.is_some(), fault);
-        };
-        let action = kind.make(&fault.fault.settings).map_err(|error| error.what)?;
-        let Nodes::External(addresses) = &self.nodes else { return Ok(()) };
-        let mut servers = fault.nodes.iter().filter_map(|node| addresses.get(node.position()));
-        servers.try_for_each(|address| external::can(address, *action))
-    }
-}
 
 /// What is called when a node loses its data, before it does.
 pub type DataLost = Arc<dyn Fn(NodeIndex) + Send + Sync>;
 
 /// The running system.
 pub struct Lab {
-    nodes: Vec<Mutex<Backend>>,
+    nodes: Vec<Mutex<RunningNode>>,
     info: Vec<NodeInfo>,
     injector: Injector,
     proxies: ProxySet,
@@ -187,7 +101,7 @@ impl Lab {
                     "Toxiproxy at {address} stands in for our proxies: nothing counts what passes \
                      on the wire"
                 ));
-                let upstreams = (0..).map(NodeIndex).zip(nodes.iter().map(Backend::address));
+                let upstreams = (0..).map(NodeIndex).zip(nodes.iter().map(RunningNode::address));
                 let upstreams: Vec<_> = upstreams.collect();
                 Injector::toxiproxy(address, &upstreams, &network)
                     .await
@@ -215,7 +129,7 @@ impl Lab {
             proxies,
             data_lost,
             notices,
-            lies: config.lies.clone(),
+            lies: config.nodes.lies.clone(),
             network,
             scope: scope.clone(),
         })
@@ -263,7 +177,7 @@ impl Lab {
     /// being done right now is left out.
     #[must_use]
     pub fn died(&self) -> Vec<NodeIndex> {
-        let died = |node: &Mutex<Backend>| node.try_lock().is_ok_and(|mut node| node.died());
+        let died = |node: &Mutex<RunningNode>| node.try_lock().is_ok_and(|mut node| node.died());
         let nodes = self.nodes.iter().zip(&self.info);
         nodes.filter(|(node, _)| died(node)).map(|(_, info)| info.node).collect()
     }
@@ -302,33 +216,30 @@ async fn start_nodes(
     config: &LabConfig,
     seed: Seed,
     scope: &Scope,
-) -> Result<Vec<Backend>, LabError> {
+) -> Result<Vec<RunningNode>, LabError> {
+    let Nodes { backend, count, lies } = &config.nodes;
     let mut nodes = Vec::new();
-    match &config.nodes {
-        Nodes::Memcached { program, harness } => {
-            let supervisor = Supervisor::start(scope)
-                .map_err(|source| LabError::System { what: "cannot start a thread", source })?;
-            for _ in 0..config.count {
-                let process = ProcessConfig {
-                    program: program.clone(),
-                    harness: harness.clone(),
-                    memory_mib: config.memory_mib,
-                };
-                nodes
-                    .push(Backend::Process(ProcessNode::start(process, supervisor.clone()).await?));
-            }
+    if let Backend::Servers(addresses) = backend {
+        for address in addresses {
+            nodes.push(RunningNode::External(ExternalNode::reach(*address).await?));
         }
-        Nodes::Embedded => {
-            for index in 0..config.count {
-                let seed = seed.fork("node").index(index.into());
-                let node = EmbeddedNode::start(config.memory_mib, &config.lies, seed, scope);
-                nodes.push(Backend::Embedded(node.await?));
-            }
+    } else if let Some(program) = config.memcached()? {
+        let supervisor = Supervisor::start(scope)
+            .map_err(|source| LabError::System { what: "cannot start a thread", source })?;
+        for _ in 0..*count {
+            let process = ProcessConfig {
+                program: program.clone(),
+                harness: config.programs.harness.clone(),
+                memory_mib: MEMORY_MIB,
+            };
+            let node = ProcessNode::start(process, supervisor.clone()).await?;
+            nodes.push(RunningNode::Process(node));
         }
-        Nodes::External(addresses) => {
-            for address in addresses {
-                nodes.push(Backend::External(ExternalNode::reach(address).await?));
-            }
+    } else {
+        for index in 0..*count {
+            let seed = seed.fork("node").index(index.into());
+            let node = EmbeddedNode::start(MEMORY_MIB, lies, seed, scope).await?;
+            nodes.push(RunningNode::Embedded(node));
         }
     }
     Ok(nodes)
@@ -338,12 +249,12 @@ async fn start_nodes(
 async fn put_proxies(
     proxies: &ProxySet,
     listen: &[Listen],
-    nodes: &[Backend],
+    nodes: &[RunningNode],
     notices: &mut Vec<String>,
 ) -> Result<Vec<SocketAddr>, LabError> {
     let mut addresses = Vec::with_capacity(nodes.len());
     for (node, backend) in (0..).map(NodeIndex).zip(nodes) {
-        let listen = listen.get(node.position()).copied().unwrap_or(Listen::ANY);
+        let listen = listen.get(node.position()).copied().unwrap_or(Listen::usual(0));
         addresses.push(put_proxy(proxies, node, listen, backend, notices).await?);
     }
     Ok(addresses)
@@ -355,7 +266,7 @@ async fn put_proxy(
     proxies: &ProxySet,
     node: NodeIndex,
     listen: Listen,
-    backend: &Backend,
+    backend: &RunningNode,
     notices: &mut Vec<String>,
 ) -> Result<SocketAddr, LabError> {
     let config = |address: SocketAddr| ProxyConfig {
@@ -368,7 +279,7 @@ async fn put_proxy(
         toxics: Vec::new(),
     };
     let mut created = proxies.create(config(listen.address)).await;
-    if created.is_err() && !listen.explicit {
+    if created.is_err() && !listen.required {
         let free = SocketAddr::new(listen.address.ip(), 0);
         created = proxies.create(config(free)).await;
         if let Ok(view) = &created {

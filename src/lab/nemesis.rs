@@ -242,8 +242,8 @@ mod tests {
     use crate::base::family::{Chosen, Settings};
     use crate::base::scope::Scope;
     use crate::base::seed::Seed;
+    use crate::lab::LabConfig;
     use crate::lab::timeline::Direction;
-    use crate::lab::{LabConfig, Listen, Nodes};
 
     /// Polls once and drops, as Ctrl-C does in the middle.
     async fn cut_short(work: impl Future) {
@@ -271,15 +271,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_cut_short_is_healed() {
         let scope = Scope::current("test");
-        let config = LabConfig {
-            toxiproxy: None,
-            network: crate::lab::Network::User,
-            nodes: Nodes::Embedded,
-            count: 1,
-            memory_mib: 1,
-            lies: Vec::new(),
-            listen: vec![Listen::ANY],
-        };
+        let config = LabConfig::embedded(1);
         let (seed, lost) = (Seed::new(7), Arc::new(|_: NodeIndex| {}));
         let lab = Lab::start(&config, seed, Events::ignore(), lost, &scope).await.unwrap();
         // Somebody has to acknowledge.

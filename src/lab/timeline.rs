@@ -6,7 +6,8 @@ use crate::base::family::Chosen;
 use crate::base::name::NodeIndex;
 
 /// Which direction of a connection a network fault works on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Direction {
     /// From the client to the node.
     Upstream,
@@ -20,12 +21,8 @@ pub enum Direction {
 impl Direction {
     /// The word in files and reports.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Upstream => "upstream",
-            Self::Downstream => "downstream",
-            Self::Both => "both",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -26,8 +26,8 @@ use super::origin::{Origin, OriginTotals};
 use super::pacer::Pacer;
 use super::preload::{self, Preloaded};
 use super::queue::Queue;
-use super::ticket::{Ledger, Sampler};
-use super::violation::DataTotals;
+use super::ticket::{Sampler, TicketCounts};
+use super::violation::Violation;
 use super::work::{Hands, Worker, hung_after};
 use super::workload::{Parts, RateWish, Workload, WorkloadError};
 use crate::base::deadline::Deadline;
@@ -36,7 +36,7 @@ use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::base::time::{Offset, RunClock};
 use crate::client::{Broken, ClientConfig};
-use crate::event::{self, DelayUs, Events, OUTCOMES, Outcome};
+use crate::event::{self, DataTotals, DelayUs, Events, OUTCOMES, Outcome};
 
 /// The backlog holds what is due in this time at the highest rate of the schedule, within the
 /// bounds below. A ticket beyond it is a lost slot: a second late, nobody waits for it any more.
@@ -109,7 +109,7 @@ pub enum LoadError {
 /// What all workers share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) ledger: Arc<Ledger>,
+    pub(super) ledger: Arc<TicketCounts>,
     pub(super) queue: Arc<Queue>,
     pub(super) oracle: Arc<Oracle>,
     /// Asked once a miss, never for a hit.
@@ -170,6 +170,8 @@ pub struct LoadTotals {
     pub origin: Option<OriginTotals>,
     /// What the data came to, but for what the nodes did with it.
     pub data: DataTotals,
+    /// The first violations of each kind, in the order in which they were seen.
+    pub examples: Vec<Violation>,
     /// What was found gone on each node, to be settled with what the nodes did.
     pub gone: Vec<Gone>,
     /// How much was checked at the end.
@@ -191,8 +193,8 @@ impl LoadTotals {
 
     /// What reports say of it, with what was stored beforehand.
     #[must_use]
-    pub fn facts(&self, preloaded: &Preloaded) -> event::LoadTotals {
-        event::LoadTotals {
+    pub fn facts(&self, preloaded: &Preloaded) -> event::LoadCounts {
+        event::LoadCounts {
             preloaded: preloaded.stored,
             not_preloaded: preloaded.failed,
             tickets_issued: self.issued,
@@ -239,7 +241,7 @@ impl Load {
                 Pace::Closed => (None, true),
             };
         let shared = Arc::new(Shared {
-            ledger: Ledger::new(config.clock, sampler(), spare),
+            ledger: TicketCounts::new(config.clock, sampler(), spare),
             queue: Arc::new(Queue::new(workers as usize, backlog(&parts))),
             oracle,
             origin: config.workload.origin.map(|spec| Mutex::new(Origin::new(spec))),
@@ -415,6 +417,7 @@ impl Load {
             fills_failed: shared.fills_failed.load(Ordering::Relaxed),
             origin: shared.origin.as_ref().map(|origin| origin.lock().totals()),
             data: shared.oracle.totals(),
+            examples: shared.oracle.examples(),
             gone: shared.oracle.gone(),
             audit,
         }

@@ -41,7 +41,7 @@ pub use oracle::{
 pub use origin::{Loading, Origin, OriginSpec, OriginTotals};
 pub use preload::Preloaded;
 pub use ticket::Sampler;
-pub use violation::{DataTotals, EXAMPLES_MAX, LATE_WRITES_MAX, Violation};
+pub use violation::{EXAMPLES_MAX, LATE_WRITES_MAX, Violation};
 pub use workload::{
     Cancel, MULTI_GET_KEYS_MAX, Parts, RateWish, WORKERS_MAX, Workload, WorkloadError, space_of,
 };

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::arrival::Arrival;
 use super::queue::Queue;
-use super::ticket::Ledger;
+use super::ticket::TicketCounts;
 use crate::base::scope::Scope;
 use crate::base::time::Offset;
 use crate::base::timer::Timer;
@@ -32,7 +32,7 @@ const BATCH_MAX: usize = 64;
 #[derive(Debug)]
 pub(super) struct Pacer {
     pub(super) arrival: Box<dyn Arrival>,
-    pub(super) ledger: Arc<Ledger>,
+    pub(super) ledger: Arc<TicketCounts>,
     pub(super) queue: Arc<Queue>,
     /// Nothing that is due at this offset or later is issued. Can be moved while the pacer runs.
     pub(super) end: Arc<AtomicU64>,

@@ -20,23 +20,23 @@ use crate::base::time::{Offset, RunClock};
 /// The queue. Locked for nanoseconds, by the pacer once a batch and by a worker once a ticket.
 #[derive(Debug)]
 pub(super) struct Queue {
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     /// How many tickets may wait; the next one is refused and becomes a lost slot.
     capacity: usize,
 }
 
 #[derive(Debug)]
-struct State {
+struct QueueState {
     backlog: VecDeque<Ticket>,
     /// Workers that wait, longest first.
     idle: VecDeque<usize>,
-    desks: Vec<Desk>,
+    desks: Vec<IdleWorker>,
     finished: bool,
 }
 
 /// Where a worker that waits is reached.
 #[derive(Debug, Default)]
-struct Desk {
+struct IdleWorker {
     waiting: bool,
     waker: Option<Waker>,
     given: Option<Ticket>,
@@ -44,10 +44,10 @@ struct Desk {
 
 impl Queue {
     pub(super) fn new(workers: usize, capacity: usize) -> Self {
-        let state = State {
+        let state = QueueState {
             backlog: VecDeque::new(),
             idle: VecDeque::with_capacity(workers),
-            desks: (0..workers).map(|_| Desk::default()).collect(),
+            desks: (0..workers).map(|_| IdleWorker::default()).collect(),
             finished: false,
         };
         Self { state: Mutex::new(state), capacity }
@@ -138,10 +138,10 @@ mod tests {
     use crate::base::time::Offset;
     use crate::event::{Operation, Outcome};
     use crate::load::draft::tests::drafter;
-    use crate::load::ticket::Ledger;
+    use crate::load::ticket::TicketCounts;
 
-    fn ledger() -> Arc<Ledger> {
-        Ledger::new(RunClock::start(), Box::new(|_| {}), drafter(0, 10, 1))
+    fn ledger() -> Arc<TicketCounts> {
+        TicketCounts::new(RunClock::start(), Box::new(|_| {}), drafter(0, 10, 1))
     }
 
     fn poll(queue: &Queue, worker: usize, clock: &RunClock) -> Poll<Option<Ticket>> {
@@ -151,7 +151,7 @@ mod tests {
     }
 
     /// Hands out one ticket due at `due`; `false` when it was refused.
-    fn push(queue: &Queue, ledger: &Arc<Ledger>, due: u64) -> bool {
+    fn push(queue: &Queue, ledger: &Arc<TicketCounts>, due: u64) -> bool {
         let mut batch = VecDeque::from([ledger.issue(Offset(due), Offset(due))]);
         queue.push(&mut batch, &mut Vec::new());
         batch.is_empty()
@@ -211,7 +211,7 @@ mod tests {
                 }
             }
             let under_way = taken.len() as u64;
-            let settled = |ledger: &Ledger| ledger.outcomes().iter().sum::<u64>();
+            let settled = |ledger: &TicketCounts| ledger.outcomes().iter().sum::<u64>();
             prop_assert!(ledger.issued() >= settled(&ledger) + under_way);
             drop(taken);
             queue.finish();

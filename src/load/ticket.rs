@@ -31,12 +31,12 @@ const DELAY_SHARDS: usize = 8;
 pub(super) struct Ticket {
     due: Offset,
     issued: Offset,
-    state: State,
-    ledger: Arc<Ledger>,
+    state: TicketState,
+    ledger: Arc<TicketCounts>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum TicketState {
     /// Nobody has taken it up.
     Waiting,
     /// A worker is at it.
@@ -46,7 +46,7 @@ enum State {
 }
 
 /// Counts every ticket that was issued and every outcome. One for all workers.
-pub(super) struct Ledger {
+pub(super) struct TicketCounts {
     clock: RunClock,
     issued: AtomicU64,
     outcomes: [AtomicU64; OUTCOMES],
@@ -61,7 +61,7 @@ struct Spare {
     drafter: Drafter,
 }
 
-impl Ledger {
+impl TicketCounts {
     pub(super) fn new(clock: RunClock, sampler: Sampler, drafter: Drafter) -> Arc<Self> {
         let histogram = || {
             let histogram = Histogram::new_with_bounds(1, DELAY_US_MAX, 2);
@@ -83,7 +83,7 @@ impl Ledger {
     /// Issues a ticket at `now` for what was due at `due`.
     pub(super) fn issue(self: &Arc<Self>, due: Offset, now: Offset) -> Ticket {
         self.issued.fetch_add(1, Ordering::Relaxed);
-        Ticket { due, issued: now, state: State::Waiting, ledger: Arc::clone(self) }
+        Ticket { due, issued: now, state: TicketState::Waiting, ledger: Arc::clone(self) }
     }
 
     /// How many tickets were issued.
@@ -130,7 +130,7 @@ impl Ticket {
 
     /// A worker has drawn what to ask for.
     pub(super) fn take_up(&mut self, operation: Operation, home: NodeIndex) {
-        self.state = State::Taken { operation, home };
+        self.state = TicketState::Taken { operation, home };
         self.ledger.count_delay(self.due, self.issued);
     }
 
@@ -147,7 +147,7 @@ impl Ticket {
     /// Settles it: `sample` is its outcome, `parts` what each node had to do with it, when there were
     /// several.
     pub(super) fn close(mut self, sample: &Sample, parts: &[Sample], sampler: &mut Sampler) {
-        self.state = State::Closed;
+        self.state = TicketState::Closed;
         self.ledger.count(sample.outcome);
         sampler(sample);
         parts.iter().for_each(sampler);
@@ -158,9 +158,9 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         let (operation, home, outcome) = match self.state {
             // The usual end: the workers must not meet at the spare sampler.
-            State::Closed => return,
-            State::Taken { operation, home } => (operation, home, Outcome::Hung),
-            State::Waiting => {
+            TicketState::Closed => return,
+            TicketState::Taken { operation, home } => (operation, home, Outcome::Hung),
+            TicketState::Waiting => {
                 let Draft { operation, home, .. } = self.ledger.spare.lock().drafter.draw();
                 (operation, home, Outcome::LostSlot)
             }
@@ -186,7 +186,7 @@ impl Drop for Ticket {
     }
 }
 
-impl fmt::Debug for Ledger {
+impl fmt::Debug for TicketCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ledger").field("issued", &self.issued()).finish_non_exhaustive()
     }

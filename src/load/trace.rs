@@ -25,7 +25,7 @@ const HEADER: &str = "due_us";
 
 /// A recorded trace: at least two due times, in order, from zero.
 #[derive(Debug)]
-pub struct Trace {
+pub struct RecordedTrace {
     dues: Vec<Duration>,
 }
 
@@ -61,7 +61,7 @@ pub enum TraceError {
     Long,
 }
 
-impl Trace {
+impl RecordedTrace {
     /// Reads a file.
     ///
     /// # Errors
@@ -140,7 +140,7 @@ mod tests {
     /// Catches a broken trace that is taken for a short one, and an error without its line.
     #[test]
     fn what_is_wrong_names_its_line() {
-        let error = |text| Trace::parse(text).unwrap_err().to_string();
+        let error = |text| RecordedTrace::parse(text).unwrap_err().to_string();
         assert!(error("0\n1\n").contains("must be `due_us`"));
         assert_eq!(error("due_us\n0\nx\n"), "line 3 of the trace is no whole number");
         assert_eq!(
@@ -148,13 +148,15 @@ mod tests {
             "line 4 of the trace is earlier than the line before"
         );
         assert!(error("due_us\n5\n5\n").contains("two different"));
-        assert!(Trace::read("no/such/file").unwrap_err().to_string().contains("`no/such/file`"));
+        assert!(
+            RecordedTrace::read("no/such/file").unwrap_err().to_string().contains("`no/such/file`")
+        );
     }
 
     /// Catches a trace that keeps the offset of its recording.
     #[test]
     fn a_trace_starts_at_zero() {
-        let trace = Trace::parse("due_us # recorded on a Tuesday\n100\n200\n").unwrap();
+        let trace = RecordedTrace::parse("due_us # recorded on a Tuesday\n100\n200\n").unwrap();
         assert_eq!(trace.dues(), [Duration::ZERO, Duration::from_micros(100)]);
         assert_eq!(trace.rate().as_per_second(), 10_000.0);
         assert_eq!(trace.length(), Duration::from_micros(200));

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::keyspace::{Keyspace, Slot};
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
-use crate::event::{EventKind, Events, LateWrite, ViolationKind};
+use crate::event::{DataTotals, EventKind, Events, LateWrite, ViolationKind};
 
 /// How many violations are kept with their evidence and emitted as events, of each kind. More are
 /// counted only: the first ones show what goes wrong, the thousandth shows nothing new.
@@ -20,22 +20,6 @@ pub const EXAMPLES_MAX: u64 = 20;
 /// How many writes that were executed late are told apart. Reads of the values of others are counted
 /// with no word about when it began.
 pub const LATE_WRITES_MAX: usize = 256;
-
-/// Every kind, in the order of its counter.
-const KINDS: [ViolationKind; 12] = [
-    ViolationKind::Wrong,
-    ViolationKind::Corrupt,
-    ViolationKind::Stale,
-    ViolationKind::StaleUnacknowledged,
-    ViolationKind::FalseMiss,
-    ViolationKind::AcknowledgedButLost,
-    ViolationKind::DoubleApplied,
-    ViolationKind::LateWrite,
-    ViolationKind::Foreign,
-    ViolationKind::Contradiction,
-    ViolationKind::CounterBehind,
-    ViolationKind::CounterAhead,
-];
 
 /// One violation with its evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -58,39 +42,6 @@ pub struct Violation {
     pub detail: String,
 }
 
-/// What was seen of the data of a run, before it is known what the nodes did with it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct DataTotals {
-    /// Values of another key, or never written.
-    pub wrong: u64,
-    /// Values whose length or checksum is not their own.
-    pub corrupt: u64,
-    /// Values older than the last acknowledged write.
-    pub stale: u64,
-    /// Those of them that a write whose reply was lost put there, after a later one.
-    pub stale_by_late_write: u64,
-    /// Values older than the last attempted write, which was not acknowledged.
-    pub stale_unacknowledged: u64,
-    /// Misses on keys that their home node held.
-    pub false_misses: u64,
-    /// Acknowledged writes whose effect is gone or was never there.
-    pub acknowledged_but_lost: u64,
-    /// Records that are there more often than they were asked for.
-    pub double_applied: u64,
-    /// Values that another run left behind.
-    pub foreign: u64,
-    /// Answers that cannot be.
-    pub contradictions: u64,
-    /// Counters below what was acknowledged and in doubt together.
-    pub counter_behind: u64,
-    /// Counters above it.
-    pub counter_ahead: u64,
-    /// The late writes behind them, the first [`LATE_WRITES_MAX`] of them.
-    pub late_writes: Vec<LateWrite>,
-    /// The first ones of each kind, in the order in which they were seen.
-    pub examples: Vec<Violation>,
-}
-
 /// What was seen, before it is known when and where.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Finding {
@@ -108,7 +59,7 @@ pub(super) struct Finding {
 /// Counts violations. Shared by all workers; touched only when something is wrong.
 #[derive(Debug)]
 pub(super) struct Violations {
-    counts: [AtomicU64; KINDS.len()],
+    counts: [AtomicU64; ViolationKind::ALL.len()],
     examples: Mutex<Vec<Violation>>,
     /// By key and sequence.
     late_writes: Mutex<BTreeMap<(Slot, u64), LateWrite>>,
@@ -165,13 +116,15 @@ impl Violations {
         });
     }
 
+    /// What was seen of the data, before it is known what the nodes did with it.
     pub(super) fn totals(&self) -> DataTotals {
-        let count = |kind: ViolationKind| self.counts[kind as usize].load(Ordering::Relaxed);
+        let count = |kind: ViolationKind| Some(self.count(kind));
+        let late = self.count(ViolationKind::LateWrite);
         DataTotals {
             wrong: count(ViolationKind::Wrong),
             corrupt: count(ViolationKind::Corrupt),
-            stale: count(ViolationKind::Stale) + count(ViolationKind::LateWrite),
-            stale_by_late_write: count(ViolationKind::LateWrite),
+            stale: Some(self.count(ViolationKind::Stale) + late),
+            stale_by_late_write: Some(late),
             stale_unacknowledged: count(ViolationKind::StaleUnacknowledged),
             false_misses: count(ViolationKind::FalseMiss),
             acknowledged_but_lost: count(ViolationKind::AcknowledgedButLost),
@@ -181,8 +134,17 @@ impl Violations {
             counter_behind: count(ViolationKind::CounterBehind),
             counter_ahead: count(ViolationKind::CounterAhead),
             late_writes: self.late_writes.lock().values().copied().collect(),
-            examples: self.examples.lock().clone(),
+            not_judged: Vec::new(),
         }
+    }
+
+    fn count(&self, kind: ViolationKind) -> u64 {
+        self.counts[kind as usize].load(Ordering::Relaxed)
+    }
+
+    /// The first ones of each kind, in the order in which they were seen.
+    pub(super) fn examples(&self) -> Vec<Violation> {
+        self.examples.lock().clone()
     }
 }
 
@@ -223,7 +185,7 @@ mod tests {
         let keyspace = Keyspace::new([1, 0, 0, 0], |_| NodeIndex(1));
         let violations = Violations::new(events);
         let slot = keyspace.any(crate::load::keyspace::Space::Values, 0);
-        for (times, kind) in KINDS.into_iter().enumerate() {
+        for (times, kind) in ViolationKind::ALL.iter().copied().enumerate() {
             for _ in 0..=times * 10 {
                 let finding = Finding {
                     kind,
@@ -238,17 +200,27 @@ mod tests {
                 violations.report(Offset(1_500_000_000), &keyspace, finding);
             }
         }
-        let totals = violations.totals();
-        assert_eq!((totals.wrong, totals.corrupt, totals.stale), (1, 11, 21 + 71));
-        assert_eq!(totals.stale_by_late_write, 71);
-        assert_eq!((totals.stale_unacknowledged, totals.false_misses), (31, 41));
-        assert_eq!((totals.acknowledged_but_lost, totals.double_applied), (51, 61));
-        assert_eq!((totals.foreign, totals.contradictions), (81, 91));
-        assert_eq!((totals.counter_behind, totals.counter_ahead), (101, 111));
-        assert_eq!(totals.examples.len() as u64, 1 + 11 + 10 * EXAMPLES_MAX);
-        assert_eq!(seen.load(Ordering::Relaxed), totals.examples.len() as u64);
+        let expected = DataTotals {
+            wrong: Some(1),
+            corrupt: Some(11),
+            stale: Some(21 + 71),
+            stale_by_late_write: Some(71),
+            stale_unacknowledged: Some(31),
+            false_misses: Some(41),
+            acknowledged_but_lost: Some(51),
+            double_applied: Some(61),
+            foreign: Some(81),
+            contradictions: Some(91),
+            counter_behind: Some(101),
+            counter_ahead: Some(111),
+            ..DataTotals::default()
+        };
+        assert_eq!(violations.totals(), expected);
+        let examples = violations.examples();
+        assert_eq!(examples.len() as u64, 1 + 11 + 10 * EXAMPLES_MAX);
+        assert_eq!(seen.load(Ordering::Relaxed), examples.len() as u64);
         assert_eq!(
-            totals.examples[0].sentence(),
+            examples[0].sentence(),
             "k:0: older than acknowledged; expected at least 9; saw 7; the client's connection 4"
         );
     }

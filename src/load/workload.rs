@@ -155,8 +155,8 @@ impl Parts {
         let audited = count.min(AUDITED_KEYS_MAX.max(u64::from(workers)));
         Space::ALL.map(|space| {
             let needed = Operation::ALL
-                .into_iter()
-                .any(|operation| self.mix.has(operation) && space_of(operation) == space);
+                .iter()
+                .any(|operation| self.mix.has(*operation) && space_of(*operation) == space);
             match space {
                 Space::Values => count,
                 _ if needed => audited,

@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::driver;
 use super::error::{FileError, PlanError};
 use super::files::{Library, is_path, stem};
-use super::source::{Node, Table};
-use super::text::{Text, duration};
+use super::source::{TomlTable, TomlValue};
+use super::text::{TomlText, duration};
 use crate::base::family::unknown;
 use crate::base::units::Ratio;
 use crate::client::selector::{KeyHash, SELECTORS};
@@ -30,7 +30,7 @@ enum Slot<'a> {
     Count(&'a mut u32),
     Share(&'a mut f64),
     Flag(&'a mut bool),
-    Text(&'a mut String),
+    TomlText(&'a mut String),
     Hash(&'a mut KeyHash),
 }
 
@@ -63,7 +63,7 @@ static FIELDS: &[Field] = &[
     field("", "retry_stale", |c| Slot::Flag(&mut c.retry_stale)),
     field("", "hash", |c| Slot::Hash(&mut c.hash)),
     field("", "failover", |c| Slot::Flag(&mut c.failover)),
-    field("", "key_prefix", |c| Slot::Text(&mut c.key_prefix)),
+    field("", "key_prefix", |c| Slot::TomlText(&mut c.key_prefix)),
     field("", "health_check", |c| Slot::Limit(&mut c.health_check)),
     field("breaker", "enabled", |c| Slot::Flag(&mut c.breaker.enabled)),
     field("breaker", "window", |c| Slot::Time(&mut c.breaker.window)),
@@ -127,18 +127,18 @@ pub(super) fn named(library: &Library, word: &str) -> Result<(String, Client), P
 }
 
 /// Reads a client's table; `folder` is where its file lies. One with a driver has no settings of ours.
-pub(super) fn read(table: &Table<'_>, folder: &Path) -> Result<Client, FileError> {
+pub(super) fn read(table: &TomlTable<'_>, folder: &Path) -> Result<Client, FileError> {
     let Some(node) = table.get("driver") else { return read_own(table) };
     table.only("key beside `driver`", &["name", "summary", "driver"])?;
     let driver = Some(driver::read(&node.table()?, folder)?);
     Ok(Client { name: name(table)?, config: ClientConfig::default(), driver })
 }
 
-fn name(table: &Table<'_>) -> Result<Option<String>, FileError> {
+fn name(table: &TomlTable<'_>) -> Result<Option<String>, FileError> {
     table.get("name").map(|node| node.name().map(str::to_owned)).transpose()
 }
 
-fn read_own(table: &Table<'_>) -> Result<Client, FileError> {
+fn read_own(table: &TomlTable<'_>) -> Result<Client, FileError> {
     let names = FIELDS.iter().filter(|field| field.group.is_empty()).map(|field| field.name);
     let known: Vec<&str> = ["name", "summary", "base", "broken", "selector", "breaker", "healing"]
         .into_iter()
@@ -158,8 +158,7 @@ fn read_own(table: &Table<'_>) -> Result<Client, FileError> {
         }
     }
     if let Some(node) = table.get("broken") {
-        let words = Broken::ALL.map(|broken| (broken.name(), broken));
-        config.broken = Some(node.word("broken client", &words)?);
+        config.broken = Some(node.one_of("broken client", Broken::ALL, Broken::name)?);
     }
     if let Some(node) = table.get("selector") {
         config.selector = node.chosen(&SELECTORS)?;
@@ -168,7 +167,11 @@ fn read_own(table: &Table<'_>) -> Result<Client, FileError> {
     Ok(Client { name: name(table)?, config, driver: None })
 }
 
-fn read_group(group: &str, table: &Table<'_>, config: &mut ClientConfig) -> Result<(), FileError> {
+fn read_group(
+    group: &str,
+    table: &TomlTable<'_>,
+    config: &mut ClientConfig,
+) -> Result<(), FileError> {
     let fields = || FIELDS.iter().filter(|field| field.group == group);
     if !group.is_empty() {
         let names: Vec<&str> = fields().map(|field| field.name).collect();
@@ -182,7 +185,7 @@ fn read_group(group: &str, table: &Table<'_>, config: &mut ClientConfig) -> Resu
     Ok(())
 }
 
-fn fill(slot: Slot<'_>, node: &Node<'_>) -> Result<(), FileError> {
+fn fill(slot: Slot<'_>, node: &TomlValue<'_>) -> Result<(), FileError> {
     match slot {
         Slot::Time(time) => *time = node.duration()?,
         Slot::Limit(limit) => {
@@ -196,14 +199,14 @@ fn fill(slot: Slot<'_>, node: &Node<'_>) -> Result<(), FileError> {
         }
         Slot::Share(share) => *share = node.parsed::<Ratio>("a ratio such as \"60%\"")?.value(),
         Slot::Flag(flag) => *flag = node.flag()?,
-        Slot::Text(text) => node.text()?.clone_into(text),
-        Slot::Hash(hash) => *hash = node.word("key hash", &KeyHash::ALL.map(|h| (h.name(), h)))?,
+        Slot::TomlText(text) => node.text()?.clone_into(text),
+        Slot::Hash(hash) => *hash = node.one_of("key hash", KeyHash::ALL, KeyHash::name)?,
     }
     Ok(())
 }
 
 /// Asks the client itself, and points at the setting that it names.
-fn check(table: &Table<'_>, config: &ClientConfig) -> Result<(), FileError> {
+fn check(table: &TomlTable<'_>, config: &ClientConfig) -> Result<(), FileError> {
     // Any server will do: only the settings are in question.
     let servers = [Server { address: "127.0.0.1:1".to_owned(), weight: 1 }];
     let Err(error) = config.check(&servers) else {
@@ -223,7 +226,7 @@ fn check(table: &Table<'_>, config: &ClientConfig) -> Result<(), FileError> {
 }
 
 /// Prints the settings as the table at `[path]`.
-pub(super) fn print(text: &mut Text, path: &str, name: &str, config: &ClientConfig) {
+pub(super) fn print(text: &mut TomlText, path: &str, name: &str, config: &ClientConfig) {
     let mut config = config.clone();
     for group in GROUPS {
         if group.is_empty() {
@@ -251,7 +254,7 @@ fn show(slot: Slot<'_>) -> String {
         Slot::Count(count) => count.to_string(),
         Slot::Share(share) => format!("\"{}\"", Ratio::new(*share).unwrap_or_default()),
         Slot::Flag(flag) => flag.to_string(),
-        Slot::Text(text) => super::text::string(text),
+        Slot::TomlText(text) => super::text::string(text),
         Slot::Hash(hash) => super::text::string(hash.name()),
     }
 }

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::error::FileError;
-use super::source::{Node, Table};
-use super::text::{Text, string};
+use super::source::{TomlTable, TomlValue};
+use super::text::{TomlText, string};
 use crate::driver::DriverConfig;
 use crate::load::WORKERS_MAX;
 
@@ -16,7 +16,7 @@ const KEYS: [&str; 6] = ["command", "folder", "install", "concurrency", "timeout
 
 /// Reads the table. `folder` is that of the file, where the command is started unless the file says
 /// otherwise.
-pub(super) fn read(table: &Table<'_>, folder: &Path) -> Result<DriverConfig, FileError> {
+pub(super) fn read(table: &TomlTable<'_>, folder: &Path) -> Result<DriverConfig, FileError> {
     table.only("key of a driver", &KEYS)?;
     let command = table.need("command", "write command = [\"python3\", \"driver.py\"]")?;
     let words = words(&command)?;
@@ -53,12 +53,12 @@ pub(super) fn read(table: &Table<'_>, folder: &Path) -> Result<DriverConfig, Fil
     Ok(config)
 }
 
-fn words(node: &Node<'_>) -> Result<Vec<String>, FileError> {
+fn words(node: &TomlValue<'_>) -> Result<Vec<String>, FileError> {
     node.list()?.iter().map(|word| word.text().map(str::to_owned)).collect()
 }
 
 /// Prints the table at `[path]`.
-pub(super) fn print(text: &mut Text, path: &str, config: &DriverConfig) {
+pub(super) fn print(text: &mut TomlText, path: &str, config: &DriverConfig) {
     let list = |words: &[String]| {
         let words: Vec<String> = words.iter().map(|word| string(word)).collect();
         format!("[{}]", words.join(", "))

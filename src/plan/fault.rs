@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::error::FileError;
 use super::model::FaultPlan;
 use super::scale::Scale;
-use super::source::{Node, Table};
-use super::text::Text;
+use super::source::{TomlTable, TomlValue};
+use super::text::TomlText;
 use crate::base::family::{Chosen, SettingError, unknown};
 use crate::base::name::NodeIndex;
 use crate::base::units::Ratio;
@@ -29,7 +29,7 @@ const FAULTS_MAX: usize = 1000;
 /// Reads every fault, unfolded, in the order of the file, at the times of the file. `phase` is the
 /// fault phase as the file has it, `nodes` how many nodes there are.
 pub(super) fn read(
-    list: &Node<'_>,
+    list: &TomlValue<'_>,
     phase: Duration,
     nodes: u16,
 ) -> Result<Vec<FaultPlan>, FileError> {
@@ -86,33 +86,37 @@ struct Written {
 }
 
 impl Written {
-    fn read(table: &Table<'_>, phase: Duration, nodes: u16) -> Result<Self, FileError> {
+    fn read(table: &TomlTable<'_>, phase: Duration, nodes: u16) -> Result<Self, FileError> {
         let (kind, fault) = read_kind(table)?;
-        let optional_time = |key| table.get(key).map(|node| node.duration()).transpose();
-        let at = optional_time("at")?.unwrap_or_default();
+        let at = table.optional("at", TomlValue::duration)?.unwrap_or_default();
         let rest = phase.saturating_sub(at);
-        let times = table.get("times").map(|node| node.count(1..=FAULTS_MAX as u64)).transpose()?;
-        let fixed = table.get("fixed").map(|node| node.flag()).transpose()?;
+        let times = table.optional("times", |node| node.count(1..=FAULTS_MAX as u64))?;
+        let fixed = table.optional("fixed", TomlValue::flag)?;
         let written = Self {
             spec: FaultSpec {
                 name: read_name(table, &kind)?,
                 nodes: read_nodes(table, nodes)?,
                 at,
-                length: optional_time("for")?.unwrap_or(rest),
+                length: table.optional("for", TomlValue::duration)?.unwrap_or(rest),
                 direction: read_direction(table, &kind)?,
                 toxicity: read_toxicity(table, &kind)?,
                 fault,
             },
             fixed_length: fixed.unwrap_or_default(),
             times: times.map_or(1, |times| u32::try_from(times).unwrap_or(u32::MAX)),
-            every: optional_time("every")?.unwrap_or_default(),
+            every: table.optional("every", TomlValue::duration)?.unwrap_or_default(),
         };
         written.check(table, &kind, phase)?;
         Ok(written)
     }
 
     /// Whether it ends within the fault phase, and its repetitions do not overlap.
-    fn check(&self, table: &Table<'_>, kind: &Node<'_>, phase: Duration) -> Result<(), FileError> {
+    fn check(
+        &self,
+        table: &TomlTable<'_>,
+        kind: &TomlValue<'_>,
+        phase: Duration,
+    ) -> Result<(), FileError> {
         let at_one_of = |keys: &[&str], what: String| {
             let node = keys.iter().find_map(|key| table.get(key));
             node.map_or_else(|| kind.error_at_key(&what), |node| node.error(&what))
@@ -158,7 +162,7 @@ fn show(time: Duration) -> humantime::FormattedDuration {
 
 /// The direction that a fault of the network works on: downstream unless it says so, as in
 /// Toxiproxy.
-fn read_direction(table: &Table<'_>, kind: &Node<'_>) -> Result<Direction, FileError> {
+fn read_direction(table: &TomlTable<'_>, kind: &TomlValue<'_>) -> Result<Direction, FileError> {
     const WORDS: [Direction; 3] = [Direction::Downstream, Direction::Upstream, Direction::Both];
     let Some(node) = network_only(table, kind, "stream")? else {
         return Ok(Direction::default());
@@ -167,7 +171,7 @@ fn read_direction(table: &Table<'_>, kind: &Node<'_>) -> Result<Direction, FileE
 }
 
 /// The share of connections that a fault of the network works on.
-fn read_toxicity(table: &Table<'_>, kind: &Node<'_>) -> Result<f32, FileError> {
+fn read_toxicity(table: &TomlTable<'_>, kind: &TomlValue<'_>) -> Result<f32, FileError> {
     let Some(node) = network_only(table, kind, "toxicity")? else {
         return Ok(1.0);
     };
@@ -181,10 +185,10 @@ fn read_toxicity(table: &Table<'_>, kind: &Node<'_>) -> Result<f32, FileError> {
 
 /// A key that means nothing for a fault of the node itself.
 fn network_only<'a>(
-    table: &Table<'a>,
-    kind: &Node<'_>,
+    table: &TomlTable<'a>,
+    kind: &TomlValue<'_>,
     key: &str,
-) -> Result<Option<Node<'a>>, FileError> {
+) -> Result<Option<TomlValue<'a>>, FileError> {
     let node = table.get(key);
     match (&node, FAULTS.find(kind.key())) {
         (Some(node), Some(fault)) => Err(node.error_at_key(format!(
@@ -196,8 +200,8 @@ fn network_only<'a>(
 }
 
 /// The one key that names a toxic or a fault of the lab.
-fn read_kind<'a>(table: &Table<'a>) -> Result<(Node<'a>, Chosen), FileError> {
-    let mut found: Option<(Node<'a>, Chosen)> = None;
+fn read_kind<'a>(table: &TomlTable<'a>) -> Result<(TomlValue<'a>, Chosen), FileError> {
+    let mut found: Option<(TomlValue<'a>, Chosen)> = None;
     for node in table.iter().filter(|node| !KEYS.contains(&node.key())) {
         let Some(chosen) = chosen(&node)? else {
             let known: Vec<&str> = names().chain(KEYS).collect();
@@ -220,7 +224,7 @@ fn read_kind<'a>(table: &Table<'a>) -> Result<(Node<'a>, Chosen), FileError> {
 }
 
 /// Refuses a fault that changes nothing by its settings: a run would prove nothing with it.
-fn refuse_idle(node: &Node<'_>, chosen: &Chosen) -> Result<(), FileError> {
+fn refuse_idle(node: &TomlValue<'_>, chosen: &Chosen) -> Result<(), FileError> {
     // A fault of the node itself always does something.
     let idle = TOXICS.make(chosen).ok().and_then(|toxic| toxic.idle());
     let Some(SettingError { setting, what }) = idle else { return Ok(()) };
@@ -230,7 +234,7 @@ fn refuse_idle(node: &Node<'_>, chosen: &Chosen) -> Result<(), FileError> {
 }
 
 /// The fault that the key of `node` names, if it names one: the families of faults in their order.
-fn chosen(node: &Node<'_>) -> Result<Option<Chosen>, FileError> {
+fn chosen(node: &TomlValue<'_>) -> Result<Option<Chosen>, FileError> {
     if let Some(kind) = TOXICS.find(node.key()) {
         return node.kind(kind).map(Some);
     }
@@ -250,7 +254,7 @@ pub(super) fn toxiproxy_knows(fault: &Chosen) -> bool {
 }
 
 /// Prints what a fault is.
-pub(super) fn print_kind(text: &mut Text, fault: &Chosen) {
+pub(super) fn print_kind(text: &mut TomlText, fault: &Chosen) {
     if is_of_network(fault) {
         text.chosen(fault, &TOXICS);
     } else {
@@ -264,14 +268,14 @@ fn names() -> impl Iterator<Item = &'static str> {
     toxics.chain(FAULTS.kinds.iter().map(|kind| kind.name))
 }
 
-fn read_name(table: &Table<'_>, kind: &Node<'_>) -> Result<String, FileError> {
+fn read_name(table: &TomlTable<'_>, kind: &TomlValue<'_>) -> Result<String, FileError> {
     match table.get("name") {
         Some(node) => node.name().map(str::to_owned),
         None => Ok(kind.key().to_owned()),
     }
 }
 
-fn read_nodes(table: &Table<'_>, count: u16) -> Result<Vec<NodeIndex>, FileError> {
+fn read_nodes(table: &TomlTable<'_>, count: u16) -> Result<Vec<NodeIndex>, FileError> {
     let node = table.need("on", "`\"all\"`, or nodes such as `[\"n1\"]`")?;
     if node.as_text() == Some("all") {
         return Ok((0..count).map(NodeIndex).collect());

@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::error::PlanError;
-use super::source::Source;
+use super::source::FileText;
 use crate::base::family::unknown;
 use crate::base::file;
 
@@ -97,14 +97,14 @@ impl Library {
     ///
     /// # Errors
     /// When there is none, and when it cannot be read.
-    pub fn find(&self, folder: Folder, name: &str) -> Result<Source, PlanError> {
+    pub fn find(&self, folder: Folder, name: &str) -> Result<FileText, PlanError> {
         let place = format!("{}/{name}.toml", folder.path());
         let path = self.root.join(&place);
         if is_name(name) && path.is_file() {
             return read(&path, place);
         }
         let embedded = folder.embedded().iter().find(|(embedded, _)| *embedded == name);
-        embedded.map(|(_, text)| Source::new(format!("{place} (built in)"), *text)).ok_or_else(
+        embedded.map(|(_, text)| FileText::new(format!("{place} (built in)"), *text)).ok_or_else(
             || {
                 let names = self.names(folder);
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -146,7 +146,7 @@ impl Library {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn open(&self, path: &str) -> Result<Source, PlanError> {
+    pub fn open(&self, path: &str) -> Result<FileText, PlanError> {
         read(&self.root.join(path), path.to_owned())
     }
 
@@ -154,7 +154,11 @@ impl Library {
     ///
     /// # Errors
     /// When there is no such file, and when it cannot be read.
-    pub fn named_or_path(&self, folder: Folder, word: &str) -> Result<(String, Source), PlanError> {
+    pub fn named_or_path(
+        &self,
+        folder: Folder,
+        word: &str,
+    ) -> Result<(String, FileText), PlanError> {
         if !is_path(word) {
             return Ok((word.to_owned(), self.find(folder, word)?));
         }
@@ -190,10 +194,10 @@ pub(super) fn stem(path: &str) -> String {
     name_of(Path::new(path)).unwrap_or_else(|| "unnamed".to_owned())
 }
 
-fn read(path: &Path, name: String) -> Result<Source, PlanError> {
+fn read(path: &Path, name: String) -> Result<FileText, PlanError> {
     let failed = |source| PlanError::Read { file: name.clone(), source };
     match file::read_text(path, FILE_BYTES_MAX) {
-        Ok(text) => Ok(Source::new(name, text)),
+        Ok(text) => Ok(FileText::new(name, text)),
         Err(error) if error.kind() == ErrorKind::FileTooLarge => {
             Err(PlanError::TooLong { file: name, limit: FILE_BYTES_MAX })
         }

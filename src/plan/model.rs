@@ -1,6 +1,5 @@
 //! The plan: everything decided before the first socket. Plain data, no options left to interpret.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,8 +8,8 @@ use crate::client::ClientConfig;
 use crate::driver::DriverConfig;
 use crate::event::Phase;
 use crate::judge::Objective;
-use crate::lab::LieSpec;
 use crate::lab::timeline::FaultSpec;
+use crate::lab::{Listen, Network, Nodes};
 use crate::load::{RateWish, Workload};
 
 /// One run of one scenario.
@@ -51,7 +50,7 @@ pub struct Plan {
     /// The control address of an external Toxiproxy that stands in for our proxies.
     pub toxiproxy: Option<String>,
     /// Who does the faults of the network.
-    pub network: NetworkMode,
+    pub network: Network,
 }
 
 /// Both ends of a connection of the client, and both of the proxy's to the node: what one costs at most.
@@ -115,51 +114,6 @@ impl Phases {
     }
 }
 
-/// Who does the faults of the network.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum NetworkMode {
-    /// Our proxies, on any machine.
-    #[default]
-    User,
-    /// The kernel, where it can: as root on Linux.
-    Kernel,
-}
-
-impl NetworkMode {
-    /// The word in files, on the command line and in reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Kernel => "kernel",
-        }
-    }
-}
-
-/// How many nodes there are, and what they are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Nodes {
-    /// What they are.
-    pub backend: Backend,
-    /// How many there are.
-    pub count: u16,
-    /// What they lie about; only embedded ones can be told to.
-    pub lies: Vec<LieSpec>,
-}
-
-/// What the nodes are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Backend {
-    /// A real `memcached` from PATH when there is one, else the embedded node.
-    Auto,
-    /// A real `memcached` from PATH; without one there is no run.
-    Memcached,
-    /// The node in this process.
-    Embedded,
-    /// Nodes that already run, one at each address.
-    Servers(Vec<SocketAddr>),
-}
-
 /// A fault on the timeline.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FaultPlan {
@@ -176,28 +130,6 @@ pub struct Addresses {
     pub proxies: Listen,
     /// The control API's address.
     pub api: Listen,
-}
-
-/// An address to listen on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Listen {
-    /// The address.
-    pub address: SocketAddr,
-    /// Whether it was asked for: then it is an error when it is taken. Else a free port serves.
-    pub required: bool,
-}
-
-impl Listen {
-    /// An address that was asked for.
-    #[must_use]
-    pub const fn on(address: SocketAddr) -> Self {
-        Self { address, required: true }
-    }
-
-    const fn usual(port: u16) -> Self {
-        let address = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port);
-        Self { address, required: false }
-    }
 }
 
 impl Default for Addresses {

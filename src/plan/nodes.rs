@@ -3,23 +3,18 @@
 use std::net::SocketAddr;
 
 use super::error::{FileError, PlanError};
-use super::model::{Addresses, Backend, Listen, Nodes};
-use super::source::Node;
-use crate::lab::{LieSpec, LieSpecError};
-use crate::protocol::memcached::program;
+use super::model::Addresses;
+use super::source::TomlValue;
+use crate::lab::{Backend, LieSpec, LieSpecError, Listen, Nodes};
 
 const DEFAULT_COUNT: u16 = 3;
 
 /// The most nodes: each has a proxy, and perhaps a process.
 const COUNT_MAX: u16 = 100;
 
-/// The words for what nodes are.
-const WORDS: [(&str, Backend); 3] =
-    [("auto", Backend::Auto), (program::NAME, Backend::Memcached), ("embedded", Backend::Embedded)];
-
 /// Reads the nodes of a file; what the command line says goes before it.
 pub(super) fn read(
-    written: Option<&Node<'_>>,
+    written: Option<&TomlValue<'_>>,
     given: Option<&Backend>,
 ) -> Result<Nodes, PlanError> {
     let written = written.map(read_table).transpose()?;
@@ -47,14 +42,12 @@ pub(super) fn read(
     Ok(nodes)
 }
 
-impl Nodes {
-    /// The nodes that a command line asks for, where there is no file.
-    ///
-    /// # Errors
-    /// When servers are listed twice, or are too many.
-    pub fn chosen(given: Option<&Backend>) -> Result<Self, PlanError> {
-        read(None, given)
-    }
+/// The nodes that a command line asks for, where there is no file.
+///
+/// # Errors
+/// When servers are listed twice, or are too many.
+pub fn chosen_nodes(given: Option<&Backend>) -> Result<Nodes, PlanError> {
+    read(None, given)
 }
 
 impl Addresses {
@@ -82,11 +75,11 @@ impl Addresses {
     }
 }
 
-fn read_table(node: &Node<'_>) -> Result<Nodes, FileError> {
+fn read_table(node: &TomlValue<'_>) -> Result<Nodes, FileError> {
     let table = node.table()?;
     table.only("key", &["backend", "count", "servers", "lies"])?;
-    let count = table.get("count").map(|node| node.count(1..=COUNT_MAX.into())).transpose()?;
-    let backend = table.get("backend").map(|node| node.word("backend", &WORDS)).transpose()?;
+    let count = table.optional("count", |node| node.count(1..=COUNT_MAX.into()))?;
+    let backend = table.optional("backend", |node| node.word("backend", &Backend::WORDS))?;
     let lies = table.get("lies");
     let Some(servers) = table.get("servers") else {
         let count = count.and_then(|count| u16::try_from(count).ok());
@@ -109,12 +102,12 @@ fn read_table(node: &Node<'_>) -> Result<Nodes, FileError> {
         let what = format!("`{}` and `servers` exclude each other", other.key());
         return Err(other.error_at_key(what));
     }
-    let addresses: Result<_, _> = servers.list()?.iter().map(Node::address).collect();
+    let addresses: Result<_, _> = servers.list()?.iter().map(TomlValue::address).collect();
     of_servers(addresses?).map_err(|what| servers.error(format!("`servers` {what}")))
 }
 
-fn read_lies(node: &Node<'_>) -> Result<Vec<LieSpec>, FileError> {
-    let read = |lie: &Node<'_>| {
+fn read_lies(node: &TomlValue<'_>) -> Result<Vec<LieSpec>, FileError> {
+    let read = |lie: &TomlValue<'_>| {
         lie.text()?.parse().map_err(|error: LieSpecError| lie.error(error.to_string()))
     };
     node.list()?.iter().map(read).collect()

@@ -1,8 +1,8 @@
 //! An objective: a measure, where it is taken, and the bound it must keep.
 
 use super::error::FileError;
-use super::source::{Node, Table};
-use super::text::Text;
+use super::source::{TomlTable, TomlValue};
+use super::text::TomlText;
 use crate::base::family::{Unit, Value, unknown};
 use crate::event::Phase;
 use crate::judge::{Bound, MEASURES, Measure, NodeGroup, Objective, measure};
@@ -10,23 +10,20 @@ use crate::judge::{Bound, MEASURES, Measure, NodeGroup, Objective, measure};
 const KEYS: [&str; 8] =
     ["name", "summary", "measure", "phase", "nodes", "at_most", "at_least", "min_samples"];
 
-/// The words for groups of nodes.
-const GROUPS: [(&str, NodeGroup); 3] =
-    [("all", NodeGroup::All), ("healthy", NodeGroup::Healthy), ("faulty", NodeGroup::Faulty)];
-
 /// Reads an objective; in a file of its own it is called `name`, else it must say.
-pub(super) fn read(table: &Table<'_>, name: Option<&str>) -> Result<Objective, FileError> {
+pub(super) fn read(table: &TomlTable<'_>, name: Option<&str>) -> Result<Objective, FileError> {
     table.only("key", &KEYS)?;
     let name = match (table.get("name"), name) {
         (Some(node), _) => node.name()?,
         (None, Some(name)) => name,
         (None, None) => table.need("name", "what the objective is called")?.name()?,
     };
-    let summary = table.get("summary").map(|node| node.text()).transpose()?;
+    let summary = table.optional("summary", TomlValue::text)?;
     let measure = read_measure(&table.need("measure", "what is measured")?)?;
-    let phase = table.get("phase").map(|node| read_phase(&node)).transpose()?;
-    let nodes = table.get("nodes").map(|node| node.word("group of nodes", &GROUPS)).transpose()?;
-    let samples = table.get("min_samples").map(|node| node.count(0..=u64::MAX)).transpose()?;
+    let phase = table.optional("phase", read_phase)?;
+    let nodes = table
+        .optional("nodes", |node| node.one_of("group of nodes", NodeGroup::ALL, NodeGroup::name))?;
+    let samples = table.optional("min_samples", |node| node.count(0..=u64::MAX))?;
     Ok(Objective {
         name: name.to_owned(),
         summary: summary.unwrap_or(measure.summary).to_owned(),
@@ -38,7 +35,7 @@ pub(super) fn read(table: &Table<'_>, name: Option<&str>) -> Result<Objective, F
     })
 }
 
-fn read_measure(node: &Node<'_>) -> Result<&'static Measure, FileError> {
+fn read_measure(node: &TomlValue<'_>) -> Result<&'static Measure, FileError> {
     let name = node.text()?;
     measure::find(name).ok_or_else(|| {
         let names: Vec<&str> = MEASURES.iter().map(|measure| measure.name).collect();
@@ -46,11 +43,11 @@ fn read_measure(node: &Node<'_>) -> Result<&'static Measure, FileError> {
     })
 }
 
-fn read_phase(node: &Node<'_>) -> Result<Phase, FileError> {
-    node.word("phase", &Phase::ALL.map(|phase| (phase.name(), phase)))
+fn read_phase(node: &TomlValue<'_>) -> Result<Phase, FileError> {
+    node.one_of("phase", Phase::ALL, Phase::name)
 }
 
-fn read_bound(table: &Table<'_>, measure: &Measure) -> Result<Bound, FileError> {
+fn read_bound(table: &TomlTable<'_>, measure: &Measure) -> Result<Bound, FileError> {
     let example = measure.unit.example();
     match (table.get("at_most"), table.get("at_least")) {
         (Some(_), Some(node)) => {
@@ -64,7 +61,7 @@ fn read_bound(table: &Table<'_>, measure: &Measure) -> Result<Bound, FileError> 
     }
 }
 
-fn number(node: &Node<'_>, unit: Unit) -> Result<f64, FileError> {
+fn number(node: &TomlValue<'_>, unit: Unit) -> Result<f64, FileError> {
     match node.in_unit(unit)? {
         #[expect(clippy::cast_precision_loss, reason = "bounds are far below 2^53")]
         Value::Integer(number) => Ok(number as f64),
@@ -74,7 +71,7 @@ fn number(node: &Node<'_>, unit: Unit) -> Result<f64, FileError> {
 }
 
 /// Prints an objective as an element of the list `path`.
-pub(super) fn print(text: &mut Text, path: &str, objective: &Objective) {
+pub(super) fn print(text: &mut TomlText, path: &str, objective: &Objective) {
     text.element(path);
     text.string("name", &objective.name);
     text.string("summary", &objective.summary);

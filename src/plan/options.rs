@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::model::{Backend, NetworkMode};
+use crate::lab::{Backend, Network};
 use crate::load::RateWish;
 use crate::protocol::memcached::program::PORT;
 
@@ -53,7 +53,7 @@ pub struct Options {
     /// The control address of an external Toxiproxy that stands in for our proxies.
     pub toxiproxy: Option<String>,
     /// Who does the faults of the network.
-    pub network: Option<NetworkMode>,
+    pub network: Option<Network>,
     /// The seed.
     pub seed: Option<u64>,
 }

@@ -2,18 +2,18 @@
 
 use md5::{Digest, Md5};
 
-use super::model::{Backend, FaultPlan, Listen, NetworkMode, Plan};
-use super::text::{Text, string};
+use super::model::{FaultPlan, Plan};
+use super::text::{TomlText, string};
 use super::{client, driver, fault, objective, workload};
 use crate::base::units::Ratio;
+use crate::lab::{Backend, Listen, Network};
 use crate::load::RateWish;
-use crate::protocol::memcached::program;
 
 impl Plan {
     /// The plan as a scenario's file: reading it back gives this plan.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let mut text = Text::default();
+        let mut text = TomlText::default();
         text.comment("A resolved plan. `harness -scenario FILE` runs it again.");
         text.string("name", &self.scenario);
         text.string("summary", &self.summary);
@@ -27,13 +27,13 @@ impl Plan {
     /// where the results go. Equal plans have equal hashes in every version that prints them alike.
     #[must_use]
     pub fn hash(&self) -> String {
-        let mut text = Text::default();
+        let mut text = TomlText::default();
         text.string("name", &self.scenario);
         self.print_what_matters(&mut text);
         Md5::digest(text.finish()).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    fn print_what_matters(&self, text: &mut Text) {
+    fn print_what_matters(&self, text: &mut TomlText) {
         text.value("concurrency", &self.concurrency.to_string());
         match self.rate {
             Some(RateWish::PerSecond(rate)) => text.string("rate", &rate.to_string()),
@@ -43,7 +43,7 @@ impl Plan {
         if let Some(address) = &self.toxiproxy {
             text.string("toxiproxy", address);
         }
-        if self.network != NetworkMode::User {
+        if self.network != Network::User {
             text.string("network", self.network.name());
         }
         text.table("phases");
@@ -69,19 +69,14 @@ impl Plan {
         }
     }
 
-    fn print_nodes(&self, text: &mut Text) {
+    fn print_nodes(&self, text: &mut TomlText) {
         text.table("nodes");
-        let backend = match &self.nodes.backend {
-            Backend::Servers(servers) => {
-                let servers: Vec<String> =
-                    servers.iter().map(|server| string(&server.to_string())).collect();
-                return text.value("servers", &format!("[{}]", servers.join(", ")));
-            }
-            Backend::Auto => "auto",
-            Backend::Memcached => program::NAME,
-            Backend::Embedded => "embedded",
-        };
-        text.string("backend", backend);
+        if let Backend::Servers(servers) = &self.nodes.backend {
+            let servers: Vec<String> =
+                servers.iter().map(|server| string(&server.to_string())).collect();
+            return text.value("servers", &format!("[{}]", servers.join(", ")));
+        }
+        text.string("backend", self.nodes.backend.name());
         text.value("count", &self.nodes.count.to_string());
         let lies: Vec<String> =
             self.nodes.lies.iter().map(|lie| string(&lie.to_string())).collect();
@@ -91,7 +86,7 @@ impl Plan {
     }
 
     /// Only what was asked for: a file that names an address insists on it.
-    fn print_addresses(&self, text: &mut Text) {
+    fn print_addresses(&self, text: &mut TomlText) {
         let named = [("proxies", self.addresses.proxies), ("api", self.addresses.api)];
         if named.iter().any(|(_, listen)| listen.required) {
             text.table("addresses");
@@ -104,7 +99,7 @@ impl Plan {
     }
 }
 
-fn print_fault(text: &mut Text, planned: &FaultPlan) {
+fn print_fault(text: &mut TomlText, planned: &FaultPlan) {
     let FaultPlan { spec, fixed_length } = planned;
     text.element("faults");
     text.string("name", &spec.name);

@@ -4,7 +4,7 @@ use super::error::PlanError;
 use super::files::{Folder, Library, is_path};
 use super::model::Plan;
 use super::options::Options;
-use super::source::Source;
+use super::source::FileText;
 use super::suite::{FULL, SUITES};
 use super::{client, objective, scenario, workload};
 use crate::base::family::unknown;
@@ -88,7 +88,7 @@ pub fn choose(
 /// For what is wrong in it or in the options.
 pub fn plan_of(
     library: &Library,
-    source: &Source,
+    source: &FileText,
     name: &str,
     options: &Options,
     fresh: Seed,

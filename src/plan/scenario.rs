@@ -9,16 +9,17 @@ use std::time::Duration;
 use super::error::{FileError, PlanError};
 use super::fault;
 use super::files::{Folder, Library};
-use super::model::{Addresses, FaultPlan, Listen, NetworkMode, Nodes, Phases, Plan};
+use super::model::{Addresses, FaultPlan, Phases, Plan};
 use super::options::{Options, SEED_MAX, metrics_interval, read_toxiproxy};
 use super::scale;
-use super::source::{Node, Source, Table};
+use super::source::{FileText, TomlTable, TomlValue};
 use super::suite::{self, Suite};
 use super::{client, nodes, objective, workload};
 use crate::base::family::unknown;
 use crate::base::seed::Seed;
 use crate::event::Phase;
 use crate::judge::{EXAMINED_MIN, Objective};
+use crate::lab::{Listen, Network, Nodes};
 use crate::load::{RateWish, WORKERS_MAX, Workload};
 
 const KEYS: [&str; 18] = [
@@ -77,13 +78,11 @@ pub(super) struct Head {
 }
 
 /// Reads only what a list shows.
-pub(super) fn head(source: &Source) -> Result<Head, FileError> {
-    source.read(|table| {
-        Ok(Head { summary: summary(table)?, suites: suite::of(table.get("suites").as_ref())? })
-    })
+pub(super) fn head(source: &FileText) -> Result<Head, FileError> {
+    source.read(|table| Ok(Head { summary: summary(table)?, suites: suite::of(table)? }))
 }
 
-fn summary(table: &Table<'_>) -> Result<String, FileError> {
+fn summary(table: &TomlTable<'_>) -> Result<String, FileError> {
     let node = table.need("summary", "what the scenario shows, in one line")?;
     Ok(node.text()?.to_owned())
 }
@@ -91,7 +90,7 @@ fn summary(table: &Table<'_>) -> Result<String, FileError> {
 /// Reads a scenario called `name` (unless it says so itself) into a plan.
 pub(super) fn read(
     library: &Library,
-    source: &Source,
+    source: &FileText,
     name: &str,
     options: &Options,
     fresh: Seed,
@@ -102,14 +101,14 @@ pub(super) fn read(
 struct Reader<'a> {
     library: &'a Library,
     options: &'a Options,
-    table: &'a Table<'a>,
+    table: &'a TomlTable<'a>,
 }
 
 impl Reader<'_> {
     fn plan(&self, name: &str, fresh: Seed) -> Result<Plan, PlanError> {
         let Self { table, options, .. } = self;
         table.only("key", &KEYS)?;
-        suite::of(table.get("suites").as_ref())?;
+        suite::of(table)?;
         let name = table.get("name").map_or(Ok(name), |node| node.name())?;
         let written = self.phases()?;
         let nodes = nodes::read(table.get("nodes").as_ref(), options.backend.as_ref())?;
@@ -244,14 +243,14 @@ impl Reader<'_> {
     }
 
     fn seed(&self, fresh: Seed) -> Result<Seed, FileError> {
-        let written = self.table.get("seed").map(|node| node.count(0..=SEED_MAX)).transpose()?;
+        let written = self.table.optional("seed", |node| node.count(0..=SEED_MAX))?;
         Ok(self.options.seed.or(written).map_or(fresh, Seed::new))
     }
 
     fn metrics_interval(&self) -> Result<Duration, PlanError> {
-        let read =
-            |node: Node<'_>| metrics_interval(node.duration()?).map_err(|what| node.error(what));
-        let written = self.table.get("metrics_interval").map(read).transpose()?;
+        let written = self.table.optional("metrics_interval", |node| {
+            metrics_interval(node.duration()?).map_err(|what| node.error(what))
+        })?;
         let given = self.options.metrics_interval.map(metrics_interval).transpose();
         let given =
             given.map_err(|what| PlanError::Option(format!("-metrics-interval: {what}")))?;
@@ -268,8 +267,9 @@ impl Reader<'_> {
 
     /// An external Toxiproxy, which must know every fault of the network.
     fn toxiproxy(&self, faults: &[FaultPlan]) -> Result<Option<String>, PlanError> {
-        let read = |node: Node<'_>| read_toxiproxy(node.text()?).map_err(|what| node.error(what));
-        let written = self.table.get("toxiproxy").map(read).transpose()?;
+        let written = self.table.optional("toxiproxy", |node| {
+            read_toxiproxy(node.text()?).map_err(|what| node.error(what))
+        })?;
         let address = self.options.toxiproxy.clone().or(written);
         let strange = faults.iter().find(|planned| !fault::toxiproxy_knows(&planned.spec.fault));
         match (&address, strange) {
@@ -282,14 +282,12 @@ impl Reader<'_> {
     }
 
     /// Who does the faults of the network; the kernel gives the proxies addresses of their own.
-    fn network(&self, toxiproxy: bool, addressed: bool) -> Result<NetworkMode, PlanError> {
-        let words = [NetworkMode::User, NetworkMode::Kernel].map(|mode| (mode.name(), mode));
-        let written = self.table.get("network");
-        let written = written.map(|node| node.word("network", &words)).transpose()?;
+    fn network(&self, toxiproxy: bool, addressed: bool) -> Result<Network, PlanError> {
+        let written = self.table.optional("network", |it| it.word("network", &Network::WORDS))?;
         let mode = self.options.network.or(written).unwrap_or_default();
         let in_the_way = match mode {
-            NetworkMode::Kernel if toxiproxy => "an external Toxiproxy does the faults itself",
-            NetworkMode::Kernel if addressed => "the proxies get addresses of their own",
+            Network::Kernel if toxiproxy => "an external Toxiproxy does the faults itself",
+            Network::Kernel if addressed => "the proxies get addresses of their own",
             _ => return Ok(mode),
         };
         let (flag, what) = (if toxiproxy { "-toxiproxy" } else { "-listen" }, in_the_way);
@@ -353,7 +351,12 @@ impl Reader<'_> {
     }
 
     /// A file that a scenario names: an unknown name is an error at the place that names it.
-    fn named(&self, folder: Folder, name: &str, node: &Node<'_>) -> Result<Source, PlanError> {
+    fn named(
+        &self,
+        folder: Folder,
+        name: &str,
+        node: &TomlValue<'_>,
+    ) -> Result<FileText, PlanError> {
         let names = self.library.names(folder);
         if !names.iter().any(|known| known == name) {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -364,7 +367,7 @@ impl Reader<'_> {
 
     fn objectives(&self, phases: &Phases) -> Result<Vec<Objective>, PlanError> {
         let mut objectives: Vec<Objective> = Vec::new();
-        let mut add = |objective: Objective, node: &Node<'_>| {
+        let mut add = |objective: Objective, node: &TomlValue<'_>| {
             if objectives.iter().any(|other| other.name == objective.name) {
                 let what = format!("two objectives are called `{}`", objective.name);
                 return Err(node.error(what));
@@ -379,16 +382,12 @@ impl Reader<'_> {
             objectives.push(objective);
             Ok(())
         };
-        for node in
-            self.table.get("objectives").map(|node| node.list()).transpose()?.iter().flatten()
-        {
+        for node in &self.table.list("objectives")? {
             let name = node.text()?;
             let source = self.named(Folder::Objectives, name, node)?;
             add(source.read(|table| objective::read(table, Some(name)))?, node)?;
         }
-        for node in
-            self.table.get("objective").map(|node| node.list()).transpose()?.iter().flatten()
-        {
+        for node in &self.table.list("objective")? {
             add(objective::read(&node.table()?, None)?, node)?;
         }
         Ok(objectives)

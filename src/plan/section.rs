@@ -55,7 +55,7 @@ pub fn sections(library: &Library) -> Result<Vec<Section>, PlanError> {
         family("lies", &LIES),
         Section { title: "hash strategies", note: None, rows: hash_strategies() },
         rows("client profiles", PROFILES, |profile| (profile.name, profile.summary)),
-        rows("broken clients", &Broken::ALL, |broken| (broken.name(), broken.summary())),
+        rows("broken clients", Broken::ALL, |broken| (broken.name(), broken.summary())),
         files(library, "objectives", Folder::Objectives, text(Folder::Objectives))?,
         Section {
             note: Some(GLOSSARY),

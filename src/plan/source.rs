@@ -1,6 +1,6 @@
 //! Reads TOML by hand, so that every value knows where it stands in its file.
 //!
-//! A shape asks a [`Table`] for the keys it knows and refuses the others; a [`Node`] reads itself as
+//! A shape asks a [`TomlTable`] for the keys it knows and refuses the others; a [`TomlValue`] reads itself as
 //! a duration, a count, a kind of a family. Whatever is wrong becomes a [`FileError`] at the very
 //! value (or key) that is wrong. Nothing here knows what a scenario is.
 
@@ -18,12 +18,12 @@ use crate::base::time::DurationText;
 
 /// The text of one file and the name that errors call it by.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct FileText {
     name: String,
     text: String,
 }
 
-impl Source {
+impl FileText {
     /// A file that was read, or that is built in.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         Self { name: name.into(), text: text.into() }
@@ -38,14 +38,14 @@ impl Source {
     /// Parses the text and hands the whole of it to `read`.
     pub(super) fn read<T, E: From<FileError>>(
         &self,
-        read: impl FnOnce(&Table<'_>) -> Result<T, E>,
+        read: impl FnOnce(&TomlTable<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let document = DeTable::parse(&self.text).map_err(|error| {
             let end = self.text.len();
             self.error(&error.span().unwrap_or(end..end), error.message())
         })?;
         // A key that is missing at the top level is missing from the file: mark its first line.
-        read(&Table { source: self, span: 0..0, entries: document.get_ref() })
+        read(&TomlTable { source: self, span: 0..0, entries: document.get_ref() })
     }
 
     fn error(&self, span: &Range<usize>, what: impl Into<String>) -> FileError {
@@ -55,23 +55,23 @@ impl Source {
 
 /// A table and where it stands.
 #[derive(Clone, Debug)]
-pub(super) struct Table<'a> {
-    source: &'a Source,
+pub(super) struct TomlTable<'a> {
+    source: &'a FileText,
     span: Range<usize>,
     entries: &'a DeTable<'a>,
 }
 
 /// A value, the key it stands under and where both stand.
 #[derive(Clone, Debug)]
-pub(super) struct Node<'a> {
-    source: &'a Source,
+pub(super) struct TomlValue<'a> {
+    source: &'a FileText,
     key: &'a str,
     key_span: Range<usize>,
     span: Range<usize>,
     value: &'a DeValue<'a>,
 }
 
-impl<'a> Table<'a> {
+impl<'a> TomlTable<'a> {
     /// Refuses every key that is not among `known`; `noun` is what the error calls one.
     pub(super) fn only(&self, noun: &str, known: &[&str]) -> Result<(), FileError> {
         match self.iter().find(|node| !known.contains(&node.key)) {
@@ -81,18 +81,32 @@ impl<'a> Table<'a> {
     }
 
     /// The value under `key`.
-    pub(super) fn get(&self, key: &str) -> Option<Node<'a>> {
+    pub(super) fn get(&self, key: &str) -> Option<TomlValue<'a>> {
         self.entries.get_key_value(key).map(|(key, value)| self.node(key, value))
     }
 
+    /// What `read` makes of the value under `key`, where there is one.
+    pub(super) fn optional<T>(
+        &self,
+        key: &str,
+        read: impl FnOnce(&TomlValue<'a>) -> Result<T, FileError>,
+    ) -> Result<Option<T>, FileError> {
+        self.get(key).map(|node| read(&node)).transpose()
+    }
+
+    /// The elements of the array under `key`; none where there is no such key.
+    pub(super) fn list(&self, key: &str) -> Result<Vec<TomlValue<'a>>, FileError> {
+        Ok(self.optional(key, TomlValue::list)?.unwrap_or_default())
+    }
+
     /// The value under `key`; `what` says what should stand there.
-    pub(super) fn need(&self, key: &str, what: &str) -> Result<Node<'a>, FileError> {
+    pub(super) fn need(&self, key: &str, what: &str) -> Result<TomlValue<'a>, FileError> {
         self.get(key).ok_or_else(|| self.error(format!("`{key}` is missing: {what}")))
     }
 
     /// Every value, in the order of the file.
-    pub(super) fn iter(&self) -> impl Iterator<Item = Node<'a>> + use<'a> {
-        let mut nodes: Vec<Node<'a>> =
+    pub(super) fn iter(&self) -> impl Iterator<Item = TomlValue<'a>> + use<'a> {
+        let mut nodes: Vec<TomlValue<'a>> =
             self.entries.iter().map(|(key, value)| self.node(key, value)).collect();
         nodes.sort_by_key(|node| node.key_span.start);
         nodes.into_iter()
@@ -112,8 +126,8 @@ impl<'a> Table<'a> {
         &self,
         key: &'a toml::Spanned<std::borrow::Cow<'a, str>>,
         value: &'a toml::Spanned<DeValue<'a>>,
-    ) -> Node<'a> {
-        Node {
+    ) -> TomlValue<'a> {
+        TomlValue {
             source: self.source,
             key: key.get_ref(),
             key_span: key.span(),
@@ -123,7 +137,7 @@ impl<'a> Table<'a> {
     }
 }
 
-impl<'a> Node<'a> {
+impl<'a> TomlValue<'a> {
     /// The key the value stands under; of an element, the key of its array.
     pub(super) const fn key(&self) -> &'a str {
         self.key
@@ -183,6 +197,17 @@ impl<'a> Node<'a> {
                 self.error(unknown(noun, text, &names))
             },
         )
+    }
+
+    /// One of `all`, by its name.
+    pub(super) fn one_of<T: Copy>(
+        &self,
+        noun: &str,
+        all: &[T],
+        name: fn(T) -> &'static str,
+    ) -> Result<T, FileError> {
+        let words: Vec<(&str, T)> = all.iter().map(|one| (name(*one), *one)).collect();
+        self.word(noun, &words)
     }
 
     /// A text in a form of its own: an address, a ratio, a rate.
@@ -258,9 +283,9 @@ impl<'a> Node<'a> {
     }
 
     /// A table.
-    pub(super) fn table(&self) -> Result<Table<'a>, FileError> {
+    pub(super) fn table(&self) -> Result<TomlTable<'a>, FileError> {
         match self.value {
-            DeValue::Table(entries) => Ok(Table {
+            DeValue::Table(entries) => Ok(TomlTable {
                 source: self.source,
                 // The span of a `[table]` is its header; of a dotted one it is the key.
                 span: if self.span.is_empty() { self.key_span.clone() } else { self.span.clone() },
@@ -400,8 +425,11 @@ mod tests {
         ],
     };
 
-    fn first_line(text: &str, read: impl FnOnce(&Table<'_>) -> Result<(), FileError>) -> String {
-        let error = Source::new("f.toml", text).read(read).unwrap_err().to_string();
+    fn first_line(
+        text: &str,
+        read: impl FnOnce(&TomlTable<'_>) -> Result<(), FileError>,
+    ) -> String {
+        let error = FileText::new("f.toml", text).read(read).unwrap_err().to_string();
         error.lines().next().unwrap().to_owned()
     }
 
@@ -447,7 +475,7 @@ mod tests {
     /// Catches a default that is not filled in, and a unit that is read as another.
     #[test]
     fn a_kind_is_read_complete() {
-        let source = Source::new("f.toml", "step.walk.every = \"1.5s\"");
+        let source = FileText::new("f.toml", "step.walk.every = \"1.5s\"");
         let chosen = source.read(|table| table.need("step", "")?.chosen(&STEPS)).unwrap();
         assert_eq!(chosen.kind, "walk");
         assert_eq!(chosen.settings.number("every"), Ok(1500.0));
@@ -457,7 +485,7 @@ mod tests {
     /// Catches a parser error without a place, and a value of the wrong type that is accepted.
     #[test]
     fn plain_values_are_strict() {
-        type Read = fn(&Node<'_>) -> Result<(), FileError>;
+        type Read = fn(&TomlValue<'_>) -> Result<(), FileError>;
         let of =
             |text: &str, read: Read| first_line(text, |table| read(&table.need("x", "a value")?));
         let cases: [(&str, Read, &str); 8] = [
@@ -506,8 +534,8 @@ mod tests {
     fn rubbish_is_an_error() {
         let deep = "x = ".to_owned() + &"[".repeat(100_000);
         for text in ["=", "x", "x = \"", "\0", "[[", "x = 99999999999999999999", &deep] {
-            let read = |table: &Table<'_>| table.need("x", "a count")?.count(0..=9).map(drop);
-            assert!(Source::new("f.toml", text).read(read).is_err());
+            let read = |table: &TomlTable<'_>| table.need("x", "a count")?.count(0..=9).map(drop);
+            assert!(FileText::new("f.toml", text).read(read).is_err());
         }
     }
 }

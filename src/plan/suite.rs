@@ -1,7 +1,7 @@
 //! Suites: scenarios that are run together. A scenario says itself which it belongs to.
 
 use super::error::FileError;
-use super::source::Node;
+use super::source::TomlTable;
 use crate::base::family::unknown;
 
 /// Scenarios that are run together.
@@ -24,9 +24,9 @@ pub static SUITES: &[Suite] = &[
 ];
 
 /// The suites that a scenario's `suites` names; every scenario is in `full`.
-pub(super) fn of(node: Option<&Node<'_>>) -> Result<Vec<&'static Suite>, FileError> {
+pub(super) fn of(table: &TomlTable<'_>) -> Result<Vec<&'static Suite>, FileError> {
     let mut suites = Vec::new();
-    for word in node.map(Node::list).transpose()?.iter().flatten() {
+    for word in table.list("suites")? {
         let name = word.text()?;
         let names: Vec<&str> = SUITES.iter().map(|suite| suite.name).collect();
         let suite = SUITES.iter().find(|suite| suite.name == name);

@@ -8,9 +8,9 @@ use crate::base::time::DurationText;
 
 /// A TOML document under construction.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Text(String);
+pub(super) struct TomlText(String);
 
-impl Text {
+impl TomlText {
     /// A comment line.
     pub(super) fn comment(&mut self, text: &str) {
         self.line(&format!("# {text}"));

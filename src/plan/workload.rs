@@ -1,8 +1,8 @@
 //! A workload: when operations start, on which keys, with which values, and which operations.
 
 use super::error::FileError;
-use super::source::{Node, Table};
-use super::text::Text;
+use super::source::{TomlTable, TomlValue};
+use super::text::TomlText;
 use crate::base::units::Ratio;
 use crate::event::Operation;
 use crate::load::arrival::ARRIVALS;
@@ -20,7 +20,7 @@ const ORIGIN_KEYS: [&str; 3] = ["latency", "capacity", "queue"];
 const ORIGIN_QUEUE_MAX: u64 = 10_000;
 
 /// Reads a workload's table; `name` is what it is called unless it says so itself.
-pub(super) fn read(table: &Table<'_>, name: &str) -> Result<Workload, FileError> {
+pub(super) fn read(table: &TomlTable<'_>, name: &str) -> Result<Workload, FileError> {
     table.only("key", &TABLE_KEYS)?;
     let name = table.get("name").map_or(Ok(name), |node| node.name())?;
     let summary = table.need("summary", "what the workload is, in one line")?.text()?;
@@ -37,8 +37,8 @@ pub(super) fn read(table: &Table<'_>, name: &str) -> Result<Workload, FileError>
         multi_get_keys: 8,
         ttl: None,
         fill_after_miss: true,
-        origin: table.get("origin").map(|node| read_origin(&node)).transpose()?,
-        cancel: table.get("cancel").map(|node| read_cancel(&node)).transpose()?,
+        origin: table.optional("origin", read_origin)?,
+        cancel: table.optional("cancel", read_cancel)?,
     };
     if let Some(node) = table.get("options") {
         read_options(&node.table()?, &mut workload)?;
@@ -46,14 +46,13 @@ pub(super) fn read(table: &Table<'_>, name: &str) -> Result<Workload, FileError>
     Ok(workload)
 }
 
-fn read_mix(table: &Table<'_>) -> Result<Vec<(Operation, u32)>, FileError> {
+fn read_mix(table: &TomlTable<'_>) -> Result<Vec<(Operation, u32)>, FileError> {
     let mix = table.need("mix", "operations and their weights, such as `get = 90`")?;
-    let words = Operation::ALL.map(Operation::name);
     let weights = mix.table()?;
-    weights.only("operation", &words)?;
+    weights.only("operation", Operation::NAMES)?;
     let mut read = Vec::new();
     // In the order of the operations, so that the same mix is always the same plan.
-    for operation in Operation::ALL {
+    for &operation in Operation::ALL {
         if let Some(node) = weights.get(operation.name()) {
             let weight = node.count(1..=u64::from(WEIGHT_MAX))?;
             read.push((operation, u32::try_from(weight).unwrap_or(WEIGHT_MAX)));
@@ -63,7 +62,7 @@ fn read_mix(table: &Table<'_>) -> Result<Vec<(Operation, u32)>, FileError> {
     Ok(read)
 }
 
-fn read_options(options: &Table<'_>, workload: &mut Workload) -> Result<(), FileError> {
+fn read_options(options: &TomlTable<'_>, workload: &mut Workload) -> Result<(), FileError> {
     options.only("option", &OPTION_KEYS)?;
     if let Some(node) = options.get("multi_get_keys") {
         workload.multi_get_keys =
@@ -78,7 +77,7 @@ fn read_options(options: &Table<'_>, workload: &mut Workload) -> Result<(), File
     Ok(())
 }
 
-fn read_origin(node: &Node<'_>) -> Result<OriginSpec, FileError> {
+fn read_origin(node: &TomlValue<'_>) -> Result<OriginSpec, FileError> {
     let table = node.table()?;
     table.only("setting of origin", &ORIGIN_KEYS)?;
     let need = |key| table.need(key, "an origin has a latency, a capacity and a queue");
@@ -90,7 +89,7 @@ fn read_origin(node: &Node<'_>) -> Result<OriginSpec, FileError> {
     })
 }
 
-fn read_cancel(node: &Node<'_>) -> Result<Cancel, FileError> {
+fn read_cancel(node: &TomlValue<'_>) -> Result<Cancel, FileError> {
     let table = node.table()?;
     table.only("setting of cancel", &CANCEL_KEYS)?;
     let need = |key| table.need(key, "such as `cancel = { after = \"100ms\", share = \"5%\" }`");
@@ -99,7 +98,7 @@ fn read_cancel(node: &Node<'_>) -> Result<Cancel, FileError> {
 }
 
 /// Prints a workload as the table at `[path]`.
-pub(super) fn print(text: &mut Text, path: &str, workload: &Workload) {
+pub(super) fn print(text: &mut TomlText, path: &str, workload: &Workload) {
     text.table(path);
     text.string("name", &workload.name);
     text.string("summary", &workload.summary);

@@ -1,16 +1,16 @@
 //! What the composition root hands over: plain data from parts that the recorder must not name.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::stalls::Stalls;
 use crate::base::name::NodeIndex;
+use crate::base::scope::Closed;
 use crate::base::time::Offset;
 use crate::event::{
-    BreakerState, CalibrationCheck, DataTotals, DelayUs, FaultRecord, LoadTotals, Phase,
-    SubjectFacts,
+    BreakerState, CalibrationCheck, ClosedConnections, Connections, DataTotals, DelayUs,
+    FaultRecord, LoadCounts, Phase, SubjectFacts,
 };
 
 /// What the recorder knows before the run.
@@ -26,30 +26,6 @@ pub struct Config {
     /// The client's operation timeout: what counts as nearly a timeout, and how long a failure may
     /// trail a fault.
     pub operation_timeout: Duration,
-}
-
-/// The client's connections to one node, at one moment.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
-)]
-pub struct Connections {
-    /// Open now.
-    pub open: u64,
-    /// Open and waiting for work.
-    pub idle: u64,
-    /// Open and at work.
-    pub in_use: u64,
-    /// The most that were ever open.
-    pub high_water: u64,
-    /// Attempts to connect since the start, whether anybody took them or not.
-    #[serde(default)]
-    pub dialled: u64,
-    /// Opened since the start.
-    pub opened: u64,
-    /// Closed since the start.
-    pub closed: u64,
-    /// Closed since the start because what they would deliver next was in doubt.
-    pub poisoned: u64,
 }
 
 /// One node as it is when an interval ends.
@@ -81,18 +57,6 @@ pub enum Partial {
     NotPreloaded,
     /// The harness was killed; the report was rebuilt from what was stored until then.
     Killed,
-}
-
-/// What became of the tasks of the run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum TaskEnd {
-    /// All ended.
-    #[default]
-    Clean,
-    /// This many did not end in time.
-    Leaked(usize),
-    /// This one panicked.
-    Panicked(String),
 }
 
 /// What one proxy saw during one phase.
@@ -182,14 +146,8 @@ pub struct Dials {
 /// What is known about one node at the end.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodeInput {
-    /// Connections opened by the client.
-    pub opened: u64,
-    /// Connections closed, by cause.
-    pub closed: BTreeMap<String, u64>,
-    /// Those of them that were poisoned.
-    pub poisoned: u64,
-    /// The most that were open at once.
-    pub high_water: u64,
+    /// The client's connections to it.
+    pub connections: ClosedConnections,
     /// Every request that the client wrote to it, pings included; `None`: not counted.
     pub requests_sent: Option<u64>,
     /// Those of them for which nothing came back: a connection that ended may have taken them with it
@@ -218,7 +176,7 @@ pub struct HarnessTotals {
     /// Bounds that were reached, one sentence each.
     pub limits: Vec<String>,
     /// What became of the tasks.
-    pub tasks: TaskEnd,
+    pub tasks: Closed,
 }
 
 /// Everything else that a summary needs, at the end of a run.
@@ -229,7 +187,7 @@ pub struct Inputs {
     /// Why it ended early, if it did.
     pub partial: Option<Partial>,
     /// From the generator.
-    pub load: LoadTotals,
+    pub load: LoadCounts,
     /// From the oracle.
     pub data: DataTotals,
     /// From the proxies, each node once a phase.

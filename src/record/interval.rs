@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::counts::Counts;
 use super::histogram::{Latency, LatencyUs};
-use super::inputs::{Connections, NodeLive};
+use super::inputs::NodeLive;
 use crate::base::name::NodeIndex;
 use crate::base::time::{Offset, Wall};
-use crate::event::{BreakerState, Extent, Outcome, Phase, Sample};
+use crate::event::{BreakerState, Connections, Extent, Outcome, Phase, Sample};
 
 /// The figures of one interval. Operations count in the interval in which they ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -34,14 +34,15 @@ pub(crate) mod synthetic;
 mod tally;
 
 pub use crate::event::{
-    CalibrationCheck, DataTotals, DelayUs, FaultRecord, LateWrite, LoadTotals, NotJudged,
+    CalibrationCheck, ClosedConnections, Connections, DataTotals, DelayUs, FaultRecord, LateWrite,
+    LoadCounts, NotJudged,
 };
 pub use counts::Counts;
 pub(crate) use counts::{ratio, sum};
 pub use histogram::{Latency, LatencyUs};
 pub use inputs::{
-    Config, Connections, Dials, ForeignTraffic, HarnessTotals, Inputs, NodeInput, NodeLive,
-    Partial, TaskEnd, WireCounts, WireTimes, WireTotals,
+    Config, Dials, ForeignTraffic, HarnessTotals, Inputs, NodeInput, NodeLive, Partial, WireCounts,
+    WireTimes, WireTotals,
 };
 pub use interval::{Interval, IntervalNode};
 pub use phase::{PhaseClock, Span};

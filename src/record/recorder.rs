@@ -596,7 +596,7 @@ mod tests {
             let (one, many) = (one.finish(Inputs::default()), many.finish(Inputs::default()));
             prop_assert_eq!(one.everything(), many.everything());
             prop_assert_eq!(one.everything().offered(), samples.len() as u64);
-            for phase in Phase::ALL {
+            for &phase in Phase::ALL {
                 let of = |summary: &Summary| summary.tally(Some(phase), NodeGroup::All);
                 let (one, many) = (of(&one), of(&many));
                 prop_assert_eq!(one.response.figures(), many.response.figures());

@@ -57,9 +57,9 @@ impl Retold {
                 self.nodes.resize_with(position + 1, NodeInput::default);
             }
             let (known, seen) = (&mut self.nodes[position], node.connections.unwrap_or_default());
-            known.opened = seen.opened;
-            known.poisoned = seen.poisoned;
-            known.high_water = seen.high_water;
+            known.connections.opened = seen.opened;
+            known.connections.poisoned = seen.poisoned;
+            known.connections.high_water = seen.high_water;
         }
     }
 

@@ -105,7 +105,8 @@ pub struct ConnectRates {
 }
 
 /// Which nodes a figure is about, by the home of the keys.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub enum NodeGroup {
     /// Every node.
     #[default]
@@ -118,16 +119,12 @@ pub enum NodeGroup {
 
 impl NodeGroup {
     /// Every group.
-    pub const ALL: [Self; 3] = [Self::All, Self::Healthy, Self::Faulty];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The name in files.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::Healthy => "healthy",
-            Self::Faulty => "faulty",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 

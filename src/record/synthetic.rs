@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    Config, DataTotals, Dials, FaultRecord, Inputs, LoadTotals, NodeInput, PhaseClock, Recorder,
-    Summary, WireCounts, WireTimes,
+    ClosedConnections, Config, DataTotals, Dials, FaultRecord, Inputs, LoadCounts, NodeInput,
+    PhaseClock, Recorder, Summary, WireCounts, WireTimes,
 };
 use crate::base::name::NodeIndex;
 use crate::base::time::{Offset, RunClock};
@@ -127,17 +127,16 @@ impl Story {
         };
         let dials = |node| Dials { phase: Phase::Steady, node: NodeIndex(node), attempts: 8 };
         let node = NodeInput {
-            opened: 8,
-            high_water: 8,
+            connections: ClosedConnections { opened: 8, high_water: 8, ..Default::default() },
             requests_sent: Some(requests),
             ..NodeInput::default()
         };
         Inputs {
             ended: at(self.end_ms + 1000),
-            load: LoadTotals {
+            load: LoadCounts {
                 tickets_issued: offered,
                 tickets_closed: offered,
-                ..LoadTotals::default()
+                ..LoadCounts::default()
             },
             wire: (0..3).map(wire).collect(),
             dials: (0..3).map(dials).collect(),

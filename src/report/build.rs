@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::model::{
-    BreakerReport, ClosedConnections, DataReport, DetectionReport, Example, FastFail, FaultReport,
-    Figures, HarnessReport, LoadReport, NodeReport, ObjectiveReport, PhaseFigures, PhaseReport,
+    BreakerReport, DataReport, DetectionReport, Example, FastFail, FaultReport, Figures,
+    HarnessReport, LoadReport, NodeReport, ObjectiveReport, PhaseFigures, PhaseReport,
     RecoveryReport, Report, SCHEMA_VERSION, StallReport, StallsReport, TimerDelay,
     TransitionReport, WirePhase, WireReport,
 };
@@ -142,12 +142,7 @@ fn nodes(summary: &Summary, false_opens: &[u64]) -> Vec<NodeReport> {
                     .collect(),
                 breaker: input.map(|input| breaker(summary, node, input, false_opens)),
                 backend: summary.inputs.backends.get(node.position()).cloned().unwrap_or_default(),
-                connections: input.map(|input| ClosedConnections {
-                    opened: input.opened,
-                    closed: input.closed.clone(),
-                    poisoned: input.poisoned,
-                    high_water: input.high_water,
-                }),
+                connections: input.map(|input| input.connections.clone()),
             }
         })
         .collect()

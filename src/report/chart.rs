@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use maud::{Markup, PreEscaped, html};
+
 /// The size of a chart and the room for its labels.
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 70.0;
@@ -25,7 +27,8 @@ pub(super) enum Scale {
 /// One chart under construction.
 #[derive(Debug)]
 pub(super) struct Chart {
-    svg: String,
+    title: &'static str,
+    shapes: String,
     end_s: f64,
     height: f64,
     scale: Scale,
@@ -33,13 +36,9 @@ pub(super) struct Chart {
 
 impl Chart {
     /// An empty chart from the start of the run to `end_s`.
-    pub(super) fn new(title: &str, end_s: f64, plot_height: f64, scale: Scale) -> Self {
+    pub(super) fn new(title: &'static str, end_s: f64, plot_height: f64, scale: Scale) -> Self {
         let height = TOP + plot_height + BOTTOM;
-        let svg = format!(
-            "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{title}\">\n\
-             <title>{title}</title>\n"
-        );
-        Self { svg, end_s: end_s.max(0.001), height, scale }
+        Self { title, shapes: String::new(), end_s: end_s.max(0.001), height, scale }
     }
 
     fn x(&self, at_s: f64) -> f64 {
@@ -58,29 +57,33 @@ impl Chart {
         self.bottom() - share.clamp(0.0, 1.0) * (self.bottom() - TOP)
     }
 
-    // Writing into a String cannot fail, here and below.
-    fn push(&mut self, element: std::fmt::Arguments<'_>) {
-        let _ = self.svg.write_fmt(element);
-        self.svg.push('\n');
+    fn push(&mut self, shape: &Markup) {
+        self.shapes.push_str(&shape.0);
+        self.shapes.push('\n');
+    }
+
+    /// A rectangle that says what it is when it is pointed at.
+    fn rect(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), class: &str, label: &str) {
+        self.push(&html! {
+            rect class=(class) x=(tenths(x)) y=(tenths(y)) width=(tenths(width))
+                height=(format_args!("{height:.2}")) {
+                @if !label.is_empty() { title { (label) } }
+            }
+        });
     }
 
     /// Shades a span of time over the whole height.
     pub(super) fn shade(&mut self, from_s: f64, to_s: f64, class: &str, label: &str) {
         let (x, width) = (self.x(from_s), self.x(to_s) - self.x(from_s));
-        let height = self.bottom() - TOP;
-        self.push(format_args!(
-            "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{TOP}\" width=\"{width:.1}\" \
-             height=\"{height:.1}\"><title>{label}</title></rect>"
-        ));
+        self.rect((x, TOP), (width, self.bottom() - TOP), class, label);
     }
 
     /// A mark over the whole height at one moment.
     pub(super) fn mark(&mut self, at_s: f64, class: &str, label: &str) {
-        let (x, bottom) = (self.x(at_s), self.bottom());
-        self.push(format_args!(
-            "<line class=\"{class}\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" \
-             y2=\"{bottom:.1}\"><title>{label}</title></line>"
-        ));
+        let (x, bottom) = (tenths(self.x(at_s)), self.bottom());
+        self.push(&html! {
+            line class=(class) x1=(x) x2=(x) y1=(TOP) y2=(tenths(bottom)) { title { (label) } }
+        });
     }
 
     /// A bar of a strip: a span of time at one of `rows` rows.
@@ -91,24 +94,23 @@ impl Chart {
         class: &str,
         label: &str,
     ) {
-        #[expect(clippy::cast_precision_loss, reason = "a chart has a few rows")]
-        let (index, rows) = (row.0 as f64, row.1 as f64);
-        let height = (self.bottom() - TOP) / rows;
-        let y = TOP + height * index;
+        let (y, height) = self.row(row);
         let (x, width) = (self.x(span_s.0), (self.x(span_s.1) - self.x(span_s.0)).max(1.0));
-        let height = height - 4.0;
-        self.push(format_args!(
-            "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" \
-             height=\"{height:.1}\"><title>{label}</title></rect>"
-        ));
+        self.rect((x, y), (width, height - 4.0), class, label);
+    }
+
+    /// Where a row begins, and how high it is.
+    fn row(&self, (index, rows): (usize, usize)) -> (f64, f64) {
+        #[expect(clippy::cast_precision_loss, reason = "a chart has a few rows")]
+        let (index, rows) = (index as f64, rows as f64);
+        let height = (self.bottom() - TOP) / rows;
+        (TOP + height * index, height)
     }
 
     /// The name of a row of a strip.
     pub(super) fn row_label(&mut self, row: (usize, usize), label: &str) {
-        #[expect(clippy::cast_precision_loss, reason = "a chart has a few rows")]
-        let (index, rows) = (row.0 as f64, row.1 as f64);
-        let y = TOP + (self.bottom() - TOP) / rows * (index + 0.5) + 2.0;
-        self.text(LEFT - 8.0, y, "end", label);
+        let (y, height) = self.row(row);
+        self.text(LEFT - 8.0, y + height / 2.0 + 2.0, "end", label);
     }
 
     /// A filled column from `low` to `high` over a span of time.
@@ -116,10 +118,7 @@ impl Chart {
         let (x, width) = (self.x(span_s.0), self.x(span_s.1) - self.x(span_s.0));
         let (y, height) = (self.y(high), self.y(low) - self.y(high));
         if height > 0.0 {
-            self.push(format_args!(
-                "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" \
-                 height=\"{height:.2}\"/>"
-            ));
+            self.rect((x, y), (width, height), class, "");
         }
     }
 
@@ -133,10 +132,11 @@ impl Chart {
                 continue;
             };
             let command = if pen_down { 'L' } else { 'M' };
+            // Writing into a String cannot fail.
             let _ = write!(path, "{command}{:.1} {:.1}", self.x(*at_s), self.y(*value));
             pen_down = true;
         }
-        self.push(format_args!("<path class=\"{class}\" d=\"{path}\"/>"));
+        self.push(&html! { path class=(class) d=(path) {} });
     }
 
     /// Makes a span of time answer to the pointer.
@@ -147,20 +147,17 @@ impl Chart {
     /// A labelled horizontal line at a value.
     pub(super) fn grid(&mut self, value: f64, label: &str) {
         let (y, right) = (self.y(value), WIDTH - RIGHT);
-        self.push(format_args!(
-            "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>"
-        ));
+        let level = tenths(y);
+        self.push(&html! { line.grid x1=(LEFT) x2=(right) y1=(level) y2=(level) {} });
         self.text(LEFT - 8.0, y + 4.0, "end", label);
     }
 
     fn text(&mut self, x: f64, y: f64, anchor: &str, text: &str) {
-        self.push(format_args!(
-            "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}</text>"
-        ));
+        self.push(&html! { text x=(tenths(x)) y=(tenths(y)) text-anchor=(anchor) { (text) } });
     }
 
     /// Labels the time axis and ends the chart.
-    pub(super) fn finish(mut self) -> String {
+    pub(super) fn finish(mut self) -> Markup {
         let step = round_step(self.end_s / TIME_LABELS);
         let mut at = 0.0;
         while at <= self.end_s {
@@ -170,9 +167,19 @@ impl Chart {
             self.text(x, y, "middle", &label);
             at += step;
         }
-        self.svg.push_str("</svg>\n");
-        self.svg
+        let view = format!("0 0 {WIDTH} {}", self.height);
+        html! {
+            svg viewBox=(view) role="img" aria-label=(self.title) {
+                title { (self.title) }
+                (PreEscaped(self.shapes))
+            }
+        }
     }
+}
+
+/// A coordinate to a tenth: as fine as anything shows.
+fn tenths(coordinate: f64) -> String {
+    format!("{coordinate:.1}")
 }
 
 /// The next of 1, 2, 5, 10, 20, ... at or above `step`.
@@ -205,7 +212,7 @@ mod tests {
             chart.column((0.0, 1.0), 0.0, 1e12, "good");
             chart.line(&[(0.0, Some(0.0)), (1.0, None), (2.0, Some(1e12))], "p50");
             chart.mark(f64::MAX, "violation", "x");
-            let svg = chart.finish();
+            let svg = chart.finish().into_string();
             assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
         }
     }

@@ -25,10 +25,10 @@ pub use build::Header;
 pub use format::{FORMATS, Format, write_all};
 pub use line::{Line, Skipped, Start, StartNode};
 pub use model::{
-    BreakerReport, ClosedConnections, DataReport, DetectionReport, Example, FastFail, FaultReport,
-    Figures, HarnessReport, LoadReport, NodeReport, ObjectiveReport, PhaseFigures, PhaseReport,
-    PieceReport, PieceTimes, RecoveryReport, Report, SCHEMA_VERSION, StallReport, StallsReport,
-    TimerDelay, TransitionReport, WirePhase, WireReport,
+    BreakerReport, DataReport, DetectionReport, Example, FastFail, FaultReport, Figures,
+    HarnessReport, LoadReport, NodeReport, ObjectiveReport, PhaseFigures, PhaseReport, PieceReport,
+    PieceTimes, RecoveryReport, Report, SCHEMA_VERSION, StallReport, StallsReport, TimerDelay,
+    TransitionReport, WirePhase, WireReport,
 };
 pub use rebuild::Unfinished;
 pub use schema::schema_text;

@@ -4,15 +4,14 @@
 //! A number's unit is in its name; what could not be measured is `null`, never 0.
 
 use std::collections::BTreeMap;
-use std::ops::Deref;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::name::NodeIndex;
 use crate::event::{
-    BreakerState, CalibrationCheck, DataTotals, DelayUs, NotJudged, Outcome, Phase, SubjectFacts,
-    ViolationKind, WireTrace,
+    BreakerState, CalibrationCheck, ClosedConnections, DataTotals, DelayUs, NotJudged, Outcome,
+    Phase, SubjectFacts, ViolationKind, WireTrace,
 };
 use crate::judge::{Grade, Verdict};
 use crate::record::{LatencyUs, Partial, WireTimes, WireTotals};
@@ -194,19 +193,6 @@ pub struct NodeReport {
     pub breaker: Option<BreakerReport>,
 }
 
-/// What became of the client's connections to a node.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ClosedConnections {
-    /// Opened in all.
-    pub opened: u64,
-    /// Closed, by cause.
-    pub closed: BTreeMap<String, u64>,
-    /// Closed because what they would deliver next was in doubt.
-    pub poisoned: u64,
-    /// The most that were open at once.
-    pub high_water: u64,
-}
-
 /// What a node's breaker did.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BreakerReport {
@@ -327,7 +313,7 @@ pub struct LoadReport {
 /// Whether the data was right.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DataReport {
-    /// What was counted; read as if it were the report's own, as it is in the JSON.
+    /// What was counted.
     #[serde(flatten)]
     pub totals: DataTotals,
     /// Requests on a connection that still owed an earlier reply.
@@ -337,14 +323,6 @@ pub struct DataReport {
     pub not_judged: Vec<NotJudged>,
     /// The first violations.
     pub examples: Vec<Example>,
-}
-
-impl Deref for DataReport {
-    type Target = DataTotals;
-
-    fn deref(&self) -> &DataTotals {
-        &self.totals
-    }
 }
 
 /// What the proxies saw of the run's own client.

@@ -15,7 +15,7 @@ use crate::record::{
 
 /// What a number is measured by, and can be off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
+enum MeasuredBy {
     /// The check of values.
     Oracle,
     /// The proxies' taps.
@@ -34,13 +34,13 @@ enum Source {
     Touch,
 }
 
-use Source::{Client, Fault, Lateness, Oracle, Proxies, Starts, Touch, Watch};
+use MeasuredBy::{Client, Fault, Lateness, Oracle, Proxies, Starts, Touch, Watch};
 
-const SOURCES: [Source; 8] = [Oracle, Proxies, Client, Watch, Lateness, Starts, Fault, Touch];
+const SOURCES: [MeasuredBy; 8] = [Oracle, Proxies, Client, Watch, Lateness, Starts, Fault, Touch];
 
 /// Every number of the report; `*` is any name or nothing more than what came before. Without a source
 /// it is known whatever is off: it counts operations, which every run has, or names a moment.
-const NUMBERS: &[(&str, &[Source])] = &[
+const NUMBERS: &[(&str, &[MeasuredBy])] = &[
     ("schema_version", &[]),
     ("seed", &[]),
     ("duration_s", &[]),
@@ -95,7 +95,7 @@ const NUMBERS: &[(&str, &[Source])] = &[
 ];
 
 /// Every measure, in the same way.
-const MEASURED_BY: &[(&str, &[Source])] = &[
+const MEASURED_BY: &[(&str, &[MeasuredBy])] = &[
     ("error_ratio", &[]),
     ("availability", &[]),
     ("shed_ratio", &[]),
@@ -164,7 +164,7 @@ fn whole() -> Summary {
     let until = from.plus(std::time::Duration::from_millis(12));
     inputs.harness.stalls.add(Stall { from, until });
     inputs.faults[0].operations_touched = Some(12);
-    inputs.nodes[0].closed.insert("timeout".to_owned(), 1);
+    inputs.nodes[0].connections.closed.insert("timeout".to_owned(), 1);
     let (steady, dials) = (inputs.wire.clone(), inputs.dials.clone());
     for phase in [Phase::Fault, Phase::Recovery] {
         inputs.wire.extend(steady.iter().map(|wire| crate::record::WireCounts { phase, ..*wire }));
@@ -189,7 +189,7 @@ fn whole() -> Summary {
 }
 
 /// The same without one source.
-fn without(source: Source) -> Summary {
+fn without(source: MeasuredBy) -> Summary {
     let mut summary = match source {
         Starts => {
             let mut summary = whole();
@@ -304,9 +304,9 @@ impl Numbers {
 
 /// The first row that fits a name.
 fn sources_of(
-    table: &'static [(&'static str, &'static [Source])],
+    table: &'static [(&'static str, &'static [MeasuredBy])],
     name: &str,
-) -> Option<&'static [Source]> {
+) -> Option<&'static [MeasuredBy]> {
     let fits = |pattern: &str| match pattern.strip_suffix('*') {
         Some(start) => name.strip_prefix(start).is_some_and(|rest| !rest.contains("[]")),
         None => pattern == name,

@@ -24,7 +24,7 @@ use crate::client::{BreakerConfig, Broken, Client, ClientConfig};
 use crate::event::{CalibrationCheck as Check, Events, Operation, Outcome, Sample};
 use crate::lab::nemesis::Nemesis;
 use crate::lab::timeline::{Direction, FaultSpec};
-use crate::lab::{Lab, LabConfig, Listen, Nodes};
+use crate::lab::{Lab, LabConfig};
 use crate::load::{self, Load, LoadConfig, LoadTotals, RateWish, Sampler, Workload, longest_call};
 
 /// How long tasks may take to end, and operations to finish.
@@ -137,15 +137,7 @@ async fn glance_at(
 }
 
 async fn start_lab(scope: &Scope) -> Result<Lab, RunError> {
-    let config = LabConfig {
-        nodes: Nodes::Embedded,
-        count: 1,
-        memory_mib: 64,
-        lies: Vec::new(),
-        listen: vec![Listen::ANY],
-        toxiproxy: None,
-        network: crate::lab::Network::User,
-    };
+    let config = LabConfig::embedded(1);
     // Nobody tells the oracle of a loss: it must find the planted one by itself.
     let unsaid = Arc::new(|_| ());
     Ok(Lab::start(&config, Seed::new(1), Events::ignore(), unsaid, scope).await?)
@@ -270,7 +262,7 @@ impl Measured {
     }
 
     fn of_a_loss(&self) -> Check {
-        let seen = self.totals.data.false_misses;
+        let seen = self.totals.data.false_misses.unwrap_or_default();
         Check {
             name: "planted loss of data: seen by the oracle".to_owned(),
             expected: "at least 1".to_owned(),

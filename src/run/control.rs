@@ -9,8 +9,8 @@ use super::RunError;
 use crate::base::scope::{Closed, Scope};
 use crate::control::{self, ApiOptions, Feed};
 use crate::event::Events;
+use crate::lab::Listen;
 use crate::lab::error::LabError;
-use crate::plan::Listen;
 use crate::proxy::ProxySet;
 
 /// How long requests under way may take to end; more than the API itself gives them.

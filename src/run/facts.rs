@@ -1,13 +1,9 @@
 //! Plain data from one part in the words of another: what the recorder must not ask for by name.
 
-use std::collections::BTreeMap;
-
 use super::RunError;
-use super::noise::Noise;
 use super::sink::ActiveFaults;
-use crate::base::scope::Closed;
-use crate::client::{ConnectionCounts, NodeSnapshot};
-use crate::event::{CalibrationCheck, CloseCause, DataTotals, DelayUs, NotJudged, ViolationKind};
+use crate::client::NodeSnapshot;
+use crate::event::{CalibrationCheck, ClosedConnections, DataTotals, NotJudged, ViolationKind};
 use crate::judge::Measure;
 use crate::judge::measure::data::{
     ACKNOWLEDGED_BUT_LOST, CONTRADICTIONS, COUNTER_AHEAD, COUNTER_BEHIND, DOUBLE_APPLIED,
@@ -17,9 +13,7 @@ use crate::lab::Lab;
 use crate::lab::backend::NodeInfo;
 use crate::load;
 use crate::proxy::TapSnapshot;
-use crate::record::{
-    Connections, ForeignTraffic, HarnessTotals, NodeInput, NodeLive, TaskEnd, WireTotals,
-};
+use crate::record::{ForeignTraffic, NodeInput, NodeLive, WireTotals};
 
 /// Every node as it is now, as far as the client tells; of one that does not, what the proxies see.
 pub(super) fn live(
@@ -28,7 +22,7 @@ pub(super) fn live(
     active: &ActiveFaults,
 ) -> Vec<NodeLive> {
     let told = |node: &NodeSnapshot| NodeLive {
-        connections: Some(connections(&node.connections)),
+        connections: Some(node.connections),
         dialled: Some(node.connections.dialled),
         open: Some(node.connections.open),
         breaker: Some(node.breaker),
@@ -55,19 +49,6 @@ pub(super) fn dialled(tap: &TapSnapshot) -> u64 {
     tap.opened + tap.refused.unwrap_or_default()
 }
 
-fn connections(counts: &ConnectionCounts) -> Connections {
-    Connections {
-        open: counts.open,
-        idle: counts.idle,
-        in_use: counts.in_use,
-        high_water: counts.high_water,
-        dialled: counts.dialled,
-        opened: counts.opened,
-        closed: counts.closed_in_all(),
-        poisoned: counts.poisoned,
-    }
-}
-
 /// Every node at the end, as the client tells.
 pub(super) fn nodes(
     info: &[NodeInfo],
@@ -75,10 +56,7 @@ pub(super) fn nodes(
     settled: &load::Settled,
 ) -> Vec<NodeInput> {
     let node = |(info, snapshot): (&NodeInfo, &NodeSnapshot)| NodeInput {
-        opened: snapshot.connections.opened,
-        closed: closed(&snapshot.connections),
-        poisoned: snapshot.connections.poisoned,
-        high_water: snapshot.connections.high_water,
+        connections: closed(snapshot),
         requests_sent: Some(snapshot.requests_sent),
         requests_unanswered: snapshot.unanswered,
         false_misses: settled.misses.get(info.node.position()).copied().flatten(),
@@ -88,53 +66,48 @@ pub(super) fn nodes(
     info.iter().zip(snapshots).map(node).collect()
 }
 
+fn closed(snapshot: &NodeSnapshot) -> ClosedConnections {
+    let causes = snapshot.closed.iter();
+    ClosedConnections {
+        opened: snapshot.connections.opened,
+        closed: causes.map(|(cause, count)| (cause.name().to_owned(), *count)).collect(),
+        poisoned: snapshot.connections.poisoned,
+        high_water: snapshot.connections.high_water,
+    }
+}
+
 /// What runs a node, as reports say it: `memcached 1.6.18`.
 pub(super) fn backend(info: &NodeInfo) -> String {
     format!("{} {}", info.backend, info.version)
 }
 
-fn closed(counts: &ConnectionCounts) -> BTreeMap<String, u64> {
-    CloseCause::ALL
-        .into_iter()
-        .map(|cause| (cause.name().to_owned(), counts.closed_for(cause)))
-        .filter(|(_, count)| *count > 0)
-        .collect()
-}
-
 /// What the oracle counted, settled with what the nodes did with their data, and with what could be
 /// read at the end.
 pub(super) fn data(totals: &load::LoadTotals, settled: &load::Settled) -> DataTotals {
-    let gone = |count: fn(&load::Gone) -> u64| totals.gone.iter().map(count).sum::<u64>();
-    let data = &totals.data;
-    let lost = data.acknowledged_but_lost - gone(|gone| gone.lost);
-    let contradictions = data.contradictions - gone(|gone| gone.contradictions);
+    let data = totals.data.clone();
     let not_judged = not_judged(settled, &totals.audit);
     // What is proven counts whatever is unknown; none is none only where all of it was looked at.
-    let judged = |measure: &Measure, count: u64| {
+    let judged = |measure: &Measure, count: Option<u64>| {
         let unknown = not_judged.iter().any(|not| not.measure == measure.name);
-        (count > 0 || !unknown).then_some(count)
+        count.filter(|count| *count > 0 || !unknown)
     };
+    // What was gone is no violation before it is known what the nodes did with it.
+    let settle = |seen: Option<u64>, gone: fn(&load::Gone) -> u64, proven: Option<u64>| {
+        let gone: u64 = totals.gone.iter().map(gone).sum();
+        seen.map(|seen| seen - gone + proven.unwrap_or_default())
+    };
+    let lost = settle(data.acknowledged_but_lost, |gone| gone.lost, settled.lost);
+    let contradictions =
+        settle(data.contradictions, |gone| gone.contradictions, settled.contradictions);
     DataTotals {
-        wrong: Some(data.wrong),
-        corrupt: Some(data.corrupt),
-        stale: Some(data.stale),
-        stale_by_late_write: Some(data.stale_by_late_write),
-        late_writes: data.late_writes.clone(),
-        stale_unacknowledged: Some(data.stale_unacknowledged),
         false_misses: settled.false_misses,
-        acknowledged_but_lost: judged(
-            &ACKNOWLEDGED_BUT_LOST,
-            lost + settled.lost.unwrap_or_default(),
-        ),
+        acknowledged_but_lost: judged(&ACKNOWLEDGED_BUT_LOST, lost),
         double_applied: judged(&DOUBLE_APPLIED, data.double_applied),
-        foreign: Some(data.foreign),
-        contradictions: judged(
-            &CONTRADICTIONS,
-            contradictions + settled.contradictions.unwrap_or_default(),
-        ),
+        contradictions: judged(&CONTRADICTIONS, contradictions),
         counter_behind: judged(&COUNTER_BEHIND, data.counter_behind),
         counter_ahead: judged(&COUNTER_AHEAD, data.counter_ahead),
         not_judged,
+        ..data
     }
 }
 
@@ -194,29 +167,4 @@ pub(super) fn calibration(
             pass: false,
         }]
     })
-}
-
-/// How the harness itself fared.
-pub(super) fn harness(
-    noise: Noise,
-    calibration: Vec<CalibrationCheck>,
-    limits: Vec<String>,
-    closed: &Closed,
-) -> HarnessTotals {
-    HarnessTotals {
-        timer_delay: noise.timer_delay_us_max.map(|max| DelayUs {
-            p50: None,
-            p99: noise.timer_delay_us_p99,
-            max: Some(max),
-        }),
-        cpu_pressure: noise.cpu_pressure,
-        stalls: noise.stalls,
-        calibration,
-        limits,
-        tasks: match closed {
-            Closed::Clean => TaskEnd::Clean,
-            Closed::Leaked { tasks } => TaskEnd::Leaked(*tasks),
-            Closed::Panicked { task } => TaskEnd::Panicked(task.clone()),
-        },
-    }
 }

@@ -20,9 +20,6 @@ mod up;
 mod waits;
 mod wire;
 
-use std::ffi::OsString;
-use std::path::PathBuf;
-
 use tokio_util::sync::CancellationToken;
 
 pub use self::calibration::calibrate;
@@ -31,6 +28,7 @@ pub use self::rebuild::{RebuildError, rebuild};
 pub use self::scenario::{possible, run};
 pub use self::up::Up;
 use crate::client::ConfigError;
+use crate::lab::Programs;
 use crate::lab::error::LabError;
 use crate::load::LoadError;
 use crate::report::Line;
@@ -39,10 +37,8 @@ use crate::subject::{builtin, driver};
 /// What the outside world gives a run. Read once, by the command line.
 #[derive(Clone, Debug)]
 pub struct Environment {
-    /// The value of PATH, in which `memcached` is looked for.
-    pub path: OsString,
-    /// This binary, which leashes child processes.
-    pub harness: PathBuf,
+    /// Where other programs are.
+    pub programs: Programs,
     /// Ends the run early: it heals, drains and reports what there is.
     pub interrupt: CancellationToken,
 }

@@ -20,8 +20,8 @@ use crate::base::processor;
 use crate::base::scope::Scope;
 use crate::base::time::RunClock;
 use crate::base::timer::block_until;
-use crate::event::{EventKind, Events};
-use crate::record::{Stall, Stalls};
+use crate::event::{DelayUs, EventKind, Events};
+use crate::record::{HarnessTotals, Stall, Stalls};
 
 /// How often a timer should wake.
 const PERIOD: Duration = Duration::from_millis(10);
@@ -48,19 +48,6 @@ pub(super) struct NoiseWatch {
 struct Seen {
     delays: Histogram<u32>,
     stalls: Stalls,
-}
-
-/// What the machine did to a run.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Noise {
-    /// How late timers woke at p99, in microseconds; `None`: nothing was measured.
-    pub(super) timer_delay_us_p99: Option<u64>,
-    /// The latest one woke, in microseconds.
-    pub(super) timer_delay_us_max: Option<u64>,
-    /// The share of time in which some task waited for a processor (Linux pressure stall information).
-    pub(super) cpu_pressure: Option<f64>,
-    /// When it stood still.
-    pub(super) stalls: Stalls,
 }
 
 impl NoiseWatch {
@@ -99,21 +86,22 @@ impl NoiseWatch {
         self.since = Instant::now();
     }
 
-    /// What was measured since the start.
-    pub(super) fn measured(&self) -> Noise {
+    /// What the machine did to the run since the start.
+    pub(super) fn measured(&self) -> HarnessTotals {
         let seen = self.seen.lock();
-        let some = !seen.delays.is_empty();
         let elapsed_us = self.since.elapsed().as_micros();
         let stalled = cpu_stall_us().zip(self.stall_start_us);
         #[expect(clippy::cast_precision_loss, reason = "a share, shown with three digits")]
         let cpu_pressure = stalled
             .filter(|_| elapsed_us > 0)
             .map(|(now, start)| now.saturating_sub(start) as f64 / elapsed_us as f64);
-        Noise {
-            timer_delay_us_p99: some.then(|| seen.delays.value_at_quantile(0.99)),
-            timer_delay_us_max: some.then(|| seen.delays.max()),
+        let p99 = seen.delays.value_at_quantile(0.99);
+        let delay = DelayUs { p50: None, p99: Some(p99), max: Some(seen.delays.max()) };
+        HarnessTotals {
+            timer_delay: (!seen.delays.is_empty()).then_some(delay),
             cpu_pressure,
             stalls: seen.stalls.clone(),
+            ..HarnessTotals::default()
         }
     }
 }

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::setup;
 use crate::base::seed::Seed;
+use crate::lab::Backend;
 use crate::lab::nemesis::planned;
-use crate::plan::{Backend, Library, Options, Plan, PlanError, plans};
-use crate::protocol::memcached::program;
+use crate::plan::{Library, Options, Plan, PlanError, plans};
 use crate::record::Config;
 use crate::record::journal::PLAN;
 use crate::report::{ReadError, Stored, Unfinished};
@@ -38,11 +38,9 @@ fn unfinished(plan: Plan) -> Unfinished {
         header: setup::header(&plan),
         config: config(&plan),
         faults: setup::faults(&plan).iter().map(|fault| planned(fault, None)).collect(),
-        backend: match plan.nodes.backend {
+        backend: match &plan.nodes.backend {
             Backend::Auto => "not stored",
-            Backend::Memcached => program::NAME,
-            Backend::Embedded => "embedded",
-            Backend::Servers(_) => "external",
+            chosen => chosen.name(),
         }
         .to_owned(),
         objectives: plan.objectives,

@@ -16,7 +16,7 @@ use crate::report::{Line, Report};
 /// # Errors
 /// What it wants and cannot have: a process of its own where servers were given, say.
 pub fn possible(plan: &Plan, environment: &Environment) -> Result<(), RunError> {
-    setup::able_lab(plan, environment).map(drop)
+    Ok(setup::able_lab(plan, environment).map(drop)?)
 }
 
 /// Runs `plan` and judges it.

@@ -1,23 +1,16 @@
 //! From a plan to the settings of each part.
 
-use std::net::SocketAddr;
-
-use super::{Environment, RunError, facts};
+use super::{Environment, facts};
 use crate::base::carried::Carried;
 use crate::base::time::RunClock;
 use crate::client::{ClientConfig, Server};
+use crate::lab::LabConfig;
 use crate::lab::backend::NodeInfo;
-use crate::lab::backend::process::find_program;
 use crate::lab::error::LabError;
 use crate::lab::timeline::FaultSpec;
-use crate::lab::{LabConfig, Listen, Network, Nodes};
 use crate::load::{self, LoadConfig};
-use crate::plan::{Addresses, Backend, NetworkMode, Nodes as PlannedNodes, Plan};
-use crate::protocol::memcached::program;
+use crate::plan::Plan;
 use crate::report::{Header, Start, StartNode};
-
-/// Memory for items of a node that the harness starts, in MiB.
-const MEMORY_MIB: u32 = 64;
 
 /// What is said first.
 pub(super) fn greeting(plan: &Plan) -> String {
@@ -57,76 +50,20 @@ pub(super) fn start(
     }
 }
 
-/// How to build the lab.
-///
-/// # Errors
-/// When a real memcached was asked for and there is none.
-pub(super) fn lab(
-    planned: &PlannedNodes,
-    addresses: &Addresses,
-    environment: &Environment,
-) -> Result<LabConfig, RunError> {
-    let real = || {
-        find_program(program::NAME, &environment.path)
-            .map(|program| Nodes::Memcached { program, harness: environment.harness.clone() })
-    };
-    let nodes = match &planned.backend {
-        Backend::Auto => real().unwrap_or(Nodes::Embedded),
-        Backend::Memcached => real().ok_or(LabError::NoMemcached)?,
-        Backend::Embedded => Nodes::Embedded,
-        Backend::Servers(servers) => {
-            Nodes::External(servers.iter().map(SocketAddr::to_string).collect())
-        }
-    };
-    let proxies = addresses.proxies;
-    let listen = |position: u16| {
-        let mut address = proxies.address;
-        if address.port() != 0 {
-            address.set_port(address.port().saturating_add(position));
-        }
-        Listen { address, explicit: proxies.required }
-    };
-    Ok(LabConfig {
-        nodes,
-        count: planned.count,
-        memory_mib: MEMORY_MIB,
-        lies: planned.lies.clone(),
-        listen: (0..planned.count).map(listen).collect(),
-        toxiproxy: None,
-        network: Network::User,
-    })
-}
-
 /// How to build the lab of a run, which can do what the plan wants.
 ///
 /// # Errors
 /// What cannot be done here, and why. Nothing was started.
-pub(super) fn able_lab(plan: &Plan, environment: &Environment) -> Result<LabConfig, RunError> {
+pub(super) fn able_lab(plan: &Plan, environment: &Environment) -> Result<LabConfig, LabError> {
     let lab = LabConfig {
+        nodes: plan.nodes.clone(),
+        listen: plan.addresses.proxies,
         toxiproxy: plan.toxiproxy.clone(),
-        network: network(plan.network, environment)?,
-        ..lab(&plan.nodes, &plan.addresses, environment)?
+        network: plan.network,
+        programs: environment.programs.clone(),
     };
     lab.can(&faults(plan))?;
     Ok(lab)
-}
-
-/// Who does the faults of the network.
-///
-/// # Errors
-/// When a program is missing that the kernel's needs.
-fn network(mode: NetworkMode, environment: &Environment) -> Result<Network, LabError> {
-    let find = |program: &str, package: &str| {
-        find_program(program, &environment.path).ok_or_else(|| {
-            LabError::Network(format!("there is no `{program}` on PATH; install {package}"))
-        })
-    };
-    match mode {
-        NetworkMode::User => Ok(Network::User),
-        NetworkMode::Kernel => {
-            Ok(Network::Kernel { ip: find("ip", "iproute2")?, nft: find("nft", "nftables")? })
-        }
-    }
 }
 
 /// What the client is given: the proxies, as if they were the nodes.

@@ -101,7 +101,7 @@ impl Stage {
                     servers: servers.into_iter().map(|server| server.address).collect(),
                     carried,
                     key_prefix: client_config.key_prefix,
-                    harness: environment.harness.clone(),
+                    harness: environment.programs.harness.clone(),
                     load,
                     recorder: &recorder,
                     events: &events,

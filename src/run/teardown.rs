@@ -10,7 +10,7 @@ use super::stage::Stage;
 use crate::base::scope::Closed;
 use crate::event::{FaultRecord, Phase};
 use crate::load;
-use crate::record::{Inputs, Partial, Recorder};
+use crate::record::{HarnessTotals, Inputs, Partial, Recorder};
 use crate::subject::Subject;
 
 /// How long the tasks of a run may take to end.
@@ -88,7 +88,12 @@ impl Stage {
             nodes,
             backends,
             subject: Some(subject),
-            harness: facts::harness(noise, self.calibration.into_inner(), limits, &closed),
+            harness: HarnessTotals {
+                calibration: self.calibration.into_inner(),
+                limits,
+                tasks: closed,
+                ..noise
+            },
             faults: records.to_vec(),
         };
         (inputs, self.recorder)

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::control::Control;
-use super::{Environment, RunError, setup};
+use super::{Environment, RunError};
 use crate::base::scope::{Closed, Scope};
 use crate::base::seed::Seed;
 use crate::base::time::RunClock;
 use crate::control::Feed;
 use crate::event::Events;
-use crate::lab::Lab;
 use crate::lab::backend::NodeInfo;
-use crate::plan::{Addresses, Nodes};
+use crate::lab::{Lab, LabConfig, Network, Nodes};
+use crate::plan::Addresses;
 
 /// How long the tasks of a lab may take to end.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
@@ -87,7 +87,13 @@ async fn assemble(
 ) -> Result<(Lab, Control), RunError> {
     let feed = Feed::new(RunClock::start());
     let events = feed.events(Events::ignore());
-    let config = setup::lab(nodes, addresses, environment)?;
+    let config = LabConfig {
+        nodes: nodes.clone(),
+        listen: addresses.proxies,
+        toxiproxy: None,
+        network: Network::User,
+        programs: environment.programs.clone(),
+    };
     // Nobody here remembers what the nodes hold.
     let lab = Lab::start(&config, seed, events.clone(), Arc::new(|_| ()), scope).await?;
     let control = Control::start(addresses.api, lab.proxies(), feed, events, scope).await?;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use harness::base::seed::Seed;
 use harness::base::units::Rate;
 use harness::event::Phase;
+use harness::lab::Backend;
 use harness::plan::{
-    Backend, FaultPlan, Folder, Library, Options, Phases, Plan, RateWish, check, choose, plans,
-    sections,
+    FaultPlan, Folder, Library, Options, Phases, Plan, RateWish, check, choose, plans, sections,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;

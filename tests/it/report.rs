@@ -11,7 +11,7 @@ use harness::event::{BreakerState, EventKind, Extent, Operation, Outcome, Phase,
 use harness::judge::{MEASURES, judge};
 use harness::record::journal::{self, Journal};
 use harness::record::{
-    Config, Connections, Inputs, LoadTotals, NodeInput, NodeLive, Partial, PhaseClock, Recorder,
+    Config, Connections, Inputs, LoadCounts, NodeInput, NodeLive, Partial, PhaseClock, Recorder,
 };
 use harness::report::{FORMATS, Header, Line, Report, Stored, write_all};
 
@@ -68,10 +68,10 @@ fn inputs(partial: Option<Partial>) -> Inputs {
     Inputs {
         ended: Offset::from_duration(Duration::from_secs(4)),
         partial,
-        load: LoadTotals {
+        load: LoadCounts {
             tickets_issued: OPERATIONS,
             tickets_closed: OPERATIONS,
-            ..LoadTotals::default()
+            ..LoadCounts::default()
         },
         nodes: vec![NodeInput::default(); 3],
         ..Inputs::default()

@@ -220,7 +220,7 @@ fn assert_sound(report: &Report) {
     assert_eq!(issued, report.harness.tickets_closed, "{reasons:?}");
     assert!(outcomes > 0, "{reasons:?}");
     assert_eq!(
-        (report.data.wrong, report.data.corrupt),
+        (report.data.totals.wrong, report.data.totals.corrupt),
         (Some(0), Some(0)),
         "{:?}",
         report.data.examples

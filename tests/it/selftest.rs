@@ -5,9 +5,10 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
 use harness::base::seed::Seed;
-use harness::plan::{Library, Options, Source, plan_of};
+use harness::lab::{Backend, Programs};
+use harness::plan::{FileText, Library, Options, plan_of};
 use harness::run::Environment;
-use harness::run::selftest::{Outcome, Selftest, Size};
+use harness::run::selftest::{RowOutcome, Selftest, Size};
 use tokio_util::sync::CancellationToken;
 
 /// Rows of which it depends on the machine whether they are noticed: how the replies of a batch are cut
@@ -24,8 +25,10 @@ const SIZE: Size = Size { per_second: 300, steady_s: 2, every: 10 };
 async fn what_is_known_to_be_broken_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let environment = Environment {
-        path: std::env::var_os("PATH").unwrap_or_default(),
-        harness: env!("CARGO_BIN_EXE_harness").into(),
+        programs: Programs {
+            path: std::env::var_os("PATH").unwrap_or_default(),
+            harness: env!("CARGO_BIN_EXE_harness").into(),
+        },
         interrupt: CancellationToken::new(),
     };
     let seed = Seed::new(11);
@@ -34,7 +37,7 @@ async fn what_is_known_to_be_broken_is_noticed() {
     assert_eq!(all.len(), Selftest::tasks().len());
     let mut problems = Vec::new();
     for told in all.iter().filter(|told| !SOMETIMES.contains(&told.name)) {
-        if matches!(told.outcome, Outcome::Missed | Outcome::FalseAlarm) {
+        if matches!(told.outcome, RowOutcome::Missed | RowOutcome::FalseAlarm) {
             problems.push(format!("{told:?}"));
         }
     }
@@ -46,7 +49,7 @@ fn read(nodes: &str, client: &str) -> Result<String, String> {
         "summary = \"x\"\nworkload = \"mixed\"\n[phases]\nsteady = \"5s\"\n[nodes]\n{nodes}\n\
          [client]\n{client}\n"
     );
-    let source = Source::new("x.toml", text);
+    let source = FileText::new("x.toml", text);
     let plan = plan_of(&Library::new("."), &source, "x", &Options::default(), Seed::new(1));
     plan.map(|plan| plan.to_toml()).map_err(|error| error.to_string())
 }
@@ -59,7 +62,7 @@ fn what_is_broken_on_purpose_stands_in_the_plan() {
     let printed = read(nodes, "broken = \"leaking-pool\"").unwrap();
     assert!(printed.contains("lies = [\"stale:1/200\", \"flush:1/7\"]"), "{printed}");
     assert!(printed.contains("broken = \"leaking-pool\""), "{printed}");
-    let again = Source::new("x.toml", printed.clone());
+    let again = FileText::new("x.toml", printed.clone());
     let again =
         plan_of(&Library::new("."), &again, "x", &Options::default(), Seed::new(1)).unwrap();
     assert_eq!(again.to_toml(), printed);
@@ -83,8 +86,8 @@ fn a_lie_that_cannot_be_told_is_refused() {
     }
     let text = "summary = \"x\"\n[phases]\nsteady = \"5s\"\n[nodes]\nbackend = \"embedded\"\n\
                 lies = [\"stale\"]\n";
-    let options = Options { backend: Some(harness::plan::Backend::Auto), ..Options::default() };
-    let source = Source::new("x.toml", text);
+    let options = Options { backend: Some(Backend::Auto), ..Options::default() };
+    let source = FileText::new("x.toml", text);
     let error = plan_of(&Library::new("."), &source, "x", &options, Seed::new(1)).unwrap_err();
     assert!(error.to_string().contains("-nodes asks for other nodes"), "{error}");
 }

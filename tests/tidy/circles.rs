@@ -10,7 +10,7 @@ type Circle = (&'static str, &'static [&'static str], &'static str);
 
 const CIRCLES: &[Circle] = &[
     ("base", &["lane", "scope"], "a scope spawns on a lane, and a lane's thread is a scope's"),
-    ("client", &["link", "wire"], "a link is made by its wire, which hands it back"),
+    ("client", &["transport", "wire"], "a transport is made by its wire, which hands it back"),
     (
         "client",
         &["attempt", "heal", "multi", "node"],

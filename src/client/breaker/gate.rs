@@ -8,7 +8,7 @@ use failsafe::{Instrument, StateMachine};
 use rand::RngExt;
 use tokio::time::Instant;
 
-use super::window::{Ledger, RatioWindow};
+use super::window::{RatioWindow, WindowCounts};
 use crate::base::seed::Stream;
 use crate::client::config::BreakerConfig;
 use crate::event::BreakerState;
@@ -22,7 +22,7 @@ pub(super) struct Admission {
 
 /// What an admitted call says about the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum CallOutcome {
     /// It answered.
     Answered,
     /// It did not.
@@ -31,7 +31,7 @@ pub enum Verdict {
 
 /// A change of state, with its cause in a few words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Transition {
+pub(super) struct StateChange {
     pub(super) from: BreakerState,
     pub(super) to: BreakerState,
     pub(super) cause: String,
@@ -39,8 +39,8 @@ pub(super) struct Transition {
 
 /// What came of a verdict that counted.
 #[derive(Debug)]
-pub(super) struct Outcome {
-    pub(super) transition: Option<Transition>,
+pub(super) struct Recorded {
+    pub(super) transition: Option<StateChange>,
     /// Failures without a success between them, this one included.
     pub(super) failures_in_a_row: u32,
     /// From the first of them to this one.
@@ -52,7 +52,7 @@ pub(super) struct Outcome {
 pub(super) struct Gate {
     machine: StateMachine<RatioWindow, Mirror>,
     mirror: Mirror,
-    ledger: Arc<Ledger>,
+    ledger: Arc<WindowCounts>,
     config: BreakerConfig,
     /// Whether it goes half-open by itself once the open period is over.
     reopens: bool,
@@ -101,7 +101,7 @@ impl Instrument for Mirror {
 
 impl Gate {
     pub(super) fn new(config: BreakerConfig, reopens: bool, jitter: Stream, now: Instant) -> Self {
-        let (ledger, mirror) = (Arc::<Ledger>::default(), Mirror::default());
+        let (ledger, mirror) = (Arc::<WindowCounts>::default(), Mirror::default());
         let policy = RatioWindow::new(
             config.window,
             config.min_requests,
@@ -148,7 +148,7 @@ impl Gate {
     }
 
     /// Leave to call now, if there is any. Asking may end the open period.
-    pub(super) fn admit(&mut self, now: Instant) -> (Option<Admission>, Option<Transition>) {
+    pub(super) fn admit(&mut self, now: Instant) -> (Option<Admission>, Option<StateChange>) {
         let mut transition = None;
         if self.state() == BreakerState::Open && self.reopens && now >= self.open_until {
             transition = self.try_again(now, "the open period is over");
@@ -171,9 +171,9 @@ impl Gate {
     pub(super) fn record(
         &mut self,
         admission: Admission,
-        verdict: Verdict,
+        verdict: CallOutcome,
         now: Instant,
-    ) -> Option<Outcome> {
+    ) -> Option<Recorded> {
         if admission.generation != self.generation {
             return None;
         }
@@ -181,11 +181,11 @@ impl Gate {
         self.ledger.set_now(now.saturating_duration_since(self.started));
         let before = self.state();
         let transition = match verdict {
-            Verdict::Answered => self.answered(before, now),
-            Verdict::Failed => self.failed(before, now),
+            CallOutcome::Answered => self.answered(before, now),
+            CallOutcome::Failed => self.failed(before, now),
         };
         let row_lasted = now.saturating_duration_since(self.row_since);
-        Some(Outcome { transition, failures_in_a_row: self.failures_in_a_row, row_lasted })
+        Some(Recorded { transition, failures_in_a_row: self.failures_in_a_row, row_lasted })
     }
 
     /// Gives leave back without a verdict, so that another probe may pass.
@@ -196,7 +196,7 @@ impl Gate {
     }
 
     /// Opens it, whatever its counts are.
-    pub(super) fn trip(&mut self, now: Instant, cause: &str) -> Option<Transition> {
+    pub(super) fn trip(&mut self, now: Instant, cause: &str) -> Option<StateChange> {
         let before = self.state();
         if before == BreakerState::Open {
             return None;
@@ -207,12 +207,12 @@ impl Gate {
     }
 
     /// Ends the open period, because a healer proved the node anew: a few probes may pass.
-    pub(super) fn half_open(&mut self, now: Instant, cause: &str) -> Option<Transition> {
+    pub(super) fn half_open(&mut self, now: Instant, cause: &str) -> Option<StateChange> {
         self.failures_in_a_row = 0;
         self.try_again(now, cause)
     }
 
-    fn try_again(&mut self, now: Instant, cause: &str) -> Option<Transition> {
+    fn try_again(&mut self, now: Instant, cause: &str) -> Option<StateChange> {
         let before = self.state();
         if before != BreakerState::Open {
             return None;
@@ -225,7 +225,7 @@ impl Gate {
         self.changed(before, now, || cause.to_owned())
     }
 
-    fn answered(&mut self, before: BreakerState, now: Instant) -> Option<Transition> {
+    fn answered(&mut self, before: BreakerState, now: Instant) -> Option<StateChange> {
         self.failures_in_a_row = 0;
         if before == BreakerState::HalfOpen {
             self.probes_good += 1;
@@ -239,7 +239,7 @@ impl Gate {
         self.changed(before, now, || format!("{probes} probes succeeded"))
     }
 
-    fn failed(&mut self, before: BreakerState, now: Instant) -> Option<Transition> {
+    fn failed(&mut self, before: BreakerState, now: Instant) -> Option<StateChange> {
         if self.failures_in_a_row == 0 {
             self.row_since = now;
         }
@@ -259,7 +259,7 @@ impl Gate {
         from: BreakerState,
         now: Instant,
         cause: impl FnOnce() -> String,
-    ) -> Option<Transition> {
+    ) -> Option<StateChange> {
         let to = self.state();
         if to == from {
             return None;
@@ -275,7 +275,7 @@ impl Gate {
             self.open_since = Some(now);
             self.open_until = now + self.open_period();
         }
-        Some(Transition { from, to, cause: cause() })
+        Some(StateChange { from, to, cause: cause() })
     }
 
     fn open_period(&mut self) -> Duration {
@@ -291,13 +291,13 @@ mod tests {
     use super::*;
     use crate::base::seed::Seed;
     use BreakerState::{Closed, HalfOpen, Open};
-    use Verdict::{Answered, Failed};
+    use CallOutcome::{Answered, Failed};
 
     fn gate(now: Instant) -> Gate {
         Gate::new(BreakerConfig::default(), true, Seed::new(1).stream(), now)
     }
 
-    fn call(gate: &mut Gate, verdict: Verdict, now: Instant) -> Option<Transition> {
+    fn call(gate: &mut Gate, verdict: CallOutcome, now: Instant) -> Option<StateChange> {
         let admission = gate.admit(now).0.expect("admitted");
         gate.record(admission, verdict, now).expect("it counts").transition
     }
@@ -325,7 +325,7 @@ mod tests {
         }
         let transition = call(&mut gate, Failed, start + ms(400)).unwrap();
         let cause = "3 of 5 failed within 1s".to_owned();
-        assert_eq!(transition, Transition { from: Closed, to: Open, cause });
+        assert_eq!(transition, StateChange { from: Closed, to: Open, cause });
         assert_eq!(gate.admit(start + ms(401)).0, None);
         assert_eq!((gate.opens(), gate.open_time(start + ms(450))), (1, ms(50)));
     }

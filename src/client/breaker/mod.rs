@@ -16,5 +16,5 @@ mod gate;
 mod permit;
 mod window;
 
-pub use gate::Verdict;
+pub use gate::CallOutcome;
 pub use permit::{Breaker, Permit, Recorded};

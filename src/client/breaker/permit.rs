@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::gate::{Admission, Gate, Transition, Verdict};
+use super::gate::{Admission, CallOutcome, Gate, StateChange};
 use crate::base::name::NodeIndex;
 use crate::base::seed::Stream;
 use crate::client::config::BreakerConfig;
@@ -106,7 +106,7 @@ impl Breaker {
         (gate.opens(), gate.open_time(now))
     }
 
-    fn record(&self, admission: Admission, verdict: Verdict, now: Instant) -> Recorded {
+    fn record(&self, admission: Admission, verdict: CallOutcome, now: Instant) -> Recorded {
         if !self.enabled {
             return Recorded::default();
         }
@@ -128,8 +128,8 @@ impl Breaker {
 
     /// Under the lock, so that the events of one breaker come in the order of its changes. A
     /// listener never blocks and may read [`Breaker::state`], which asks no lock.
-    fn publish(&self, gate: &Gate, transition: Option<&Transition>) {
-        let Some(Transition { from, to, cause }) = transition else { return };
+    fn publish(&self, gate: &Gate, transition: Option<&StateChange>) {
+        let Some(StateChange { from, to, cause }) = transition else { return };
         self.word.store(word(gate), Ordering::Release);
         self.events.emit(EventKind::BreakerChanged {
             node: self.node,
@@ -149,7 +149,7 @@ fn word(gate: &Gate) -> u64 {
 
 impl Permit<'_> {
     /// Hands in the verdict.
-    pub fn judge(mut self, verdict: Verdict, now: Instant) -> Recorded {
+    pub fn judge(mut self, verdict: CallOutcome, now: Instant) -> Recorded {
         self.spent = true;
         self.breaker.record(self.admission, verdict, now)
     }
@@ -178,7 +178,7 @@ mod tests {
         let breaker = Breaker::new(NodeIndex(0), config, true, jitter, Events::ignore());
         let now = Instant::now();
         for _ in 0..100 {
-            let recorded = breaker.permit(now).unwrap().judge(Verdict::Failed, now);
+            let recorded = breaker.permit(now).unwrap().judge(CallOutcome::Failed, now);
             assert_eq!((recorded.failures_in_a_row, recorded.opened), (0, None));
         }
         assert_eq!(breaker.state(), BreakerState::Closed);
@@ -196,7 +196,7 @@ mod tests {
         let now = Instant::now();
         let late = breaker.permit(now).unwrap();
         for failures in 1..=5 {
-            let recorded = breaker.permit(now).unwrap().judge(Verdict::Failed, now);
+            let recorded = breaker.permit(now).unwrap().judge(CallOutcome::Failed, now);
             assert_eq!(
                 (recorded.failures_in_a_row, recorded.opened.is_some()),
                 (failures, failures == 5)
@@ -204,14 +204,14 @@ mod tests {
         }
         assert_eq!(breaker.state(), BreakerState::Open);
         assert!(breaker.permit(now).is_none());
-        assert_eq!(late.judge(Verdict::Failed, now).failures_in_a_row, 0);
+        assert_eq!(late.judge(CallOutcome::Failed, now).failures_in_a_row, 0);
         assert_eq!(seen.lock().len(), 1);
         breaker.half_open(now, "the node answers");
         let probes: Vec<Permit<'_>> = std::iter::from_fn(|| breaker.permit(now)).collect();
         assert_eq!(probes.len(), 3);
         drop(probes);
         for _ in 0..3 {
-            breaker.permit(now).unwrap().judge(Verdict::Answered, now);
+            breaker.permit(now).unwrap().judge(CallOutcome::Answered, now);
         }
         assert_eq!((breaker.state(), breaker.opened(now).0), (BreakerState::Closed, 1));
         assert_eq!(seen.lock().len(), 3);

@@ -15,14 +15,14 @@ const SLOTS: u64 = 32;
 /// What a policy that takes no arguments must know, and what it found. Written and read under the
 /// lock of the gate; atomic only because failsafe wants its policy to be `Send` on its own.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(super) struct WindowCounts {
     now_nanos: AtomicU64,
     trip: AtomicBool,
     calls: AtomicU32,
     failures: AtomicU32,
 }
 
-impl Ledger {
+impl WindowCounts {
     /// The time of the next record, since the gate was made.
     pub(super) fn set_now(&self, since: Duration) {
         let nanos = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
@@ -43,7 +43,7 @@ impl Ledger {
 /// Trips at `min_requests` calls of which at least `failure_ratio` failed, within `window`.
 #[derive(Debug)]
 pub(super) struct RatioWindow {
-    ledger: Arc<Ledger>,
+    ledger: Arc<WindowCounts>,
     slots: [Slot; SLOTS as usize],
     total: Slot,
     slot_nanos: u64,
@@ -63,7 +63,7 @@ impl RatioWindow {
         window: Duration,
         min_requests: u32,
         failure_ratio: f64,
-        ledger: Arc<Ledger>,
+        ledger: Arc<WindowCounts>,
     ) -> Self {
         let window_nanos = u64::try_from(window.as_nanos()).unwrap_or(u64::MAX);
         Self {
@@ -139,8 +139,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn window() -> (RatioWindow, Arc<Ledger>) {
-        let ledger = Arc::<Ledger>::default();
+    fn window() -> (RatioWindow, Arc<WindowCounts>) {
+        let ledger = Arc::<WindowCounts>::default();
         (RatioWindow::new(SECOND, 5, 0.6, Arc::clone(&ledger)), ledger)
     }
 

@@ -3,8 +3,8 @@
 use async_memcached::{Error, MetaValue, Status};
 
 use super::exchange::{Answer, Asked, Command, Effect, check_name};
-use crate::client::link::{Direction, Link};
 use crate::client::standing::{Manner, Standing, Unnamed};
+use crate::client::transport::{CounterStep, Transport};
 use crate::client::trouble::Trouble;
 
 /// `ma`, always: the number that `incr` and `decr` answer names nothing, so another counter's would
@@ -13,7 +13,7 @@ use crate::client::trouble::Trouble;
 pub(in crate::client) struct Counter<'a> {
     pub(in crate::client) key: &'a [u8],
     pub(in crate::client) by: u64,
-    pub(in crate::client) direction: Direction,
+    pub(in crate::client) direction: CounterStep,
 }
 
 impl Command for Counter<'_> {
@@ -25,7 +25,11 @@ impl Command for Counter<'_> {
         standing.always_named()
     }
 
-    async fn run(&self, link: &mut Link, asked: Asked<'_>) -> Result<Answer<Self::Reply>, Trouble> {
+    async fn run(
+        &self,
+        link: &mut Transport,
+        asked: Asked<'_>,
+    ) -> Result<Answer<Self::Reply>, Trouble> {
         let token = asked.token();
         let change = (self.direction, self.by);
         let value = link
@@ -64,7 +68,7 @@ impl Command for Delete<'_> {
         standing.manner(|last| last == Unnamed::Deleted)
     }
 
-    async fn run(&self, link: &mut Link, asked: Asked<'_>) -> Result<Answer<bool>, Trouble> {
+    async fn run(&self, link: &mut Transport, asked: Asked<'_>) -> Result<Answer<bool>, Trouble> {
         if asked.named {
             return self.run_named(link, asked).await;
         }
@@ -78,7 +82,11 @@ impl Command for Delete<'_> {
 }
 
 impl Delete<'_> {
-    async fn run_named(&self, link: &mut Link, asked: Asked<'_>) -> Result<Answer<bool>, Trouble> {
+    async fn run_named(
+        &self,
+        link: &mut Transport,
+        asked: Asked<'_>,
+    ) -> Result<Answer<bool>, Trouble> {
         let token = asked.token();
         let value = match link.meta_delete(self.key, &token, &["k"]).await {
             Ok(Some(value)) => value,

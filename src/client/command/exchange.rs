@@ -4,8 +4,8 @@ use std::future::Future;
 
 use async_memcached::MetaValue;
 
-use crate::client::link::Link;
 use crate::client::standing::{Manner, Standing, Token, Tokens, Unnamed};
+use crate::client::transport::Transport;
 use crate::client::trouble::Trouble;
 
 /// What repeating a request would do.
@@ -81,7 +81,7 @@ pub(in crate::client) trait Command: Sync {
     /// Writes the request and reads its reply. Not cancel-safe: whoever drops this drops `link`.
     fn run(
         &self,
-        link: &mut Link,
+        link: &mut Transport,
         asked: Asked<'_>,
     ) -> impl Future<Output = Result<Answer<Self::Reply>, Trouble>> + Send;
 }

@@ -5,8 +5,8 @@ use async_memcached::Status;
 use super::exchange::{Answer, Asked, Command, Effect};
 use super::read::item;
 use crate::client::call::Item;
-use crate::client::link::Link;
 use crate::client::standing::{Manner, Standing, Unnamed};
+use crate::client::transport::Transport;
 use crate::client::trouble::Trouble;
 
 /// The most keys in one batch: at memcached's 1 MB limit a reply stays below 64 MB, and a batch of
@@ -36,7 +36,11 @@ impl Command for GetMany<'_> {
         standing.never_named(|last| last == Unnamed::Batch)
     }
 
-    async fn run(&self, link: &mut Link, asked: Asked<'_>) -> Result<Answer<Self::Reply>, Trouble> {
+    async fn run(
+        &self,
+        link: &mut Transport,
+        asked: Asked<'_>,
+    ) -> Result<Answer<Self::Reply>, Trouble> {
         let token = asked.token();
         let values = link
             .meta_get_many(self.keys, &["v", "f", token.flag()])

@@ -4,8 +4,8 @@ use async_memcached::{MetaValue, Status};
 
 use super::exchange::{Answer, Asked, Command, Effect, check_name};
 use crate::client::call::Item;
-use crate::client::link::Link;
 use crate::client::standing::{Manner, Standing, Unnamed};
+use crate::client::transport::Transport;
 use crate::client::trouble::Trouble;
 use crate::client::ttl::Ttl;
 
@@ -28,7 +28,11 @@ impl Command for Get<'_> {
         })
     }
 
-    async fn run(&self, link: &mut Link, asked: Asked<'_>) -> Result<Answer<Self::Reply>, Trouble> {
+    async fn run(
+        &self,
+        link: &mut Transport,
+        asked: Asked<'_>,
+    ) -> Result<Answer<Self::Reply>, Trouble> {
         if asked.named {
             let value = meta_get(link, self.key, &["v", "f"], None, asked).await?;
             return Ok(Answer::named(value.map(with_value).transpose()?));
@@ -63,7 +67,11 @@ impl Command for MetaGet<'_> {
         standing.always_named()
     }
 
-    async fn run(&self, link: &mut Link, asked: Asked<'_>) -> Result<Answer<Self::Reply>, Trouble> {
+    async fn run(
+        &self,
+        link: &mut Transport,
+        asked: Asked<'_>,
+    ) -> Result<Answer<Self::Reply>, Trouble> {
         let Some(value) = meta_get(link, self.key, &["v", "f", "c"], self.ttl, asked).await? else {
             return Ok(Answer::named(None));
         };
@@ -97,7 +105,7 @@ impl Command for Exists<'_> {
         standing.always_named()
     }
 
-    async fn run(&self, link: &mut Link, asked: Asked<'_>) -> Result<Answer<bool>, Trouble> {
+    async fn run(&self, link: &mut Transport, asked: Asked<'_>) -> Result<Answer<bool>, Trouble> {
         present(link, self.key, None, asked).await
     }
 }
@@ -111,7 +119,7 @@ impl Command for Touch<'_> {
         standing.always_named()
     }
 
-    async fn run(&self, link: &mut Link, asked: Asked<'_>) -> Result<Answer<bool>, Trouble> {
+    async fn run(&self, link: &mut Transport, asked: Asked<'_>) -> Result<Answer<bool>, Trouble> {
         present(link, self.key, Some(self.ttl), asked).await
     }
 }
@@ -132,13 +140,13 @@ impl Command for Check<'_> {
         Manner::Named
     }
 
-    async fn run(&self, link: &mut Link, asked: Asked<'_>) -> Result<Answer<()>, Trouble> {
+    async fn run(&self, link: &mut Transport, asked: Asked<'_>) -> Result<Answer<()>, Trouble> {
         present(link, self.key, None, asked).await.map(|_| Answer::named(()))
     }
 }
 
 async fn present(
-    link: &mut Link,
+    link: &mut Transport,
     key: &[u8],
     ttl: Option<Ttl>,
     asked: Asked<'_>,
@@ -162,7 +170,7 @@ pub(super) fn item(value: MetaValue) -> Item {
 
 /// Sends `mg`; `None` is a miss, which has to name its request as well.
 async fn meta_get(
-    link: &mut Link,
+    link: &mut Transport,
     key: &[u8],
     wanted: &[&str],
     ttl: Option<Ttl>,

@@ -1,8 +1,8 @@
 //! Requests to a node as a whole.
 
 use super::exchange::{Answer, Asked, Command, Effect};
-use crate::client::link::Link;
 use crate::client::standing::{Manner, Standing, Unnamed};
+use crate::client::transport::Transport;
 use crate::client::trouble::Trouble;
 
 /// `version` on behalf of a caller.
@@ -30,7 +30,7 @@ impl Command for Version {
         standing.never_named(|_| false)
     }
 
-    async fn run(&self, link: &mut Link, _: Asked<'_>) -> Result<Answer<String>, Trouble> {
+    async fn run(&self, link: &mut Transport, _: Asked<'_>) -> Result<Answer<String>, Trouble> {
         version(link).await.map(unproving)
     }
 }
@@ -45,7 +45,7 @@ impl Command for Ping {
         standing.never_named(|_| false)
     }
 
-    async fn run(&self, link: &mut Link, _: Asked<'_>) -> Result<Answer<()>, Trouble> {
+    async fn run(&self, link: &mut Transport, _: Asked<'_>) -> Result<Answer<()>, Trouble> {
         version(link).await.map(|_| unproving(()))
     }
 }
@@ -56,7 +56,7 @@ const fn unproving<R>(reply: R) -> Answer<R> {
 }
 
 /// The crate cuts eight bytes off any line; only what then looks like a version is one.
-async fn version(link: &mut Link) -> Result<String, Trouble> {
+async fn version(link: &mut Transport) -> Result<String, Trouble> {
     let line = link.version().await.map_err(|error| Trouble::of(&error, false))?;
     let version = line.trim_end();
     if version.starts_with(|first: char| first.is_ascii_digit()) && version.contains('.') {
@@ -75,7 +75,11 @@ impl Command for Stats {
         standing.never_named(|last| matches!(last, Unnamed::Miss | Unnamed::Stats))
     }
 
-    async fn run(&self, link: &mut Link, _: Asked<'_>) -> Result<Answer<Self::Reply>, Trouble> {
+    async fn run(
+        &self,
+        link: &mut Transport,
+        _: Asked<'_>,
+    ) -> Result<Answer<Self::Reply>, Trouble> {
         let mut counters = link.stats().await.map_err(|error| Trouble::of(&error, false))?;
         counters.sort_unstable();
         Ok(Answer::unnamed(counters, Unnamed::Stats))
@@ -91,7 +95,7 @@ impl Command for FlushAll {
         standing.never_named(|last| last == Unnamed::Flushed)
     }
 
-    async fn run(&self, link: &mut Link, _: Asked<'_>) -> Result<Answer<()>, Trouble> {
+    async fn run(&self, link: &mut Transport, _: Asked<'_>) -> Result<Answer<()>, Trouble> {
         link.flush_all().await.map_err(|error| Trouble::of(&error, false))?;
         Ok(Answer::unnamed((), Unnamed::Flushed))
     }

@@ -5,8 +5,8 @@ use async_memcached::{Error, Status};
 use super::exchange::{Answer, Asked, Command, Effect, check_name};
 use crate::client::call::Store;
 use crate::client::keep::Keep;
-use crate::client::link::Link;
 use crate::client::standing::{Manner, Standing, Unnamed};
+use crate::client::transport::Transport;
 use crate::client::trouble::Trouble;
 
 /// `set`, or `add` when `ONLY_NEW`; `ms` when it must be named.
@@ -26,7 +26,7 @@ impl<const ONLY_NEW: bool> Command for PlainStore<'_, ONLY_NEW> {
         standing.manner(|last| last == Unnamed::Stored)
     }
 
-    async fn run(&self, link: &mut Link, asked: Asked<'_>) -> Result<Answer<Store>, Trouble> {
+    async fn run(&self, link: &mut Transport, asked: Asked<'_>) -> Result<Answer<Store>, Trouble> {
         if asked.named {
             let mode = if ONLY_NEW { Mode::Add } else { Mode::Set };
             let Self { key, value, keep } = *self;
@@ -94,13 +94,13 @@ impl Command for MetaStore<'_> {
         standing.always_named()
     }
 
-    async fn run(&self, link: &mut Link, asked: Asked<'_>) -> Result<Answer<Store>, Trouble> {
+    async fn run(&self, link: &mut Transport, asked: Asked<'_>) -> Result<Answer<Store>, Trouble> {
         meta_store(link, self, asked).await
     }
 }
 
 async fn meta_store(
-    link: &mut Link,
+    link: &mut Transport,
     store: &MetaStore<'_>,
     asked: Asked<'_>,
 ) -> Result<Answer<Store>, Trouble> {

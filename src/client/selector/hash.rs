@@ -4,8 +4,20 @@ use md5::{Digest, Md5};
 
 /// How a key becomes a number.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    strum::VariantNames,
 )]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum KeyHash {
     /// The first four bytes of the MD5, least significant first. The best balance.
@@ -13,6 +25,7 @@ pub enum KeyHash {
     Md5,
     /// twemproxy's `fnv1a_64`: 64-bit constants in 32-bit arithmetic. Balances badly.
     #[serde(rename = "fnv1a_64")]
+    #[strum(serialize = "fnv1a_64")]
     Fnv1a64,
     /// Jenkins' one-at-a-time hash, libmemcached's default.
     OneAtATime,
@@ -22,23 +35,20 @@ pub enum KeyHash {
 
 impl KeyHash {
     /// Every hash.
-    pub const ALL: [Self; 4] = [Self::Md5, Self::Fnv1a64, Self::OneAtATime, Self::Crc32];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
+    /// The name of each.
+    pub const NAMES: &'static [&'static str] = <Self as strum::VariantNames>::VARIANTS;
 
     /// The name on the command line and in files.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Md5 => "md5",
-            Self::Fnv1a64 => "fnv1a_64",
-            Self::OneAtATime => "one_at_a_time",
-            Self::Crc32 => "crc32",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// The hash called `name`.
     #[must_use]
     pub fn find(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|hash| hash.name() == name)
+        Self::ALL.iter().copied().find(|hash| hash.name() == name)
     }
 
     /// What to know before it is used on a ring of our own, if anything.
@@ -116,7 +126,7 @@ mod tests {
     #[test]
     fn names_are_found() {
         for hash in KeyHash::ALL {
-            assert_eq!(KeyHash::find(hash.name()), Some(hash));
+            assert_eq!(KeyHash::find(hash.name()), Some(*hash));
         }
     }
 }

@@ -79,7 +79,7 @@ impl Seat {
         assert_eq!((self.scope.tasks(), self.scope.panicked()), (0, None));
         for node in self.client.snapshot() {
             let counts = node.connections;
-            assert_eq!((counts.open, counts.opened), (0, counts.closed_in_all()));
+            assert_eq!((counts.open, counts.opened), (0, counts.closed));
         }
     }
 }

@@ -109,10 +109,10 @@ impl RawEntry<'_> {
 impl RawError {
     fn read(self) -> Result<Failed, String> {
         let class = self.class.ok_or("an error has a `class`")?;
-        let known = ErrorClass::ALL.into_iter().find(|known| known.name() == class);
+        let known = ErrorClass::ALL.iter().copied().find(|known| known.name() == class);
         let class = known.ok_or_else(|| {
-            let names = ErrorClass::ALL.map(ErrorClass::name).join(", ");
-            format!("`{class}` is no class of errors; they are {names}")
+            let names: Vec<&str> = ErrorClass::ALL.iter().map(|class| class.name()).collect();
+            format!("`{class}` is no class of errors; they are {}", names.join(", "))
         })?;
         Ok(Failed { class, message: self.message })
     }

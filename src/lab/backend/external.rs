@@ -14,7 +14,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// The reason why it cannot.
-pub fn can(address: &str, action: NodeAction) -> Result<(), String> {
+pub fn can(address: SocketAddr, action: NodeAction) -> Result<(), String> {
     if action == NodeAction::Flush {
         return Ok(());
     }
@@ -31,21 +31,15 @@ pub struct ExternalNode {
 }
 
 impl ExternalNode {
-    /// Resolves the address and waits for an answer.
+    /// Waits for an answer.
     ///
     /// # Errors
-    /// When the name does not resolve, or no memcached answers there in time.
-    pub async fn reach(address: &str) -> Result<Self, LabError> {
-        let error = |what: String| LabError::Server { address: address.to_owned(), what };
-        let resolved = tokio::net::lookup_host(address)
-            .await
-            .map_err(|problem| error(format!("the name does not resolve: {problem}")))?
-            .next()
-            .ok_or_else(|| error("the name has no address".into()))?;
-        let version = probe::answers(resolved, ANSWER_TIMEOUT, || true)
-            .await
-            .map_err(|what| error(format!("{what} (tried for {ANSWER_TIMEOUT:?})")))?;
-        Ok(Self { address: resolved, version })
+    /// When no memcached answers there in time.
+    pub async fn reach(address: SocketAddr) -> Result<Self, LabError> {
+        let version = probe::answers(address, ANSWER_TIMEOUT, || true).await.map_err(|what| {
+            LabError::Server { address, what: format!("{what} (tried for {ANSWER_TIMEOUT:?})") }
+        })?;
+        Ok(Self { address, version })
     }
 
     /// Where it listens.

@@ -18,7 +18,7 @@ use crate::protocol::memcached::{probe, program};
 
 /// A node of the lab, wherever it runs.
 #[derive(Debug)]
-pub enum Backend {
+pub enum RunningNode {
     /// A child process.
     Process(ProcessNode),
     /// A task of this process.
@@ -27,7 +27,7 @@ pub enum Backend {
     External(ExternalNode),
 }
 
-impl Backend {
+impl RunningNode {
     /// The word in reports: `memcached`, `embedded`, `external`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -79,7 +79,7 @@ impl Backend {
                 node.pause();
                 Ok(())
             }
-            (Self::External(node), _) => external::can(&node.address().to_string(), action),
+            (Self::External(node), _) => external::can(node.address(), action),
         }
     }
 

@@ -20,12 +20,14 @@
 mod rules;
 mod space;
 
+use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use self::rules::Rules;
 use self::space::Space;
+use super::backend::process::find_program;
 use super::timeline::FaultSpec;
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
@@ -49,6 +51,20 @@ pub struct NetworkTools {
     pub ip: PathBuf,
     /// `nft`, of nftables.
     pub nft: PathBuf,
+}
+
+impl NetworkTools {
+    /// The tools on `path` (the value of PATH).
+    ///
+    /// # Errors
+    /// Which of them is missing, and what to install.
+    pub fn find(path: &OsStr) -> Result<Self, String> {
+        let find = |program: &str, package: &str| {
+            find_program(program, path)
+                .ok_or_else(|| format!("there is no `{program}` on PATH; install {package}"))
+        };
+        Ok(Self { ip: find("ip", "iproute2")?, nft: find("nft", "nftables")? })
+    }
 }
 
 /// A network of the kernel's with the proxies' addresses in it.
@@ -220,7 +236,6 @@ mod tests {
 
     use super::*;
     use crate::base::family::{Chosen, Settings};
-    use crate::lab::backend::process::find_program;
     use crate::lab::timeline::Direction;
     use crate::proxy::fault::TOXICS;
 
@@ -255,8 +270,7 @@ mod tests {
     async fn the_client_sees_what_the_kernel_does() {
         let scope = Scope::current("test");
         let path = std::env::var_os("PATH").unwrap();
-        let find = |name: &str| find_program(name, &path).unwrap();
-        let tools = NetworkTools { ip: find("ip"), nft: find("nft") };
+        let tools = NetworkTools::find(&path).unwrap();
         let network = KernelNetwork::start(tools, 2, &scope).await.unwrap();
         let (target, other) = (network.address(NodeIndex(0)), network.address(NodeIndex(1)));
         let _spared = listener(&network, NodeIndex(1)).await;

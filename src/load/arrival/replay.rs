@@ -7,7 +7,7 @@ use super::{Arrival, ArrivalSpec, Pace};
 use crate::base::family::{Kind, Setting, SettingError, Unit};
 use crate::base::seed::Stream;
 use crate::base::units::Rate;
-use crate::load::trace::Trace;
+use crate::load::trace::RecordedTrace;
 
 pub(super) const KIND: Kind<dyn ArrivalSpec> = Kind {
     name: "replay",
@@ -27,7 +27,7 @@ pub(super) const KIND: Kind<dyn ArrivalSpec> = Kind {
         },
     ],
     build: |settings| {
-        let trace = Trace::read(settings.text("file")?)
+        let trace = RecordedTrace::read(settings.text("file")?)
             .map_err(|error| SettingError::at("file", error.to_string()))?;
         let repeat = settings.flag("repeat")?;
         Ok(Box::new(Replay { trace: Arc::new(trace), scale: 1.0, repeat }))
@@ -36,8 +36,8 @@ pub(super) const KIND: Kind<dyn ArrivalSpec> = Kind {
 
 #[derive(Clone, Debug)]
 struct Replay {
-    trace: Arc<Trace>,
-    /// Trace times are multiplied by this.
+    trace: Arc<RecordedTrace>,
+    /// RecordedTrace times are multiplied by this.
     scale: f64,
     repeat: bool,
 }
@@ -88,7 +88,7 @@ mod tests {
     use crate::load::arrival::tests::dues_us;
 
     fn replay(repeat: bool) -> Replay {
-        let trace = Trace::parse("due_us\n0\n10\n10\n70\n").unwrap();
+        let trace = RecordedTrace::parse("due_us\n0\n10\n10\n70\n").unwrap();
         Replay { trace: Arc::new(trace), scale: 1.0, repeat }
     }
 

@@ -32,7 +32,7 @@ const _: () = assert!(AUDITED_KEYS_MAX <= PLACE_MASK && (WORKERS_MAX as u64) <= 
 
 /// What was done to one counter since it was stored at its start.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct CounterHistory {
     /// When the write began that stored it at home; `None`: it is not there.
     since: Option<Offset>,
     /// Acknowledged changes, added up.
@@ -45,7 +45,7 @@ pub(super) struct Tally {
     add_in_doubt: bool,
 }
 
-impl Tally {
+impl CounterHistory {
     /// Puts a change into doubt (`times` is 1) or takes it out again (-1).
     const fn doubt(&mut self, change: i64, times: i64) {
         if change > 0 {

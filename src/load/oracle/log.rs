@@ -17,7 +17,7 @@ pub(super) const LOG_RECORDS_MAX: usize = 32;
 
 /// What is known about one log.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Journal {
+pub(super) struct LogHistory {
     /// When the write began that started it at home; `None`: it is not there.
     since: Option<Offset>,
     /// The records that were acknowledged since then.
@@ -30,7 +30,7 @@ pub(super) struct Journal {
     elsewhere: bool,
 }
 
-impl Journal {
+impl LogHistory {
     /// Whether the home must have every acknowledged record.
     const fn is_exact(&self) -> bool {
         self.starts_in_doubt == 0 && !self.elsewhere
@@ -38,7 +38,7 @@ impl Journal {
 }
 
 impl Oracle {
-    fn journal(&self, slot: Slot) -> parking_lot::MutexGuard<'_, Journal> {
+    fn journal(&self, slot: Slot) -> parking_lot::MutexGuard<'_, LogHistory> {
         self.journals[self.within(Space::Logs, slot)].lock()
     }
 

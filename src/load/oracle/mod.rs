@@ -21,16 +21,16 @@ pub use classify::{Reading, Verdict, classify};
 pub use record::{Effect, Record};
 pub use register::Register;
 
-use self::counter::Tally;
-use self::log::Journal;
+use self::counter::CounterHistory;
+use self::log::LogHistory;
 use self::register::Swaps;
 use super::keeping::Gone;
 use super::keyspace::{Keyspace, Slot, Space};
 use super::payload::{self, HEADER_BYTES, Stamp};
-use super::violation::{DataTotals, Finding, Violations};
+use super::violation::{Finding, Violation, Violations};
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
-use crate::event::{Events, LateWrite, ViolationKind};
+use crate::event::{DataTotals, Events, LateWrite, ViolationKind};
 
 /// An item may expire this much before its time: memcached's clock ticks once a second, and a busy
 /// machine makes a tick late.
@@ -50,9 +50,9 @@ pub struct Oracle {
     /// Off: nobody tells the flags of a value.
     flags: bool,
     records: Vec<Mutex<Record>>,
-    counters: Vec<Mutex<Tally>>,
+    counters: Vec<Mutex<CounterHistory>>,
     registers: Vec<Mutex<Swaps>>,
-    journals: Vec<Mutex<Journal>>,
+    journals: Vec<Mutex<LogHistory>>,
     /// When each node last lost its data, as nanoseconds since the start plus one; 0: never.
     lost: Vec<AtomicU64>,
     /// What was found gone, by home.
@@ -390,6 +390,12 @@ impl Oracle {
     #[must_use]
     pub fn totals(&self) -> DataTotals {
         self.violations.totals()
+    }
+
+    /// The first violations of each kind.
+    #[must_use]
+    pub fn examples(&self) -> Vec<Violation> {
+        self.violations.examples()
     }
 }
 

@@ -35,6 +35,11 @@ pub(super) fn markdown(text: &str) -> String {
     safe
 }
 
+/// A page that is escaped, without the characters that XML cannot carry and a terminal obeys.
+pub(super) fn printable(page: String) -> String {
+    if page.contains(is_unfit) { page.replace(is_unfit, "?") } else { page }
+}
+
 /// Text between two backticks, where nothing but a backtick has a meaning.
 pub(super) fn code(text: &str) -> String {
     let fit = |c: char| if is_unfit(c) || c == '\n' { '?' } else { c };

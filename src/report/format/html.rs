@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::escape::escaped;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::escape::printable;
 use super::{Format, largest_first};
 use crate::event::{BreakerState, Event, EventKind, Outcome};
 use crate::record::sum;
@@ -44,68 +46,63 @@ const BAD: [(&str, Outcome, &str); 6] = [
     ("contradiction", Outcome::Contradiction, "contradicting"),
 ];
 
-// Writing into a String cannot fail, anywhere in this file.
 fn render(run: &Stored) -> String {
     let report = &run.report;
-    let mut page =
-        String::from("<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">\n");
-    let (scenario, verdict) = (escaped(&report.scenario), report.verdict.name());
-    let _ = writeln!(
-        page,
-        "<title>{scenario}: {verdict}</title>\n<style>\n{STYLE}</style></head><body>"
-    );
-    let _ =
-        writeln!(page, "<h1><span class=\"verdict {verdict}\">{verdict}</span> {scenario}</h1>");
-    page.push_str("<ul>\n");
-    for reason in &report.reasons {
-        let _ = writeln!(page, "<li>{}</li>", escaped(reason));
-    }
-    page.push_str("</ul>\n");
-    let _ = writeln!(page, "<p>network: {}</p>", escaped(&report.network));
-    charts(&mut page, run);
-    let _ = writeln!(
-        page,
-        "<h2>Figures</h2>\n<pre>{}</pre>\n</body></html>",
-        escaped_lines(super::text::render(report, false).as_str())
-    );
-    page
+    let verdict = report.verdict.name();
+    let title = format!("{}: {verdict}", report.scenario);
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                h1 { span class={ "verdict " (verdict) } { (verdict) } " " (report.scenario) }
+                ul { @for reason in &report.reasons { li { (reason) } } }
+                p { "network: " (report.network) }
+                (charts(run))
+                h2 { "Figures" }
+                pre { (super::text::render(report, false).as_str()) }
+            }
+        }
+    };
+    printable(page.into_string())
 }
 
-fn escaped_lines(text: &str) -> String {
-    text.lines().map(escaped).collect::<Vec<_>>().join("\n")
-}
-
-fn charts(page: &mut String, run: &Stored) {
+fn charts(run: &Stored) -> Markup {
     let report = &run.report;
     let coarse = || pieces::of_intervals(&run.intervals);
     let pieces = if report.pieces.is_empty() { coarse() } else { report.pieces.clone() };
-    let _ = writeln!(page, "<h2>Operations a second</h2>\n{}", throughput(report, &pieces));
-    page.push_str("<p class=\"legend\">");
-    for (class, name) in LAYERS {
-        let _ = write!(page, "<span class=\"{class}\"></span> {name} ");
-    }
-    page.push_str("<span class=\"fault\"></span> fault active</p>\n");
-    if let Some(chart) = latency(report, &pieces) {
-        let _ = writeln!(page, "<h2>Response time</h2>\n{chart}");
-        page.push_str(
-            "<p class=\"legend\"><span class=\"p50\"></span> p50 <span class=\"p95\"></span> p95 \
-             <span class=\"p99\"></span> p99 <span class=\"max\"></span> max</p>\n",
-        );
-    }
-    let _ = writeln!(page, "<h2>Breakers and faults by node</h2>\n{}", nodes(report));
-    page.push_str(
-        "<p class=\"legend\"><span class=\"closed\"></span> closed <span class=\"open\"></span> \
-         open <span class=\"half_open\"></span> half-open <span class=\"under\"></span> \
-         fault</p>\n",
-    );
-    if let Some(chart) = violations(run, &pieces) {
-        let _ = writeln!(page, "<h2>Data that was not right</h2>\n{chart}");
-        page.push_str("<p class=\"legend\">");
-        for (class, outcome, name) in BAD {
-            let count = sum(pieces.iter().map(|piece| piece.count(outcome)));
-            let _ = write!(page, "<span class=\"{class}\"></span> {count} {name} ");
+    html! {
+        h2 { "Operations a second" }
+        (throughput(report, &pieces))
+        (legend(LAYERS.into_iter().chain([("fault", "fault active")])))
+        @if let Some(chart) = latency(report, &pieces) {
+            h2 { "Response time" }
+            (chart)
+            (legend(PERCENTILES.map(|(class, _)| (class, class))))
         }
-        page.push_str("| the first of each kind, with its evidence</p>\n");
+        h2 { "Breakers and faults by node" }
+        (nodes(report))
+        (legend(STATES))
+        @if let Some(chart) = violations(run, &pieces) {
+            h2 { "Data that was not right" }
+            (chart)
+            (legend(BAD.map(|(class, outcome, name)| {
+                let count = sum(pieces.iter().map(|piece| piece.count(outcome)));
+                (class, format!("{count} {name}"))
+            })))
+            p { "The marks are the first of each kind, with their evidence." }
+        }
+    }
+}
+
+/// What the colours of a chart mean: the class of each, and its name.
+fn legend<N: maud::Render>(names: impl IntoIterator<Item = (&'static str, N)>) -> Markup {
+    html! {
+        p.legend { @for (class, name) in names { span class=(class) {} " " (name) " " } }
     }
 }
 
@@ -114,7 +111,7 @@ fn background(chart: &mut Chart, report: &Report) {
     for fault in &report.faults {
         if let Some(from) = fault.applied_at_s {
             let to = fault.healed_at_s.unwrap_or(report.duration_s);
-            chart.shade(from, to, "fault", &escaped(&format!("{} ({})", fault.name, fault.kind)));
+            chart.shade(from, to, "fault", &format!("{} ({})", fault.name, fault.kind));
         }
     }
     for phase in &report.phases {
@@ -122,7 +119,7 @@ fn background(chart: &mut Chart, report: &Report) {
     }
 }
 
-fn throughput(report: &Report, pieces: &[PieceReport]) -> String {
+fn throughput(report: &Report, pieces: &[PieceReport]) -> Markup {
     let rates: Vec<[f64; 5]> = pieces.iter().map(layers).collect();
     let top = rates.iter().map(|rates| rates.iter().sum::<f64>()).fold(1.0, f64::max);
     let mut chart =
@@ -140,7 +137,7 @@ fn throughput(report: &Report, pieces: &[PieceReport]) -> String {
             chart.column(span(piece), low, low + rate, class);
             low += rate;
         }
-        chart.hover(span(piece), &escaped(&label(piece)));
+        chart.hover(span(piece), &label(piece));
     }
     chart.finish()
 }
@@ -155,6 +152,7 @@ fn label(piece: &PieceReport) -> String {
         format!("{:.1}s {}: {}", piece.at_s, piece.phase, largest_first(&piece.outcomes));
     if let Some(time) = &piece.response_time_us {
         let (p50, p99, max) = (show::us(time.p50), show::us(time.p99), show::us(time.max));
+        // Writing into a String cannot fail.
         let _ = write!(label, "; p50 {p50} p99 {p99} max {max}");
     }
     label
@@ -182,6 +180,10 @@ fn layer(outcome: Outcome) -> usize {
     }
 }
 
+/// What is shown of a node: the class of its colour, its name.
+const STATES: [(&str, &str); 4] =
+    [("closed", "closed"), ("open", "open"), ("half_open", "half-open"), ("under", "fault")];
+
 type Percentile = fn(&PieceTimes) -> Option<u64>;
 
 const PERCENTILES: [(&str, Percentile); 4] = [
@@ -193,7 +195,7 @@ const PERCENTILES: [(&str, Percentile); 4] = [
 
 /// `None` for a closed loop, which has no response times.
 #[expect(clippy::cast_precision_loss, reason = "latencies are far below 2^53 us")]
-fn latency(report: &Report, pieces: &[PieceReport]) -> Option<String> {
+fn latency(report: &Report, pieces: &[PieceReport]) -> Option<Markup> {
     let times = || pieces.iter().filter_map(|piece| piece.response_time_us);
     let highest = times().filter_map(|time| time.max).max()? as f64;
     let lowest = times().filter_map(|time| time.p50).min().unwrap_or(1) as f64;
@@ -217,13 +219,13 @@ fn latency(report: &Report, pieces: &[PieceReport]) -> Option<String> {
         chart.line(&points, class);
     }
     for piece in pieces {
-        chart.hover(span(piece), &escaped(&label(piece)));
+        chart.hover(span(piece), &label(piece));
     }
     Some(chart.finish())
 }
 
 /// Two rows a node: its breaker, and the faults on it.
-fn nodes(report: &Report) -> String {
+fn nodes(report: &Report) -> Markup {
     let rows = report.nodes.len() * 2;
     #[expect(clippy::cast_precision_loss, reason = "a chart has a few rows")]
     let height = rows.max(1) as f64 * 14.0;
@@ -239,7 +241,7 @@ fn nodes(report: &Report) -> String {
         for fault in report.faults.iter().filter(|fault| fault.nodes.contains(&node.name)) {
             if let Some(from) = fault.applied_at_s {
                 let to = fault.healed_at_s.unwrap_or(report.duration_s);
-                let label = escaped(&format!("{} ({})", fault.name, fault.kind));
+                let label = format!("{} ({})", fault.name, fault.kind);
                 chart.bar((index * 2 + 1, rows), (from, to), "under", &label);
             }
         }
@@ -263,7 +265,7 @@ fn states(node: &NodeReport, end_s: f64) -> Vec<((f64, f64), BreakerState)> {
 /// How much wrong data there was in each piece, all of it, and a mark with its evidence for each
 /// violation that was kept; `None` when there was none.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-fn violations(run: &Stored, pieces: &[PieceReport]) -> Option<String> {
+fn violations(run: &Stored, pieces: &[PieceReport]) -> Option<Markup> {
     let of = |piece: &PieceReport| BAD.map(|(_, outcome, _)| piece.count(outcome));
     let top = pieces.iter().map(|piece| sum(of(piece))).max().unwrap_or_default();
     let marks = || run.events.iter().filter_map(mark).take(MARKS_MAX);
@@ -282,11 +284,11 @@ fn violations(run: &Stored, pieces: &[PieceReport]) -> Option<String> {
             low = high;
         }
         if low > 0 {
-            chart.hover(span(piece), &escaped(&label(piece)));
+            chart.hover(span(piece), &label(piece));
         }
     }
     for (at_s, label) in marks() {
-        chart.mark(at_s, "violation", &escaped(&label));
+        chart.mark(at_s, "violation", &label);
     }
     Some(chart.finish())
 }

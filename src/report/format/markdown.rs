@@ -138,10 +138,10 @@ fn data(page: &mut String, report: &Report) {
         page,
         "\nData: {} wrong, {} corrupt, {} stale, {} false misses. Operations: {} offered, {counted} \
          outcomes.",
-        show::count(data.wrong),
-        show::count(data.corrupt),
-        show::count(data.stale),
-        show::count(data.false_misses),
+        show::count(data.totals.wrong),
+        show::count(data.totals.corrupt),
+        show::count(data.totals.stale),
+        show::count(data.totals.false_misses),
         show::count(offered)
     );
 }

@@ -191,9 +191,9 @@ impl Page {
 
     fn data(&mut self, report: &Report) {
         let data = &report.data;
-        let (wrong, corrupt) = (show::count(data.wrong), show::count(data.corrupt));
+        let (wrong, corrupt) = (show::count(data.totals.wrong), show::count(data.totals.corrupt));
         let gates = format!("{wrong} wrong, {corrupt} corrupt");
-        if data.wrong > Some(0) || data.corrupt > Some(0) {
+        if data.totals.wrong > Some(0) || data.totals.corrupt > Some(0) {
             self.text.add(&subject("data"));
             self.paint(RED, &gates);
             self.line(&lesser(data));
@@ -289,22 +289,22 @@ const RARE: [&str; 4] = ["counters behind", "counters ahead", "contradictions", 
 
 /// The lesser violations; those that nobody looked for are said to be so.
 fn lesser(data: &DataReport) -> String {
-    let late = data.stale_by_late_write.filter(|count| *count > 0);
+    let late = data.totals.stale_by_late_write.filter(|count| *count > 0);
     let rest = [
-        (data.stale_unacknowledged, "stale after a lost write"),
-        (data.false_misses, "false misses"),
-        (data.acknowledged_but_lost, "writes lost"),
-        (data.double_applied, "applied twice"),
-        (data.counter_behind, "counters behind"),
-        (data.counter_ahead, "counters ahead"),
-        (data.contradictions, "contradictions"),
-        (data.foreign, "of another run"),
+        (data.totals.stale_unacknowledged, "stale after a lost write"),
+        (data.totals.false_misses, "false misses"),
+        (data.totals.acknowledged_but_lost, "writes lost"),
+        (data.totals.double_applied, "applied twice"),
+        (data.totals.counter_behind, "counters behind"),
+        (data.totals.counter_ahead, "counters ahead"),
+        (data.totals.contradictions, "contradictions"),
+        (data.totals.foreign, "of another run"),
         (data.dirty_reuse, "dirty reuse"),
     ];
     let late = late.map(|count| (Some(count), "of them by late writes"));
     let mut text = String::new();
     let mut unseen = Vec::new();
-    for (count, what) in [(data.stale, "stale")].into_iter().chain(late).chain(rest) {
+    for (count, what) in [(data.totals.stale, "stale")].into_iter().chain(late).chain(rest) {
         match count {
             Some(0) if RARE.contains(&what) => {}
             Some(count) => text.push_str(&format!(", {count} {what}")),

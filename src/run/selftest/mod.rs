@@ -20,8 +20,9 @@ use super::{Environment, Observer, RunError, run};
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::judge::{Grade, Verdict};
+use crate::lab::Backend;
 use crate::lab::LieSpec;
-use crate::plan::{Backend, Library, Options, Plan, PlanError, Source, plan_of};
+use crate::plan::{FileText, Library, Options, Plan, PlanError, plan_of};
 use crate::protocol::memcached::server::config::NodeConfig;
 use crate::protocol::memcached::server::serve::Node;
 use crate::report::{Line, Report};
@@ -41,7 +42,7 @@ const NOT_JUDGED: &str = " not judged";
 /// Where the nodes of a run come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Ground {
+pub enum NodeOwner {
     /// The run starts them.
     Own,
     /// They run already, as with `-servers`: the run cannot know what others do to them.
@@ -64,7 +65,7 @@ pub struct Selftest {
 /// How a row came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum RowOutcome {
     /// What is broken was noticed, by whom it should be.
     Noticed,
     /// Nothing is broken, and the run does not fail.
@@ -85,9 +86,9 @@ pub struct Told {
     /// The broken thing.
     pub name: &'static str,
     /// Where the nodes came from.
-    pub nodes: Ground,
+    pub nodes: NodeOwner,
     /// How it came out.
-    pub outcome: Outcome,
+    pub outcome: RowOutcome,
     /// The verdict of the run.
     pub verdict: Verdict,
     /// Which objectives failed, which figures of wrong data are above zero, what could not be judged, and
@@ -131,11 +132,11 @@ pub enum SelftestError {
 impl Selftest {
     /// What there is to be run: a broken client needs no servers of others.
     #[must_use]
-    pub fn tasks() -> Vec<(&'static Row, Ground)> {
+    pub fn tasks() -> Vec<(&'static Row, NodeOwner)> {
         let both =
             |row: &&Row| !matches!(row.broken, Thing::Client(_)) && !row.stage_breaks_nodes();
-        let own = ROWS.iter().map(|row| (row, Ground::Own));
-        own.chain(ROWS.iter().filter(both).map(|row| (row, Ground::Servers))).collect()
+        let own = ROWS.iter().map(|row| (row, NodeOwner::Own));
+        own.chain(ROWS.iter().filter(both).map(|row| (row, NodeOwner::Servers))).collect()
     }
 
     /// Runs `tasks`, several at a time, and tells of each as it ends.
@@ -144,7 +145,7 @@ impl Selftest {
     /// When a run could not be carried out; the others that are under way are given up.
     pub async fn play(
         &self,
-        tasks: &[(&'static Row, Ground)],
+        tasks: &[(&'static Row, NodeOwner)],
         environment: &Environment,
         told: impl FnMut(&Told),
     ) -> Result<Vec<Told>, SelftestError> {
@@ -171,14 +172,14 @@ impl Selftest {
     async fn one(
         &self,
         row: &'static Row,
-        ground: Ground,
+        ground: NodeOwner,
         environment: &Environment,
     ) -> Result<Told, SelftestError> {
         let name = row.name;
         let scope = Scope::current("selftest");
         let lies = row.lies(self.size);
         let mut nodes = Vec::new();
-        if ground == Ground::Servers {
+        if ground == NodeOwner::Servers {
             for index in 0..NODES {
                 let seed = self.seed.fork("servers").index(index as u64);
                 let config = NodeConfig { lies: lies.clone(), seed, ..NodeConfig::default() };
@@ -212,7 +213,7 @@ impl Selftest {
             out: Some(self.out.join(format!("{}-{ground}", row.file_name()))),
             ..Options::default()
         };
-        let source = Source::new(format!("selftest {}", row.name), text);
+        let source = FileText::new(format!("selftest {}", row.name), text);
         let seed = Seed::new(self.seed.fork(row.name).value() >> 11);
         plan_of(&Library::new("."), &source, &row.file_name(), &options, seed)
     }
@@ -237,7 +238,7 @@ impl Row {
 
     /// Whether its run does something to the nodes that is not possible with those of others.
     fn stage_breaks_nodes(&self) -> bool {
-        self.stage == stage::Stage::Hanging
+        self.stage == stage::RunKind::Hanging
     }
 }
 
@@ -250,7 +251,7 @@ impl Observer for Silence {
 }
 
 /// What a report says about a row.
-fn tell(row: &'static Row, nodes: Ground, report: &Report, folder: Option<PathBuf>) -> Told {
+fn tell(row: &'static Row, nodes: NodeOwner, report: &Report, folder: Option<PathBuf>) -> Told {
     let noticed_by = noticed_by(report);
     Told {
         name: row.name,
@@ -263,27 +264,27 @@ fn tell(row: &'static Row, nodes: Ground, report: &Report, folder: Option<PathBu
     }
 }
 
-fn outcome(expected: Expected, verdict: Verdict, noticed_by: &[String]) -> Outcome {
+fn outcome(expected: Expected, verdict: Verdict, noticed_by: &[String]) -> RowOutcome {
     match expected {
         Expected::Health => match verdict {
-            Verdict::Pass | Verdict::Degraded => Outcome::Quiet,
-            Verdict::Fail => Outcome::FalseAlarm,
-            Verdict::Invalid | Verdict::Vacuous => Outcome::Unjudged,
+            Verdict::Pass | Verdict::Degraded => RowOutcome::Quiet,
+            Verdict::Fail => RowOutcome::FalseAlarm,
+            Verdict::Invalid | Verdict::Vacuous => RowOutcome::Unjudged,
         },
-        Expected::Unknowable(_) => Outcome::Unknowable,
+        Expected::Unknowable(_) => RowOutcome::Unknowable,
         Expected::NoticedBy(names) => {
             let said = |name: &&&str| noticed_by.iter().any(|noticed| noticed == **name);
             let mut said = names.iter().filter(said).peekable();
             match verdict {
-                Verdict::Fail | Verdict::Degraded if said.peek().is_some() => Outcome::Noticed,
+                Verdict::Fail | Verdict::Degraded if said.peek().is_some() => RowOutcome::Noticed,
                 // What makes a run invalid because something is broken.
                 Verdict::Invalid
                     if said.any(|name| *name == CALIBRATION || name.ends_with(NOT_JUDGED)) =>
                 {
-                    Outcome::Noticed
+                    RowOutcome::Noticed
                 }
-                Verdict::Invalid | Verdict::Vacuous => Outcome::Unjudged,
-                Verdict::Pass | Verdict::Degraded | Verdict::Fail => Outcome::Missed,
+                Verdict::Invalid | Verdict::Vacuous => RowOutcome::Unjudged,
+                Verdict::Pass | Verdict::Degraded | Verdict::Fail => RowOutcome::Missed,
             }
         }
     }
@@ -345,19 +346,19 @@ mod tests {
         let late = Expected::NoticedBy(&["calibration"]);
         let unread = Expected::NoticedBy(&["writes not judged"]);
         for (expected, verdict, noticed, told) in [
-            (expected, Verdict::Fail, &["no-errors", "stale"][..], Outcome::Noticed),
-            (expected, Verdict::Pass, &["stale"], Outcome::Missed),
-            (expected, Verdict::Fail, &["no-errors"], Outcome::Missed),
-            (expected, Verdict::Invalid, &["stale"], Outcome::Unjudged),
-            (late, Verdict::Invalid, &["calibration"], Outcome::Noticed),
-            (unread, Verdict::Invalid, &["writes not judged"], Outcome::Noticed),
-            (unread, Verdict::Invalid, &["reads not judged"], Outcome::Unjudged),
-            (unread, Verdict::Pass, &["writes not judged"], Outcome::Missed),
-            (expected, Verdict::Invalid, &["no-errors"], Outcome::Unjudged),
-            (Expected::Health, Verdict::Degraded, &[], Outcome::Quiet),
-            (Expected::Health, Verdict::Fail, &[], Outcome::FalseAlarm),
-            (Expected::Health, Verdict::Invalid, &[], Outcome::Unjudged),
-            (Expected::Unknowable("it is so"), Verdict::Pass, &[], Outcome::Unknowable),
+            (expected, Verdict::Fail, &["no-errors", "stale"][..], RowOutcome::Noticed),
+            (expected, Verdict::Pass, &["stale"], RowOutcome::Missed),
+            (expected, Verdict::Fail, &["no-errors"], RowOutcome::Missed),
+            (expected, Verdict::Invalid, &["stale"], RowOutcome::Unjudged),
+            (late, Verdict::Invalid, &["calibration"], RowOutcome::Noticed),
+            (unread, Verdict::Invalid, &["writes not judged"], RowOutcome::Noticed),
+            (unread, Verdict::Invalid, &["reads not judged"], RowOutcome::Unjudged),
+            (unread, Verdict::Pass, &["writes not judged"], RowOutcome::Missed),
+            (expected, Verdict::Invalid, &["no-errors"], RowOutcome::Unjudged),
+            (Expected::Health, Verdict::Degraded, &[], RowOutcome::Quiet),
+            (Expected::Health, Verdict::Fail, &[], RowOutcome::FalseAlarm),
+            (Expected::Health, Verdict::Invalid, &[], RowOutcome::Unjudged),
+            (Expected::Unknowable("it is so"), Verdict::Pass, &[], RowOutcome::Unknowable),
         ] {
             assert_eq!(
                 outcome(expected, verdict, &names(noticed)),

@@ -1,6 +1,6 @@
 //! What is broken in a self-test, and who must notice it.
 
-use super::stage::Stage;
+use super::stage::RunKind;
 
 /// One broken thing.
 #[derive(Debug)]
@@ -10,7 +10,7 @@ pub struct Row {
     /// What is broken.
     pub(super) broken: Thing,
     /// How it is asked.
-    pub(super) stage: Stage,
+    pub(super) stage: RunKind,
     /// What must come of it.
     pub expected: Expected,
 }
@@ -45,7 +45,7 @@ use Thing::{Client, Nodes, Nothing};
 const fn lie(
     name: &'static str,
     nodes: &'static [(&'static str, Option<u32>)],
-    stage: Stage,
+    stage: RunKind,
     by: &'static [&'static str],
 ) -> Row {
     Row { name, broken: Nodes(nodes), stage, expected: NoticedBy(by) }
@@ -54,13 +54,13 @@ const fn lie(
 const fn client(
     name: &'static str,
     settings: &'static str,
-    stage: Stage,
+    stage: RunKind,
     by: &'static [&'static str],
 ) -> Row {
     Row { name, broken: Client(settings), stage, expected: NoticedBy(by) }
 }
 
-const fn healthy(name: &'static str, stage: Stage) -> Row {
+const fn healthy(name: &'static str, stage: RunKind) -> Row {
     Row { name, broken: Nothing, stage, expected: Health }
 }
 
@@ -72,138 +72,138 @@ const OFTEN: Option<u32> = Some(4);
 
 /// Every broken thing, healthy runs first.
 pub static ROWS: &[Row] = &[
-    healthy("healthy: values", Stage::Values),
-    healthy("healthy: counters", Stage::Counters),
-    healthy("healthy: logs", Stage::Logs),
-    healthy("healthy: swaps", Stage::Swaps),
-    healthy("healthy: expiry", Stage::Expiry),
-    healthy("healthy: one node refuses", Stage::Refusing),
-    lie("wrong-key", &[("wrong-key", None)], Stage::Values, &["no-wrong-data"]),
-    lie("stale", &[("stale", None)], Stage::Values, &["no-stale-data"]),
-    lie("bit-flip", &[("bit-flip", None)], Stage::Values, &["no-corrupt-data"]),
-    lie("cut-value", &[("cut-value", None)], Stage::Values, &["no-corrupt-data"]),
-    lie("wrong-flags", &[("wrong-flags", None)], Stage::Values, &["contradictions"]),
-    lie("dropped-set", &[("dropped-set", None)], Stage::Values, &["no-stale-data"]),
-    lie("dropped-append", &[("dropped-append", None)], Stage::Logs, &["no-lost-writes"]),
-    lie("dropped-delete", &[("dropped-delete", None)], Stage::Values, &["no-stale-data"]),
-    lie("dropped-incr", &[("dropped-incr", None)], Stage::Counters, &["counter_behind"]),
-    lie("dropped-decr", &[("dropped-decr", None)], Stage::Counters, &["counter_ahead"]),
-    lie("doubled-incr", &[("doubled-incr", None)], Stage::Counters, &["counter_ahead"]),
-    lie("doubled-decr", &[("doubled-decr", None)], Stage::Counters, &["counter_behind"]),
-    lie("doubled-append", &[("doubled-append", None)], Stage::Logs, &["double_applied"]),
-    lie("early-stored", &[("early-stored", None)], Stage::Values, &["no-stale-data"]),
+    healthy("healthy: values", RunKind::Values),
+    healthy("healthy: counters", RunKind::Counters),
+    healthy("healthy: logs", RunKind::Logs),
+    healthy("healthy: swaps", RunKind::Swaps),
+    healthy("healthy: expiry", RunKind::Expiry),
+    healthy("healthy: one node refuses", RunKind::Refusing),
+    lie("wrong-key", &[("wrong-key", None)], RunKind::Values, &["no-wrong-data"]),
+    lie("stale", &[("stale", None)], RunKind::Values, &["no-stale-data"]),
+    lie("bit-flip", &[("bit-flip", None)], RunKind::Values, &["no-corrupt-data"]),
+    lie("cut-value", &[("cut-value", None)], RunKind::Values, &["no-corrupt-data"]),
+    lie("wrong-flags", &[("wrong-flags", None)], RunKind::Values, &["contradictions"]),
+    lie("dropped-set", &[("dropped-set", None)], RunKind::Values, &["no-stale-data"]),
+    lie("dropped-append", &[("dropped-append", None)], RunKind::Logs, &["no-lost-writes"]),
+    lie("dropped-delete", &[("dropped-delete", None)], RunKind::Values, &["no-stale-data"]),
+    lie("dropped-incr", &[("dropped-incr", None)], RunKind::Counters, &["counter_behind"]),
+    lie("dropped-decr", &[("dropped-decr", None)], RunKind::Counters, &["counter_ahead"]),
+    lie("doubled-incr", &[("doubled-incr", None)], RunKind::Counters, &["counter_ahead"]),
+    lie("doubled-decr", &[("doubled-decr", None)], RunKind::Counters, &["counter_behind"]),
+    lie("doubled-append", &[("doubled-append", None)], RunKind::Logs, &["double_applied"]),
+    lie("early-stored", &[("early-stored", None)], RunKind::Values, &["no-stale-data"]),
     lie(
         "stored-but-error",
         &[("stored-but-error", None)],
-        Stage::Values,
+        RunKind::Values,
         &["no-errors", "contradictions"],
     ),
     lie(
         "deleted-but-not-found",
         &[("deleted-but-not-found", None)],
-        Stage::Values,
+        RunKind::Values,
         &["contradictions"],
     ),
-    lie("stored-but-exists", &[("stored-but-exists", None)], Stage::Swaps, &["contradictions"]),
-    lie("add-overwrites", &[("add-overwrites", None)], Stage::Adds, &["contradictions"]),
+    lie("stored-but-exists", &[("stored-but-exists", None)], RunKind::Swaps, &["contradictions"]),
+    lie("add-overwrites", &[("add-overwrites", None)], RunKind::Adds, &["contradictions"]),
     lie(
         "cas-ignored",
         &[("cas-ignored", Some(1))],
-        Stage::Swaps,
+        RunKind::Swaps,
         &["contradictions", "no-lost-writes"],
     ),
     lie(
         "cas-starts-again",
         &[("cas-starts-again", None)],
-        Stage::Swaps,
+        RunKind::Swaps,
         &["contradictions", "no-lost-writes"],
     ),
-    lie("late-expiry", &[("late-expiry", OFTEN)], Stage::Expiry, &["contradictions"]),
-    lie("no-expiry", &[("no-expiry", OFTEN)], Stage::Expiry, &["contradictions"]),
+    lie("late-expiry", &[("late-expiry", OFTEN)], RunKind::Expiry, &["contradictions"]),
+    lie("no-expiry", &[("no-expiry", OFTEN)], RunKind::Expiry, &["contradictions"]),
     lie(
         "early-expiry",
         &[("early-expiry", OFTEN)],
-        Stage::Expiry,
+        RunKind::Expiry,
         &["no-false-misses", "contradictions"],
     ),
     lie(
         "swapped-connections",
         &[("swapped-connections", OFTEN)],
-        Stage::Crowds,
+        RunKind::Crowds,
         &["no-errors", "no-wrong-data", "counter_ahead", "counter_behind"],
     ),
     lie(
         "restart",
         &[("restart", NOW_AND_THEN)],
-        Stage::Values,
+        RunKind::Values,
         &["no-false-misses", "false_misses not judged"],
     ),
-    lie("silent-eviction", &[("silent-eviction", None)], Stage::Values, &["no-false-misses"]),
+    lie("silent-eviction", &[("silent-eviction", None)], RunKind::Values, &["no-false-misses"]),
     // Somebody may empty a node, and it says so: then nobody knows what is missing.
     lie(
         "flush",
         &[("flush", NOW_AND_THEN)],
-        Stage::Values,
+        RunKind::Values,
         &["no-false-misses", "false_misses not judged"],
     ),
-    lie("silent-flush", &[("silent-flush", NOW_AND_THEN)], Stage::Values, &["no-false-misses"]),
+    lie("silent-flush", &[("silent-flush", NOW_AND_THEN)], RunKind::Values, &["no-false-misses"]),
     lie(
         "refused-reads",
         &[("refused-reads", Some(1)), ("doubled-append", None)],
-        Stage::Logs,
+        RunKind::Logs,
         &["double_applied", "double_applied not judged"],
     ),
     Row {
         name: "eviction",
         broken: Nodes(&[("eviction", None)]),
-        stage: Stage::Values,
+        stage: RunKind::Values,
         expected: Unknowable("a cache may evict, and its statistics say that it did"),
     },
     lie(
         "swapped-in-pipeline",
         &[("swapped-in-pipeline", None)],
-        Stage::Pages,
+        RunKind::Pages,
         &["no-false-misses", "no-errors"],
     ),
-    client("no-healing", "base = \"no-healing\"", Stage::Refusing, &["recovers"]),
+    client("no-healing", "base = \"no-healing\"", RunKind::Refusing, &["recovers"]),
     client(
         "no-breaker",
         "base = \"no-breaker\"",
-        Stage::Refusing,
+        RunKind::Refusing,
         &["breaker-opens-quickly", "connects-bounded", "rejects-fast"],
     ),
     client(
         "modulo-ring",
         "failover = true\nselector = { modulo = {} }",
-        Stage::Refusing,
+        RunKind::Refusing,
         // A key that moves to another node is missing there, or what lay there before is found.
         &["keys-stay-home", "no-false-misses"],
     ),
     client(
         "reuse-after-timeout",
         "broken = \"reuse-after-timeout\"",
-        Stage::Late,
+        RunKind::Late,
         &["no-wrong-data", "no-dirty-reuse"],
     ),
     client(
         "synchronised-reconnects",
         "broken = \"synchronised-reconnects\"\n\
          healing = { delay_floor = \"200ms\", delay_min = \"200ms\", delay_max = \"200ms\" }",
-        Stage::Refusing,
+        RunKind::Refusing,
         &["no-connection-storm", "connects-bounded"],
     ),
     client(
         "leaking-pool",
         "broken = \"leaking-pool\"\npool_size = 8",
-        Stage::Hanging,
+        RunKind::Hanging,
         &["recovers"],
     ),
     client(
         "errors-as-misses",
         "broken = \"errors-as-misses\"",
-        Stage::Refusing,
+        RunKind::Refusing,
         &["no-false-misses"],
     ),
-    client("late-stopwatch", "broken = \"late-stopwatch\"", Stage::Values, &["calibration"]),
-    client("late-generator", "broken = \"late-generator\"", Stage::Values, &["calibration"]),
+    client("late-stopwatch", "broken = \"late-stopwatch\"", RunKind::Values, &["calibration"]),
+    client("late-generator", "broken = \"late-generator\"", RunKind::Values, &["calibration"]),
 ];

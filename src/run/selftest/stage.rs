@@ -24,7 +24,7 @@ impl Size {
 
 /// A kind of run. Keys are few, so that what is lied about is asked for again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum RunKind {
     /// Reads, writes and deletes of values.
     Values,
     /// The same, with an `add` and a `replace` now and then.
@@ -63,7 +63,7 @@ const FAULTY: &str = r#""no-wrong-data", "no-corrupt-data", "no-false-misses", "
 "no-foreign-data", "no-dirty-reuse", "connects-bounded",
 "rejects-fast", "breaker-opens-quickly", "keys-stay-home", "no-connection-storm", "recovers""#;
 
-impl Stage {
+impl RunKind {
     /// The scenario's file, for nodes and a client that are written as these lines.
     pub(super) fn text(self, size: Size, nodes: &str, client: &str) -> String {
         let Size { per_second, steady_s, .. } = size;

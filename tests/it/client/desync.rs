@@ -30,7 +30,7 @@ pub(super) fn unguarded(operation_timeout: Duration) -> ClientConfig {
 const SHORT: Duration = Duration::from_millis(50);
 
 pub(super) fn closed(client: &Client, cause: CloseCause) -> u64 {
-    client.snapshot()[0].connections.closed_for(cause)
+    client.snapshot()[0].closed_for(cause)
 }
 
 /// A server whose first connection reads one request and sends `reply` whatever it was; the others

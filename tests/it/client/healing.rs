@@ -152,9 +152,9 @@ async fn connections_do_not_survive_a_give_up() {
     assert_eq!(calls.4.result, Ok(None));
     assert_eq!(client.snapshot()[0].connections.idle, 5);
     call_until(&client, &bad, || client.snapshot()[0].breaker_opens > 0).await;
-    let connections = client.snapshot().remove(0).connections;
-    assert_eq!(connections.closed_for(CloseCause::Protocol), 3);
-    assert_eq!(connections.closed_for(CloseCause::NodeDown), 2);
+    let snapshot = client.snapshot().remove(0);
+    assert_eq!(snapshot.closed_for(CloseCause::Protocol), 3);
+    assert_eq!(snapshot.closed_for(CloseCause::NodeDown), 2);
     call_until(&client, &good, || client.snapshot()[0].breaker == BreakerState::Closed).await;
     let call = client.get(&good).await;
     assert!(call.trace.connection.unwrap() > 5, "not one of the first five");

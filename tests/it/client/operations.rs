@@ -191,7 +191,7 @@ async fn a_restart_costs_one_retry_a_connection() {
     }
     let snapshot = client.snapshot().remove(0);
     assert_eq!((snapshot.breaker_opens, snapshot.connections.poisoned), (0, 0));
-    assert!(snapshot.connections.closed_for(CloseCause::PeerClosed) >= 1);
+    assert!(snapshot.closed_for(CloseCause::PeerClosed) >= 1);
 }
 
 /// Catches a bound that is not kept, and waiters that are not served.

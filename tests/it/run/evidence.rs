@@ -17,7 +17,7 @@ fn a_wrong_value_is_kept_with_what_passed_on_the_wire() {
     );
     let ended = place.play("-scenario swaps.toml -duration 2500ms -nodes embedded -out o");
     let report = ended.report();
-    assert!(report.data.wrong > Some(0), "{:?}", report.reasons);
+    assert!(report.data.totals.wrong > Some(0), "{:?}", report.reasons);
     let wrong: Vec<_> =
         report.data.examples.iter().filter(|e| e.kind == ViolationKind::Wrong).collect();
     assert!(!wrong.is_empty());

@@ -154,10 +154,10 @@ fn a_killed_run_is_rebuilt_from_its_lines() {
     assert_eq!((fault.name.as_str(), fault.operations_touched), ("down", None));
     let opened = |node: &NodeReport| node.connections.as_ref().is_some_and(|all| all.opened > 0);
     assert!(report.nodes.iter().all(opened), "{:?}", report.nodes);
-    assert_eq!(report.data.wrong, Some(0));
+    assert_eq!(report.data.totals.wrong, Some(0));
     assert_eq!(report.harness.tickets_issued, None);
     assert_eq!(
-        (report.load.request_amplification, report.data.acknowledged_but_lost),
+        (report.load.request_amplification, report.data.totals.acknowledged_but_lost),
         (None, None)
     );
     let grades: Vec<_> = report.objectives.iter().map(|one| (one.grade, one.measured)).collect();

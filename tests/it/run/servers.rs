@@ -108,7 +108,7 @@ fn what_others_empty_is_not_judged_and_never_a_pass() {
     let Some(Line::Report(report)) = lines.last() else { panic!("no report") };
     assert_sound(report);
     assert_eq!(code, 4, "{:?}", report.reasons);
-    assert_eq!(report.data.acknowledged_but_lost, None);
+    assert_eq!(report.data.totals.acknowledged_but_lost, None);
     let lost = report.objectives.iter().find(|graded| graded.name == "no-lost-writes").unwrap();
     assert_eq!((lost.grade, lost.measured), (Grade::Inconclusive, None), "{}", lost.why);
     assert!(lost.why.contains("somebody else emptied it"), "{}", lost.why);
@@ -133,7 +133,7 @@ fn what_a_server_loses_counts_although_others_started_it() {
     assert!(deleted.count() > 20);
     let (lines, code) = running.rest();
     let Some(Line::Report(report)) = lines.last() else { panic!("no report") };
-    assert!(report.data.acknowledged_but_lost > Some(0), "{:?}", report.data);
+    assert!(report.data.totals.acknowledged_but_lost > Some(0), "{:?}", report.data);
     let lost = report.objectives.iter().find(|graded| graded.name == "no-lost-writes").unwrap();
     assert_eq!(lost.grade, Grade::Fail, "{}", lost.why);
     assert_ne!(code, 0, "{:?}", report.reasons);
@@ -158,8 +158,8 @@ fn a_full_server_may_make_room() {
     let report = ended.report();
     assert_sound(&report);
     assert!(tell(&server, "stats").contains("STAT evictions "));
-    assert_eq!(report.data.false_misses, Some(0), "{:?}", report.data);
-    assert_eq!(report.data.acknowledged_but_lost, Some(0), "{:?}", report.data);
+    assert_eq!(report.data.totals.false_misses, Some(0), "{:?}", report.data);
+    assert_eq!(report.data.totals.acknowledged_but_lost, Some(0), "{:?}", report.data);
     let told = |limit: &String| limit.contains("to make room");
     assert!(report.harness.limits.iter().any(told), "{:?}", report.harness.limits);
 }

@@ -18,7 +18,7 @@ use crate::base::seed::Stream;
 
 /// Whether a node is available, and when to try it again.
 #[derive(Debug)]
-pub(super) struct Recovery {
+pub(super) struct Availability {
     state: State,
     enabled: bool,
     backoff: Backoff,
@@ -61,7 +61,7 @@ pub(super) enum Next {
     Back,
 }
 
-impl Recovery {
+impl Availability {
     pub(super) const fn new(config: &HealingConfig, relapse: Duration, jitter: Stream) -> Self {
         Self {
             state: State::Available,
@@ -120,32 +120,32 @@ mod tests {
 
     const RELAPSE: Duration = Duration::from_secs(1);
 
-    fn recovery(seed: u64, enabled: bool) -> Recovery {
+    fn availability(seed: u64, enabled: bool) -> Availability {
         let config = HealingConfig { enabled, ..HealingConfig::default() };
-        Recovery::new(&config, RELAPSE, Seed::new(seed).stream())
+        Availability::new(&config, RELAPSE, Seed::new(seed).stream())
     }
 
     /// Catches a second healer for a node that is given up twice, as concurrent calls do.
     #[test]
     fn a_node_is_lost_once() {
         let now = Instant::now();
-        let mut recovery = recovery(1, true);
-        assert!(matches!(recovery.lost(now), Lost::Heal { .. }));
-        assert_eq!(recovery.lost(now), Lost::Already);
-        assert!(matches!(recovery.tried(false, now), Next::Again { .. }));
-        assert_eq!((recovery.lost(now), recovery.attempt()), (Lost::Already, 2));
-        assert_eq!(recovery.tried(true, now), Next::Back);
-        assert_eq!(recovery.attempt(), 0);
-        assert!(matches!(recovery.lost(now), Lost::Heal { .. }));
+        let mut availability = availability(1, true);
+        assert!(matches!(availability.lost(now), Lost::Heal { .. }));
+        assert_eq!(availability.lost(now), Lost::Already);
+        assert!(matches!(availability.tried(false, now), Next::Again { .. }));
+        assert_eq!((availability.lost(now), availability.attempt()), (Lost::Already, 2));
+        assert_eq!(availability.tried(true, now), Next::Back);
+        assert_eq!(availability.attempt(), 0);
+        assert!(matches!(availability.lost(now), Lost::Heal { .. }));
     }
 
-    /// Catches a node that heals although healing is off: the check of recovery could never fail.
+    /// Catches a node that heals although healing is off: the check of availability could never fail.
     #[test]
     fn without_healing_a_lost_node_stays_away() {
         let now = Instant::now();
-        let mut recovery = recovery(1, false);
-        assert_eq!(recovery.lost(now), Lost::Abandoned);
-        assert_eq!(recovery.lost(now), Lost::Already);
+        let mut availability = availability(1, false);
+        assert_eq!(availability.lost(now), Lost::Abandoned);
+        assert_eq!(availability.lost(now), Lost::Already);
     }
 
     /// Catches a healer that misses the return of its node: over many seeds and outages, the first
@@ -154,11 +154,11 @@ mod tests {
     fn always_back_within_the_longest_wait() {
         for seed in 0..300 {
             let start = Instant::now();
-            let mut recovery = recovery(seed, true);
+            let mut availability = availability(seed, true);
             let returns = start + Duration::from_millis(seed * 37 % 5000);
-            let Lost::Heal { delay } = recovery.lost(start) else { panic!("seed {seed}") };
+            let Lost::Heal { delay } = availability.lost(start) else { panic!("seed {seed}") };
             let mut now = start + delay;
-            while let Next::Again { delay } = recovery.tried(now >= returns, now) {
+            while let Next::Again { delay } = availability.tried(now >= returns, now) {
                 now += delay;
             }
             assert!(now >= returns || now == start + delay, "seed {seed}");
@@ -173,10 +173,10 @@ mod tests {
         let now = Instant::now();
         let mut slots = [0_u32; 20];
         for seed in 0..2000 {
-            let mut recovery = recovery(seed, true);
-            let Lost::Heal { mut delay } = recovery.lost(now) else { panic!("seed {seed}") };
+            let mut availability = availability(seed, true);
+            let Lost::Heal { mut delay } = availability.lost(now) else { panic!("seed {seed}") };
             for _ in 0..5 {
-                let Next::Again { delay: next } = recovery.tried(false, now) else {
+                let Next::Again { delay: next } = availability.tried(false, now) else {
                     unreachable!()
                 };
                 delay += next;
@@ -192,15 +192,15 @@ mod tests {
         let mut longest = Duration::ZERO;
         for seed in 0..100 {
             let mut now = Instant::now();
-            let mut recovery = recovery(seed, true);
+            let mut availability = availability(seed, true);
             for _ in 0..6 {
-                let Lost::Heal { delay } = recovery.lost(now) else { panic!("seed {seed}") };
+                let Lost::Heal { delay } = availability.lost(now) else { panic!("seed {seed}") };
                 longest = longest.max(delay);
                 now += delay;
-                recovery.tried(true, now);
+                availability.tried(true, now);
             }
             now += RELAPSE;
-            let Lost::Heal { delay } = recovery.lost(now) else { panic!("seed {seed}") };
+            let Lost::Heal { delay } = availability.lost(now) else { panic!("seed {seed}") };
             assert!(delay <= Duration::from_millis(25), "a node that stayed starts anew");
         }
         assert!(longest > Duration::from_millis(150), "{longest:?}");

@@ -7,8 +7,8 @@ use super::standing::Token;
 use super::wire::Wire;
 
 /// An open connection as the commands use it. Nothing here is cancel-safe: whoever drops a future
-/// of it drops the link.
-pub(super) enum Link {
+/// of it drops the connection.
+pub(super) enum Transport {
     /// A socket of the crate.
     Socket(Crate),
     /// A connection of our own, where the crate's will not do.
@@ -17,12 +17,12 @@ pub(super) enum Link {
 
 /// Which way a counter goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Direction {
+pub(super) enum CounterStep {
     Up,
     Down,
 }
 
-impl Link {
+impl Transport {
     pub(super) async fn get(&mut self, key: &[u8]) -> Result<Option<Value>, Error> {
         match self {
             Self::Socket(socket) => socket.get(key).await,
@@ -113,15 +113,15 @@ impl Link {
         &mut self,
         key: &[u8],
         token: &Token,
-        change: (Direction, u64),
+        change: (CounterStep, u64),
         flags: &[&str],
     ) -> Result<Option<MetaValue>, Error> {
         let (opaque, by, all) = (Some(token.bytes()), Some(change.1), Some(flags));
         match (self, change.0) {
-            (Self::Socket(socket), Direction::Up) => {
+            (Self::Socket(socket), CounterStep::Up) => {
                 socket.meta_increment(key, false, opaque, by, all).await
             }
-            (Self::Socket(socket), Direction::Down) => {
+            (Self::Socket(socket), CounterStep::Down) => {
                 socket.meta_decrement(key, false, opaque, by, all).await
             }
             (Self::Own(wire), _) => wire.meta_count(key, token, change, flags).await,

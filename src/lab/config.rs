@@ -1,0 +1,178 @@
+//! What a lab is asked to be: which nodes, where its proxies listen, who does the faults of the network.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use super::backend::external;
+use super::backend::process::find_program;
+use super::error::LabError;
+use super::fault::FAULTS;
+use super::nemesis::failed;
+use super::timeline::FaultSpec;
+use super::{LieSpec, ground, injector};
+
+/// The program that a real node runs.
+const MEMCACHED: &str = "memcached";
+
+/// How to build a lab.
+#[derive(Clone, Debug)]
+pub struct LabConfig {
+    /// The nodes.
+    pub nodes: Nodes,
+    /// The first proxy's address; the others have the ports that follow.
+    pub listen: Listen,
+    /// The control address of an external Toxiproxy, whose proxies stand in for ours.
+    pub toxiproxy: Option<String>,
+    /// Who loses, refuses and swallows packets.
+    pub network: Network,
+    /// Where other programs are.
+    pub programs: Programs,
+}
+
+/// How many nodes there are, and what they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nodes {
+    /// What they are.
+    pub backend: Backend,
+    /// How many there are.
+    pub count: u16,
+    /// What they lie about; only embedded ones can be told to.
+    pub lies: Vec<LieSpec>,
+}
+
+/// What the nodes are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// A real `memcached` from PATH when there is one, else the embedded node.
+    Auto,
+    /// A real `memcached` from PATH; without one there is no run.
+    Memcached,
+    /// The node in this process.
+    Embedded,
+    /// Nodes that already run, one at each address.
+    Servers(Vec<SocketAddr>),
+}
+
+impl Backend {
+    /// The words in files and on the command line; servers have addresses instead.
+    pub const WORDS: [(&str, Self); 3] =
+        [("auto", Self::Auto), ("memcached", Self::Memcached), ("embedded", Self::Embedded)];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Memcached => "memcached",
+            Self::Embedded => "embedded",
+            Self::Servers(_) => "external",
+        }
+    }
+}
+
+/// An address to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// The address.
+    pub address: SocketAddr,
+    /// Whether it was asked for: then it is an error when it is taken. Else a free port serves.
+    pub required: bool,
+}
+
+impl Listen {
+    /// An address that was asked for.
+    #[must_use]
+    pub const fn on(address: SocketAddr) -> Self {
+        Self { address, required: true }
+    }
+
+    /// A port of the loopback interface that gives way when it is taken; 0 is any.
+    #[must_use]
+    pub const fn usual(port: u16) -> Self {
+        Self { address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port), required: false }
+    }
+
+    /// Where the proxy at `position` listens when this is where the first one does.
+    pub(super) const fn follower(mut self, position: u16) -> Self {
+        if self.address.port() != 0 {
+            self.address.set_port(self.address.port().saturating_add(position));
+        }
+        self
+    }
+}
+
+/// Who does the faults of the network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Network {
+    /// Our proxies, on any machine.
+    #[default]
+    User,
+    /// The kernel, where it can (as root on Linux); our proxies do what it cannot.
+    Kernel,
+}
+
+impl Network {
+    /// The words in files and on the command line.
+    pub const WORDS: [(&str, Self); 2] = [("user", Self::User), ("kernel", Self::Kernel)];
+
+    /// The word for it, also in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        Self::WORDS[self as usize].0
+    }
+}
+
+/// Where other programs are.
+#[derive(Clone, Debug, Default)]
+pub struct Programs {
+    /// The value of PATH, in which `memcached` and the tools of the network are looked for.
+    pub path: OsString,
+    /// The harness binary, which leashes child processes.
+    pub harness: PathBuf,
+}
+
+impl LabConfig {
+    /// `count` honest nodes in this process, behind our own proxies on free ports.
+    #[must_use]
+    pub fn embedded(count: u16) -> Self {
+        Self {
+            nodes: Nodes { backend: Backend::Embedded, count, lies: Vec::new() },
+            listen: Listen::usual(0),
+            toxiproxy: None,
+            network: Network::User,
+            programs: Programs::default(),
+        }
+    }
+
+    /// Whether a lab like this can come up here and do `faults` on one timeline, as far as that is
+    /// known before anything is started.
+    ///
+    /// # Errors
+    /// The first thing that it cannot do, and why.
+    pub fn can(&self, faults: &[FaultSpec]) -> Result<(), LabError> {
+        ground::can(self)?;
+        self.memcached()?;
+        faults.iter().try_for_each(|fault| self.can_do(fault).map_err(|what| failed(fault, what)))
+    }
+
+    fn can_do(&self, fault: &FaultSpec) -> Result<(), String> {
+        let Some(kind) = FAULTS.find(&fault.fault.kind) else {
+            return injector::can(self.toxiproxy.is_some(), fault);
+        };
+        let action = kind.make(&fault.fault.settings).map_err(|error| error.what)?;
+        let Backend::Servers(addresses) = &self.nodes.backend else { return Ok(()) };
+        let mut servers = fault.nodes.iter().filter_map(|node| addresses.get(node.position()));
+        servers.try_for_each(|address| external::can(*address, *action))
+    }
+
+    /// The `memcached` that the nodes run, where they run one.
+    pub(super) fn memcached(&self) -> Result<Option<PathBuf>, LabError> {
+        let find = || find_program(MEMCACHED, &self.programs.path);
+        match self.nodes.backend {
+            Backend::Auto => Ok(find()),
+            Backend::Memcached => find().map(Some).ok_or(LabError::NoMemcached),
+            Backend::Embedded | Backend::Servers(_) => Ok(None),
+        }
+    }
+}

@@ -203,7 +203,6 @@ const FILE_LINES_MAX: usize = 400;
 /// Files that are longer, up to this, and why.
 const LONGER: &[(&str, usize, &str)] = &[
     ("base/family.rs", 500, "the one reader of all settings: units, defaults and their errors"),
-    ("event.rs", 420, "the words of everything that happens, one enumeration"),
     ("load/generator.rs", 450, "the load's one owner, from its start to its drain"),
     ("load/oracle/mod.rs", 480, "the oracle's face to the workers"),
     (

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 /// The exit codes. Their numbers are part of the command line's contract and never change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::FromRepr)]
 #[repr(u8)]
 pub enum Exit {
     /// Everything that was asked for was done, and every verdict is `pass`.
@@ -24,20 +24,9 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// Every code.
-    const ALL: [Self; 7] = [
-        Self::Pass,
-        Self::ObjectiveFailed,
-        Self::Usage,
-        Self::LabDown,
-        Self::Inconclusive,
-        Self::Internal,
-        Self::Interrupted,
-    ];
-
     /// The exit with this code; an unknown one is a fault of ours.
     pub(super) fn from_code(code: u8) -> Self {
-        Self::ALL.into_iter().find(|exit| *exit as u8 == code).unwrap_or(Self::Internal)
+        Self::from_repr(code).unwrap_or(Self::Internal)
     }
 
     /// The one that a session of both should end with: a failed objective outweighs a run that

@@ -42,13 +42,6 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether trying again later can help. What is not transient fails again, because the request
-    /// itself is at fault.
-    #[must_use]
-    pub const fn is_transient(self) -> bool {
-        !matches!(self.class(), Some(ErrorClass::ClientError | ErrorClass::TooLarge))
-    }
-
     /// The class, when it is not shed.
     #[must_use]
     pub const fn class(self) -> Option<ErrorClass> {

@@ -1,13 +1,17 @@
 //! What the fault did to the load: more requests, more connections, other nodes' operations.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::baseline::Baseline;
 use super::recovery::has_faults;
 use super::stall;
 use crate::event::Phase;
 use crate::record::{NodeGroup, Summary, TimedBin, WireCounts};
 
-/// The load on the wire, beside the load that was asked for.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What the fault did to the load.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "LoadReport")]
 pub struct Strain {
     /// Requests on the wire over requests that the operations needed.
     pub request_amplification: Option<f64>,
@@ -15,14 +19,16 @@ pub struct Strain {
     pub connects_per_operation: Option<f64>,
     /// The most connection attempts in a second.
     pub connect_peak_per_s: Option<f64>,
-    /// The most connection attempts in a second after the heal, over the connections of the steady
-    /// phase.
+    /// The most connection attempts in a second after the heal over the steady pool.
     pub storm_factor: Option<f64>,
     /// The share of operations on healthy nodes' keys that were not good and on time.
     pub collateral_index: Option<f64>,
-    /// The same while the machine did not stall; `None`: it never did.
+    /// The same while the machine did not stall; `None`: it never did. For the judge only.
+    #[serde(skip)]
     pub calm_collateral_index: Option<f64>,
-    /// Good operations a second on healthy nodes' keys, over those of the steady phase.
+    /// Good operations a second on healthy nodes' keys, over those of the steady phase. For the judge
+    /// only.
+    #[serde(skip)]
     pub healthy_throughput: Option<f64>,
     /// The share of healthy nodes' keys that another node served.
     pub key_move_ratio: Option<f64>,

@@ -74,25 +74,12 @@ fn number<T: TryFrom<u64>>(rest: &mut &[u8]) -> T {
     number
 }
 
-fn write(bytes: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        bytes.push(number.to_le_bytes()[0] | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number.to_le_bytes()[0]);
+fn write(bytes: &mut Vec<u8>, number: u64) {
+    leb128::write::unsigned(bytes, number).expect("memory takes every byte");
 }
 
 fn read(rest: &mut &[u8]) -> u64 {
-    let (mut number, mut shift) = (0, 0);
-    loop {
-        let (byte, behind) = rest.split_first().expect("it reads what it has written");
-        *rest = behind;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return number;
-        }
-        shift += 7;
-    }
+    leb128::read::unsigned(rest).expect("it reads what it has written")
 }
 
 #[cfg(test)]

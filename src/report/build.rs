@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use super::model::{
     BreakerReport, DataReport, DetectionReport, Example, FastFail, FaultReport, Figures,
-    HarnessReport, LoadReport, NodeReport, ObjectiveReport, PhaseFigures, PhaseReport,
-    RecoveryReport, Report, SCHEMA_VERSION, StallReport, StallsReport, TimerDelay,
-    TransitionReport, WirePhase, WireReport,
+    HarnessReport, NodeReport, ObjectiveReport, PhaseFigures, PhaseReport, RecoveryReport, Report,
+    SCHEMA_VERSION, StallReport, StallsReport, TimerDelay, TransitionReport, WirePhase, WireReport,
 };
 use super::pieces;
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
 use crate::event::{BreakerState, DataTotals, Event, EventKind, Outcome};
-use crate::judge::{Graded, Judgement, Recovered, Recovery};
+use crate::judge::{Graded, Judgement, Recovered, Recovery, Strain};
 use crate::record::{
     Counts, NodeGroup, NodeInput, PhaseSummary, Stall, Stalls, Summary, Tally, WireCounts,
 };
@@ -36,6 +35,21 @@ pub struct Header {
     pub plan_hash: String,
     /// Who did the faults of the network.
     pub network: String,
+}
+
+#[cfg(test)]
+impl Header {
+    /// That of a run that never happened.
+    pub(super) fn synthetic() -> Self {
+        Self {
+            version: "0.1.0".to_owned(),
+            seed: 42,
+            workload: "mixed".to_owned(),
+            client_profile: "default".to_owned(),
+            plan_hash: "abc123".to_owned(),
+            network: "user".to_owned(),
+        }
+    }
 }
 
 impl Report {
@@ -64,7 +78,11 @@ impl Report {
             faults: faults(summary, &analysis.touched),
             recovery: recovery(&analysis.recovery),
             detection: detection(judgement),
-            load: load(judgement),
+            load: Strain {
+                calm_collateral_index: None,
+                healthy_throughput: None,
+                ..analysis.strain.clone()
+            },
             data: data(summary),
             wire: wire(summary),
             harness: harness(summary),
@@ -245,19 +263,6 @@ fn detection(judgement: &Judgement) -> DetectionReport {
     }
 }
 
-fn load(judgement: &Judgement) -> LoadReport {
-    let strain = &judgement.analysis.strain;
-    LoadReport {
-        request_amplification: strain.request_amplification,
-        connects_per_operation: strain.connects_per_operation,
-        connect_peak_per_s: strain.connect_peak_per_s,
-        storm_factor: strain.storm_factor,
-        collateral_index: strain.collateral_index,
-        key_move_ratio: strain.key_move_ratio,
-        imbalance: strain.imbalance,
-    }
-}
-
 fn data(summary: &Summary) -> DataReport {
     let told = &summary.inputs.data;
     let wire = &summary.inputs.wire;
@@ -352,7 +357,7 @@ fn limits(summary: &Summary) -> Vec<String> {
     limits
 }
 
-fn objective(graded: &Graded) -> ObjectiveReport {
+pub(super) fn objective(graded: &Graded) -> ObjectiveReport {
     let objective = &graded.objective;
     ObjectiveReport {
         name: objective.name.clone(),

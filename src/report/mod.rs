@@ -26,8 +26,8 @@ pub use format::{FORMATS, Format, write_all};
 pub use line::{Line, Skipped, Start, StartNode};
 pub use model::{
     BreakerReport, DataReport, DetectionReport, Example, FastFail, FaultReport, Figures,
-    HarnessReport, LoadReport, NodeReport, ObjectiveReport, PhaseFigures, PhaseReport, PieceReport,
-    PieceTimes, RecoveryReport, Report, SCHEMA_VERSION, StallReport, StallsReport, TimerDelay,
+    HarnessReport, NodeReport, ObjectiveReport, PhaseFigures, PhaseReport, PieceReport, PieceTimes,
+    RecoveryReport, Report, SCHEMA_VERSION, StallReport, StallsReport, TimerDelay,
     TransitionReport, WirePhase, WireReport,
 };
 pub use rebuild::Unfinished;

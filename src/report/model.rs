@@ -13,7 +13,7 @@ use crate::event::{
     BreakerState, CalibrationCheck, ClosedConnections, DataTotals, DelayUs, NotJudged, Outcome,
     Phase, SubjectFacts, ViolationKind, WireTrace,
 };
-use crate::judge::{Grade, Verdict};
+use crate::judge::{Grade, Strain, Verdict};
 use crate::record::{LatencyUs, Partial, WireTimes, WireTotals};
 
 /// The version of the output contract.
@@ -70,7 +70,7 @@ pub struct Report {
     /// How soon the client noticed.
     pub detection: DetectionReport,
     /// What the fault did to the load.
-    pub load: LoadReport,
+    pub load: Strain,
     /// Whether the data was right.
     pub data: DataReport,
     /// What the proxies saw; `null`: no proxy counted.
@@ -289,25 +289,6 @@ pub struct FastFail {
     pub p50: Option<u64>,
     /// 99 % took at most this long.
     pub p99: Option<u64>,
-}
-
-/// What the fault did to the load.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct LoadReport {
-    /// Requests on the wire over requests that the operations needed.
-    pub request_amplification: Option<f64>,
-    /// Connection attempts over operations.
-    pub connects_per_operation: Option<f64>,
-    /// The most connection attempts in a second.
-    pub connect_peak_per_s: Option<f64>,
-    /// The most connection attempts in a second after the heal over the steady pool.
-    pub storm_factor: Option<f64>,
-    /// The share of operations on healthy nodes' keys that were not good and on time.
-    pub collateral_index: Option<f64>,
-    /// The share of healthy nodes' keys that another node served.
-    pub key_move_ratio: Option<f64>,
-    /// Requests to the busiest healthy node over the mean of the healthy ones.
-    pub imbalance: Option<f64>,
 }
 
 /// Whether the data was right.

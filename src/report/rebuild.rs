@@ -5,14 +5,14 @@
 
 use std::path::Path;
 
-use super::build::{Header, counted};
+use super::build::{self, Header, counted};
 use super::line::Line;
 use super::model::{
-    DetectionReport, LoadReport, ObjectiveReport, PhaseFigures, PhaseReport, PieceReport,
-    PieceTimes, RecoveryReport, Report, StallsReport,
+    DetectionReport, ObjectiveReport, PhaseFigures, PhaseReport, PieceReport, PieceTimes,
+    RecoveryReport, Report, StallsReport,
 };
 use super::stored::{LINES_MAX, ReadError, Stored, each_line};
-use crate::judge::{Grade, Objective, Verdict, judge};
+use crate::judge::{Grade, Graded, Objective, Strain, Verdict, judge};
 use crate::record::journal::{EVENTS, INTERVALS};
 use crate::record::{Config, FaultRecord, Interval, Retold};
 
@@ -126,7 +126,7 @@ fn report(retold: Retold, run: Unfinished, intervals: &[Interval]) -> Report {
 fn forget_what_was_not_looked_at(report: &mut Report) {
     report.recovery = RecoveryReport { disturbed_windows: None, ..RecoveryReport::default() };
     report.detection = DetectionReport::default();
-    report.load = LoadReport::default();
+    report.load = Strain::default();
     report.harness.stalls = StallsReport::default();
     report.harness.shed_tickets = None;
     report.harness.tickets_issued = None;
@@ -137,17 +137,9 @@ fn forget_what_was_not_looked_at(report: &mut Report) {
 }
 
 fn unjudged(objective: &Objective) -> ObjectiveReport {
-    ObjectiveReport {
-        name: objective.name.clone(),
-        measure: objective.measure.name.to_owned(),
-        phase: objective.phase,
-        nodes: objective.nodes.name().to_owned(),
-        bound: objective.bound_text(),
-        measured: None,
-        samples: 0,
-        grade: Grade::Inconclusive,
-        why: format!("{}: not judged, because the run came to no end of its own", objective.name),
-    }
+    let why = format!("{}: not judged, because the run came to no end of its own", objective.name);
+    let (objective, grade) = (objective.clone(), Grade::Inconclusive);
+    build::objective(&Graded { objective, measured: None, samples: 0, grade, why })
 }
 
 fn piece(interval: &Interval) -> PieceReport {

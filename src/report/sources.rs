@@ -235,15 +235,7 @@ fn report(summary: &Summary) -> Report {
         min_samples: 0,
     };
     let objectives: Vec<Objective> = MEASURES.iter().map(objective).collect();
-    let header = Header {
-        version: "0.1.0".to_owned(),
-        seed: 42,
-        workload: "mixed".to_owned(),
-        client_profile: "default".to_owned(),
-        plan_hash: "abc123".to_owned(),
-        network: "user".to_owned(),
-    };
-    Report::new(header, summary, &judge(summary, &objectives))
+    Report::new(Header::synthetic(), summary, &judge(summary, &objectives))
 }
 
 /// Numbers by the place that the schema gives them.

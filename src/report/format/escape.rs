@@ -2,37 +2,29 @@
 
 /// Text as an attribute or as content; characters that XML cannot carry become a question mark.
 pub(super) fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            '\n' | '\t' => safe.push(' '),
-            c if is_unfit(c) => safe.push('?'),
-            c => safe.push(c),
-        }
-    }
-    safe
+    fit(text, |c| match c {
+        '"' => Some("&quot;".to_owned()),
+        '\'' => Some("&#39;".to_owned()),
+        _ => None,
+    })
 }
 
 /// Text in a table or a line of Markdown: no element, no link, no image and no further cell.
 pub(super) fn markdown(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '\\' | '|' | '[' | ']' | '`' => safe.extend(['\\', c]),
-            '\n' | '\t' => safe.push(' '),
-            c if is_unfit(c) => safe.push('?'),
-            c => safe.push(c),
-        }
-    }
-    safe
+    fit(text, |c| "\\|[]`".contains(c).then(|| format!("\\{c}")))
+}
+
+/// Text that opens no element, on one line; `also` says what else is written otherwise.
+fn fit(text: &str, also: impl Fn(char) -> Option<String>) -> String {
+    let fit = |c: char| match c {
+        '&' => "&amp;".to_owned(),
+        '<' => "&lt;".to_owned(),
+        '>' => "&gt;".to_owned(),
+        '\n' | '\t' => " ".to_owned(),
+        c if is_unfit(c) => "?".to_owned(),
+        c => also(c).unwrap_or_else(|| c.to_string()),
+    };
+    text.chars().map(fit).collect()
 }
 
 /// A page that is escaped, without the characters that XML cannot carry and a terminal obeys.

@@ -70,15 +70,7 @@ fn run_of(story: &Story, behave: impl Fn(u16, u64) -> (Outcome, u64)) -> Stored 
         objective("rejects-fast", "fast_fail_p99", Bound::AtMost(1000.0)),
         objective("gentle", "storm_factor", Bound::AtMost(3.0)),
     ];
-    let header = Header {
-        version: "0.1.0".to_owned(),
-        seed: 42,
-        workload: "mixed".to_owned(),
-        client_profile: "default".to_owned(),
-        plan_hash: "abc123".to_owned(),
-        network: "user".to_owned(),
-    };
-    let mut report = Report::new(header, &summary, &judge(&summary, &objectives));
+    let mut report = Report::new(Header::synthetic(), &summary, &judge(&summary, &objectives));
     // The wall clock is the one thing in a report that differs from run to run.
     report.started_at = "2026-01-31T12:00:00.000Z".to_owned();
     let violation = Event {

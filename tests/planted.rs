@@ -22,6 +22,15 @@ struct Plant {
 
 const PLANTS: &[Plant] = &[
     Plant {
+        told: "| measure | a `Measure` in its noun's file in `src/judge/measure/` |",
+        file: Some(("src/judge/measure/planted.rs", include_str!("planted/measure.rs.txt"))),
+        rows: &[
+            ("src/judge/measure/mod.rs", "pub(crate) mod load;", "pub(crate) mod planted;"),
+            ("src/judge/measure/mod.rs", "answers::ERROR_RATIO,", "planted::PLANTED,"),
+        ],
+        listed: "planted_measure a measure that was planted",
+    },
+    Plant {
         told: "| toxic | `src/proxy/fault/toxic/x.rs` |",
         file: Some(("src/proxy/fault/toxic/planted.rs", include_str!("planted/toxic.rs.txt"))),
         rows: &[

@@ -214,7 +214,7 @@ const LONGER: &[(&str, usize, &str)] = &[
     ("proxy/fault/message/down.rs", 500, "replies held, changed and let go: one state machine"),
     ("proxy/fault/message/exchange.rs", 640, "both directions of one exchange meet here"),
     ("proxy/instance.rs", 530, "a proxy's one owner, from its creation to its deletion"),
-    ("proxy/tap/meter.rs", 470, "everything that is counted of a connection"),
+    ("proxy/tap/meter.rs", 480, "everything that is counted of a connection"),
     ("report/model.rs", 520, "the report: one type, field by field as the schema has it"),
 ];
 

@@ -41,6 +41,8 @@ pub struct SubjectFacts {
     pub crashes: Option<u64>,
     /// Misses that no node has answered: errors that the client told as misses; `null`: nobody looked.
     pub misses_unanswered: Option<u64>,
+    /// Objectives of the scenario that only a client which tells its inside can be judged by.
+    pub not_judged: Vec<String>,
     /// Its own words for its errors, a sample of each.
     pub errors: Vec<SubjectError>,
 }

@@ -11,9 +11,10 @@ use super::fault::FAULTS;
 use super::nemesis::failed;
 use super::timeline::FaultSpec;
 use super::{LieSpec, ground, injector};
+use crate::protocol::memcached::program;
 
 /// The program that a real node runs.
-const MEMCACHED: &str = "memcached";
+const MEMCACHED: &str = program::NAME;
 
 /// How to build a lab.
 #[derive(Clone, Debug)]
@@ -57,14 +58,14 @@ pub enum Backend {
 impl Backend {
     /// The words in files and on the command line; servers have addresses instead.
     pub const WORDS: [(&str, Self); 3] =
-        [("auto", Self::Auto), ("memcached", Self::Memcached), ("embedded", Self::Embedded)];
+        [("auto", Self::Auto), (MEMCACHED, Self::Memcached), ("embedded", Self::Embedded)];
 
     /// The word for it.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Auto => "auto",
-            Self::Memcached => "memcached",
+            Self::Memcached => MEMCACHED,
             Self::Embedded => "embedded",
             Self::Servers(_) => "external",
         }

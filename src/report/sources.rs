@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{Header, Report};
-use crate::event::Phase;
+use crate::event::{Phase, SubjectFacts};
 use crate::judge::{Bound, Grade, MEASURES, Measure, Objective, judge};
 use crate::record::synthetic::{Story, usual};
 use crate::record::{
@@ -45,6 +45,7 @@ const NUMBERS: &[(&str, &[MeasuredBy])] = &[
     ("seed", &[]),
     ("duration_s", &[]),
     ("exit_code", &[]),
+    ("subject.*", &[Client]),
     ("phases[].start_s", &[]),
     ("phases[].end_s", &[]),
     ("phases[].healthy_nodes.response_time_us.*", &[Starts]),
@@ -132,6 +133,7 @@ const MEASURED_BY: &[(&str, &[MeasuredBy])] = &[
     ("storm_factor", &[Client, Fault]),
     ("wire_count_difference", &[Proxies, Client]),
     ("dirty_reuse", &[Proxies]),
+    ("misses_unanswered", &[Client]),
     ("throughput", &[]),
     ("collateral_index", &[Fault]),
     ("healthy_throughput", &[Fault]),
@@ -156,6 +158,13 @@ fn whole() -> Summary {
     ] {
         *count = Some(0);
     }
+    let subject_us = DelayUs { p50: Some(90), p99: Some(400), max: Some(900) };
+    inputs.subject = Some(SubjectFacts {
+        floor_us: Some(subject_us),
+        crashes: Some(0),
+        misses_unanswered: Some(0),
+        ..SubjectFacts::default()
+    });
     let delay = Some(DelayUs { p50: Some(10), p99: Some(100), max: Some(200) });
     inputs.load.issue_delay = delay;
     inputs.harness.timer_delay = delay;
@@ -206,6 +215,7 @@ fn without(source: MeasuredBy) -> Summary {
             inputs.wire_totals = None;
         }
         Client => {
+            inputs.subject = None;
             inputs.nodes.clear();
             inputs.dials.clear();
             summary.transitions.clear();

@@ -62,9 +62,11 @@ async fn in_scope(
     let api = own.or_else(|| plan.toxiproxy.clone());
     desk.show(Line::Start(setup::start(plan, &header, stage.lab.info(), api)));
     let (end, records) = perform(plan, environment, &stage, &mut desk).await?;
-    let (inputs, recorder) = stage.tear_down(&mut desk, end, &records).await;
+    let (mut inputs, recorder) = stage.tear_down(&mut desk, end, &records).await;
+    let (objectives, left_out) = setup::objectives(plan);
+    inputs.subject.iter_mut().for_each(|subject| subject.not_judged.clone_from(&left_out));
     desk.deliver_waiting();
     let summary = recorder.finish(inputs);
-    let judgement = judge(&summary, &plan.objectives);
+    let judgement = judge(&summary, &objectives);
     Ok(desk.finish(Report::new(header, &summary, &judgement)))
 }

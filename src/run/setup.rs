@@ -4,6 +4,7 @@ use super::{Environment, facts};
 use crate::base::carried::Carried;
 use crate::base::time::RunClock;
 use crate::client::{ClientConfig, Server};
+use crate::judge::Objective;
 use crate::lab::LabConfig;
 use crate::lab::backend::NodeInfo;
 use crate::lab::error::LabError;
@@ -102,6 +103,16 @@ pub(super) fn carried(plan: &Plan) -> Carried {
     let counts = plan.workload.parts(plan.rate, plan.concurrency);
     let counts = counts.map(|parts| parts.counts(plan.concurrency)).unwrap_or_default();
     Carried::of(usize::try_from(counts.iter().sum::<u64>()).unwrap_or(usize::MAX))
+}
+
+/// What the run is judged by, and the names of the objectives that are left out because its client tells
+/// nothing of its inside.
+pub(super) fn objectives(plan: &Plan) -> (Vec<Objective>, Vec<String>) {
+    let is_left_out =
+        |objective: &&Objective| plan.driver.is_some() && objective.measure.is_inside();
+    let (left_out, judged): (Vec<_>, Vec<_>) = plan.objectives.iter().partition(is_left_out);
+    let names = left_out.into_iter().map(|objective| objective.name.clone());
+    (judged.into_iter().cloned().collect(), names.collect())
 }
 
 /// The timeline.

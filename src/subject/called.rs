@@ -144,6 +144,7 @@ fn facts_of(driver: &Driver) -> SubjectFacts {
         runtime: Some(ready.runtime).filter(|runtime| !runtime.is_empty()),
         operations: ready.operations,
         left_out: Vec::new(),
+        not_judged: Vec::new(),
         floor_us: (!round_trips.is_empty()).then(|| DelayUs {
             p50: Some(round_trips.value_at_quantile(0.5)),
             p99: Some(round_trips.value_at_quantile(0.99)),

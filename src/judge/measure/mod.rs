@@ -81,6 +81,27 @@ pub(crate) struct Facts<'a> {
     pub(crate) nodes: NodeGroup,
 }
 
+/// What only a client knows of itself. One that does not tell is not judged by it.
+static INSIDE: &[&Measure] = &[
+    &breaker::OPEN_AFTER_FAULT,
+    &breaker::DETECT,
+    &breaker::FALSE_OPENS,
+    &breaker::OPENS,
+    &response_time::FAST_FAIL_P99,
+    &answers::ATTEMPTS_PER_OPERATION,
+    &wire::WIRE_COUNT_DIFFERENCE,
+    // A client that sends requests before it has the replies does that rightly, too.
+    &wire::DIRTY_REUSE,
+];
+
+impl Measure {
+    /// Whether only the client itself knows it.
+    #[must_use]
+    pub fn is_inside(&self) -> bool {
+        INSIDE.contains(&self)
+    }
+}
+
 /// Every measure, in the order in which people should read them.
 pub static MEASURES: &[Measure] = &[
     answers::ERROR_RATIO,
@@ -122,6 +143,7 @@ pub static MEASURES: &[Measure] = &[
     wire::STORM_FACTOR,
     wire::WIRE_COUNT_DIFFERENCE,
     wire::DIRTY_REUSE,
+    wire::MISSES_UNANSWERED,
     load::THROUGHPUT,
     load::COLLATERAL_INDEX,
     load::HEALTHY_THROUGHPUT,

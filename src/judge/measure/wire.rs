@@ -80,6 +80,20 @@ pub(crate) const DIRTY_REUSE: Measure = Measure {
     },
 };
 
+pub(crate) const MISSES_UNANSWERED: Measure = Measure {
+    name: "misses_unanswered",
+    summary: "misses that no node has answered: errors that the client tells as misses",
+    unit: Unit::Count,
+    counts_breaches: true,
+    read: |facts| {
+        let subject = facts.summary.inputs.subject.as_ref();
+        match subject.and_then(|subject| subject.misses_unanswered) {
+            Some(count) => Reading::count(count, facts.offered()),
+            None => Reading::Unknown("nobody looked whether a node was asked".to_owned()),
+        }
+    },
+};
+
 /// Over the whole run, the warm-up included: neither side counts from a later moment. What was written
 /// to a connection that ended unanswered may have been lost on the way; nothing else may differ.
 fn difference(facts: &Facts<'_>) -> Reading {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::name::NodeIndex;
 
-pub use self::connections::{ClosedConnections, Connections};
+pub use self::connections::{CloseCause, ClosedConnections, Connections};
 pub use self::fact::{
     CalibrationCheck, DataTotals, DelayUs, FaultRecord, LateWrite, LoadCounts, NotJudged,
     SubjectError, SubjectFacts,
@@ -102,62 +102,6 @@ impl BreakerState {
     #[must_use]
     pub fn name(self) -> &'static str {
         self.into()
-    }
-}
-
-/// Why a client connection was closed.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    schemars::JsonSchema,
-    strum::IntoStaticStr,
-    strum::VariantArray,
-)]
-#[strum(serialize_all = "snake_case")]
-#[serde(rename_all = "snake_case")]
-pub enum CloseCause {
-    /// The operation's deadline passed: a reply may still come.
-    Timeout,
-    /// The caller gave up: a reply may still come.
-    Cancelled,
-    /// Reading or writing failed.
-    Io,
-    /// The peer closed it.
-    PeerClosed,
-    /// A reply that the request cannot have, or for another key.
-    Protocol,
-    /// It was idle for too long.
-    Idle,
-    /// It was open for too long.
-    Lifetime,
-    /// Its node was given up, and every connection with it.
-    NodeDown,
-    /// The client is shutting down.
-    Shutdown,
-}
-
-impl CloseCause {
-    /// Every cause.
-    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
-
-    /// The name in reports.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-
-    /// Whether the connection was closed because what it would deliver next was in doubt.
-    #[must_use]
-    pub const fn is_poison(self) -> bool {
-        matches!(self, Self::Timeout | Self::Cancelled | Self::Protocol)
     }
 }
 

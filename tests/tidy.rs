@@ -64,8 +64,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "run",
         &[
-            "plan", "lab", "subject", "load", "client", "driver", "record", "judge", "report",
-            "proxy", "control", "protocol", SERVER, PROBE,
+            "plan", "lab", "subject", "load", "client", "record", "judge", "report", "proxy",
+            "control", SERVER, PROBE,
         ],
     ),
     (

@@ -68,6 +68,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "control", SERVER, PROBE,
         ],
     ),
+    ("testing", &["lab", "load", "plan", "proxy"]),
     (
         "cli",
         &[

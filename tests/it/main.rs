@@ -17,6 +17,7 @@ mod report;
 mod rules;
 mod run;
 mod selftest;
+mod testing;
 mod toxiproxy;
 mod transparency;
 mod wire;

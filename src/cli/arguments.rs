@@ -2,7 +2,9 @@
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::{check, ctl, doctor, explain, list, node, proxy, report, route, run, selftest, up};
+use super::{
+    check, compare, ctl, doctor, explain, list, node, proxy, report, route, run, selftest, up,
+};
 
 /// What the words on the command line mean.
 #[derive(Debug, Parser)]
@@ -31,6 +33,7 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     Run(Box<run::Arguments>),
     Report(report::Arguments),
+    Compare(compare::Arguments),
     Check(check::Arguments),
     Up(up::Arguments),
     Node(node::Arguments),

@@ -7,6 +7,7 @@ mod arguments;
 mod argv;
 mod called;
 mod check;
+mod compare;
 mod ctl;
 mod doctor;
 mod exit;
@@ -100,6 +101,7 @@ fn dispatch(command: &Command) -> ExitCode {
     match command {
         Command::Run(arguments) => run::main(arguments).into(),
         Command::Report(arguments) => report::main(arguments).into(),
+        Command::Compare(arguments) => compare::main(arguments).into(),
         Command::Check(arguments) => check::main(arguments).into(),
         Command::Up(arguments) => up::main(arguments).into(),
         Command::Node(arguments) => node::main(arguments).into(),

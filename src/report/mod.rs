@@ -6,6 +6,7 @@
 
 mod build;
 mod chart;
+mod compare;
 pub mod format;
 mod line;
 pub mod live;
@@ -22,6 +23,7 @@ mod stored;
 pub const GLOSSARY: &str = "docs/measures.md";
 
 pub use build::Header;
+pub use compare::{ComparedRow, compare, markdown as compare_markdown, text as compare_text};
 pub use format::{FORMATS, Format, write_all};
 pub use line::{Line, Skipped, Start, StartNode};
 pub use model::{

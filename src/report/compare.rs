@@ -1,0 +1,256 @@
+//! Clients side by side: what several runs of the same scenarios came to, one row a scenario and client.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::Report;
+use crate::event::Phase;
+use crate::judge::Verdict;
+
+/// Runs of one client under one scenario. Each figure is the median of those runs that could be judged;
+/// `null`: none of them has it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ComparedRow {
+    /// The scenario.
+    pub scenario: String,
+    /// The client, with its version where it has one of its own.
+    pub client: String,
+    /// How many runs there are.
+    pub runs: usize,
+    /// How many of them were invalid or vacuous: they are in no figure.
+    pub not_judged: usize,
+    /// The worst verdict of those that were judged; `null`: none was.
+    pub verdict: Option<Verdict>,
+    /// Wrong and corrupt values, contradictions and values that were lost or doubled.
+    pub wrong: Option<f64>,
+    /// Stale values.
+    pub stale: Option<f64>,
+    /// Misses of values that the key's own node held, and those that no node has answered.
+    pub false_misses: Option<f64>,
+    /// The share of operations that failed while a fault was active, 0 to 1.
+    pub error_ratio: Option<f64>,
+    /// The longest call, in microseconds.
+    pub longest_us: Option<f64>,
+    /// From the heal to the first answer of the faulty node, in seconds.
+    pub first_success_s: Option<f64>,
+    /// From the heal until it was as good as before, in seconds.
+    pub sustained_s: Option<f64>,
+    /// The most attempts to connect in a second.
+    pub connects_per_s: Option<f64>,
+    /// The seeds, which make the same decisions again.
+    pub seeds: Vec<u64>,
+}
+
+/// A row for each scenario and client, in the order of their names.
+#[must_use]
+pub fn compare(reports: &[Report]) -> Vec<ComparedRow> {
+    let mut groups: BTreeMap<(String, String), Vec<&Report>> = BTreeMap::new();
+    for report in reports {
+        groups.entry((report.scenario.clone(), client(report))).or_default().push(report);
+    }
+    groups.into_iter().map(|((scenario, client), runs)| row(scenario, client, &runs)).collect()
+}
+
+/// What tells a client from others: a driver's own name would hide its settings.
+fn client(report: &Report) -> String {
+    let subject = report.subject.as_ref().filter(|subject| subject.kind != "builtin");
+    match subject.and_then(|subject| subject.version.as_deref()) {
+        Some(version) => format!("{} {version}", report.client_profile),
+        None => report.client_profile.clone(),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts and microseconds are far below 2^53")]
+fn row(scenario: String, client: String, runs: &[&Report]) -> ComparedRow {
+    let is_judged = |run: &&&Report| !matches!(run.verdict, Verdict::Invalid | Verdict::Vacuous);
+    let judged: Vec<&Report> = runs.iter().filter(is_judged).copied().collect();
+    let of = |read: &dyn Fn(&Report) -> Option<f64>| {
+        median(judged.iter().filter_map(|run| read(run)).collect())
+    };
+    let sum = |counts: &[Option<u64>]| {
+        let known: Vec<u64> = counts.iter().copied().flatten().collect();
+        (!known.is_empty()).then(|| known.iter().sum::<u64>() as f64)
+    };
+    ComparedRow {
+        runs: runs.len(),
+        not_judged: runs.len() - judged.len(),
+        verdict: judged.iter().map(|run| run.verdict).max_by_key(|verdict| severity(*verdict)),
+        wrong: of(&|run| {
+            let data = &run.data.totals;
+            let lost = [data.acknowledged_but_lost, data.double_applied];
+            sum(&[&[data.wrong, data.corrupt, data.contradictions][..], &lost[..]].concat())
+        }),
+        stale: of(&|run| run.data.totals.stale.map(|count| count as f64)),
+        false_misses: of(&|run| {
+            let unanswered = run.subject.as_ref().and_then(|it| it.misses_unanswered);
+            sum(&[run.data.totals.false_misses, unanswered])
+        }),
+        error_ratio: of(&|run| phase(run, Phase::Fault)?.error_ratio),
+        longest_us: of(&|run| {
+            let phases = run.phases.iter().filter(|phase| phase.all.name != Phase::Warmup);
+            let longest = phases.filter_map(|phase| phase.all.figures.response_time_us?.max);
+            longest.max().map(|longest| longest as f64)
+        }),
+        first_success_s: of(&|run| run.recovery.first_success_s),
+        sustained_s: of(&|run| run.recovery.sustained_s),
+        connects_per_s: of(&|run| run.load.connect_peak_per_s),
+        seeds: runs.iter().map(|run| run.seed).collect(),
+        scenario,
+        client,
+    }
+}
+
+fn phase(run: &Report, wanted: Phase) -> Option<&super::model::Figures> {
+    run.phases.iter().find(|phase| phase.all.name == wanted).map(|phase| &phase.all.figures)
+}
+
+const fn severity(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Pass => 0,
+        Verdict::Degraded => 1,
+        Verdict::Vacuous => 2,
+        Verdict::Invalid => 3,
+        Verdict::Fail => 4,
+    }
+}
+
+/// The middle one, or the mean of the two in the middle.
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_unstable_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let upper = *values.get(middle)?;
+    Some(if values.len() % 2 == 1 { upper } else { f64::midpoint(values[middle - 1], upper) })
+}
+
+/// What a row has in a column.
+type Cell = fn(&ComparedRow) -> String;
+
+/// The columns after scenario and client.
+const COLUMNS: [(&str, Cell); 10] = [
+    ("verdict", |row| {
+        row.verdict.map_or_else(|| "not judged".to_owned(), |it| it.name().to_owned())
+    }),
+    ("runs", |row| match row.not_judged {
+        0 => row.runs.to_string(),
+        not => format!("{} ({not} not judged)", row.runs),
+    }),
+    ("wrong", |row| count(row.wrong)),
+    ("stale", |row| count(row.stale)),
+    ("false misses", |row| count(row.false_misses)),
+    ("errors", |row| row.error_ratio.map_or_else(none, |it| format!("{:.2}%", it * 100.0))),
+    ("longest", |row| row.longest_us.map_or_else(none, |us| format!("{:.0}ms", us / 1000.0))),
+    ("first", |row| row.first_success_s.map_or_else(none, |s| format!("{s:.2}s"))),
+    ("recovered", |row| row.sustained_s.map_or_else(none, |s| format!("{s:.2}s"))),
+    ("connects/s", |row| row.connects_per_s.map_or_else(none, |it| format!("{it:.0}"))),
+];
+
+fn count(count: Option<f64>) -> String {
+    count.map_or_else(none, |count| format!("{count:.0}"))
+}
+
+fn none() -> String {
+    "-".to_owned()
+}
+
+fn cells(row: &ComparedRow) -> Vec<String> {
+    let figures = COLUMNS.iter().map(|(_, show)| show(row));
+    [row.scenario.clone(), row.client.clone()].into_iter().chain(figures).collect()
+}
+
+fn heads() -> Vec<&'static str> {
+    ["scenario", "client"].into_iter().chain(COLUMNS.iter().map(|(name, _)| *name)).collect()
+}
+
+/// The table in Markdown.
+#[must_use]
+pub fn markdown(rows: &[ComparedRow]) -> String {
+    let mut text = format!("| {} |\n|{}\n", heads().join(" | "), "---|".repeat(heads().len()));
+    for row in rows {
+        let cells: Vec<String> = cells(row).iter().map(|cell| cell.replace('|', "\\|")).collect();
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
+    text
+}
+
+/// The table for a terminal: a block for each scenario, so that a line stays short.
+#[must_use]
+pub fn text(rows: &[ComparedRow]) -> String {
+    let heads = &heads()[1..];
+    let mut text = String::new();
+    for block in rows.chunk_by(|one, other| one.scenario == other.scenario) {
+        let lines: Vec<Vec<String>> = block.iter().map(|row| cells(row)[1..].to_vec()).collect();
+        let width = |column: usize| {
+            let longest = lines.iter().map(|line| line[column].chars().count()).max();
+            longest.unwrap_or_default().max(heads[column].len())
+        };
+        let widths: Vec<usize> = (0..heads.len()).map(width).collect();
+        let _ = writeln!(text, "{}", block[0].scenario);
+        let line = |cells: &[&str]| {
+            let cells = cells.iter().zip(&widths).enumerate();
+            let padded = cells.map(|(column, (cell, width))| match column {
+                0 | 1 => format!("{cell:<width$}"),
+                _ => format!("{cell:>width$}"),
+            });
+            format!("  {}", padded.collect::<Vec<_>>().join("  ").trim_end())
+        };
+        let _ = writeln!(text, "{}", line(heads));
+        for cells in &lines {
+            let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
+            let _ = writeln!(text, "{}", line(&cells));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::judge;
+    use crate::record::synthetic::{Story, usual};
+    use crate::report::Header;
+
+    fn run(client: &str, verdict: Verdict, wrong: u64) -> Report {
+        let summary = Story::default().tell(usual);
+        let header = Header {
+            version: "0.1.0".to_owned(),
+            seed: 42,
+            workload: "mixed".to_owned(),
+            client_profile: client.to_owned(),
+            plan_hash: "abc123".to_owned(),
+            network: "user".to_owned(),
+        };
+        let mut report = Report::new(header, &summary, &judge(&summary, &[]));
+        report.verdict = verdict;
+        report.data.totals.wrong = Some(wrong);
+        report
+    }
+
+    /// Catches an invalid run that is in a figure, a mean that is called a median, and clients that are
+    /// taken for one.
+    #[test]
+    fn a_row_is_the_median_of_what_was_judged() {
+        let runs = [
+            run("b", Verdict::Pass, 0),
+            run("a", Verdict::Fail, 7),
+            run("a", Verdict::Pass, 0),
+            run("a", Verdict::Degraded, 1),
+            run("a", Verdict::Invalid, 900),
+        ];
+        let rows = compare(&runs);
+        assert_eq!(rows.iter().map(|row| row.client.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        let base = rows[1].wrong.unwrap();
+        assert_eq!(rows[0].wrong, Some(base + 1.0));
+        assert_eq!((rows[0].runs, rows[0].not_judged), (4, 1));
+        assert_eq!(rows[0].verdict, Some(Verdict::Fail));
+        let table = markdown(&rows);
+        assert_eq!(table.lines().count(), 4, "{table}");
+        assert!(table.contains("| 4 (1 not judged) |"), "{table}");
+        assert!(text(&rows).lines().count() == 4, "{}", text(&rows));
+        let none = compare(&[run("a", Verdict::Invalid, 900)]);
+        assert_eq!((none[0].verdict, none[0].wrong), (None, None));
+        assert!(markdown(&none).contains("not judged"));
+    }
+}

@@ -20,10 +20,13 @@ use crate::load::keyspace::{AUDITED_KEYS_MAX, Slot, Space};
 use crate::load::violation::Finding;
 use crate::load::workload::WORKERS_MAX;
 
-/// The bits of a counter's value: a one, the run, the counter's place, and what is counted.
-const COUNT_BITS: u32 = 32;
+/// The bits of a counter's value: a one, the run, the counter's place, and what is counted. Together 53:
+/// a client whose numbers are IEEE doubles, as in JavaScript, must not lose any.
+const COUNT_BITS: u32 = 28;
 const PLACE_BITS: u32 = 14;
-const TOP_BIT: u32 = 30;
+const TOP_BIT: u32 = 24;
+const _: () = assert!(TOP_BIT + COUNT_BITS < f64::MANTISSA_DIGITS);
+
 const PLACE_MASK: u64 = (1 << PLACE_BITS) - 1;
 const RUN_MASK: u64 = (1 << (TOP_BIT - PLACE_BITS)) - 1;
 

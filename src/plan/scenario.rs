@@ -119,7 +119,7 @@ impl Reader<'_> {
         let phases = self.scaled(name, &written, &faults)?;
         fault::scale(&mut faults, written.fault, phases.fault);
         let (client_profile, client::Client { config: client, driver, .. }) = self.client()?;
-        let most = driver.as_ref().map_or(WORKERS_MAX, |driver| driver.concurrency);
+        let most = driver.as_ref().map_or(u32::MAX, |driver| driver.concurrency);
         let (rate, concurrency) = (self.rate()?, self.concurrency()?.min(most));
         let (addresses, toxiproxy) = (self.addresses(&nodes)?, self.toxiproxy(&faults)?);
         if driver.is_some() && toxiproxy.is_some() {

@@ -35,6 +35,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("control", &["proxy", "proxy/fault", FRAME]),
     ("client", &[FRAME]),
     ("driver", &["client", FRAME]),
+    ("check", &["driver", "lab", "proxy"]),
     ("load", &["client", "driver", FRAME]),
     ("lab", &["proxy", "proxy/fault", "control", SERVER, PROBE]),
     ("record", &[]),
@@ -53,6 +54,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "cli",
         &[
             "run",
+            "check",
+            "driver",
             "plan",
             "proxy",
             "proxy/fault",

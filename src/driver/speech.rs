@@ -153,6 +153,12 @@ pub fn line(value: &impl Serialize) -> Vec<u8> {
     line
 }
 
+/// Every operation that the protocol has.
+pub const VERBS: [&str; 14] = [
+    "get", "gets", "gat", "get_many", "set", "add", "replace", "append", "prepend", "cas",
+    "delete", "touch", "incr", "decr",
+];
+
 /// What an operation is called in the protocol, and in `ready`.
 #[must_use]
 pub const fn verb(operation: Operation) -> &'static str {
@@ -225,6 +231,28 @@ impl Answer {
             Self::Cancelled => "cancelled",
         }
     }
+
+    /// Whether an operation can come to this.
+    #[must_use]
+    pub fn fits(&self, op: &str) -> bool {
+        match self {
+            Self::Error(_) | Self::Cancelled => true,
+            Self::Hit(value) => match op {
+                "gets" => value.cas.is_some(),
+                _ => matches!(op, "get" | "gat"),
+            },
+            Self::Miss => matches!(op, "get" | "gets" | "gat"),
+            Self::Hits(_) => op == "get_many",
+            Self::Stored | Self::NotStored => {
+                matches!(op, "set" | "add" | "replace" | "append" | "prepend" | "cas")
+            }
+            Self::Exists => op == "cas",
+            Self::Deleted => op == "delete",
+            Self::Touched => op == "touch",
+            Self::Counted(_) => matches!(op, "incr" | "decr"),
+            Self::NotFound => matches!(op, "cas" | "delete" | "touch" | "incr" | "decr" | "gat"),
+        }
+    }
 }
 
 /// A value as the client gave it.
@@ -261,11 +289,26 @@ impl Nonsense {
     /// Something is wrong with this line.
     #[must_use]
     pub fn new(line: &[u8], what: impl Into<String>) -> Self {
-        let shown = String::from_utf8_lossy(&line[..line.len().min(SHOWN_MAX)]);
-        let more = if line.len() > SHOWN_MAX { "..." } else { "" };
-        let line = format!("{}{more}", shown.escape_debug());
-        Self { what: what.into(), line }
+        Self { what: what.into(), line: shown(line) }
     }
+}
+
+/// A line as an error shows it: cut short, and nothing in it that a terminal obeys.
+#[must_use]
+pub fn shown(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&line[..line.len().min(SHOWN_MAX)]);
+    let mut shown = String::new();
+    for character in text.chars() {
+        match character {
+            // They stand in every line of JSON.
+            '"' | '\'' | '\\' => shown.push(character),
+            other => shown.extend(other.escape_debug()),
+        }
+    }
+    if line.len() > SHOWN_MAX {
+        shown.push_str("...");
+    }
+    shown
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub use error::{FileError, PlanError};
 pub use files::{Folder, Library};
 pub use model::{Addresses, Backend, FaultPlan, Listen, NetworkMode, Nodes, Phases, Plan};
 pub use options::{Options, SEED_MAX, metrics_interval, read_address, read_listen, read_toxiproxy};
-pub use resolve::{Choice, check, choose, plan_of, plans};
+pub use resolve::{Choice, check, choose, driver, plan_of, plans};
 pub use section::{Section, sections};
 pub use source::Source;
 pub use suite::{SUITES, Suite};

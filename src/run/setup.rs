@@ -18,9 +18,6 @@ use crate::report::{Header, Start, StartNode};
 /// Memory for items of a node that the harness starts, in MiB.
 const MEMORY_MIB: u32 = 64;
 
-/// The program that a real node runs.
-const MEMCACHED: &str = "memcached";
-
 /// What is said first.
 pub(super) fn greeting(plan: &Plan) -> String {
     format!("{}: {} (seed {})", plan.scenario, plan.summary, plan.seed)
@@ -68,10 +65,7 @@ pub(super) fn lab(
     addresses: &Addresses,
     environment: &Environment,
 ) -> Result<LabConfig, RunError> {
-    let real = || {
-        find_program(MEMCACHED, &environment.path)
-            .map(|program| Nodes::Memcached { program, harness: environment.harness.clone() })
-    };
+    let real = || Nodes::memcached(&environment.path, &environment.harness);
     let nodes = match &planned.backend {
         Backend::Auto => real().unwrap_or(Nodes::Embedded),
         Backend::Memcached => real().ok_or(LabError::NoMemcached)?,

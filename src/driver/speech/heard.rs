@@ -11,6 +11,9 @@ use serde::de::IgnoredAny;
 use super::{Answer, Failed, Nonsense, Ready, Said, VERSION, Value};
 use crate::event::ErrorClass;
 
+/// The class of what a driver cannot do. A run never asks for it, so that no report has it.
+const UNSUPPORTED: &str = "unsupported";
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw<'a> {
@@ -109,10 +112,13 @@ impl RawEntry<'_> {
 impl RawError {
     fn read(self) -> Result<Failed, String> {
         let class = self.class.ok_or("an error has a `class`")?;
+        if class == UNSUPPORTED {
+            return Ok(Failed { class: ErrorClass::Other, message: self.message });
+        }
         let known = ErrorClass::ALL.into_iter().find(|known| known.name() == class);
         let class = known.ok_or_else(|| {
             let names = ErrorClass::ALL.map(ErrorClass::name).join(", ");
-            format!("`{class}` is no class of errors; they are {names}")
+            format!("`{class}` is no class of errors; they are {names}, {UNSUPPORTED}")
         })?;
         Ok(Failed { class, message: self.message })
     }

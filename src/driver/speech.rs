@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::event::{ErrorClass, Operation};
 
 mod heard;
+mod schema;
 
 pub use heard::read;
+pub use schema::{answer_schema, request_schema};
 
 /// The version that is spoken here.
 pub const VERSION: u64 = 1;
@@ -22,7 +25,7 @@ pub const LINE_BYTES_MAX: usize = 8 << 20;
 const SHOWN_MAX: usize = 200;
 
 /// What a driver is told first.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Hello<'a> {
     /// [`VERSION`].
     pub hello: u64,
@@ -54,25 +57,44 @@ pub struct Ready {
 }
 
 /// One operation on the cache, as it is sent.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Request<'a> {
+    /// The operation.
+    #[schemars(extend("enum" = VERBS))]
     op: &'static str,
+    /// The key, where it is ASCII.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
+    /// The key in base64, where it is not ASCII.
     #[serde(skip_serializing_if = "Option::is_none")]
     key64: Option<String>,
+    /// The keys of a `get_many`, each ASCII.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     keys: Vec<&'a str>,
+    /// The value in base64.
     #[serde(skip_serializing_if = "Option::is_none")]
     value64: Option<String>,
+    /// The expiry in seconds; 0: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     ttl_s: Option<i64>,
+    /// The flags, for a driver that has them.
     #[serde(skip_serializing_if = "Option::is_none")]
     flags: Option<u32>,
+    /// The unique number that `gets` told.
     #[serde(skip_serializing_if = "Option::is_none")]
     cas: Option<String>,
+    /// The amount of an `incr` or `decr`.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<u64>,
+}
+
+/// A call: an operation with its number.
+#[derive(Serialize, JsonSchema)]
+struct Numbered<'a> {
+    /// The number by which it is answered.
+    id: u64,
+    #[serde(flatten)]
+    request: &'a Request<'a>,
 }
 
 impl<'a> Request<'a> {
@@ -129,12 +151,6 @@ impl<'a> Request<'a> {
     /// The line, with its end.
     #[must_use]
     pub fn line(&self, id: u64) -> Vec<u8> {
-        #[derive(Serialize)]
-        struct Numbered<'a> {
-            id: u64,
-            #[serde(flatten)]
-            request: &'a Request<'a>,
-        }
         line(&Numbered { id, request: self })
     }
 }

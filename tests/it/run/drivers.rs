@@ -10,7 +10,8 @@ use super::orphans::{assert_gone, descendants_of, handles_of};
 use super::{Ended, Place, assert_sound};
 
 /// Phases that are over soon. What keeps to the protocol is seen by any of them.
-const SHORT: &str = "objectives = [\"no-wrong-data\"]\n[phases]\nwarmup = \"500ms\"\nsteady = \"2s\"\n";
+const SHORT: &str =
+    "objectives = [\"no-wrong-data\"]\n[phases]\nwarmup = \"500ms\"\nsteady = \"2s\"\n";
 
 /// The driver of `examples/driver.rs`, which was built with the tests.
 fn example() -> PathBuf {
@@ -32,12 +33,9 @@ fn client(place: &Place, command: &str, settings: &str) {
 fn misbehaving(way: &str, after: u32) -> (Place, Ended) {
     let place = Place::new();
     place.scenario("short", SHORT);
-    client(
-        &place,
-        &format!("{:?}", example()),
-        &format!("misbehave = \"{way}\"\nafter = {after}"),
-    );
-    let ended = place.play("-scenario short.toml -duration 3s -nodes embedded -client client.toml -out o");
+    client(&place, &format!("{:?}", example()), &format!("misbehave = \"{way}\"\nafter = {after}"));
+    let ended =
+        place.play("-scenario short.toml -duration 3s -nodes embedded -client client.toml -out o");
     (place, ended)
 }
 
@@ -71,7 +69,8 @@ fn a_driver_that_dies_fails_the_run() {
 /// Catches a run that goes on with a driver that makes no sense, and one that does not show the line.
 #[test]
 fn a_driver_that_speaks_nonsense_is_quoted() {
-    for (way, line) in [("babbles", "Traceback (most recent call last):"), ("repeats", "a second time")]
+    for (way, line) in
+        [("babbles", "Traceback (most recent call last):"), ("repeats", "a second time")]
     {
         let (_place, ended) = misbehaving(way, UNDER_WAY);
         let report = ended.report();
@@ -143,7 +142,8 @@ fn a_killed_harness_leaves_no_driver() {
     let place = Place::new();
     place.scenario("long", "[phases]\nwarmup = \"500ms\"\nsteady = \"5m\"\n");
     client(&place, &format!("\"sh\", \"-c\", \"sleep 600 & exec '{}'\"", example().display()), "");
-    let mut running = place.start("-scenario long.toml -duration 5m -nodes embedded -client client.toml -out o");
+    let mut running =
+        place.start("-scenario long.toml -duration 5m -nodes embedded -client client.toml -out o");
     running.until(|line| matches!(line, Line::Event(_)));
     // The watcher, the driver, and what the driver started.
     let all = descendants_of(running.pid());

@@ -11,14 +11,20 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// The cfg name, and the programs whose presence on PATH switches it on.
-const PARTS: [(&str, &[&str]); 6] = [
+const PARTS: [(&str, &[&str]); 8] = [
     ("real_memcached", &["memcached"]),
     ("real_memccapable", &["memccapable"]),
     ("real_haproxy", &["haproxy"]),
     ("real_python_clients", &["harness-python-clients"]),
     ("real_node_clients", &["harness-node-clients"]),
+    ("real_python3", &["python3"]),
+    // Only where they were asked for: no program tells that all of clients/ is installed.
+    (CLIENTS, &[]),
     (NETNS, &["ip", "nft"]),
 ];
+
+/// The published clients of `clients/`.
+const CLIENTS: &str = "real_clients";
 
 /// Network namespaces: their programs are of use to root only.
 const NETNS: &str = "real_netns";
@@ -55,7 +61,7 @@ fn tell_real_parts() {
         let is_there = |program: &&str| {
             std::env::split_paths(&path).any(|folder| is_program(&folder.join(program)))
         };
-        let found = programs.iter().all(is_there) && (cfg != NETNS || is_root());
+        let found = programs.iter().all(is_there) && cfg != CLIENTS && (cfg != NETNS || is_root());
         if asked || found {
             println!("cargo::rustc-cfg={cfg}");
         }

@@ -2,7 +2,7 @@
 //!
 //! Its settings can make it misbehave in one known way, so that the tests see what the harness says:
 //! `misbehave = "dies" | "hangs" | "lies" | "babbles" | "floods" | "repeats" | "noop"`, from the
-//! hundredth operation on.
+//! two thousandth operation on, or from another one: `after = 100`.
 
 #![expect(clippy::disallowed_methods, reason = "a program of its own, without a scope")]
 
@@ -27,7 +27,7 @@ const OPERATIONS: [&str; 14] = [
     "delete", "touch", "incr", "decr",
 ];
 
-/// Operations before it begins to misbehave: more than one run needs to get going.
+/// Operations before it begins to misbehave: more than a run needs to get going.
 const GOOD_OPERATIONS: u64 = 2000;
 
 type Lines = mpsc::UnboundedSender<Vec<u8>>;
@@ -42,6 +42,7 @@ async fn main() {
     let Some(hello) = inbox.recv().await else { return };
     let hello: Value = serde_json::from_str(&hello).expect("the harness speaks JSON");
     let misbehave = hello["settings"]["misbehave"].as_str().unwrap_or_default().to_owned();
+    let good = hello["settings"]["after"].as_u64().unwrap_or(GOOD_OPERATIONS);
     let (out, outbox) = mpsc::unbounded_channel();
     let writer = std::thread::spawn(move || write(outbox));
     let client = Arc::new(client(&hello));
@@ -52,7 +53,10 @@ async fn main() {
     );
     let (mut calls, done) = (BTreeMap::<u64, AbortHandle>::new(), Arc::new(AtomicU64::new(0)));
     while let Some(line) = inbox.recv().await {
-        let request: Value = serde_json::from_str(&line).expect("the harness speaks JSON");
+        let Ok(request) = serde_json::from_str::<Value>(&line) else {
+            say(&out, &json!({"error": {"message": "a line that is no JSON"}}));
+            continue;
+        };
         if let Some(number) = request["ping"].as_u64() {
             say(&out, &json!({"pong": number}));
         } else if let Some(id) = request["cancel"].as_u64() {
@@ -70,7 +74,7 @@ async fn main() {
             calls.retain(|_, call| !call.is_finished());
             let call = tokio::spawn(async move {
                 let number = done.fetch_add(1, Ordering::Relaxed);
-                let wrong = if number >= GOOD_OPERATIONS { misbehave.as_str() } else { "" };
+                let wrong = if number >= good { misbehave.as_str() } else { "" };
                 let answer = match misbehave.as_str() {
                     "noop" => noop(&request),
                     _ => perform(&client, &request).await,
@@ -182,7 +186,7 @@ async fn perform(client: &Client, request: &Value) -> Value {
         "touch" => done(client.touch(&key, ttl).await.result, "touched"),
         "incr" => counted(client.incr(&key, by).await.result),
         "decr" => counted(client.decr(&key, by).await.result),
-        other => json!({"error": {"class": "other", "message": format!("no operation {other}")}}),
+        other => json!({"error": {"class": "unsupported", "message": format!("no {other}")}}),
     }
 }
 

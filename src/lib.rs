@@ -17,6 +17,7 @@
 #![deny(unsafe_code)]
 
 pub mod base;
+pub mod check;
 pub mod cli;
 pub mod client;
 pub mod control;

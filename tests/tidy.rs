@@ -54,6 +54,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("control", &["proxy", "proxy/fault"]),
     ("client", &[FRAME]),
     ("driver", &["client", FRAME]),
+    ("check", &["driver", "lab", "proxy"]),
     ("load", &["client", "driver", FRAME]),
     ("lab", &["proxy", "proxy/fault", "control", "protocol", SERVER, PROBE]),
     ("record", &[]),
@@ -73,6 +74,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "cli",
         &[
             "run",
+            "check",
+            "driver",
             "plan",
             "proxy",
             "proxy/fault",

@@ -280,12 +280,20 @@ async def _serve_asyncio(kind):
         try:
             answer = requests.call(calls, request)
             requests.finish(request, answer if isinstance(answer, dict) else await answer)
-        except asyncio.CancelledError:
-            requests.say({"id": number, "cancelled": {}})
         except Exception as error:
             requests.say({"id": number, **requests.failed(error)})
-        finally:
-            running.pop(number, None)
+
+    def start(request):
+        number = request.get("id")
+
+        def over(task):
+            del running[number]
+            # Here, because a task that is cancelled before its first step never gets to say so.
+            if task.cancelled():
+                requests.say({"id": number, "cancelled": {}})
+
+        running[number] = loop.create_task(work(request))
+        running[number].add_done_callback(over)
 
     requests.ready(cancel=True)
     while line := await reader.readline():
@@ -293,7 +301,7 @@ async def _serve_asyncio(kind):
         if request is None:
             continue
         if "op" in request:
-            running[request.get("id")] = loop.create_task(work(request))
+            start(request)
         elif "ping" in request:
             requests.say({"pong": request["ping"]})
         elif "cancel" in request:

@@ -49,7 +49,7 @@ impl Calls {
             let how = if (1..=self.last).contains(&id) { "a second time" } else { "unasked" };
             return Err(format!("operation {id} is answered {how} (with `{}`)", answer.name()));
         };
-        if !can_be(call.op, &answer) {
+        if !answer.fits(call.op) {
             return Err(format!("a `{}` cannot come to `{}`", call.op, answer.name()));
         }
         if let Some(caller) = call.caller {
@@ -71,27 +71,6 @@ impl Calls {
                 let _ = caller.send(None);
             }
         }
-    }
-}
-
-/// Whether an operation can come to this.
-pub(super) fn can_be(op: &str, answer: &Answer) -> bool {
-    match answer {
-        Answer::Error(_) | Answer::Cancelled => true,
-        Answer::Hit(value) => match op {
-            "gets" => value.cas.is_some(),
-            _ => matches!(op, "get" | "gat"),
-        },
-        Answer::Miss => matches!(op, "get" | "gets" | "gat"),
-        Answer::Hits(_) => op == "get_many",
-        Answer::Stored | Answer::NotStored => {
-            matches!(op, "set" | "add" | "replace" | "append" | "prepend" | "cas")
-        }
-        Answer::Exists => op == "cas",
-        Answer::Deleted => op == "delete",
-        Answer::Touched => op == "touch",
-        Answer::Counted(_) => matches!(op, "incr" | "decr"),
-        Answer::NotFound => matches!(op, "cas" | "delete" | "touch" | "incr" | "decr" | "gat"),
     }
 }
 

@@ -26,4 +26,17 @@ impl DriverConfig {
 
     /// The longest time where the file says nothing: what many clients wait by themselves.
     pub const TIMEOUT: Duration = Duration::from_secs(1);
+
+    /// A driver with this command, started in `folder`, about which nothing else is said.
+    #[must_use]
+    pub fn of(command: Vec<String>, folder: PathBuf) -> Self {
+        Self {
+            command,
+            folder,
+            install: Vec::new(),
+            concurrency: Self::CONCURRENCY,
+            timeout: Self::TIMEOUT,
+            settings: serde_json::Map::new(),
+        }
+    }
 }

@@ -15,9 +15,11 @@ mod operations;
 mod process;
 pub mod speech;
 mod state;
+mod talk;
 mod witness;
 
 pub use config::DriverConfig;
 pub use handle::{Driver, Wire};
 pub use process::StartError;
 pub use state::{Crash, Floor, Story};
+pub use talk::{Heard, Talk};

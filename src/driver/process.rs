@@ -1,6 +1,6 @@
 //! The process of a driver: started, listened to, started once more when it dies, ended.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::base::scope::Scope;
 use crate::event::{EventKind, Events};
 
 /// How long a driver may take until it is ready: a virtual machine that starts, a package that compiles.
-const READY_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long it may take to end when it was asked to.
 const END_GRACE: Duration = Duration::from_secs(2);
@@ -29,7 +29,7 @@ const END_GRACE: Duration = Duration::from_secs(2);
 /// How often the floor is measured, all through a run.
 const PING_PERIOD: Duration = Duration::from_millis(50);
 
-const STDERR_LINE_BYTES_MAX: usize = 4096;
+pub(super) const STDERR_LINE_BYTES_MAX: usize = 4096;
 
 /// Times that a driver which died is started again.
 const RESTARTS_MAX: usize = 1;
@@ -77,6 +77,83 @@ pub enum StartError {
     },
 }
 
+impl StartError {
+    /// It ended before it was ready.
+    pub(super) fn ended(config: &DriverConfig, how: Option<Ended>, last_words: &str) -> Self {
+        let install = &config.install;
+        Self::Ended {
+            command: command_line(config),
+            how: how.map_or_else(|| "nobody knows how".to_owned(), |how| how.to_string()),
+            last_words: shown(last_words),
+            install: if install.is_empty() {
+                String::new()
+            } else {
+                let folder = config.folder.display();
+                format!("\n  to install its client: (cd {folder} && {})", install.join(" "))
+            },
+        }
+    }
+
+    /// It said nothing in time.
+    pub(super) fn silent(config: &DriverConfig, last_words: &str) -> Self {
+        Self::Silent { command: command_line(config), last_words: shown(last_words) }
+    }
+
+    /// It said something else.
+    pub(super) fn nonsense(config: &DriverConfig, nonsense: Nonsense) -> Self {
+        Self::Nonsense { command: command_line(config), nonsense }
+    }
+}
+
+fn command_line(config: &DriverConfig) -> String {
+    format!("`{}`", config.command.join(" "))
+}
+
+fn shown(last_words: &str) -> String {
+    if last_words.is_empty() { String::new() } else { format!("; its last words:\n  {last_words}") }
+}
+
+/// A process that was just started, and its streams.
+pub(super) struct Started {
+    pub(super) group: Group,
+    pub(super) stdin: ChildStdin,
+    pub(super) stdout: ChildStdout,
+    pub(super) stderr: ChildStderr,
+}
+
+/// Starts the process, in a group that ends with us.
+pub(super) fn spawn(config: &DriverConfig, harness: &Path) -> Result<Started, StartError> {
+    let (program, arguments) = config.command.split_first().expect("checked when read");
+    let mut command = group::command(harness, program.as_ref());
+    command
+        .args(arguments)
+        .current_dir(&config.folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let child = command
+        .spawn()
+        .map_err(|error| StartError::System { command: command_line(config), error })?;
+    let mut group = Group::of(child);
+    let child = group.child();
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let (Some(stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
+        unreachable!("all three were asked for")
+    };
+    Ok(Started { group, stdin, stdout, stderr })
+}
+
+/// The first line that a driver is told.
+pub(super) fn greeting(config: &DriverConfig, servers: &[String]) -> Vec<u8> {
+    speech::line(&Hello {
+        hello: speech::VERSION,
+        servers,
+        concurrency: config.concurrency,
+        timeout_ms: u64::try_from(config.timeout.as_millis()).unwrap_or(u64::MAX),
+        settings: &config.settings,
+    })
+}
+
 /// A start under way.
 type Starting<'a> = Pin<Box<dyn Future<Output = Result<(), StartError>> + Send + 'a>>;
 
@@ -98,10 +175,6 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    fn command_line(&self) -> String {
-        format!("`{}`", self.recipe.config.command.join(" "))
-    }
-
     /// Starts the process and waits until it is ready. Boxed: the task that listens to a driver which
     /// dies starts the next.
     pub(super) fn start(self: &Arc<Self>) -> Starting<'_> {
@@ -110,37 +183,13 @@ impl Shared {
 
     async fn start_one(self: &Arc<Self>) -> Result<(), StartError> {
         let recipe = &self.recipe;
-        let (program, arguments) = recipe.config.command.split_first().expect("checked when read");
-        let mut command = group::command(&recipe.harness, program.as_ref());
-        command
-            .args(arguments)
-            .current_dir(&recipe.config.folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let child = command
-            .spawn()
-            .map_err(|error| StartError::System { command: self.command_line(), error })?;
-        let mut group = Group::of(child);
-        let child = group.child();
-        let (stdin, stdout, stderr) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (Some(stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
-            unreachable!("all three were asked for")
-        };
+        let Started { group, stdin, stdout, stderr } = spawn(&recipe.config, &recipe.harness)?;
         let lines = 2 * recipe.config.concurrency as usize + 2 * PINGS_MAX;
         let (outbox, inbox) = mpsc::channel(lines);
-        let (greeting, greeted) = oneshot::channel();
-        self.state.lock().begin(greeting);
-        let hello = Hello {
-            hello: speech::VERSION,
-            servers: &recipe.servers,
-            concurrency: recipe.config.concurrency,
-            timeout_ms: u64::try_from(recipe.config.timeout.as_millis()).unwrap_or(u64::MAX),
-            settings: &recipe.config.settings,
-        };
+        let (told, greeted) = oneshot::channel();
+        self.state.lock().begin(told);
         // There is room: nobody else has the queue yet.
-        let _ = outbox.try_send(speech::line(&hello));
+        let _ = outbox.try_send(greeting(&recipe.config, &recipe.servers));
         let (ended, over) = oneshot::channel();
         let scope = &recipe.scope;
         scope.spawn("driver-stdin", write(stdin, inbox));
@@ -148,14 +197,12 @@ impl Shared {
         scope.spawn("driver", Arc::clone(self).watch(group, stdout, ended));
         let ready = match timeout(READY_TIMEOUT, greeted).await {
             Ok(Ok(Ok(ready))) => ready,
-            Ok(Ok(Err(nonsense))) => {
-                return Err(StartError::Nonsense { command: self.command_line(), nonsense });
+            Ok(Ok(Err(nonsense))) => return Err(StartError::nonsense(&recipe.config, nonsense)),
+            Ok(Err(_)) => {
+                let how = over.await.ok().flatten();
+                return Err(StartError::ended(&recipe.config, how, &self.last_words()));
             }
-            Ok(Err(_)) => return Err(self.ended_early(over.await.ok().flatten())),
-            Err(_) => {
-                let last_words = self.shown_last_words();
-                return Err(StartError::Silent { command: self.command_line(), last_words });
-            }
+            Err(_) => return Err(StartError::silent(&recipe.config, &self.last_words())),
         };
         let mut state = self.state.lock();
         state.ready = ready;
@@ -163,24 +210,8 @@ impl Shared {
         Ok(())
     }
 
-    fn shown_last_words(&self) -> String {
-        let words = self.state.lock().last_words();
-        if words.is_empty() { words } else { format!("; its last words:\n  {words}") }
-    }
-
-    fn ended_early(&self, how: Option<Ended>) -> StartError {
-        let install = &self.recipe.config.install;
-        StartError::Ended {
-            command: self.command_line(),
-            how: how.map_or_else(|| "nobody knows how".to_owned(), |how| how.to_string()),
-            last_words: self.shown_last_words(),
-            install: if install.is_empty() {
-                String::new()
-            } else {
-                let folder = self.recipe.config.folder.display();
-                format!("\n  to install its client: (cd {folder} && {})", install.join(" "))
-            },
-        }
+    fn last_words(&self) -> String {
+        self.state.lock().last_words()
     }
 
     /// Listens to the driver until it ends, and begins again.
@@ -285,7 +316,7 @@ impl Shared {
 }
 
 /// Hands over lines, as many at a time as there are. When the last sender is gone, so is stdin.
-async fn write(mut stdin: ChildStdin, mut inbox: mpsc::Receiver<Vec<u8>>) {
+pub(super) async fn write(mut stdin: ChildStdin, mut inbox: mpsc::Receiver<Vec<u8>>) {
     let mut lines = Vec::new();
     const AT_A_TIME: usize = 64;
     while inbox.recv_many(&mut lines, AT_A_TIME).await > 0 {

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::event::{ErrorClass, Operation};
 
 mod heard;
+mod schema;
 
 pub use heard::read;
+pub use schema::{answer_schema, request_schema};
 
 /// The version that is spoken here.
 pub const VERSION: u64 = 1;
@@ -22,7 +25,7 @@ pub const LINE_BYTES_MAX: usize = 8 << 20;
 const SHOWN_MAX: usize = 200;
 
 /// What a driver is told first.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Hello<'a> {
     /// [`VERSION`].
     pub hello: u64,
@@ -54,25 +57,44 @@ pub struct Ready {
 }
 
 /// One operation on the cache, as it is sent.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Request<'a> {
+    /// The operation.
+    #[schemars(extend("enum" = VERBS))]
     op: &'static str,
+    /// The key, where it is ASCII.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
+    /// The key in base64, where it is not ASCII.
     #[serde(skip_serializing_if = "Option::is_none")]
     key64: Option<String>,
+    /// The keys of a `get_many`, each ASCII.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     keys: Vec<&'a str>,
+    /// The value in base64.
     #[serde(skip_serializing_if = "Option::is_none")]
     value64: Option<String>,
+    /// The expiry in seconds; 0: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     ttl_s: Option<i64>,
+    /// The flags, for a driver that has them.
     #[serde(skip_serializing_if = "Option::is_none")]
     flags: Option<u32>,
+    /// The unique number that `gets` told.
     #[serde(skip_serializing_if = "Option::is_none")]
     cas: Option<String>,
+    /// The amount of an `incr` or `decr`.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<u64>,
+}
+
+/// A call: an operation with its number.
+#[derive(Serialize, JsonSchema)]
+struct Numbered<'a> {
+    /// The number by which it is answered.
+    id: u64,
+    #[serde(flatten)]
+    request: &'a Request<'a>,
 }
 
 impl<'a> Request<'a> {
@@ -129,12 +151,6 @@ impl<'a> Request<'a> {
     /// The line, with its end.
     #[must_use]
     pub fn line(&self, id: u64) -> Vec<u8> {
-        #[derive(Serialize)]
-        struct Numbered<'a> {
-            id: u64,
-            #[serde(flatten)]
-            request: &'a Request<'a>,
-        }
         line(&Numbered { id, request: self })
     }
 }
@@ -152,6 +168,12 @@ pub fn line(value: &impl Serialize) -> Vec<u8> {
     line.push(b'\n');
     line
 }
+
+/// Every operation that the protocol has.
+pub const VERBS: [&str; 14] = [
+    "get", "gets", "gat", "get_many", "set", "add", "replace", "append", "prepend", "cas",
+    "delete", "touch", "incr", "decr",
+];
 
 /// What an operation is called in the protocol, and in `ready`.
 #[must_use]
@@ -225,6 +247,28 @@ impl Answer {
             Self::Cancelled => "cancelled",
         }
     }
+
+    /// Whether an operation can come to this.
+    #[must_use]
+    pub fn fits(&self, op: &str) -> bool {
+        match self {
+            Self::Error(_) | Self::Cancelled => true,
+            Self::Hit(value) => match op {
+                "gets" => value.cas.is_some(),
+                _ => matches!(op, "get" | "gat"),
+            },
+            Self::Miss => matches!(op, "get" | "gets" | "gat"),
+            Self::Hits(_) => op == "get_many",
+            Self::Stored | Self::NotStored => {
+                matches!(op, "set" | "add" | "replace" | "append" | "prepend" | "cas")
+            }
+            Self::Exists => op == "cas",
+            Self::Deleted => op == "delete",
+            Self::Touched => op == "touch",
+            Self::Counted(_) => matches!(op, "incr" | "decr"),
+            Self::NotFound => matches!(op, "cas" | "delete" | "touch" | "incr" | "decr" | "gat"),
+        }
+    }
 }
 
 /// A value as the client gave it.
@@ -261,11 +305,26 @@ impl Nonsense {
     /// Something is wrong with this line.
     #[must_use]
     pub fn new(line: &[u8], what: impl Into<String>) -> Self {
-        let shown = String::from_utf8_lossy(&line[..line.len().min(SHOWN_MAX)]);
-        let more = if line.len() > SHOWN_MAX { "..." } else { "" };
-        let line = format!("{}{more}", shown.escape_debug());
-        Self { what: what.into(), line }
+        Self { what: what.into(), line: shown(line) }
     }
+}
+
+/// A line as an error shows it: cut short, and nothing in it that a terminal obeys.
+#[must_use]
+pub fn shown(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&line[..line.len().min(SHOWN_MAX)]);
+    let mut shown = String::new();
+    for character in text.chars() {
+        match character {
+            // They stand in every line of JSON.
+            '"' | '\'' | '\\' => shown.push(character),
+            other => shown.extend(other.escape_debug()),
+        }
+    }
+    if line.len() > SHOWN_MAX {
+        shown.push_str("...");
+    }
+    shown
 }
 
 #[cfg(test)]

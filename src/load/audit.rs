@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::cache::Cache;
 use super::keyspace::{Slot, Space};
@@ -83,7 +83,14 @@ fn auditable(oracle: &Oracle) -> impl Iterator<Item = (Space, Slot)> {
 }
 
 /// Reads every key that has something to be checked.
-pub(super) async fn run(cache: &Cache, oracle: &Oracle, clock: RunClock) -> Audit {
+///
+/// A read that has not ended after `hung_after` has no answer: not every client has a deadline of its own.
+pub(super) async fn run(
+    cache: &Cache,
+    oracle: &Oracle,
+    clock: RunClock,
+    hung_after: Duration,
+) -> Audit {
     let mut pending: Vec<(Space, Slot)> = auditable(oracle).collect();
     let mut audit = Audit::default();
     let mut last = Instant::now();
@@ -97,7 +104,7 @@ pub(super) async fn run(cache: &Cache, oracle: &Oracle, clock: RunClock) -> Audi
             }
             let checks = keys.iter().map(|(space, slot)| {
                 let reader = Reader { cache, oracle, clock, space: *space, slot: *slot };
-                reader.check(round)
+                async move { timeout(hung_after, reader.check(round)).await == Ok(true) }
             });
             let done = join(checks.collect()).await;
             if done.contains(&true) {

@@ -397,10 +397,11 @@ impl Load {
         }
         let closing = self.scope.close(CANCEL_GRACE).await;
         drop(self.shared.queue.give_up());
+        let Shared { oracle, hung_after, .. } = &*self.shared;
         let audit = if closing == crate::base::scope::Closed::Clean {
-            audit::run(&self.cache, &self.shared.oracle, self.config.clock).await
+            audit::run(&self.cache, oracle, self.config.clock, *hung_after).await
         } else {
-            Audit::of_nothing(&self.shared.oracle)
+            Audit::of_nothing(oracle)
         };
         self.totals(audit)
     }

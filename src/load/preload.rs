@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -58,17 +59,15 @@ pub(super) async fn run(
     let mut hands: Vec<Hands> =
         (0..CONCURRENCY_MAX.min(workers)).map(|task| load.hands(task, "preload")).collect();
     let (mut pending, mut repeated) = (all.clone(), Vec::new());
-    let mut last_stored = Instant::now();
+    let patience = Arc::new(Patience::new());
     loop {
-        let stored = round(&mut hands, &pending, &shared.preloaded, shared.hung_after, scope).await;
-        if !stored.is_empty() {
-            last_stored = Instant::now();
-        }
+        let count = &shared.preloaded;
+        let stored = round(&mut hands, &pending, count, &patience, shared, scope).await;
         if pending.len() < all.len() {
             repeated.extend(stored.iter().copied());
         }
         pending.retain(|fill| stored.binary_search(fill).is_err());
-        if pending.is_empty() || scope.is_cancelled() || last_stored.elapsed() >= PATIENCE {
+        if pending.is_empty() || scope.is_cancelled() || patience.is_over() {
             break;
         }
         sleep(ROUND_PAUSE).await;
@@ -82,18 +81,37 @@ pub(super) async fn run(
 async fn settle(hands: &mut Vec<Hands>, repeated: &[Fill], shared: &Arc<Shared>, scope: &Scope) {
     if !repeated.is_empty() && !scope.is_cancelled() {
         sleep(DOUBT_SETTLES).await;
-        let shown_already = Arc::default();
-        round(hands, repeated, &shown_already, shared.hung_after, scope).await;
+        let (shown_already, patience) = (Arc::default(), Arc::new(Patience::new()));
+        round(hands, repeated, &shown_already, &patience, shared, scope).await;
     }
 }
 
-/// Tries to store each of `fills` once, several at a time; returns in their order those that are
-/// stored now.
+/// Since when no key was stored. A client that answers nothing at all would otherwise be waited for once
+/// for each key.
+struct Patience(Mutex<Instant>);
+
+impl Patience {
+    fn new() -> Self {
+        Self(Mutex::new(Instant::now()))
+    }
+
+    fn stored(&self) {
+        *self.0.lock() = Instant::now();
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.lock().elapsed() >= PATIENCE
+    }
+}
+
+/// Tries to store each of `fills` once, several at a time, until patience is over; returns in their order
+/// those that are stored now.
 async fn round(
     hands: &mut Vec<Hands>,
     fills: &[Fill],
     count: &Arc<AtomicU64>,
-    hung_after: Duration,
+    patience: &Arc<Patience>,
+    shared: &Shared,
     scope: &Scope,
 ) -> Vec<Fill> {
     let fills: Arc<[Fill]> = fills.into();
@@ -101,15 +119,18 @@ async fn round(
     let (report, mut reports) = mpsc::unbounded_channel();
     for (task, mut own) in hands.drain(..).enumerate() {
         let (fills, next, report) = (Arc::clone(&fills), Arc::clone(&next), report.clone());
-        let (over, counter) = (scope.clone(), Arc::clone(count));
+        let (over, counter, patience) = (scope.clone(), Arc::clone(count), Arc::clone(patience));
+        let hung_after = shared.hung_after;
         scope.spawn(format!("preload[{task}]"), async move {
             let mut stored = Vec::new();
             while let Some(fill) = fills.get(next.fetch_add(1, Ordering::Relaxed))
                 && !over.is_cancelled()
+                && !patience.is_over()
             {
                 let filled = timeout(hung_after, own.fill(*fill, true)).await;
                 if filled.is_ok_and(|filled| filled != Filled::No) {
                     counter.fetch_add(1, Ordering::Relaxed);
+                    patience.stored();
                     stored.push(*fill);
                 }
             }

@@ -23,14 +23,7 @@ pub(super) fn read(table: &TomlTable<'_>, folder: &Path) -> Result<DriverConfig,
     if words.first().is_none_or(String::is_empty) {
         return Err(command.error("a command has a program and its arguments, each a text"));
     }
-    let mut config = DriverConfig {
-        command: words,
-        folder: folder.to_owned(),
-        install: Vec::new(),
-        concurrency: DriverConfig::CONCURRENCY,
-        timeout: DriverConfig::TIMEOUT,
-        settings: serde_json::Map::new(),
-    };
+    let mut config = DriverConfig::of(words, folder.to_owned());
     if let Some(node) = table.get("folder") {
         config.folder = folder.join(node.text()?);
     }

@@ -9,6 +9,7 @@ use super::suite::{FULL, SUITES};
 use super::{client, objective, scenario, workload};
 use crate::base::family::unknown;
 use crate::base::seed::Seed;
+use crate::driver::DriverConfig;
 
 /// One plan for each scenario that `words` name, in their order; none named means all.
 ///
@@ -94,6 +95,20 @@ pub fn plan_of(
     fresh: Seed,
 ) -> Result<Plan, PlanError> {
     scenario::read(library, source, name, options, fresh)
+}
+
+/// The driver of a client: a folder of `clients/`, or a file.
+///
+/// # Errors
+/// When there is none, its file is wrong, or the client has no driver.
+pub fn driver(library: &Library, word: &str) -> Result<DriverConfig, PlanError> {
+    let (name, client) = client::named(library, word)?;
+    client.driver.ok_or_else(|| {
+        PlanError::Option(format!(
+            "{name} has no driver: it is this program's own client; name a client of clients/ or a \
+             file with a [driver] table"
+        ))
+    })
 }
 
 /// The scenarios that one word means.

@@ -7,6 +7,7 @@ mod api;
 mod cli;
 mod client;
 mod control;
+mod drivers;
 mod load;
 mod measures;
 mod memcached;

@@ -5,6 +5,7 @@
 //! every operation is accounted for, that no data is wrong, and what is said in which order does
 //! not.
 
+mod drivers;
 mod evidence;
 mod foreign;
 mod healing;

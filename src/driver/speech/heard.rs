@@ -5,75 +5,136 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::{Answer, Failed, Nonsense, Ready, Said, VERSION, Value};
 use crate::event::ErrorClass;
 
-#[derive(Deserialize)]
+/// The class of what a driver cannot do. A run never asks for it, so that no report has it.
+pub(super) const UNSUPPORTED: &str = "unsupported";
+
+/// An object in which nothing is looked at.
+#[derive(JsonSchema)]
+pub(super) struct Empty {}
+
+/// A line of a driver.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Raw<'a> {
+#[schemars(rename = "Answer", transform = super::schema::one_of_the_lines)]
+pub(super) struct Raw<'a> {
+    /// The version of the protocol, 1.
     ready: Option<u64>,
+    /// The client's name.
     client: Option<String>,
+    /// The client's own version.
     version: Option<String>,
+    /// What runs it.
     runtime: Option<String>,
+    /// The operations that it can do.
     operations: Option<Vec<String>>,
+    /// Whether it can abandon a call; false where it is left out.
     cancel: Option<bool>,
+    /// Whether it stores and tells flags; false where it is left out.
     flags: Option<bool>,
+    /// The number of the ping.
     pong: Option<u64>,
+    /// It ends.
+    #[schemars(with = "Option<u64>")]
     bye: Option<IgnoredAny>,
+    /// The call that is answered.
     id: Option<u64>,
+    /// A value.
     #[serde(borrow)]
     hit: Option<RawValue<'a>>,
+    /// No value.
+    #[schemars(with = "Option<Empty>")]
     miss: Option<IgnoredAny>,
+    /// Stored.
+    #[schemars(with = "Option<Empty>")]
     stored: Option<IgnoredAny>,
+    /// Not stored, as the condition demanded.
+    #[schemars(with = "Option<Empty>")]
     not_stored: Option<IgnoredAny>,
+    /// Changed since it was read.
+    #[schemars(with = "Option<Empty>")]
     exists: Option<IgnoredAny>,
+    /// Removed.
+    #[schemars(with = "Option<Empty>")]
     deleted: Option<IgnoredAny>,
+    /// Nothing there to change.
+    #[schemars(with = "Option<Empty>")]
     not_found: Option<IgnoredAny>,
+    /// The expiry was set.
+    #[schemars(with = "Option<Empty>")]
     touched: Option<IgnoredAny>,
+    /// The counter after the change.
     counted: Option<RawCount>,
+    /// One entry a key; null: not found.
     #[serde(borrow)]
     hits: Option<BTreeMap<String, Option<RawEntry<'a>>>>,
+    /// Why there is no answer; without `id`: a line of ours that could not be read.
     error: Option<RawError>,
+    /// It was abandoned.
+    #[schemars(with = "Option<Empty>")]
     cancelled: Option<IgnoredAny>,
 }
 
-#[derive(Deserialize)]
+/// A value, as `value64` or as `value`.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Value")]
 struct RawValue<'a> {
+    /// The bytes in base64.
     #[serde(borrow)]
     value64: Option<Cow<'a, str>>,
+    /// The bytes, where they are text.
     #[serde(borrow)]
     value: Option<Cow<'a, str>>,
+    /// The flags.
     flags: Option<u32>,
+    /// The unique number, in decimal digits.
     cas: Option<String>,
 }
 
 /// A value, or why there is none.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Entry")]
 struct RawEntry<'a> {
+    /// The bytes in base64.
     #[serde(borrow)]
     value64: Option<Cow<'a, str>>,
+    /// The bytes, where they are text.
     #[serde(borrow)]
     value: Option<Cow<'a, str>>,
+    /// The flags.
     flags: Option<u32>,
+    /// The unique number, in decimal digits.
     cas: Option<String>,
+    /// Why this key alone has no answer.
     error: Option<RawError>,
 }
 
-#[derive(Deserialize)]
+/// A counter.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Count")]
 struct RawCount {
+    /// Its value.
     value: u64,
 }
 
-#[derive(Deserialize)]
+/// An error, in the client's own words.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Error")]
 struct RawError {
+    /// The class, which every error of a call has.
+    #[schemars(transform = super::schema::one_of_the_classes)]
     class: Option<String>,
+    /// The exception's name and text.
     #[serde(default)]
     message: String,
 }
@@ -109,10 +170,13 @@ impl RawEntry<'_> {
 impl RawError {
     fn read(self) -> Result<Failed, String> {
         let class = self.class.ok_or("an error has a `class`")?;
+        if class == UNSUPPORTED {
+            return Ok(Failed { class: ErrorClass::Other, message: self.message });
+        }
         let known = ErrorClass::ALL.iter().copied().find(|known| known.name() == class);
         let class = known.ok_or_else(|| {
             let names: Vec<&str> = ErrorClass::ALL.iter().map(|class| class.name()).collect();
-            format!("`{class}` is no class of errors; they are {}", names.join(", "))
+            format!("`{class}` is no class of errors; they are {}, {UNSUPPORTED}", names.join(", "))
         })?;
         Ok(Failed { class, message: self.message })
     }

@@ -21,19 +21,32 @@ fn a_killed_harness_leaves_no_child() {
     let mut running =
         place.start("-scenario baseline-steady -duration 5m -nodes memcached -rate 50/s -out o");
     running.until(|line| matches!(line, Line::Start(_)));
-    // A handle stays with its process, whoever gets its number later.
-    let children: Vec<OwnedFd> = children_of(running.pid())
-        .into_iter()
-        .map(|child| pidfd_open(child, PidfdFlags::empty()).unwrap())
-        .collect();
+    let children = handles_of(children_of(running.pid()));
     assert_eq!(children.len(), 3, "one for each node");
     running.signal(Signal::KILL);
-    for child in &children {
+    assert_gone(&children);
+}
+
+/// A handle for each, which stays with its process, whoever gets its number later.
+pub(super) fn handles_of(processes: Vec<Pid>) -> Vec<OwnedFd> {
+    processes.into_iter().map(|pid| pidfd_open(pid, PidfdFlags::empty()).unwrap()).collect()
+}
+
+/// Waits until all of them have ended.
+pub(super) fn assert_gone(children: &[OwnedFd]) {
+    for child in children {
         let mut ended = [PollFd::new(child, PollFlags::IN)];
         // A test beside this one that ends a child of its own interrupts us with SIGCHLD.
         let gone = retry_on_intr(|| poll(&mut ended, Some(&PATIENCE)));
         assert_eq!(gone, Ok(1), "a child outlives the harness");
     }
+}
+
+/// The children of `parent`, and theirs.
+pub(super) fn descendants_of(parent: Pid) -> Vec<Pid> {
+    let children = children_of(parent);
+    let below = children.iter().flat_map(|child| descendants_of(*child)).collect::<Vec<_>>();
+    children.into_iter().chain(below).collect()
 }
 
 /// The processes whose parent is `parent`.

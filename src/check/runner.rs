@@ -1,0 +1,227 @@
+//! Goes through every check in turn and starts the driver again where one has left it useless.
+
+use std::path::Path;
+
+use super::cases::{self, Case};
+use super::session::{Session, Trouble};
+use super::stage::{Fault, Stage};
+use super::step::Judged;
+use super::stories::{self, Homes, Verdict};
+use super::{CheckError, Finding, Outcome, Summary};
+use crate::base::scope::Scope;
+use crate::driver::speech::Answer;
+use crate::driver::{DriverConfig, StartError, Talk};
+use crate::lab::{Backend, Programs};
+
+/// How often a driver that ended or fell silent is started again. Later checks are skipped.
+const RESTARTS_MAX: u32 = 3;
+
+/// A check under way: who is told, and how to start the driver.
+struct Runner<'a> {
+    config: &'a DriverConfig,
+    harness: &'a Path,
+    scope: &'a Scope,
+    stage: &'a Stage,
+    told: &'a mut (dyn FnMut(&Finding) + Send),
+    summary: Summary,
+    restarts: u32,
+}
+
+/// Checks a driver from its first line to its last, and tells of each check as it ends. The first finding
+/// is told when the driver has said that it is ready.
+///
+/// # Errors
+/// When the driver cannot be started, or the nodes do not come up.
+pub async fn check(
+    config: &DriverConfig,
+    backend: Backend,
+    programs: &Programs,
+    told: &mut (dyn FnMut(&Finding) + Send),
+) -> Result<Summary, CheckError> {
+    let scope = Scope::current("check");
+    let stage = Stage::start(backend, programs, &scope).await?;
+    let summary = Summary { nodes: stage.nodes(), ..Summary::default() };
+    let (stage_of, scope_of) = (&stage, &scope);
+    let mut runner = Runner {
+        config,
+        harness: &programs.harness,
+        scope: scope_of,
+        stage: stage_of,
+        told,
+        summary,
+        restarts: 0,
+    };
+    let done = runner.everything().await;
+    let summary = runner.summary;
+    stage.close(&scope).await;
+    done.map(|()| summary).map_err(CheckError::from)
+}
+
+impl Runner<'_> {
+    async fn everything(&mut self) -> Result<(), StartError> {
+        let mut session = Some(self.start().await?);
+        self.greet(session.as_ref());
+        let expiring = stories::begin_expiry(&mut session).await;
+        for case in cases::all() {
+            self.renew(&mut session).await;
+            let found = play(&case, session.as_mut()).await;
+            self.tell(found);
+        }
+        self.renew(&mut session).await;
+        let homes = stories::homes(session.as_mut(), self.stage).await;
+        self.record(
+            "keys on all nodes",
+            "the keys to be spread over all nodes",
+            stories::spread(&homes, self.stage),
+        );
+        for (name, expected, story) in stories::PLAIN {
+            self.renew(&mut session).await;
+            let came = match (&mut session, &homes) {
+                (Some(session), Ok(homes)) => story(session, homes, self.config.concurrency).await,
+                _ => Ok(Verdict::skipped(UNASKED)),
+            };
+            self.record(name, expected, came);
+        }
+        self.renew(&mut session).await;
+        let came = stories::end_expiry(session.as_mut(), expiring).await;
+        self.record("ttl", "a value of 1 s to be gone soon after", came);
+        self.end(session.take(), true).await;
+        if let Ok(homes) = &homes {
+            self.broken(homes).await;
+        }
+        Ok(())
+    }
+
+    /// What a driver does about a node that is broken, each time a new process.
+    async fn broken(&mut self, homes: &Homes) {
+        let mut session = self.start().await.ok();
+        let muted = self.stage.break_one(Fault::Mute).await;
+        for (name, expected, story) in stories::SILENT {
+            let came = match (&mut session, &muted) {
+                (Some(session), Ok(())) => story(session, homes, self.config).await,
+                _ => Ok(Verdict::skipped(UNASKED)),
+            };
+            self.record(name, expected, came);
+        }
+        self.end(session.take(), false).await;
+        // It is there, or nothing was muted.
+        let _ = self.stage.heal(Fault::Mute).await;
+        let mut session = self.start().await.ok();
+        let came = match &mut session {
+            Some(session) => stories::refused(session, homes, self.stage).await,
+            None => Ok(Verdict::skipped(UNASKED)),
+        };
+        let expected = "a call to a node that is down to be answered, as an error of a class that \
+                        fits";
+        self.record("a node that is down", expected, came);
+    }
+
+    async fn start(&self) -> Result<Session, StartError> {
+        let servers = self.stage.servers();
+        let (talk, ready) = Talk::start(self.config, &servers, self.harness, self.scope).await?;
+        Ok(Session::new(talk, ready))
+    }
+
+    /// A new process where the last check left none that can be asked.
+    async fn renew(&mut self, session: &mut Option<Session>) {
+        if session.as_ref().is_some_and(Session::can_be_asked) {
+            return;
+        }
+        *session = None;
+        if self.restarts < RESTARTS_MAX {
+            self.restarts += 1;
+            *session = self.start().await.ok();
+        }
+    }
+
+    fn greet(&mut self, session: Option<&Session>) {
+        let Some(session) = session else { return };
+        let ready = &session.ready;
+        self.summary.client.clone_from(&ready.client);
+        self.summary.version.clone_from(&ready.version);
+        self.summary.runtime.clone_from(&ready.runtime);
+        let expected = "a client, its version and runtime, and operations of the protocol";
+        self.record("ready", expected, stories::ready(ready));
+    }
+
+    async fn end(&mut self, session: Option<Session>, says_bye: bool) {
+        let (name, expected) = if says_bye {
+            ("bye", "`bye`, and exit code 0")
+        } else {
+            ("the end of its input", "the driver to end with exit code 0, whatever is under way")
+        };
+        let came = match session {
+            Some(session) => session.end(says_bye).await.map(|()| Verdict::Ok),
+            None => Ok(Verdict::skipped(UNASKED)),
+        };
+        self.record(name, expected, came);
+    }
+
+    fn record(&mut self, name: &'static str, expected: &str, came: Result<Verdict, Trouble>) {
+        self.tell(finding(name, expected, came));
+    }
+
+    fn tell(&mut self, finding: Finding) {
+        self.summary.count(finding.outcome);
+        (self.told)(&finding);
+    }
+}
+
+/// Why a check was not made that the driver could have passed.
+const UNASKED: &str = "the driver could not be asked any more";
+
+fn finding(name: &'static str, expected: &str, came: Result<Verdict, Trouble>) -> Finding {
+    let plain =
+        Finding { name, outcome: Outcome::Ok, note: None, expected: None, came: None, line: None };
+    match came {
+        Ok(Verdict::Ok) => plain,
+        Ok(Verdict::Differs(note)) => {
+            Finding { outcome: Outcome::Differs, note: Some(note), ..plain }
+        }
+        Ok(Verdict::Skipped(note)) => {
+            Finding { outcome: Outcome::Skipped, note: Some(note), ..plain }
+        }
+        Err(Trouble { came, line }) => {
+            let expected = Some(expected.to_owned());
+            Finding { outcome: Outcome::Failed, expected, came: Some(came), line, ..plain }
+        }
+    }
+}
+
+/// Plays the steps of a case against the driver.
+async fn play(case: &Case, session: Option<&mut Session>) -> Finding {
+    let skipped = |why: String| finding(case.name, "", Ok(Verdict::Skipped(why)));
+    let Some(session) = session else { return skipped(UNASKED.to_owned()) };
+    if let Some(op) = case.lacks(&session.ready.operations) {
+        return skipped(format!("it does not list `{op}`"));
+    }
+    if case.needs_flags && !session.ready.flags {
+        return skipped("it says that it has no flags".to_owned());
+    }
+    let (mut token, mut notes) = (None, Vec::new());
+    for step in &case.steps {
+        let told = match session.call(&step.request(token)).await {
+            Ok(told) => told,
+            Err(trouble) => return finding(case.name, &step.wanted(), Err(trouble)),
+        };
+        if let Answer::Hit(value) = &told.answer {
+            token = value.cas.or(token);
+        }
+        match step.judge(&told.answer) {
+            Judged::Fine => {}
+            Judged::FineAndOver => break,
+            Judged::Differs(why) => notes.push(why),
+            Judged::DiffersAndOver(why) => {
+                notes.push(why);
+                break;
+            }
+            Judged::Wrong => {
+                let trouble =
+                    Trouble { came: step.came(&told.answer), line: Some(told.line.clone()) };
+                return finding(case.name, &step.wanted(), Err(trouble));
+            }
+        }
+    }
+    let verdict = if notes.is_empty() { Verdict::Ok } else { Verdict::Differs(notes.join("; ")) };
+    finding(case.name, "", Ok(verdict))
+}

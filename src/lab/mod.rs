@@ -17,9 +17,8 @@ pub mod network;
 pub mod statistics;
 pub mod timeline;
 
-use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +26,7 @@ use tokio::sync::Mutex;
 
 use self::backend::embedded::EmbeddedNode;
 use self::backend::external::{self, ExternalNode};
-use self::backend::process::{ProcessConfig, ProcessNode, Supervisor, find_program};
+use self::backend::process::{ProcessConfig, ProcessNode, Supervisor};
 use self::backend::{Backend, NodeInfo};
 use self::error::LabError;
 use self::fault::{FAULTS, NodeAction};
@@ -59,15 +58,6 @@ pub enum Nodes {
     Embedded,
     /// Servers that already run, one for each node.
     External(Vec<String>),
-}
-
-impl Nodes {
-    /// A memcached on `path` (the value of PATH), leashed by `harness`; `None`: there is none.
-    #[must_use]
-    pub fn memcached(path: &OsStr, harness: &Path) -> Option<Self> {
-        let program = find_program("memcached", path)?;
-        Some(Self::Memcached { program, harness: harness.to_owned() })
-    }
 }
 
 /// An address for a proxy to listen on.

@@ -151,16 +151,20 @@ pub fn watch(mut arguments: impl Iterator<Item = OsString>) -> Result<u8, String
         .map_err(|error| format!("cannot run {}: {error}", program.display()))?;
     loop {
         let status = child.try_wait().map_err(|error| format!("cannot wait: {error}"))?;
+        if status.is_some() {
+            // One whose input ended with the harness is over a moment before we are told of that.
+            wait(LOOK);
+        }
+        if getppid().map(Pid::as_raw_pid) != Some(parent) {
+            // This process is one of the group.
+            let _ = kill_process_group(rustix::process::getpgrp(), Signal::KILL);
+        }
         if let Some(status) = status {
             let code = match Ended::of(status) {
                 Ended::Code(code) => code,
                 Ended::Signal(signal) => SIGNALLED + signal,
             };
             return Ok(u8::try_from(code).unwrap_or(u8::MAX));
-        }
-        if getppid().map(Pid::as_raw_pid) != Some(parent) {
-            // This process is one of the group.
-            let _ = kill_process_group(rustix::process::getpgrp(), Signal::KILL);
         }
         wait(LOOK);
     }

@@ -17,11 +17,6 @@ const CIRCLES: &[Circle] = &[
         "attempts and the healer act on a node, which owns its healer and what it is asked",
     ),
     (
-        "driver/speech",
-        &["heard", "schema"],
-        "the schema of what is heard is made of the types that read it, which name its parts",
-    ),
-    (
         "load",
         &["generator", "preload", "work"],
         "workers and the preload share what the generator keeps of a run",

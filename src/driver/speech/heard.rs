@@ -5,24 +5,25 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::json;
 
 use super::{Answer, Failed, Nonsense, Ready, Said, VERSION, Value};
 use crate::event::ErrorClass;
 
 /// The class of what a driver cannot do. A run never asks for it, so that no report has it.
-pub(super) const UNSUPPORTED: &str = "unsupported";
+const UNSUPPORTED: &str = "unsupported";
 
 /// An object in which nothing is looked at.
 #[derive(JsonSchema)]
-pub(super) struct Empty {}
+struct Empty {}
 
 /// A line of a driver.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Answer", transform = super::schema::one_of_the_lines)]
+#[schemars(rename = "Answer", transform = one_of_the_lines)]
 pub(super) struct Raw<'a> {
     /// The version of the protocol, 1.
     ready: Option<u64>,
@@ -132,11 +133,40 @@ struct RawCount {
 #[schemars(rename = "Error")]
 struct RawError {
     /// The class, which every error of a call has.
-    #[schemars(transform = super::schema::one_of_the_classes)]
+    #[schemars(transform = one_of_the_classes)]
     class: Option<String>,
     /// The exception's name and text.
     #[serde(default)]
     message: String,
+}
+
+/// Which fields make a line: one of these sets.
+fn one_of_the_lines(schema: &mut Schema) {
+    let answers = [
+        "hit",
+        "miss",
+        "stored",
+        "not_stored",
+        "exists",
+        "deleted",
+        "not_found",
+        "touched",
+        "counted",
+        "hits",
+        "error",
+        "cancelled",
+    ];
+    let mut lines = vec![json!({"required": ["ready", "client", "version", "operations"]})];
+    lines.extend(answers.map(|answer| json!({"required": ["id", answer]})));
+    lines.extend(["pong", "bye"].map(|word| json!({"required": [word]})));
+    lines.push(json!({"required": ["error"], "not": {"required": ["id"]}}));
+    schema.insert("oneOf".to_owned(), lines.into());
+}
+
+/// The classes of errors.
+fn one_of_the_classes(schema: &mut Schema) {
+    let classes = ErrorClass::ALL.iter().map(|class| class.name()).chain([UNSUPPORTED]);
+    schema.insert("enum".to_owned(), classes.collect::<Vec<_>>().into());
 }
 
 impl RawValue<'_> {

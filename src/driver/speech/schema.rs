@@ -3,11 +3,9 @@
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
-use serde_json::json;
 
-use super::heard::{Raw, UNSUPPORTED};
+use super::heard::Raw;
 use super::{Hello, Numbered};
-use crate::event::ErrorClass;
 
 /// Every line that a driver is told.
 #[derive(Serialize, JsonSchema)]
@@ -57,35 +55,6 @@ fn text(schema: Schema) -> String {
     let mut text = serde_json::to_string_pretty(&schema).expect("a schema is plain JSON");
     text.push('\n');
     text
-}
-
-/// Which fields make a line: one of these sets.
-pub(super) fn one_of_the_lines(schema: &mut Schema) {
-    let answers = [
-        "hit",
-        "miss",
-        "stored",
-        "not_stored",
-        "exists",
-        "deleted",
-        "not_found",
-        "touched",
-        "counted",
-        "hits",
-        "error",
-        "cancelled",
-    ];
-    let mut lines = vec![json!({"required": ["ready", "client", "version", "operations"]})];
-    lines.extend(answers.map(|answer| json!({"required": ["id", answer]})));
-    lines.extend(["pong", "bye"].map(|word| json!({"required": [word]})));
-    lines.push(json!({"required": ["error"], "not": {"required": ["id"]}}));
-    schema.insert("oneOf".to_owned(), lines.into());
-}
-
-/// The classes of errors.
-pub(super) fn one_of_the_classes(schema: &mut Schema) {
-    let classes = ErrorClass::ALL.iter().map(|class| class.name()).chain([UNSUPPORTED]);
-    schema.insert("enum".to_owned(), classes.collect::<Vec<_>>().into());
 }
 
 #[cfg(test)]

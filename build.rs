@@ -11,10 +11,11 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// The cfg name, and the programs whose presence on PATH switches it on.
-const PARTS: [(&str, &[&str]); 6] = [
+const PARTS: [(&str, &[&str]); 7] = [
     ("real_memcached", &["memcached"]),
     ("real_memccapable", &["memccapable"]),
     ("real_haproxy", &["haproxy"]),
+    ("real_python3", &["python3"]),
     ("real_python_clients", &["harness-python-clients"]),
     ("real_node_clients", &["harness-node-clients"]),
     (NETNS, &["ip", "nft"]),

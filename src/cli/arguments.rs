@@ -2,7 +2,9 @@
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::{check, ctl, doctor, explain, list, node, proxy, report, route, run, selftest, up};
+use super::{
+    check, ctl, doctor, exec, explain, list, node, proxy, report, route, run, selftest, up,
+};
 
 /// What the words on the command line mean.
 #[derive(Debug, Parser)]
@@ -30,6 +32,7 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Run(Box<run::Arguments>),
+    Exec(Box<exec::Arguments>),
     Report(report::Arguments),
     Check(check::Arguments),
     Up(up::Arguments),

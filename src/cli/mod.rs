@@ -9,6 +9,7 @@ mod called;
 mod check;
 mod ctl;
 mod doctor;
+mod exec;
 mod exit;
 mod explain;
 mod interruptible;
@@ -99,6 +100,7 @@ fn watch(words: impl Iterator<Item = OsString>) -> ExitCode {
 fn dispatch(command: &Command) -> ExitCode {
     match command {
         Command::Run(arguments) => run::main(arguments).into(),
+        Command::Exec(arguments) => exec::main(arguments).into(),
         Command::Report(arguments) => report::main(arguments).into(),
         Command::Check(arguments) => check::main(arguments).into(),
         Command::Up(arguments) => up::main(arguments).into(),

@@ -19,5 +19,6 @@ mod witness;
 
 pub use config::DriverConfig;
 pub use handle::{Driver, Wire};
+pub(crate) use lines::{Lines, TooLong};
 pub use process::StartError;
 pub use state::{Crash, Floor, Story};

@@ -16,6 +16,7 @@ use crate::report::{Line, Report};
 /// # Errors
 /// What it wants and cannot have: a process of its own where servers were given, say.
 pub fn possible(plan: &Plan, environment: &Environment) -> Result<(), RunError> {
+    setup::able_command(plan, environment)?;
     Ok(setup::able_lab(plan, environment).map(drop)?)
 }
 
@@ -62,9 +63,10 @@ async fn in_scope(
     let api = own.or_else(|| plan.toxiproxy.clone());
     desk.show(Line::Start(setup::start(plan, &header, stage.lab.info(), api)));
     let (end, records) = perform(plan, environment, &stage, &mut desk).await?;
-    let (inputs, recorder) = stage.tear_down(&mut desk, end, &records).await;
+    let (objectives, left_out) = setup::objectives(plan);
+    let (inputs, recorder) = stage.tear_down(&mut desk, end, &records, left_out).await;
     desk.deliver_waiting();
     let summary = recorder.finish(inputs);
-    let judgement = judge(&summary, &plan.objectives);
+    let judgement = judge(&summary, &objectives);
     Ok(desk.finish(Report::new(header, &summary, &judgement)))
 }

@@ -6,6 +6,7 @@
 //! not.
 
 mod evidence;
+mod exec;
 mod foreign;
 mod healing;
 mod interrupt;

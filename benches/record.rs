@@ -51,6 +51,7 @@ fn benches(c: &mut Criterion) {
         });
     });
     let live = || NodeLive {
+        requests: None,
         connections: Some(Connections::default()),
         dialled: Some(0),
         open: Some(0),

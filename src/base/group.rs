@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, getppid, kill_process_group};
 use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, timeout_at};
 
 /// The first argument that makes the binary a watcher instead of a harness.
@@ -121,13 +122,39 @@ impl Ended {
     }
 }
 
+/// Signals that end programs, as people know them.
+const NAMES: [(Signal, &str); 9] = [
+    (Signal::HUP, "SIGHUP"),
+    (Signal::INT, "SIGINT"),
+    (Signal::QUIT, "SIGQUIT"),
+    (Signal::ILL, "SIGILL"),
+    (Signal::ABORT, "SIGABRT"),
+    (Signal::FPE, "SIGFPE"),
+    (Signal::KILL, "SIGKILL"),
+    (Signal::SEGV, "SIGSEGV"),
+    (Signal::TERM, "SIGTERM"),
+];
+
 impl std::fmt::Display for Ended {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Code(code) => write!(f, "exit code {code}"),
-            Self::Signal(signal) => write!(f, "signal {signal}"),
+            Self::Signal(signal) => match NAMES.iter().find(|(known, _)| known.as_raw() == *signal)
+            {
+                Some((_, name)) => write!(f, "signal {signal} ({name})"),
+                None => write!(f, "signal {signal}"),
+            },
         }
     }
+}
+
+/// A group is asked to end as a whole, and the watcher is one of it: would it end first, nobody would
+/// wait for a program that puts things in order before it goes. The program does not inherit this.
+fn outlast_the_request() -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let _inside = runtime.enter();
+    // Once listened for, it is never again what ends this process.
+    signal(SignalKind::terminate()).map(drop)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the watcher has one thread and nothing else to do")]
@@ -145,6 +172,7 @@ pub fn watch(mut arguments: impl Iterator<Item = OsString>) -> Result<u8, String
     let (Some(parent), Some(program)) = (parent, arguments.next()) else {
         return Err(format!("usage: harness {VERB} PARENT_PID PROGRAM [ARGUMENT...]"));
     };
+    outlast_the_request().map_err(|error| format!("cannot listen for signals: {error}"))?;
     let mut child = std::process::Command::new(&program)
         .args(arguments)
         .spawn()

@@ -3,7 +3,7 @@
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::{
-    check, compare, ctl, doctor, explain, list, node, proxy, report, route, run, selftest, up,
+    check, compare, ctl, doctor, exec, explain, list, node, proxy, report, route, run, selftest, up,
 };
 
 /// What the words on the command line mean.
@@ -32,6 +32,7 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Run(Box<run::Arguments>),
+    Exec(Box<exec::Arguments>),
     Report(report::Arguments),
     Compare(compare::Arguments),
     Check(check::Arguments),

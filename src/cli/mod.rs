@@ -10,6 +10,7 @@ mod check;
 mod compare;
 mod ctl;
 mod doctor;
+mod exec;
 mod exit;
 mod explain;
 mod interruptible;
@@ -100,6 +101,7 @@ fn watch(words: impl Iterator<Item = OsString>) -> ExitCode {
 fn dispatch(command: &Command) -> ExitCode {
     match command {
         Command::Run(arguments) => run::main(arguments).into(),
+        Command::Exec(arguments) => exec::main(arguments).into(),
         Command::Report(arguments) => report::main(arguments).into(),
         Command::Compare(arguments) => compare::main(arguments).into(),
         Command::Check(arguments) => check::main(arguments).into(),

@@ -147,6 +147,6 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
         let texts: Vec<String> = plans.iter().map(Plan::to_toml).collect();
         return output::result(texts.join("\n"));
     }
-    Session { plans, skipped, continuous: arguments.duration.is_none(), json: arguments.json }
-        .play()
+    let (continuous, json) = (arguments.duration.is_none(), arguments.json);
+    Session { plans, skipped, continuous, json, verbose: false }.play()
 }

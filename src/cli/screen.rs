@@ -12,15 +12,18 @@ use crate::run::{Finished, Observer};
 #[derive(Debug)]
 pub(super) struct Screen {
     json: bool,
+    /// The output of a command is shown whatever it came to.
+    verbose: bool,
     colour: bool,
     /// Nobody reads stdout any more (`harness | head`): the run goes on, silently.
     deaf: bool,
 }
 
 impl Screen {
-    pub(super) fn new(json: bool) -> Self {
+    pub(super) fn new(json: bool, verbose: bool) -> Self {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { json, colour: !plain && std::io::stdout().is_terminal(), deaf: false }
+        let colour = !plain && std::io::stdout().is_terminal();
+        Self { json, verbose, colour, deaf: false }
     }
 
     /// Says where the files of a run are. The report was shown before there were any.
@@ -69,6 +72,12 @@ impl Screen {
 }
 
 impl Observer for Screen {
+    fn output(&mut self, lines: &[String]) {
+        if self.verbose {
+            lines.iter().for_each(|line| self.note(line));
+        }
+    }
+
     fn line(&mut self, line: &Line) {
         if let Line::Report(report) = line {
             self.report(line, report);

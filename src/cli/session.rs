@@ -24,6 +24,8 @@ pub(super) struct Session {
     pub(super) continuous: bool,
     /// Whether stdout is for programs.
     pub(super) json: bool,
+    /// Whether the output of a command is shown whatever it came to.
+    pub(super) verbose: bool,
 }
 
 impl Session {
@@ -37,7 +39,7 @@ impl Session {
         if let Err(exit) = self.settle(&environment) {
             return exit;
         }
-        let mut screen = Screen::new(self.json);
+        let mut screen = Screen::new(self.json, self.verbose);
         for skipped in &self.skipped {
             screen.line(&Line::Skipped(skipped.clone()));
         }
@@ -122,7 +124,7 @@ fn in_round(plan: &Plan, round: u64) -> Plan {
 /// How the program ends when there is no report.
 pub(super) const fn exit_of(error: &RunError) -> Exit {
     match error {
-        RunError::Lab(_) | RunError::Driver(_) => Exit::LabDown,
+        RunError::Lab(_) | RunError::Driver(_) | RunError::Command { .. } => Exit::LabDown,
         RunError::Interrupted => Exit::Interrupted,
         RunError::Client(_) | RunError::Load(_) => Exit::Usage,
         RunError::Internal(_) => Exit::Internal,

@@ -7,22 +7,22 @@ const CHUNK_BYTES: usize = 64 << 10;
 
 /// A line that is longer than it may be. What is left of it was skipped.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TooLong;
+pub(crate) struct TooLong;
 
 /// The lines of a stream, each of a bounded length.
-pub(super) struct Lines<R> {
+pub(crate) struct Lines<R> {
     reader: BufReader<R>,
     line: Vec<u8>,
     max: usize,
 }
 
 impl<R: AsyncRead + Unpin> Lines<R> {
-    pub(super) fn of(stream: R, max: usize) -> Self {
+    pub(crate) fn of(stream: R, max: usize) -> Self {
         Self { reader: BufReader::with_capacity(CHUNK_BYTES, stream), line: Vec::new(), max }
     }
 
     /// The next line without its end; `None`: the stream is over, or broken.
-    pub(super) async fn next(&mut self) -> Option<Result<&[u8], TooLong>> {
+    pub(crate) async fn next(&mut self) -> Option<Result<&[u8], TooLong>> {
         self.line.clear();
         let mut whole = true;
         loop {

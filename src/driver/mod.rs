@@ -20,6 +20,7 @@ mod witness;
 
 pub use config::DriverConfig;
 pub use handle::{Driver, Wire};
+pub(crate) use lines::{Lines, TooLong};
 pub use process::StartError;
 pub use state::{Crash, Floor, Story};
 pub use talk::{Heard, Talk};

@@ -45,6 +45,34 @@ pub struct SubjectFacts {
     pub not_judged: Vec<String>,
     /// Its own words for its errors, a sample of each.
     pub errors: Vec<SubjectError>,
+    /// How a command went; `null`: it is none.
+    #[serde(default)]
+    pub command: Option<CommandFacts>,
+}
+
+/// How a command went that made its calls itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CommandFacts {
+    /// How it ended, in words; `null`: nobody knows.
+    pub ended: Option<String>,
+    /// Its exit code; `null`: a signal ended it.
+    pub exit_code: Option<i32>,
+    /// The number of the signal that ended it; `null`: it exited.
+    pub signal: Option<i32>,
+    /// Whether it was ended because the run was over, which is no failure.
+    pub ended_by_harness: bool,
+    /// How often the timeline of the faults was begun.
+    pub rounds: u64,
+    /// The last lines of its output; `command.log` has more.
+    pub last_lines: Vec<String>,
+}
+
+impl CommandFacts {
+    /// Whether it failed: it ended by itself, and not with exit code 0.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        !self.ended_by_harness && self.exit_code != Some(0)
+    }
 }
 
 /// An error in a client's own words.

@@ -69,32 +69,27 @@ pub(super) fn gates(summary: &Summary, objectives: &[Objective]) -> Vec<String> 
     reasons
 }
 
-/// Why what was measured may be the lab and not the client.
-pub(super) fn doubts(summary: &Summary, analysis: &Analysis) -> Vec<String> {
-    let mut reasons = Vec::new();
-    let harness = &summary.inputs.harness;
+/// What was late, so that times may be those of the machine.
+pub(super) fn noise(summary: &Summary) -> Vec<String> {
     let late = [
-        ("the machine was too noisy: a 10 ms timer woke", harness.timer_delay, TIMER_LATE_MAX),
+        (
+            "the machine was too noisy: a 10 ms timer woke",
+            summary.inputs.harness.timer_delay,
+            TIMER_LATE_MAX,
+        ),
         (
             "the load generator was late: operations were issued",
             summary.inputs.load.issue_delay,
             ISSUE_LATE_MAX,
         ),
     ];
-    for (what, delay, most) in late {
-        reasons.extend(delay.and_then(|delay| lateness(what, delay, &most)));
-    }
-    let wrong = harness.calibration.iter().filter(|check| !check.pass);
-    reasons.extend(wrong.map(|check| {
-        format!(
-            "the harness failed its own calibration before the run: {}: {} measured, {} expected",
-            check.name, check.measured, check.expected
-        )
-    }));
-    reasons.extend(disturbed(summary, analysis));
-    if has_faults(summary) {
-        reasons.extend(unsteady(summary));
-    }
+    let late = late.into_iter();
+    late.filter_map(|(what, delay, most)| lateness(what, delay?, &most)).collect()
+}
+
+/// What the harness did not bring to its end.
+pub(super) fn unfinished(summary: &Summary) -> Vec<String> {
+    let mut reasons = Vec::new();
     for fault in &summary.inputs.faults {
         if fault.applied.is_some() && fault.healed.is_none() {
             reasons.push(format!("the fault `{}` was never healed", fault.name));
@@ -113,6 +108,24 @@ pub(super) fn doubts(summary: &Summary, analysis: &Analysis) -> Vec<String> {
     if summary.inputs.partial == Some(Partial::Driver) {
         reasons.push("the driver of the client does not keep to its protocol".to_owned());
     }
+    reasons
+}
+
+/// Why what was measured may be the lab and not the client.
+pub(super) fn doubts(summary: &Summary, analysis: &Analysis) -> Vec<String> {
+    let mut reasons = noise(summary);
+    let wrong = summary.inputs.harness.calibration.iter().filter(|check| !check.pass);
+    reasons.extend(wrong.map(|check| {
+        format!(
+            "the harness failed its own calibration before the run: {}: {} measured, {} expected",
+            check.name, check.measured, check.expected
+        )
+    }));
+    reasons.extend(disturbed(summary, analysis));
+    if has_faults(summary) {
+        reasons.extend(unsteady(summary));
+    }
+    reasons.extend(unfinished(summary));
     reasons
 }
 

@@ -18,6 +18,7 @@ mod strain;
 mod touched;
 mod verdict;
 mod window;
+pub mod witness;
 
 use crate::base::name::NodeIndex;
 use crate::record::Summary;
@@ -78,6 +79,13 @@ impl Analysis {
 #[must_use]
 pub fn judge(summary: &Summary, objectives: &[Objective]) -> Judgement {
     let analysis = Analysis::of(summary);
-    let grades = objectives.iter().map(|objective| objective.grade(summary, &analysis)).collect();
-    Judgement::of(summary, analysis, objectives, grades)
+    let objectives = objectives.iter().filter(|objective| witness::is_asked(summary, objective));
+    let objectives: &[Objective] = &objectives.cloned().collect::<Vec<_>>();
+    let grades: Vec<Graded> =
+        objectives.iter().map(|objective| objective.grade(summary, &analysis)).collect();
+    let decided = match summary.command() {
+        Some(command) => witness::decide(summary, command, objectives, &grades),
+        None => verdict::decide(summary, &analysis, objectives, &grades),
+    };
+    Judgement::of(summary, decided, analysis, grades)
 }

@@ -95,11 +95,10 @@ pub struct Judgement {
 impl Judgement {
     pub(super) fn of(
         summary: &Summary,
+        (verdict, reasons): (Verdict, Vec<String>),
         analysis: Analysis,
-        objectives: &[Objective],
         grades: Vec<Graded>,
     ) -> Self {
-        let (verdict, reasons) = decide(summary, &analysis, objectives, &grades);
         let exit_code = match (summary.inputs.partial, verdict) {
             (Some(Partial::Error), _) => EXIT_INTERNAL,
             (Some(Partial::Interrupted), Verdict::Invalid | Verdict::Vacuous) => EXIT_INTERRUPTED,
@@ -109,7 +108,8 @@ impl Judgement {
     }
 }
 
-fn decide(
+/// The verdict on a client that our load called, and why.
+pub(super) fn decide(
     summary: &Summary,
     analysis: &Analysis,
     objectives: &[Objective],

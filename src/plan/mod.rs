@@ -10,6 +10,7 @@
 //! to the same plan.
 
 mod client;
+mod command;
 mod driver;
 mod error;
 mod fault;
@@ -28,6 +29,7 @@ mod suite;
 mod text;
 mod workload;
 
+pub use command::{CommandPlan, PHASE_FILE_VARIABLE, Places, TOXIPROXY_VARIABLE, Variable};
 pub use error::{FileError, PlanError};
 pub use files::{Folder, Library};
 pub use model::{Addresses, FaultPlan, Phases, Plan};

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::command::CommandPlan;
 use crate::base::seed::Seed;
 use crate::client::ClientConfig;
 use crate::driver::DriverConfig;
@@ -37,6 +38,9 @@ pub struct Plan {
     pub client: ClientConfig,
     /// A published client in a process of its own that takes its place.
     pub driver: Option<DriverConfig>,
+    /// A command that makes its calls itself, in the place of client and load. Only the command line
+    /// names one: it is in no file.
+    pub command: Option<CommandPlan>,
     /// What is broken, and when.
     pub faults: Vec<FaultPlan>,
     /// What the run is judged by.

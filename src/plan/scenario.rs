@@ -136,6 +136,7 @@ impl Reader<'_> {
             client_profile,
             client,
             driver,
+            command: None,
             objectives: self.objectives(&phases)?,
             metrics_interval: self.metrics_interval()?,
             out: self.out()?,

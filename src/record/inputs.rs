@@ -37,6 +37,8 @@ pub struct NodeLive {
     pub dialled: Option<u64>,
     /// Connections that are open.
     pub open: Option<u64>,
+    /// Requests that its proxy has had since the start, where the traffic is all there is to see.
+    pub requests: Option<u64>,
     /// Its circuit breaker; `None`: it has none that tells.
     pub breaker: Option<BreakerState>,
     /// The names of the faults that are active on it.

@@ -63,10 +63,24 @@ pub struct IntervalNode {
     pub response_time_us: Option<LatencyUs>,
     /// The client's connections to it; `null`: it does not tell.
     pub connections: Option<Connections>,
+    /// Connections and requests that its proxy saw, of a command; `null`: operations are counted.
+    #[serde(default)]
+    pub wire: Option<WireInterval>,
     /// Its circuit breaker; `null`: it has none that tells.
     pub breaker: Option<BreakerState>,
     /// The faults that are active on it.
     pub active_faults: Vec<String>,
+}
+
+/// What a proxy saw in one interval.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub struct WireInterval {
+    /// Requests.
+    pub requests: u64,
+    /// Connections that were open at its end; `null`: nobody counted.
+    pub open: Option<u64>,
 }
 
 /// What was folded since the last interval, for one node: operations on its keys alone, and its parts of
@@ -75,6 +89,8 @@ pub struct IntervalNode {
 pub(super) struct Current {
     own: Gathered,
     parts: Gathered,
+    /// Requests on the wire until the last interval ended.
+    requests: u64,
 }
 
 /// Counts and latencies of some operations.
@@ -140,13 +156,23 @@ pub(super) fn take(
     whole.clear();
     let mut nodes = Vec::with_capacity(live.len());
     for (index, now) in (0_u16..).zip(live) {
-        let node = current.get(usize::from(index)).map(Current::figures).unwrap_or_default();
+        let mut current = current.get_mut(usize::from(index));
+        let node = current.as_deref().map(Current::figures).unwrap_or_default();
+        let before = current.as_deref().map(|node| node.requests).unwrap_or_default();
+        if let (Some(current), Some(requests)) = (&mut current, now.requests) {
+            current.requests = requests;
+        }
         nodes.push(IntervalNode {
             name: NodeIndex(index),
             operations: node.counts.operations(),
             error_ratio: node.counts.error_ratio(),
             response_time_us: frame.open_loop.then(|| node.response.figures()),
             connections: now.connections,
+            wire: now.requests.map(|requests| WireInterval {
+                // A tap starts again from zero when somebody replaces its proxy.
+                requests: requests.saturating_sub(before),
+                open: now.open,
+            }),
             breaker: now.breaker,
             active_faults: now.active_faults.clone(),
         });

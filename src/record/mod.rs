@@ -44,7 +44,7 @@ pub use inputs::{
     Config, Dials, ForeignTraffic, HarnessTotals, Inputs, NodeInput, NodeLive, Partial, WireCounts,
     WireTimes, WireTotals,
 };
-pub use interval::{Interval, IntervalNode};
+pub use interval::{Interval, IntervalNode, WireInterval};
 pub use phase::{PhaseClock, Span};
 pub use recorder::Recorder;
 pub use retold::{Retold, RetoldPhase};

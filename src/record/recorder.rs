@@ -388,6 +388,7 @@ mod tests {
     fn live(dialled: u64) -> NodeLive {
         let connections = Connections { open: 2, dialled, ..Connections::default() };
         NodeLive {
+            requests: None,
             connections: Some(connections),
             dialled: Some(dialled),
             open: Some(2),

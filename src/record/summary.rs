@@ -10,7 +10,7 @@ use super::series::{Bin, Series};
 use super::tally::Tally;
 use crate::base::name::NodeIndex;
 use crate::base::time::{Offset, Wall};
-use crate::event::{BreakerState, Event, FaultRecord, Outcome, Phase};
+use crate::event::{BreakerState, CommandFacts, Event, FaultRecord, Outcome, Phase};
 
 /// The facts of one run.
 #[derive(Clone, Debug)]
@@ -152,6 +152,12 @@ impl Summary {
             NodeGroup::Healthy => !faulty(),
             NodeGroup::Faulty => faulty(),
         }
+    }
+
+    /// How the command went that made the calls itself; `None`: our load made them.
+    #[must_use]
+    pub fn command(&self) -> Option<&CommandFacts> {
+        self.inputs.subject.as_ref()?.command.as_ref()
     }
 
     /// The phase, when it began.

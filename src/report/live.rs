@@ -81,6 +81,11 @@ fn names(nodes: &[NodeIndex]) -> String {
 /// unless that is closed, and the faults on it: `... p99 100ms | n1 0c OPEN !refuse | n2 8c`.
 #[must_use]
 pub fn line(interval: &Interval) -> String {
+    let wire: Option<Vec<_>> = interval.nodes.iter().map(|node| node.wire).collect();
+    if let Some(wire) = wire.filter(|wire| !wire.is_empty()) {
+        let requests: u64 = wire.iter().map(|wire| wire.requests).sum();
+        return on_the_wire(interval, requests);
+    }
     let mut line = format!(
         "{:>6.1}s {:<8} {:>8} err {:>7}",
         interval.at_s,
@@ -101,6 +106,25 @@ pub fn line(interval: &Interval) -> String {
     for node in &interval.nodes {
         line.push_str(" | ");
         line.push_str(&one(node));
+    }
+    line
+}
+
+/// Of a command: `  12.0s fault      1200/s | n1 8c 400/s !slow | n2 8c 800/s`.
+fn on_the_wire(interval: &Interval, requests: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    let rate = |requests: u64| {
+        let length = interval.length_s;
+        show::per_second((length > 0.0).then(|| requests as f64 / length))
+    };
+    let (at_s, phase) = (interval.at_s, interval.phase.name());
+    let mut line = format!("{at_s:>6.1}s {phase:<8} {:>8}", rate(requests));
+    for node in &interval.nodes {
+        let wire = node.wire.unwrap_or_default();
+        // Writing into a String cannot fail.
+        let _ =
+            write!(line, " | {} {}c {}", node.name, show::count(wire.open), rate(wire.requests));
+        node.active_faults.iter().for_each(|fault| line.push_str(&format!(" !{fault}")));
     }
     line
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{Header, Report};
-use crate::event::{Phase, SubjectFacts};
+use crate::event::{CommandFacts, Phase, SubjectFacts};
 use crate::judge::{Bound, Grade, MEASURES, Measure, Objective, judge};
 use crate::record::synthetic::{Story, usual};
 use crate::record::{
@@ -91,6 +91,7 @@ const NUMBERS: &[(&str, &[MeasuredBy])] = &[
     ("harness.tickets_closed", &[]),
     ("objectives[].measured", &[]),
     ("objectives[].samples", &[]),
+    ("subject.*", &[]),
     ("pieces[].response_time_us.*", &[Starts]),
     ("pieces[].*", &[]),
 ];
@@ -140,6 +141,7 @@ const MEASURED_BY: &[(&str, &[MeasuredBy])] = &[
     ("key_move_ratio", &[Fault]),
     ("imbalance", &[Proxies]),
     ("issue_delay_p99", &[Lateness]),
+    ("exit_code", &[]),
 ];
 
 /// A run of which everything is known.
@@ -184,6 +186,8 @@ fn whole() -> Summary {
     for wire in &mut inputs.wire {
         (wire.delivered, wire.answered_late, wire.never_answered) = (times, times, times);
     }
+    let command = Some(CommandFacts { exit_code: Some(0), ..CommandFacts::default() });
+    inputs.subject = Some(SubjectFacts { command, ..SubjectFacts::default() });
     inputs.wire_totals = Some(WireTotals {
         overlaps: Some(0),
         overlaps_after_silence: Some(0),

@@ -13,13 +13,10 @@ use crate::plan::Plan;
 use crate::record::Interval;
 use crate::record::journal::{Journal, JournalError};
 use crate::report::{LINES_MAX, Line, Report, Stored, write_all};
-use crate::subject::{Stderr, Subject};
+use crate::subject::{Output, Subject};
 
 /// How often the preload says how far it is.
 const PROGRESS_PERIOD: Duration = Duration::from_secs(1);
-
-/// The file of a run that has what its client wrote to stderr.
-const STDERR: &str = "driver.stderr.log";
 
 /// A run that came to a report.
 #[derive(Debug)]
@@ -80,7 +77,8 @@ impl<'run> Desk<'run> {
             tokio::select! {
                 Some(event) = self.sink.next() => self.deliver(event),
                 _ = ticks.tick() => self.tick(stage),
-                _ = progress.tick(), if stage.subject.progress().issued == 0 => {
+                _ = progress.tick(), if stage.subject.progress().issued == 0
+                    && !stage.subject.makes_the_load() => {
                     let stored = stage.subject.progress().preloaded;
                     self.observer.note(&format!("preloading: {stored} keys stored"));
                 }
@@ -162,16 +160,16 @@ impl<'run> Desk<'run> {
         limits
     }
 
-    /// What the client wrote to stderr is stored with the run.
-    pub(super) fn keep_stderr(&mut self, stderr: Option<Stderr>) {
-        let Some(Stderr { lines, dropped }) = stderr.filter(|stderr| !stderr.lines.is_empty())
-        else {
+    /// What the subject wrote is stored with the run.
+    pub(super) fn keep_output(&mut self, output: Option<Output>) {
+        let Some(Output { file, lines, dropped }) = output.filter(|it| !it.lines.is_empty()) else {
             return;
         };
         let before = (dropped > 0).then(|| format!("({dropped} lines before these were not kept)"));
         let text: Vec<String> = before.into_iter().chain(lines).collect();
+        self.observer.output(&text);
         if let Ok(journal) = &self.journal
-            && let Err(error) = journal.write(STDERR, (text.join("\n") + "\n").as_bytes())
+            && let Err(error) = journal.write(file, (text.join("\n") + "\n").as_bytes())
         {
             self.observer.warn(&format!("lost: {error}"));
         }

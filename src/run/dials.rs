@@ -1,15 +1,17 @@
 //! How often the client tried to connect, phase by phase: differences between counts.
 
+use std::collections::BTreeMap;
+
 use crate::base::name::NodeIndex;
 use crate::event::Phase;
 use crate::record::Dials;
 
-/// Takes a snapshot at every boundary of a phase.
+/// Takes a snapshot at every boundary of a phase. A phase that comes again is added to what it was.
 #[derive(Debug, Default)]
 pub(super) struct DialWatch {
     phase: Option<Phase>,
     marks: Vec<u64>,
-    dials: Vec<Dials>,
+    attempts: BTreeMap<(Phase, u16), u64>,
 }
 
 impl DialWatch {
@@ -23,14 +25,14 @@ impl DialWatch {
     /// The run is over: every phase of every node.
     pub(super) fn finish(mut self, now: &[u64]) -> Vec<Dials> {
         self.close(now);
-        self.dials
+        let dials = |((phase, node), attempts)| Dials { phase, node: NodeIndex(node), attempts };
+        self.attempts.into_iter().map(dials).collect()
     }
 
     fn close(&mut self, now: &[u64]) {
         let Some(phase) = self.phase else { return };
         for ((node, now), before) in (0_u16..).zip(now).zip(&self.marks) {
-            let attempts = now.saturating_sub(*before);
-            self.dials.push(Dials { phase, node: NodeIndex(node), attempts });
+            *self.attempts.entry((phase, node)).or_default() += now.saturating_sub(*before);
         }
     }
 }

@@ -6,8 +6,8 @@ use crate::client::NodeSnapshot;
 use crate::event::{CalibrationCheck, ClosedConnections, DataTotals, NotJudged, ViolationKind};
 use crate::judge::Measure;
 use crate::judge::measure::data::{
-    ACKNOWLEDGED_BUT_LOST, CONTRADICTIONS, COUNTER_AHEAD, COUNTER_BEHIND, DOUBLE_APPLIED,
-    FALSE_MISSES,
+    ACKNOWLEDGED_BUT_LOST, ALL as DATA, CONTRADICTIONS, COUNTER_AHEAD, COUNTER_BEHIND,
+    DOUBLE_APPLIED, FALSE_MISSES,
 };
 use crate::lab::Lab;
 use crate::lab::backend::NodeInfo;
@@ -20,9 +20,11 @@ pub(super) fn live(
     lab: &Lab,
     snapshots: Option<&[NodeSnapshot]>,
     active: &ActiveFaults,
+    wire_only: bool,
 ) -> Vec<NodeLive> {
     let told = |node: &NodeSnapshot| NodeLive {
         connections: Some(node.connections),
+        requests: None,
         dialled: Some(node.connections.dialled),
         open: Some(node.connections.open),
         breaker: Some(node.breaker),
@@ -32,6 +34,7 @@ pub(super) fn live(
         let tap = lab.proxies().tap(&info.node.to_string()).ok();
         NodeLive {
             connections: None,
+            requests: tap.as_ref().filter(|_| wire_only).map(TapSnapshot::requests),
             dialled: tap.as_ref().map(dialled),
             open: tap.as_ref().map(|tap| tap.open),
             breaker: None,
@@ -109,6 +112,15 @@ pub(super) fn data(totals: &load::LoadTotals, settled: &load::Settled) -> DataTo
         not_judged,
         ..data
     }
+}
+
+/// What is known of the data of a command: nothing, as nobody saw what it was to be.
+pub(super) fn unseen_data() -> DataTotals {
+    let not_judged = DATA.iter().map(|measure| NotJudged {
+        measure: measure.name.to_owned(),
+        reason: "the command makes its calls itself".to_owned(),
+    });
+    DataTotals { not_judged: not_judged.collect(), ..DataTotals::default() }
 }
 
 fn not_judged(settled: &load::Settled, audit: &load::Audit) -> Vec<NotJudged> {

@@ -8,6 +8,7 @@ mod dials;
 mod facts;
 mod keeping;
 mod noise;
+mod phase_file;
 mod phases;
 mod rebuild;
 mod scenario;
@@ -61,6 +62,14 @@ pub enum RunError {
     /// The driver of the client cannot be used.
     #[error("{0}")]
     Driver(String),
+    /// The command cannot be started.
+    #[error("cannot start the command `{program}`: {why}")]
+    Command {
+        /// Its program.
+        program: String,
+        /// Why.
+        why: String,
+    },
     /// Something in the harness itself.
     #[error("{0}")]
     Internal(String),
@@ -87,6 +96,8 @@ pub trait Observer {
     fn line(&mut self, line: &Line);
     /// Something for people: what is being waited for, what they should know.
     fn note(&mut self, text: &str);
+    /// What a command wrote, the last of it, when it has ended.
+    fn output(&mut self, _lines: &[String]) {}
     /// Something that was lost, for people: also where stdout is for them, it goes to stderr.
     fn warn(&mut self, text: &str) {
         self.note(text);

@@ -1,21 +1,26 @@
 //! The phases of a run, one after the other, until they are over or something ends them.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::{sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::desk::{Broken, Desk};
 use super::stage::Stage;
-use super::{Environment, RunError, calibration, facts, setup};
+use super::{Environment, RunError, calibration, facts, setup, wire};
 use crate::event::{EventKind, FaultRecord, Phase};
 use crate::lab::error::LabError;
 use crate::lab::nemesis::Nemesis;
 use crate::load::Preloaded;
 use crate::plan::Plan;
 use crate::subject::Subject;
+use crate::subject::settling::Settling;
 
 /// What lies between the end of the preload and the steady phase, so that its backlog is gone.
 const SETTLE: Duration = Duration::from_millis(500);
+
+/// How often traffic is looked for.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// How the phases ended.
 pub(super) enum End {
@@ -58,6 +63,8 @@ pub(super) async fn perform(
             Err(Stopped::Broken(error @ RunError::Lab(LabError::Silent { .. }))) => return Err(error),
             Err(Stopped::Broken(error)) => End::Broken(Broken::Harness(error.to_string())),
         },
+        // What there is is judged.
+        () = stage.subject.ended() => End::Complete,
         broken = desk.follow(stage, plan.metrics_interval) => End::Broken(broken),
     };
     stage.subject.stop();
@@ -80,9 +87,31 @@ pub(super) async fn perform(
 
 /// Walks through the phases. Every wait in here may be cut short.
 async fn walk(stage: &Stage, plan: &Plan, nemesis: &mut Nemesis<'_>) -> Result<(), Stopped> {
-    let phases = plan.phases;
-    let settled = stage.clock.started() + phases.warmup;
     stage.begin(Phase::Warmup);
+    if stage.subject.makes_the_load() {
+        wait_for_traffic(stage, plan).await;
+    } else {
+        warm_up(stage, plan).await?;
+    }
+    stage.noise.lock().restart();
+    loop {
+        stage.rounds.fetch_add(1, Ordering::Relaxed);
+        walk_once(stage, plan, nemesis).await?;
+        if !repeats(plan) {
+            return Ok(());
+        }
+        stage.recorder.phases().next_round(stage.clock.now());
+    }
+}
+
+/// Whether the timeline begins again, until the subject ends.
+fn repeats(plan: &Plan) -> bool {
+    plan.command.as_ref().is_some_and(|command| command.repeats)
+}
+
+/// Every key is stored, and our load has begun.
+async fn warm_up(stage: &Stage, plan: &Plan) -> Result<(), Stopped> {
+    let settled = stage.clock.started() + plan.phases.warmup;
     // While the machine has nothing else to do.
     *stage.calibration.lock() = {
         let broken = plan.client.broken;
@@ -91,7 +120,25 @@ async fn walk(stage: &Stage, plan: &Plan, nemesis: &mut Nemesis<'_>) -> Result<(
     preload(stage).await?;
     stage.subject.begin();
     tokio::join!(sleep_until(settled), sleep(SETTLE));
-    stage.noise.lock().restart();
+    Ok(())
+}
+
+/// The traffic of a subject with a load of its own is under way, or was waited for long enough.
+async fn wait_for_traffic(stage: &Stage, plan: &Plan) {
+    let wish = plan.command.as_ref().and_then(|command| command.settle);
+    let mut settling = Settling::default();
+    // Whether it came, the phases say that follow: their figures would be empty.
+    let _ = timeout(wish.unwrap_or(plan.phases.warmup), async {
+        while !settling.is_settled(Instant::now(), &wire::requests(&stage.lab)) {
+            sleep(LOOK).await;
+        }
+    })
+    .await;
+}
+
+/// From steady to recovered.
+async fn walk_once(stage: &Stage, plan: &Plan, nemesis: &mut Nemesis<'_>) -> Result<(), Stopped> {
+    let phases = plan.phases;
     stage.begin(Phase::Steady);
     sleep(phases.steady).await;
     if !phases.fault.is_zero() {

@@ -16,6 +16,7 @@ use crate::report::{Line, Report};
 /// # Errors
 /// What it wants and cannot have: a process of its own where servers were given, say.
 pub fn possible(plan: &Plan, environment: &Environment) -> Result<(), RunError> {
+    setup::able_command(plan, environment)?;
     Ok(setup::able_lab(plan, environment).map(drop)?)
 }
 
@@ -62,8 +63,9 @@ async fn in_scope(
     let api = own.or_else(|| plan.toxiproxy.clone());
     desk.show(Line::Start(setup::start(plan, &header, stage.lab.info(), api)));
     let (end, records) = perform(plan, environment, &stage, &mut desk).await?;
-    let (mut inputs, recorder) = stage.tear_down(&mut desk, end, &records).await;
     let (objectives, left_out) = setup::objectives(plan);
+    let unseen = setup::unseen(plan, &left_out);
+    let (mut inputs, recorder) = stage.tear_down(&mut desk, end, &records, unseen).await;
     inputs.subject.iter_mut().for_each(|subject| subject.not_judged.clone_from(&left_out));
     desk.deliver_waiting();
     let summary = recorder.finish(inputs);

@@ -1,16 +1,21 @@
 //! From a plan to the settings of each part.
 
-use super::{Environment, facts};
+use std::ffi::OsStr;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use super::{Environment, RunError, facts};
 use crate::base::carried::Carried;
 use crate::base::time::RunClock;
 use crate::client::{ClientConfig, Server};
-use crate::judge::Objective;
+use crate::judge::{Objective, witness};
 use crate::lab::LabConfig;
 use crate::lab::backend::NodeInfo;
+use crate::lab::backend::process::find_program;
 use crate::lab::error::LabError;
 use crate::lab::timeline::FaultSpec;
 use crate::load::{self, LoadConfig};
-use crate::plan::Plan;
+use crate::plan::{CommandPlan, Places, Plan};
 use crate::report::{Header, Start, StartNode};
 
 /// What is said first.
@@ -23,11 +28,16 @@ pub(super) fn header(plan: &Plan) -> Header {
     Header {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         seed: plan.seed.value(),
-        workload: plan.workload.name.clone(),
-        client_profile: plan.client_profile.clone(),
+        workload: of_command(plan).unwrap_or(&plan.workload.name).to_owned(),
+        client_profile: of_command(plan).unwrap_or(&plan.client_profile).to_owned(),
         plan_hash: plan.hash(),
         network: plan.network.name().to_owned(),
     }
+}
+
+/// What stands where the load and the client are a command's own.
+fn of_command(plan: &Plan) -> Option<&'static str> {
+    plan.command.as_ref().map(|_| "its own")
 }
 
 /// The first line of a run.
@@ -65,6 +75,34 @@ pub(super) fn able_lab(plan: &Plan, environment: &Environment) -> Result<LabConf
     };
     lab.can(&faults(plan))?;
     Ok(lab)
+}
+
+/// Whether there is a program to start for the command of a plan.
+///
+/// # Errors
+/// When there is none that can be run.
+pub(super) fn able_command(plan: &Plan, environment: &Environment) -> Result<(), RunError> {
+    let Some(CommandPlan { program, .. }) = &plan.command else { return Ok(()) };
+    // A name with a slash in it is looked for nowhere else; joined to a folder it would be.
+    let (path, why) = if Path::new(program).components().count() > 1 {
+        (OsStr::new("."), "there is no such program")
+    } else {
+        (environment.programs.path.as_os_str(), "there is no such program on PATH")
+    };
+    let program = program.to_string_lossy().into_owned();
+    match find_program(&program, path) {
+        Some(_) => Ok(()),
+        None => Err(RunError::Command { program, why: why.to_owned() }),
+    }
+}
+
+/// What a lab that is up has to tell a command.
+pub(super) fn places(nodes: &[NodeInfo], api: Option<SocketAddr>, phase_file: &Path) -> Places {
+    Places {
+        servers: nodes.iter().map(|info| info.proxy_address.to_string()).collect(),
+        toxiproxy_url: api.map(|api| format!("http://{api}")).unwrap_or_default(),
+        phase_file: phase_file.to_string_lossy().into_owned(),
+    }
 }
 
 /// What the client is given: the proxies, as if they were the nodes.
@@ -105,14 +143,32 @@ pub(super) fn carried(plan: &Plan) -> Carried {
     Carried::of(usize::try_from(counts.iter().sum::<u64>()).unwrap_or(usize::MAX))
 }
 
-/// What the run is judged by, and the names of the objectives that are left out because its client tells
-/// nothing of its inside.
+/// What the run is judged by, and the names of the objectives that are left out: those that only the
+/// client knows by its inside where a driver makes the calls, and those that the wire cannot answer where
+/// a command does.
 pub(super) fn objectives(plan: &Plan) -> (Vec<Objective>, Vec<String>) {
-    let is_left_out =
-        |objective: &&Objective| plan.driver.is_some() && objective.measure.is_inside();
-    let (left_out, judged): (Vec<_>, Vec<_>) = plan.objectives.iter().partition(is_left_out);
+    let is_judged = |objective: &&Objective| match (&plan.command, &plan.driver) {
+        (Some(_), _) => witness::can_tell(objective.measure),
+        (None, Some(_)) => !objective.measure.is_inside(),
+        (None, None) => true,
+    };
+    let (judged, left_out): (Vec<_>, Vec<_>) = plan.objectives.iter().partition(is_judged);
+    let of_command = plan.command.as_ref().map(|_| witness::command_succeeds());
     let names = left_out.into_iter().map(|objective| objective.name.clone());
-    (judged.into_iter().cloned().collect(), names.collect())
+    (of_command.into_iter().chain(judged.into_iter().cloned()).collect(), names.collect())
+}
+
+/// What nobody can judge of a command, in a sentence.
+pub(super) fn unseen(plan: &Plan, left_out: &[String]) -> Option<String> {
+    plan.command.as_ref()?;
+    let rest = match left_out {
+        [] => String::new(),
+        names => format!(", and these objectives are left out: {}", names.join(", ")),
+    };
+    Some(format!(
+        "the command makes its calls itself: only the wire and its exit code are judged, no value was \
+         checked{rest}"
+    ))
 }
 
 /// The timeline.

@@ -1,5 +1,6 @@
 //! Everything that runs in a run, put together.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
@@ -8,6 +9,7 @@ use super::control::Control;
 use super::dials::DialWatch;
 use super::keeping::KeepingWatch;
 use super::noise::NoiseWatch;
+use super::phase_file::PhaseFile;
 use super::sink::{ActiveFaults, Sink};
 use super::wire::WireWatch;
 use super::{Environment, RunError, facts, rebuild, setup};
@@ -17,11 +19,11 @@ use crate::control::Feed;
 use crate::event::{EventKind, Events, Phase};
 use crate::lab::Lab;
 use crate::load::Preloaded;
-use crate::plan::Plan;
+use crate::plan::{CommandPlan, Plan, Variable};
 use crate::record::{CalibrationCheck, NodeLive, PhaseClock, Recorder};
-use crate::subject::called::Called;
+use crate::subject::any::Any;
 use crate::subject::{DataLoss, LossListener, Subject};
-use crate::subject::{builtin, driver};
+use crate::subject::{builtin, command, driver};
 
 /// Everything that runs, put together.
 pub(super) struct Stage {
@@ -31,7 +33,11 @@ pub(super) struct Stage {
     pub(super) lab: Lab,
     /// None: an external Toxiproxy has its own.
     pub(super) control: Option<Control>,
-    pub(super) subject: Called,
+    pub(super) subject: Any,
+    /// Tells a command the phase.
+    pub(super) phase_file: Option<PhaseFile>,
+    /// How often the timeline was begun.
+    pub(super) rounds: AtomicU64,
     pub(super) active: ActiveFaults,
     pub(super) keeping: KeepingWatch,
     pub(super) noise: Mutex<NoiseWatch>,
@@ -71,43 +77,18 @@ impl Stage {
             scope,
         )
         .await?;
-        let (run, client_config) = setup::of_this_run(plan, &clock);
-        sink.watch(lab.proxies(), clock, &client_config.key_prefix);
-        lab.proxies().know_own(client_config.key_prefix.as_bytes());
         let api = plan.addresses.api;
         let control = match &plan.toxiproxy {
             Some(_) => None,
             None => Some(Control::start(api, lab.proxies(), feed, events.clone(), scope).await?),
         };
-        let load = setup::load(plan, clock, run);
-        let servers = setup::servers(lab.info());
-        let subject = match &plan.driver {
-            None => {
-                let settings = builtin::Settings {
-                    servers: &servers,
-                    client: client_config,
-                    client_seed: plan.seed.fork("client"),
-                    load,
-                    recorder: &recorder,
-                    events: &events,
-                };
-                builtin::start(settings, scope)?
-            }
-            Some(config) => {
-                let carried = Arc::new(setup::carried(plan));
-                lab.proxies().follow_keys(&carried);
-                let settings = driver::Settings {
-                    config: config.clone(),
-                    servers: servers.into_iter().map(|server| server.address).collect(),
-                    carried,
-                    key_prefix: client_config.key_prefix,
-                    harness: environment.programs.harness.clone(),
-                    load,
-                    recorder: &recorder,
-                    events: &events,
-                };
-                driver::start(settings, scope).await?
-            }
+        let parts = Parts { plan, environment, clock, recorder: &recorder, events: &events };
+        let phase_file = plan.command.as_ref().map(|_| PhaseFile::create()).transpose();
+        let phase_file = phase_file
+            .map_err(|error| RunError::Internal(format!("no file for the phase: {error}")))?;
+        let subject = match plan.command.as_ref().zip(phase_file.as_ref()) {
+            Some((command, file)) => parts.command(command, &lab, control.as_ref(), file, scope)?,
+            None => parts.called(&lab, &sink, scope).await?,
         };
         // Set once, right here: the lab loses data only when the nemesis acts.
         let _ = listener.set(subject.loss_listener());
@@ -123,6 +104,8 @@ impl Stage {
             lab,
             control,
             subject,
+            phase_file,
+            rounds: AtomicU64::default(),
             active: sink.active(),
             keeping,
             noise: Mutex::new(noise),
@@ -142,7 +125,8 @@ impl Stage {
 
     /// Every node as it is now.
     pub(super) fn live(&self) -> Vec<NodeLive> {
-        facts::live(&self.lab, self.subject.snapshot().as_deref(), &self.active)
+        let wire_only = self.subject.makes_the_load();
+        facts::live(&self.lab, self.subject.snapshot().as_deref(), &self.active, wire_only)
     }
 
     /// Attempts to connect to each node since the start; empty: nobody counts them.
@@ -155,6 +139,88 @@ impl Stage {
         self.wire.lock().begin(phase, &self.lab);
         self.dials.lock().begin(phase, &self.dialled());
         self.recorder.begin(phase, self.clock.now(), &self.live());
+        if let Some(Err(error)) = self.phase_file.as_ref().map(|file| file.say(phase)) {
+            let detail = format!("the command is not told of the phase {phase}: {error}");
+            self.events.emit(EventKind::Trouble { detail });
+        }
         self.events.emit(EventKind::PhaseStarted);
+    }
+}
+
+/// What a subject is made of.
+#[derive(Clone, Copy)]
+struct Parts<'a> {
+    plan: &'a Plan,
+    environment: &'a Environment,
+    clock: RunClock,
+    recorder: &'a Recorder,
+    events: &'a Events,
+}
+
+impl Parts<'_> {
+    /// A client that our load calls.
+    async fn called(self, lab: &Lab, sink: &Sink, scope: &Scope) -> Result<Any, RunError> {
+        let Self { plan, environment, clock, recorder, events } = self;
+        let (run, client_config) = setup::of_this_run(plan, &clock);
+        sink.watch(lab.proxies(), clock, &client_config.key_prefix);
+        lab.proxies().know_own(client_config.key_prefix.as_bytes());
+        let load = setup::load(plan, clock, run);
+        let servers = setup::servers(lab.info());
+        let called = match &plan.driver {
+            None => {
+                let settings = builtin::Settings {
+                    servers: &servers,
+                    client: client_config,
+                    client_seed: plan.seed.fork("client"),
+                    load,
+                    recorder,
+                    events,
+                };
+                builtin::start(settings, scope)?
+            }
+            Some(config) => {
+                let carried = Arc::new(setup::carried(plan));
+                lab.proxies().follow_keys(&carried);
+                let settings = driver::Settings {
+                    config: config.clone(),
+                    servers: servers.into_iter().map(|server| server.address).collect(),
+                    carried,
+                    key_prefix: client_config.key_prefix,
+                    harness: environment.programs.harness.clone(),
+                    load,
+                    recorder,
+                    events,
+                };
+                driver::start(settings, scope).await?
+            }
+        };
+        Ok(called.into())
+    }
+
+    /// A command. Nobody knows its keys, so that all traffic is taken for its own.
+    fn command(
+        self,
+        command: &CommandPlan,
+        lab: &Lab,
+        control: Option<&Control>,
+        file: &PhaseFile,
+        scope: &Scope,
+    ) -> Result<Any, RunError> {
+        let places = setup::places(lab.info(), control.map(Control::address), file.path());
+        let usual = Variable::usual(self.plan.nodes.count);
+        let settings = command::Settings {
+            program: command.program.clone(),
+            arguments: command.arguments.clone(),
+            // What was asked for goes before what is usual.
+            environment: usual
+                .chain(command.variables.iter().cloned())
+                .map(|variable| (variable.name.clone(), variable.value(&places)))
+                .collect(),
+            harness: self.environment.programs.harness.clone(),
+        };
+        let program = command.program.to_string_lossy().into_owned();
+        command::start(settings, &scope.child("command"))
+            .map(Any::from)
+            .map_err(|error| RunError::Command { program, why: error.to_string() })
     }
 }

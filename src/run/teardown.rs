@@ -1,5 +1,6 @@
 //! The end of a run: everything is taken down, upstream first, and the facts are gathered.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::control::Control;
@@ -8,7 +9,7 @@ use super::facts;
 use super::phases::End;
 use super::stage::Stage;
 use crate::base::scope::Closed;
-use crate::event::{FaultRecord, Phase};
+use crate::event::{FaultRecord, Phase, SubjectFacts};
 use crate::load;
 use crate::record::{HarnessTotals, Inputs, Partial, Recorder};
 use crate::subject::Subject;
@@ -17,12 +18,21 @@ use crate::subject::Subject;
 pub(super) const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
 impl Stage {
+    fn facts_of_subject(&self) -> SubjectFacts {
+        let mut facts = self.subject.facts();
+        if let Some(command) = &mut facts.command {
+            command.rounds = self.rounds.load(Ordering::Relaxed);
+        }
+        facts
+    }
+
     /// Takes everything down, upstream first, and gathers the facts.
     pub(super) async fn tear_down(
         mut self,
         desk: &mut Desk<'_>,
         end: End,
         records: &[FaultRecord],
+        left_out: Option<String>,
     ) -> (Inputs, Recorder) {
         let ended = self.clock.now();
         let planted: Vec<String> = self.planted().collect();
@@ -50,11 +60,11 @@ impl Stage {
         let (dialled, snapshots) = (self.dialled(), self.subject.snapshot().unwrap_or_default());
         let last = self.recorder.intervals(self.clock.now(), &self.live());
         desk.add_intervals(last);
+        let subject = self.facts_of_subject();
         let (wire, wire_totals) = self.wire.into_inner().finish(&self.lab);
         let preloaded = self.preloaded.into_inner();
         let dials = self.dials.into_inner().finish(&dialled);
-        let subject = self.subject.facts();
-        desk.keep_stderr(self.subject.stderr());
+        desk.keep_output(self.subject.output());
         self.subject.close().await;
         let kept = self.keeping.finish(records).await;
         let settled = totals.as_ref().map(|totals| load::settle(&totals.gone, &kept));
@@ -62,7 +72,10 @@ impl Stage {
         let nodes = facts::nodes(self.lab.info(), &snapshots, &settled);
         let backends = self.lab.info().iter().map(facts::backend).collect();
         let data = totals.as_ref().map(|totals| facts::data(totals, &settled));
-        let data = data.unwrap_or_default();
+        let data = match data {
+            None if subject.command.is_some() => facts::unseen_data(),
+            data => data.unwrap_or_default(),
+        };
         let lab_closed = self.lab.close().await;
         let scope_closed = self.scope.close(CLOSE_GRACE).await;
         let closed = if lab_closed == Closed::Clean { scope_closed } else { lab_closed };
@@ -78,7 +91,9 @@ impl Stage {
         let meddling = control.as_ref().and_then(Control::meddling);
         limits.splice(0..0, meddling.into_iter().chain(planted));
         limits.splice(0..0, wire_totals.as_ref().and_then(facts::foreign));
-        limits.splice(0..0, facts::data_limits(&data, &settled));
+        // Of a command the one line says all.
+        let unseen = left_out.is_none().then(|| facts::data_limits(&data, &settled));
+        limits.splice(0..0, unseen.into_iter().flatten().chain(left_out));
         if let End::Broken(Broken::Harness(what) | Broken::Subject(what)) = end {
             limits.insert(0, what);
         }

@@ -1,5 +1,7 @@
 //! What the proxies saw, phase by phase: differences between snapshots of their taps.
 
+use std::collections::BTreeMap;
+
 use crate::base::name::NodeIndex;
 use crate::event::Phase;
 use crate::lab::Lab;
@@ -9,12 +11,52 @@ use crate::record::{ForeignTraffic, WireCounts, WireTimes, WireTotals};
 /// Clients of others that a report names.
 const STRANGERS_NAMED_MAX: usize = 8;
 
-/// Takes a snapshot at every boundary of a phase.
+/// Takes a snapshot at every boundary of a phase. A phase that comes again is added to what it was.
 #[derive(Debug, Default)]
 pub(super) struct WireWatch {
     phase: Option<Phase>,
     taps: Vec<TapSnapshot>,
-    counts: Vec<WireCounts>,
+    seen: BTreeMap<(Phase, u16), Seen>,
+}
+
+/// What one proxy saw in one phase.
+#[derive(Debug, Default)]
+struct Seen {
+    requests: u64,
+    beside: u64,
+    overlaps: u64,
+    unread: u64,
+    delivered: LatencyView,
+    answered_late: LatencyView,
+    never_answered: LatencyView,
+}
+
+impl Seen {
+    fn add(&mut self, before: &TapSnapshot, now: &TapSnapshot) {
+        // A tap starts again from zero when somebody replaces its proxy through the API.
+        self.requests += now.requests().saturating_sub(before.requests());
+        self.beside += beside(now).saturating_sub(beside(before));
+        self.overlaps += now.reuse.overlapping.saturating_sub(before.reuse.overlapping);
+        self.unread += now.opaque.saturating_sub(before.opaque);
+        self.delivered.add(&now.wire_latency.since(&before.wire_latency));
+        self.answered_late.add(&now.answered_late.since(&before.answered_late));
+        self.never_answered.add(&now.never_answered.since(&before.never_answered));
+    }
+
+    fn counts(&self, phase: Phase, node: u16) -> WireCounts {
+        WireCounts {
+            phase,
+            node: NodeIndex(node),
+            requests: self.requests,
+            operation_requests: self.requests.saturating_sub(self.beside),
+            connect_peak: None,
+            // The client of a run sends one request at a time and waits: every overlap is one.
+            dirty_reuse: (self.overlaps > 0 || self.unread == 0).then_some(self.overlaps),
+            delivered: times(&self.delivered),
+            answered_late: times(&self.answered_late),
+            never_answered: times(&self.never_answered),
+        }
+    }
 }
 
 impl WireWatch {
@@ -31,32 +73,21 @@ impl WireWatch {
         let taps = taps(lab);
         self.close(&taps);
         let totals = (!taps.is_empty()).then(|| totals(&taps));
-        (self.counts, totals)
+        let counts = |(&(phase, node), seen): (&(Phase, u16), &Seen)| seen.counts(phase, node);
+        (self.seen.iter().map(counts).collect(), totals)
     }
 
     fn close(&mut self, now: &[TapSnapshot]) {
         let Some(phase) = self.phase else { return };
-        for (position, (before, now)) in self.taps.iter().zip(now).enumerate() {
-            // A tap starts again from zero when somebody replaces its proxy through the API.
-            let requests = now.requests().saturating_sub(before.requests());
-            let beside = beside(now).saturating_sub(beside(before));
-            let overlaps = now.reuse.overlapping.saturating_sub(before.reuse.overlapping);
-            let unread = now.opaque.saturating_sub(before.opaque);
-            let since = |of: fn(&TapSnapshot) -> &LatencyView| times(&of(now).since(of(before)));
-            self.counts.push(WireCounts {
-                phase,
-                node: NodeIndex(u16::try_from(position).unwrap_or(u16::MAX)),
-                requests,
-                operation_requests: requests.saturating_sub(beside),
-                connect_peak: None,
-                // The client of a run sends one request at a time and waits: every overlap is one.
-                dirty_reuse: (overlaps > 0 || unread == 0).then_some(overlaps),
-                delivered: since(|tap| &tap.wire_latency),
-                answered_late: since(|tap| &tap.answered_late),
-                never_answered: since(|tap| &tap.never_answered),
-            });
+        for (node, (before, now)) in (0_u16..).zip(self.taps.iter().zip(now)) {
+            self.seen.entry((phase, node)).or_default().add(before, now);
         }
     }
+}
+
+/// Requests that each proxy has had until now.
+pub(super) fn requests(lab: &Lab) -> Vec<u64> {
+    taps(lab).iter().map(TapSnapshot::requests).collect()
 }
 
 fn taps(lab: &Lab) -> Vec<TapSnapshot> {

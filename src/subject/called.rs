@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{DataLoss, LossListener, Stderr, Subject};
+use super::{DataLoss, LossListener, Output, Subject};
 use crate::base::scope::Scope;
 use crate::client::NodeSnapshot;
 use crate::driver::{Driver, Story};
@@ -13,6 +13,9 @@ use crate::record::Recorder;
 
 /// What operations under way may take to end, beyond the longest that the client's deadlines allow.
 const DRAIN_SLACK: Duration = Duration::from_secs(1);
+
+/// The file of a run that has what a driver wrote to stderr.
+const STDERR: &str = "driver.stderr.log";
 
 /// The client and the load on it.
 #[derive(Debug)]
@@ -57,7 +60,11 @@ impl Subject for Called {
         SubjectFacts { left_out: self.left_out.clone(), ..facts }
     }
 
-    fn stderr(&self) -> Option<Stderr> {
+    fn makes_the_load(&self) -> bool {
+        false
+    }
+
+    fn output(&self) -> Option<Output> {
         match &self.cache {
             Cache::Own(_) => None,
             Cache::Driver(driver) => Some(stderr_of(driver)),
@@ -105,6 +112,10 @@ impl Subject for Called {
             Cache::Own(client) => Some(client.snapshot()),
             Cache::Driver(_) => None,
         }
+    }
+
+    async fn ended(&self) {
+        std::future::pending().await
     }
 
     fn stop(&self) {
@@ -155,10 +166,11 @@ fn facts_of(driver: &Driver) -> SubjectFacts {
         errors: errors
             .map(|(class, message)| SubjectError { class: class.name().to_owned(), message })
             .collect(),
+        command: None,
     }
 }
 
-fn stderr_of(driver: &Driver) -> Stderr {
+fn stderr_of(driver: &Driver) -> Output {
     let Story { stderr: lines, stderr_dropped: dropped, .. } = driver.story();
-    Stderr { lines, dropped }
+    Output { file: STDERR, lines, dropped }
 }

@@ -1,9 +1,12 @@
 //! Whatever makes the calls that are judged. A run starts one, lets it begin, asks how far it is, stops
 //! it and asks what it can tell; it knows nothing else of it.
 
+pub(crate) mod any;
 pub(crate) mod builtin;
 pub(crate) mod called;
+pub(crate) mod command;
 pub(crate) mod driver;
+pub(crate) mod settling;
 
 use std::sync::Arc;
 
@@ -24,9 +27,11 @@ pub(crate) enum DataLoss {
 /// Who is told of it.
 pub(crate) type LossListener = Arc<dyn Fn(DataLoss) + Send + Sync>;
 
-/// What a subject wrote to stderr.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Stderr {
+/// What a subject wrote for people.
+#[derive(Clone, Debug)]
+pub(crate) struct Output {
+    /// The file of a run that has it.
+    pub(crate) file: &'static str,
     pub(crate) lines: Vec<String>,
     /// Lines before those that were not kept.
     pub(crate) dropped: u64,
@@ -36,8 +41,10 @@ pub(crate) struct Stderr {
 pub(crate) trait Subject {
     /// What it is, and what is known of it now.
     fn facts(&self) -> SubjectFacts;
-    /// What it wrote to stderr; `None`: it has none of its own.
-    fn stderr(&self) -> Option<Stderr>;
+    /// Whether the load is its own, too: then nothing is stored for it, and nobody counts operations.
+    fn makes_the_load(&self) -> bool;
+    /// What it wrote for people; `None`: it has no output of its own.
+    fn output(&self) -> Option<Output>;
     /// What is broken in it on purpose.
     fn planted(&self) -> Option<String>;
     /// Why the run cannot go on with it.
@@ -52,6 +59,8 @@ pub(crate) trait Subject {
     fn progress(&self) -> Progress;
     /// What each node looks like from its inside; `None`: it does not tell.
     fn snapshot(&self) -> Option<Vec<NodeSnapshot>>;
+    /// Waits until it has ended by itself; for ever where it does as it is told.
+    async fn ended(&self);
     /// No call begins any more.
     fn stop(&self);
     /// Waits for the calls under way. `None`: they were counted before, or something still holds them.

@@ -56,6 +56,7 @@ fn record() -> Recorder {
 
 fn live() -> NodeLive {
     NodeLive {
+        requests: None,
         connections: Some(Connections { open: 4, ..Connections::default() }),
         dialled: Some(4),
         open: Some(4),

@@ -7,6 +7,7 @@
 
 mod drivers;
 mod evidence;
+mod exec;
 mod foreign;
 mod healing;
 mod interrupt;

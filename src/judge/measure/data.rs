@@ -6,6 +6,21 @@ use crate::event::Outcome;
 use crate::judge::{proof, stall};
 use crate::record::NodeGroup;
 
+/// Every measure of the data: what the check of values tells.
+pub(crate) const ALL: [&Measure; 11] = [
+    &WRONG,
+    &CORRUPT,
+    &STALE,
+    &STALE_UNEXPLAINED,
+    &FALSE_MISSES,
+    &ACKNOWLEDGED_BUT_LOST,
+    &DOUBLE_APPLIED,
+    &FOREIGN,
+    &CONTRADICTIONS,
+    &COUNTER_BEHIND,
+    &COUNTER_AHEAD,
+];
+
 pub(crate) const WRONG: Measure = Measure {
     name: "wrong_data",
     summary: "values that belong to another key or were never written",

@@ -7,6 +7,7 @@
 
 pub(crate) mod answers;
 pub(crate) mod breaker;
+pub(crate) mod command;
 pub(crate) mod data;
 pub(crate) mod load;
 pub(crate) mod recovery;
@@ -150,6 +151,7 @@ pub static MEASURES: &[Measure] = &[
     load::KEY_MOVE_RATIO,
     load::IMBALANCE,
     load::ISSUE_DELAY_P99,
+    command::EXIT_CODE,
 ];
 
 /// The measure called `name`.

@@ -13,7 +13,6 @@ use tokio::time::sleep;
 
 use super::leash;
 use crate::base::scope::Scope;
-use crate::lab::Nodes;
 use crate::lab::error::LabError;
 use crate::protocol::memcached::probe;
 use crate::protocol::memcached::program::Settings;
@@ -246,15 +245,6 @@ fn last_words(child: &mut Child) -> String {
 
 fn free_port() -> std::io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
-}
-
-impl Nodes {
-    /// A memcached on `path` (the value of PATH), leashed by `harness`; `None`: there is none.
-    #[must_use]
-    pub fn memcached(path: &std::ffi::OsStr, harness: &Path) -> Option<Self> {
-        let program = find_program("memcached", path)?;
-        Some(Self::Memcached { program, harness: harness.to_owned() })
-    }
 }
 
 /// The program called `name` on `path` (the value of PATH), when there is one.

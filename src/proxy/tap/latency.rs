@@ -71,6 +71,12 @@ impl LatencyView {
         }
     }
 
+    /// Adds what `other` has.
+    pub fn add(&mut self, other: &Self) {
+        // It grows as far as it must, and then that always succeeds.
+        let _ = self.0.add(&other.0);
+    }
+
     pub(in crate::proxy) fn record(&mut self, latency: Duration) {
         let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
         // It grows, and below the bound that always succeeds.

@@ -62,7 +62,7 @@ fn render(run: &Stored) -> String {
                 h1 { span class={ "verdict " (verdict) } { (verdict) } " " (report.scenario) }
                 ul { @for reason in &report.reasons { li { (reason) } } }
                 p { "network: " (report.network) }
-                (charts(run))
+                @if super::witness::command(report).is_none() { (charts(run)) }
                 h2 { "Figures" }
                 pre { (super::text::render(report, false).as_str()) }
             }

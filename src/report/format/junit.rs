@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::Format;
 use super::escape::escaped;
+use super::{Format, witness};
 use crate::judge::{Grade, Verdict};
 use crate::report::model::Report;
 
@@ -51,6 +51,11 @@ fn render(report: &Report) -> String {
         let limits: Vec<String> =
             report.harness.limits.iter().map(|limit| escaped(limit)).collect();
         let _ = writeln!(xml, "    <system-out>{}</system-out>", limits.join("\n"));
+    }
+    let last_words = witness::command(report).map(witness::last_words).unwrap_or_default();
+    if !last_words.is_empty() {
+        let lines: Vec<String> = last_words.iter().map(|line| escaped(line)).collect();
+        let _ = writeln!(xml, "    <system-err>{}</system-err>", lines.join("\n"));
     }
     xml.push_str("  </testsuite>\n</testsuites>\n");
     xml

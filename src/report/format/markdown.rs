@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::escape::{code, markdown};
-use super::{Format, names};
+use super::{Format, names, witness};
+use crate::event::CommandFacts;
 use crate::report::model::{Figures, Report};
 use crate::report::show;
 
@@ -38,14 +39,35 @@ fn render(report: &Report) -> String {
     if !report.harness.limits.is_empty() {
         page.push('\n');
     }
-    phases(&mut page, report);
-    objectives(&mut page, report);
-    faults(&mut page, report);
-    if !report.faults.is_empty() {
-        recovery(&mut page, report);
+    match witness::command(report) {
+        Some(told) => {
+            command(&mut page, report, told);
+            objectives(&mut page, report);
+            faults(&mut page, report);
+        }
+        None => {
+            phases(&mut page, report);
+            objectives(&mut page, report);
+            faults(&mut page, report);
+            if !report.faults.is_empty() {
+                recovery(&mut page, report);
+            }
+            data(&mut page, report);
+        }
     }
-    data(&mut page, report);
     page
+}
+
+fn command(page: &mut String, report: &Report, command: &CommandFacts) {
+    let _ = writeln!(page, "Command {}.\n", markdown(&witness::told(report, command)));
+    for line in witness::last_words(command) {
+        let _ = writeln!(page, "- {}", markdown(line));
+    }
+    let heads = witness::HEADS;
+    let _ = writeln!(page, "\n| {} |\n|{}", heads.join(" | "), "---|".repeat(heads.len()));
+    for row in witness::rows(report) {
+        let _ = writeln!(page, "| {} |", row.join(" | "));
+    }
 }
 
 fn phases(page: &mut String, report: &Report) {

@@ -7,6 +7,7 @@ mod json;
 mod junit;
 mod markdown;
 pub mod text;
+mod witness;
 
 use super::stored::Stored;
 use crate::record::journal::{Journal, JournalError};

@@ -43,6 +43,7 @@ fn interval(at_s: f64, phase: Phase) -> Interval {
         error_ratio: Some(0.0),
         response_time_us: Some(time),
         connections: Some(Connections { open: 8, ..Connections::default() }),
+        wire: None,
         breaker: Some(if index == 0 { BreakerState::Open } else { BreakerState::Closed }),
         active_faults: if index == 0 { vec!["down".to_owned()] } else { Vec::new() },
     };

@@ -1,8 +1,8 @@
 //! One screen for people: the verdict first, then why, then the figures behind it.
 
-use super::{Format, largest_first, names};
+use super::{Format, largest_first, names, witness};
 use crate::base::terminal::Text;
-use crate::event::{Phase, SubjectFacts};
+use crate::event::{CommandFacts, Phase, SubjectFacts};
 use crate::judge::{Grade, Verdict};
 use crate::report::model::{DataReport, Figures, PhaseReport, Report};
 use crate::report::{GLOSSARY, show};
@@ -26,13 +26,22 @@ const CHANGES_MAX: usize = 5;
 pub fn render(report: &Report, colour: bool) -> Text {
     let mut page = Page { text: Text::default(), colour };
     page.head(report);
-    page.phases(report);
-    page.faults(report);
-    page.recovery(report);
-    page.data(report);
-    page.breakers(report);
-    page.objectives(report);
-    page.foot(report);
+    if let Some(command) = witness::command(report) {
+        page.wire(report);
+        page.faults(report);
+        page.command(report, command);
+        page.objectives(report);
+        page.limits(report);
+    } else {
+        page.phases(report);
+        page.faults(report);
+        page.recovery(report);
+        page.data(report);
+        page.breakers(report);
+        page.objectives(report);
+        page.foot(report);
+    }
+    page.about("figures", &format!("{GLOSSARY} says what each means and when there is none"));
     page.text
 }
 
@@ -299,15 +308,38 @@ impl Page {
                 ),
             );
         }
-        for limit in harness.limits.iter().take(3) {
-            self.about("", limit);
-        }
+        self.limits(report);
         let (offered, counted) = report.conservation();
         self.about(
             "operations",
             &format!("{} offered = {counted} outcomes: {}", show::count(offered), outcomes(report)),
         );
-        self.about("figures", &format!("{GLOSSARY} says what each means and when there is none"));
+    }
+
+    fn limits(&mut self, report: &Report) {
+        for limit in report.harness.limits.iter().take(3) {
+            self.about("", limit);
+        }
+    }
+
+    /// What the proxies saw of a command.
+    fn wire(&mut self, report: &Report) {
+        self.line("");
+        let cells = |[phase, node, cells @ ..]: [&str; witness::HEADS.len()]| {
+            let cells = cells.map(|cell| format!(" {cell:>9}")).concat();
+            format!("{phase:<9} {node:<4}{cells}")
+        };
+        self.line(&cells(witness::HEADS));
+        for row in witness::rows(report) {
+            self.line(&cells(row.each_ref().map(String::as_str)));
+        }
+    }
+
+    fn command(&mut self, report: &Report, command: &CommandFacts) {
+        self.about("command", &witness::told(report, command));
+        for line in witness::last_words(command) {
+            self.about("", &format!("| {line}"));
+        }
     }
 }
 

@@ -1,0 +1,119 @@
+//! `harness exec`: a command of yours under a scenario, judged by the wire and its exit code.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::exit::Exit;
+use super::run::NodeFlags;
+use super::session::Session;
+use super::{output, values};
+use crate::base::seed::Seed;
+use crate::lab::Network;
+use crate::plan::{CommandPlan, Library, Options, Plan, PlanError, Variable, plans, read_listen};
+
+/// Run a command of your own under a scenario: a test suite, a job, a server with a load of its own.
+///
+/// Its environment has MEMCACHED_SERVERS (all proxies, with commas), MEMCACHED_SERVER_1 and so on,
+/// TOXIPROXY_URL, and HARNESS_PHASE_FILE, a file that holds the phase's name at any time.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "  harness exec -scenario flapping-node -- pytest tests/cache\n  \
+                        harness exec -scenario gray-failure -duration 1m -- ./my-service\n  \
+                        harness exec -scenario latency -env CACHE={server_1} -- ./job")]
+pub(super) struct Arguments {
+    /// The scenario whose faults there are: a name or a TOML file
+    #[arg(long, value_name = "NAME|FILE")]
+    scenario: String,
+    /// How long the run lasts; then the command is ended, which is no failure. Without it the faults
+    /// come again and again until the command ends by itself
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    duration: Option<Duration>,
+    /// How long a second of steady traffic is waited for at most [default: the scenario's warm-up]
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    settle: Option<Duration>,
+    /// One more variable for the command; {servers}, {servers_space}, {server_1}, {host_1}, {port_1},
+    /// {toxiproxy_url} and {phase_file} are filled in; may be repeated
+    #[arg(long, value_name = "NAME=TEMPLATE", value_parser = Variable::read)]
+    env: Vec<Variable>,
+    #[command(flatten)]
+    nodes: NodeFlags,
+    /// Who loses, refuses and swallows packets: our proxies, or (as root on Linux) the kernel
+    /// [default: user]
+    #[arg(long, value_name = "MODE", value_parser = values::word(&Network::WORDS))]
+    network: Option<Network>,
+    /// The first proxy's address; the others follow it. Port 0 is any free port [default:
+    /// 127.0.0.1:21211, or free ports]
+    #[arg(long, value_name = "ADDRESS", value_parser = read_listen)]
+    listen: Option<SocketAddr>,
+    /// The control API's address [default: 127.0.0.1:8474, or a free port]
+    #[arg(long, value_name = "ADDRESS", value_parser = read_listen)]
+    api: Option<SocketAddr>,
+    /// How often live figures are printed, 100ms at least [default: 2s]
+    #[arg(long, value_name = "TIME", value_parser = values::metrics_interval)]
+    metrics_interval: Option<Duration>,
+    /// Newline-delimited JSON on stdout, and nothing else there
+    #[arg(long)]
+    json: bool,
+    /// Show what the command wrote also when it succeeds
+    #[arg(long, short)]
+    verbose: bool,
+    /// Where journals and reports go [default: runs]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Same seed, same decisions [default: random, printed first]
+    #[arg(long, value_name = "NUMBER", value_parser = values::seed)]
+    seed: Option<u64>,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+impl Arguments {
+    fn plan(&self) -> Result<Plan, PlanError> {
+        let options = Options {
+            duration: self.duration,
+            metrics_interval: self.metrics_interval,
+            out: self.out.clone(),
+            backend: self.nodes.backend(),
+            listen: self.listen,
+            api: self.api,
+            network: self.network,
+            seed: self.seed,
+            ..Options::default()
+        };
+        let words = std::slice::from_ref(&self.scenario);
+        let mut plans = plans(&Library::new("."), words, &options, Seed::from_system())?;
+        if plans.len() != 1 {
+            let (name, count) = (&self.scenario, plans.len());
+            let what = format!("`{name}` is {count} scenarios; a command is run under one");
+            return Err(PlanError::Option(what));
+        }
+        let plan = plans.remove(0);
+        for variable in &self.env {
+            variable.check(plan.nodes.count).map_err(PlanError::Option)?;
+        }
+        let (program, arguments) = self.command.split_first().expect("clap requires one");
+        let command = CommandPlan {
+            program: program.clone(),
+            arguments: arguments.to_vec(),
+            variables: self.env.clone(),
+            settle: self.settle,
+            repeats: self.duration.is_none(),
+        };
+        Ok(Plan { command: Some(command), ..plan })
+    }
+}
+
+/// Runs it to its end.
+pub(super) fn main(arguments: &Arguments) -> Exit {
+    let plan = match arguments.plan() {
+        Ok(plan) => plan,
+        Err(error) => {
+            output::complain(&error);
+            return Exit::Usage;
+        }
+    };
+    let Arguments { json, verbose, .. } = *arguments;
+    Session { plans: vec![plan], skipped: Vec::new(), continuous: false, json, verbose }.play()
+}

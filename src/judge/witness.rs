@@ -1,0 +1,222 @@
+//! A run whose calls a command made itself: all that is known is what the wire shows, and how the
+//! command ended.
+//!
+//! The first of these that applies decides:
+//!
+//! 1. `fail`: the command ended by itself and not with exit code 0, tasks leaked or panicked. That a
+//!    machine was busy excuses no exit code.
+//! 2. `invalid`: the harness failed, or a fault was never healed.
+//! 3. `vacuous`: there were faults, and some of them met no traffic.
+//! 4. `fail`, `invalid`: an objective failed, or is inconclusive.
+//! 5. `pass`, with what the wire showed.
+
+use super::finding::{gates, noise, unfinished};
+use super::measure::Measure;
+use super::measure::command::EXIT_CODE;
+use super::objective::{Bound, Grade, Graded, Objective, show_us};
+use super::verdict::Verdict;
+use crate::event::{CommandFacts, Phase};
+use crate::record::{FaultRecord, NodeGroup, Summary};
+
+/// What a run without operations of ours can be judged by.
+const TOLD_BY_THE_WIRE: [&Measure; 1] = [&EXIT_CODE];
+
+/// Whether `measure` needs neither our load nor our client.
+#[must_use]
+pub fn can_tell(measure: &Measure) -> bool {
+    TOLD_BY_THE_WIRE.contains(&measure)
+}
+
+/// What every command is judged by.
+#[must_use]
+pub fn command_succeeds() -> Objective {
+    Objective {
+        name: "command-succeeds".to_owned(),
+        summary: "the command ends with exit code 0".to_owned(),
+        measure: &EXIT_CODE,
+        phase: None,
+        nodes: NodeGroup::All,
+        bound: Bound::AtMost(0.0),
+        min_samples: 1,
+    }
+}
+
+/// Whether there is something to grade: a command that was ended with the run neither succeeds nor fails.
+pub(super) fn is_asked(summary: &Summary, objective: &Objective) -> bool {
+    let cut = summary.command().is_some_and(|command| command.ended_by_harness);
+    !(cut && objective.measure == &EXIT_CODE)
+}
+
+pub(super) fn decide(
+    summary: &Summary,
+    command: &CommandFacts,
+    objectives: &[Objective],
+    grades: &[Graded],
+) -> (Verdict, Vec<String>) {
+    let of = |wanted, exit: bool| {
+        let is_exit = |graded: &Graded| graded.objective.measure == &EXIT_CODE;
+        let these = grades.iter().filter(move |graded| graded.grade == wanted);
+        these.filter(move |graded| is_exit(graded) == exit).map(|graded| graded.why.clone())
+    };
+    let failed = command.failed().then(|| how(command));
+    let stages: [(Verdict, Vec<String>); 5] = [
+        (
+            Verdict::Fail,
+            failed
+                .into_iter()
+                .chain(of(Grade::Fail, true))
+                .chain(gates(summary, objectives))
+                .collect(),
+        ),
+        (Verdict::Invalid, unfinished(summary)),
+        (Verdict::Vacuous, unmet(summary)),
+        (Verdict::Fail, of(Grade::Fail, false).collect()),
+        (Verdict::Invalid, of(Grade::Inconclusive, false).collect()),
+    ];
+    let mut decided = None;
+    let mut reasons = Vec::new();
+    for (verdict, found) in stages {
+        if !found.is_empty() {
+            decided.get_or_insert(verdict);
+            reasons.extend(found);
+        }
+    }
+    if !command.failed() {
+        reasons.push(how(command));
+    }
+    reasons.push(told_by_the_wire(summary));
+    reasons.extend(noise(summary));
+    (decided.unwrap_or(Verdict::Pass), reasons)
+}
+
+fn how(command: &CommandFacts) -> String {
+    match &command.ended {
+        _ if command.ended_by_harness => "the command ran until the run was over".to_owned(),
+        Some(how) => format!("the command ended by itself: {how}"),
+        None => "the command ended, and nobody knows how".to_owned(),
+    }
+}
+
+/// Faults that met nothing.
+fn unmet(summary: &Summary) -> Vec<String> {
+    let faults = &summary.inputs.faults;
+    if summary.phase(Phase::Fault).is_none() {
+        let none = !faults.is_empty();
+        return none
+            .then(|| "the run ended before any fault began".to_owned())
+            .into_iter()
+            .collect();
+    }
+    let unmet = faults.iter().filter(|fault| !met(summary, fault));
+    unmet.map(|fault| format!("the fault `{}` met no traffic", fault.name)).collect()
+}
+
+/// Whether it did something, by its own count; where it cannot count, whether its nodes were used: a
+/// node that is down gets no request, and a client that it keeps off must have wanted it before.
+fn met(summary: &Summary, fault: &FaultRecord) -> bool {
+    let used = || {
+        let phases = [Phase::Steady, Phase::Fault].into_iter();
+        let mut wire = phases.flat_map(|phase| summary.wire(Some(phase)));
+        wire.any(|wire| fault.nodes.contains(&wire.node) && wire.requests > 0)
+    };
+    fault.applied.is_some() && fault.operations_touched.map_or_else(used, |touched| touched > 0)
+}
+
+/// What the proxies saw after the warm-up, in a sentence.
+fn told_by_the_wire(summary: &Summary) -> String {
+    let [mut requests, mut late, mut never, mut longest] = [0_u64; 4];
+    for wire in summary.wire(None) {
+        requests += wire.requests;
+        late += wire.answered_late.count;
+        never += wire.never_answered.count;
+        longest = longest.max(wire.delivered.max.unwrap_or_default());
+    }
+    let dials = match summary.dials(None) {
+        Some(dials) => format!(", {dials} attempts to connect"),
+        None => String::new(),
+    };
+    #[expect(clippy::cast_precision_loss, reason = "latencies are far below 2^53 us")]
+    let longest = show_us(longest as f64);
+    format!(
+        "the wire showed {requests} requests{dials}; {late} were answered after the client had left, {never} \
+         never; the longest answer took {longest}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::SubjectFacts;
+    use crate::judge::judge;
+    use crate::record::WireCounts;
+    use crate::record::synthetic::Story;
+
+    /// A run of a command that ended like this, in which the fault counted so much itself.
+    fn told(
+        command: CommandFacts,
+        touched: Option<u64>,
+        edit: fn(&mut Summary),
+    ) -> (Verdict, String) {
+        let mut summary = Story::default().tell(|_, _| (crate::event::Outcome::Hit, 200));
+        summary.inputs.subject =
+            Some(SubjectFacts { command: Some(command), ..SubjectFacts::default() });
+        summary.inputs.faults[0].operations_touched = touched;
+        edit(&mut summary);
+        let judgement = judge(&summary, &[command_succeeds()]);
+        (judgement.verdict, judgement.reasons.join("\n"))
+    }
+
+    fn exited(code: i32) -> CommandFacts {
+        let ended = Some(format!("exit code {code}"));
+        CommandFacts { ended, exit_code: Some(code), ..CommandFacts::default() }
+    }
+
+    fn quiet(wire: &mut WireCounts) {
+        wire.requests = 0;
+    }
+
+    /// Catches a command that fails and passes, one that was ended with the run and fails for it, a
+    /// fault that met nothing and passes, and a busy machine that excuses an exit code.
+    #[test]
+    fn each_end_has_its_verdict() {
+        let killed = CommandFacts {
+            ended: Some("signal 9 (SIGKILL)".to_owned()),
+            signal: Some(9),
+            ..CommandFacts::default()
+        };
+        let cut = CommandFacts { ended_by_harness: true, ..killed.clone() };
+        type Edit = fn(&mut Summary);
+        let noisy: Edit = |s| {
+            let delay = crate::record::DelayUs { p50: None, p99: Some(31_000), max: None };
+            s.inputs.harness.timer_delay = Some(delay);
+        };
+        let cases: [(CommandFacts, Option<u64>, Edit, Verdict, &str); 9] = [
+            (exited(0), Some(40), |_| {}, Verdict::Pass, "exit code 0\nthe wire showed"),
+            (exited(0), None, |_| {}, Verdict::Pass, "the wire showed"),
+            (exited(3), Some(40), |_| {}, Verdict::Fail, "exit_code is 3 (at most 0 asked)"),
+            (exited(3), Some(40), noisy, Verdict::Fail, "31 ms late at p99"),
+            (exited(0), Some(40), noisy, Verdict::Pass, "31 ms late at p99"),
+            (
+                killed,
+                Some(40),
+                |_| {},
+                Verdict::Fail,
+                "signal 9 (SIGKILL)\ncommand-succeeds: exit_code is 137",
+            ),
+            (cut, Some(40), |_| {}, Verdict::Pass, "the command ran until the run was over"),
+            (exited(0), Some(0), |_| {}, Verdict::Vacuous, "the fault `down` met no traffic"),
+            (
+                exited(0),
+                None,
+                |s| s.inputs.wire.iter_mut().for_each(quiet),
+                Verdict::Vacuous,
+                "the fault `down` met no traffic",
+            ),
+        ];
+        for (command, touched, edit, expected, reason) in cases {
+            let (verdict, reasons) = told(command, touched, edit);
+            assert_eq!(verdict, expected, "{reasons}");
+            assert!(reasons.contains(reason), "{reasons}");
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! A command that makes the calls itself, and what it finds in its environment.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use crate::protocol::memcached::program::SERVERS_VARIABLE;
+
+/// The variable that names the file which holds the phase's name at any time.
+pub const PHASE_FILE_VARIABLE: &str = "HARNESS_PHASE_FILE";
+
+/// The variable that names the control API. It is the one that `ctl` and toxiproxy-cli read.
+pub const TOXIPROXY_VARIABLE: &str = "TOXIPROXY_URL";
+
+/// A command in the place of our client and our load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandPlan {
+    /// The program, by name or path.
+    pub program: OsString,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// What its environment has besides the usual variables.
+    pub variables: Vec<Variable>,
+    /// How long its traffic is waited for; `None`: as long as the warm-up is.
+    pub settle: Option<Duration>,
+    /// Whether the timeline begins again until the command ends. Otherwise the command is ended with it.
+    pub repeats: bool,
+}
+
+/// A variable of the environment, with what is known only when the lab is up left open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    value: Vec<Piece>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    /// All servers, with this between them.
+    Servers(&'static str),
+    /// Of the server with this number: its address, host or port.
+    Server(u16),
+    Host(u16),
+    Port(u16),
+    ToxiproxyUrl,
+    PhaseFile,
+}
+
+/// What a lab that is up has to tell.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// The proxies, `host:port` each.
+    pub servers: Vec<String>,
+    /// The control API.
+    pub toxiproxy_url: String,
+    /// The file with the phase's name.
+    pub phase_file: String,
+}
+
+/// What a template may hold, as errors say it.
+const KNOWN: &str = "{servers} (with commas), {servers_space}, {server_1}, {host_1}, {port_1}, \
+                     {toxiproxy_url} and {phase_file}; {{ is a brace";
+
+impl Variable {
+    fn of(name: impl Into<String>, piece: Piece) -> Self {
+        Self { name: name.into(), value: vec![piece] }
+    }
+
+    /// What every command is told about a lab of so many nodes.
+    pub fn usual(nodes: u16) -> impl Iterator<Item = Self> {
+        let server = |number| Self::of(format!("MEMCACHED_SERVER_{number}"), Piece::Server(number));
+        let rest = [
+            Self::of(TOXIPROXY_VARIABLE, Piece::ToxiproxyUrl),
+            Self::of(PHASE_FILE_VARIABLE, Piece::PhaseFile),
+        ];
+        std::iter::once(Self::of(SERVERS_VARIABLE, Piece::Servers(",")))
+            .chain((1..=nodes).map(server))
+            .chain(rest)
+    }
+
+    /// Reads `NAME=TEMPLATE`.
+    ///
+    /// # Errors
+    /// What is wrong with it, and what may be written.
+    pub fn read(text: &str) -> Result<Self, String> {
+        let (name, template) =
+            text.split_once('=').ok_or("write NAME=TEMPLATE, such as CACHE_URL={server_1}")?;
+        if name.is_empty() || name.contains('\0') {
+            return Err("the name before `=` is missing".to_owned());
+        }
+        Ok(Self { name: name.to_owned(), value: pieces(template)? })
+    }
+
+    /// Whether a lab of so many nodes has what the variable names.
+    ///
+    /// # Errors
+    /// Which node there is none of.
+    pub fn check(&self, nodes: u16) -> Result<(), String> {
+        let of = |piece: &Piece| match piece {
+            Piece::Server(number) | Piece::Host(number) | Piece::Port(number) => Some(*number),
+            _ => None,
+        };
+        match self.value.iter().filter_map(of).find(|number| !(1..=nodes).contains(number)) {
+            Some(number) => Err(format!(
+                "the variable {} names server {number}, and the servers are 1 to {nodes}",
+                self.name
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Its value in a lab that has what it names.
+    #[must_use]
+    pub fn value(&self, places: &Places) -> String {
+        let server = |number: u16| {
+            let place = usize::from(number).checked_sub(1);
+            place.and_then(|place| places.servers.get(place)).map_or("", String::as_str)
+        };
+        let halves = |number| server(number).rsplit_once(':').unwrap_or_default();
+        let text = |piece: &Piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Servers(between) => places.servers.join(between),
+            Piece::Server(number) => server(*number).to_owned(),
+            Piece::Host(number) => halves(*number).0.trim_matches(['[', ']']).to_owned(),
+            Piece::Port(number) => halves(*number).1.to_owned(),
+            Piece::ToxiproxyUrl => places.toxiproxy_url.clone(),
+            Piece::PhaseFile => places.phase_file.clone(),
+        };
+        self.value.iter().map(text).collect()
+    }
+}
+
+fn pieces(template: &str) -> Result<Vec<Piece>, String> {
+    let mut pieces = Vec::new();
+    let mut text = String::new();
+    let mut rest = template;
+    while let Some(place) = rest.find(['{', '}']) {
+        let (before, found) = rest.split_at(place);
+        text.push_str(before);
+        if let Some(after) = found.strip_prefix("{{").or_else(|| found.strip_prefix("}}")) {
+            text.push_str(&found[..1]);
+            rest = after;
+            continue;
+        }
+        let word = found.strip_prefix('{').and_then(|inside| inside.split_once('}'));
+        let Some((word, after)) = word else {
+            return Err(format!("a brace in `{template}` has no other half; known are {KNOWN}"));
+        };
+        let piece = piece(word)
+            .ok_or_else(|| format!("there is no {{{word}}} to fill in; known are {KNOWN}"))?;
+        pieces.extend([Piece::Text(std::mem::take(&mut text)), piece]);
+        rest = after;
+    }
+    text.push_str(rest);
+    pieces.push(Piece::Text(text));
+    Ok(pieces)
+}
+
+fn piece(word: &str) -> Option<Piece> {
+    let number = |prefix| word.strip_prefix(prefix).and_then(|number: &str| number.parse().ok());
+    match word {
+        "servers" => Some(Piece::Servers(",")),
+        "servers_space" => Some(Piece::Servers(" ")),
+        "toxiproxy_url" => Some(Piece::ToxiproxyUrl),
+        "phase_file" => Some(Piece::PhaseFile),
+        _ => number("server_")
+            .map(Piece::Server)
+            .or_else(|| number("host_").map(Piece::Host))
+            .or_else(|| number("port_").map(Piece::Port)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places() -> Places {
+        Places {
+            servers: vec!["127.0.0.1:21211".to_owned(), "[::1]:21212".to_owned()],
+            toxiproxy_url: "http://127.0.0.1:8474".to_owned(),
+            phase_file: "/tmp/x/phase".to_owned(),
+        }
+    }
+
+    /// Catches a template that is filled in wrongly, and braces that are lost.
+    #[test]
+    fn templates_are_filled_in() {
+        for (template, expected) in [
+            ("A=", ""),
+            ("A=plain=text", "plain=text"),
+            ("A={servers}", "127.0.0.1:21211,[::1]:21212"),
+            ("A={servers_space}", "127.0.0.1:21211 [::1]:21212"),
+            ("A=memcached://{server_1}/0", "memcached://127.0.0.1:21211/0"),
+            ("A={host_1} {port_1}", "127.0.0.1 21211"),
+            ("A={host_2} {port_2}", "::1 21212"),
+            ("A={toxiproxy_url} {phase_file}", "http://127.0.0.1:8474 /tmp/x/phase"),
+            ("A={{\"hosts\": \"{servers}\"}}", "{\"hosts\": \"127.0.0.1:21211,[::1]:21212\"}"),
+        ] {
+            assert_eq!(Variable::read(template).unwrap().value(&places()), expected, "{template}");
+        }
+    }
+
+    /// Catches a template that cannot be filled in and is taken all the same.
+    #[test]
+    fn what_cannot_be_filled_in_is_refused() {
+        for (text, why) in [
+            ("A", "write NAME=TEMPLATE"),
+            ("=x", "the name before `=` is missing"),
+            ("A={server}", "there is no {server} to fill in"),
+            ("A={server_x}", "there is no {server_x} to fill in"),
+            ("A={servers", "has no other half"),
+            ("A=servers}", "has no other half"),
+        ] {
+            let refused = Variable::read(text).unwrap_err();
+            assert!(refused.contains(why), "{text}: {refused}");
+        }
+        for (text, fine) in [("A={port_3}", true), ("A={port_4}", false), ("A={host_0}", false)] {
+            assert_eq!(Variable::read(text).unwrap().check(3).is_ok(), fine, "{text}");
+        }
+    }
+
+    /// Catches a server that the usual variables leave out.
+    #[test]
+    fn the_usual_variables_name_every_server() {
+        let told: Vec<String> = Variable::usual(2)
+            .map(|variable| format!("{}={}", variable.name, variable.value(&places())))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "MEMCACHED_SERVERS=127.0.0.1:21211,[::1]:21212",
+                "MEMCACHED_SERVER_1=127.0.0.1:21211",
+                "MEMCACHED_SERVER_2=[::1]:21212",
+                "TOXIPROXY_URL=http://127.0.0.1:8474",
+                "HARNESS_PHASE_FILE=/tmp/x/phase",
+            ]
+        );
+    }
+}

@@ -300,9 +300,9 @@ pub(super) async fn refused(session: &mut Session, homes: &Homes, stage: &Stage)
                 notes.push("`set` is told as `stored`".to_owned());
             }
             Some(told) => {
-                match failed_call(&told, &format!("`{}` tells no error", request.name()))? {
-                    Verdict::Differs(note) => notes.push(note),
-                    _ => {}
+                let hidden = format!("`{}` tells no error", request.name());
+                if let Verdict::Differs(note) = failed_call(&told, &hidden)? {
+                    notes.push(note);
                 }
             }
         }

@@ -42,6 +42,11 @@ impl Stage {
         if let Some(origin) = totals.as_ref().and_then(|totals| totals.origin) {
             desk.observer.note(&origin.to_string());
         }
+        let end = match (end, self.subject.trouble()) {
+            // Since the last look at it, or while the load was drained.
+            (End::Complete, Some(trouble)) => End::Broken(Broken::Subject(trouble)),
+            (end, _) => end,
+        };
         let (dialled, snapshots) = (self.dialled(), self.subject.snapshot().unwrap_or_default());
         let last = self.recorder.intervals(self.clock.now(), &self.live());
         desk.add_intervals(last);

@@ -6,6 +6,7 @@ mod html;
 mod json;
 mod junit;
 mod markdown;
+mod subject;
 pub mod text;
 mod witness;
 

@@ -1,8 +1,8 @@
 //! One screen for people: the verdict first, then why, then the figures behind it.
 
-use super::{Format, largest_first, names, witness};
+use super::{Format, largest_first, names, subject, witness};
 use crate::base::terminal::Text;
-use crate::event::{CommandFacts, Phase, SubjectFacts};
+use crate::event::{CommandFacts, Phase};
 use crate::judge::{Grade, Verdict};
 use crate::report::model::{DataReport, Figures, PhaseReport, Report};
 use crate::report::{GLOSSARY, show};
@@ -81,7 +81,8 @@ impl Page {
             self.line(&format!("  the faults of the network are the {}'s own", report.network));
         }
         if let Some(subject) = report.subject.as_ref().filter(|it| it.kind != "builtin") {
-            self.subject(subject);
+            subject::lines(subject).iter().for_each(|line| self.line(line));
+            self.list("  it says ", &subject::words(subject));
         }
         if let Some(partial) = report.partial {
             let why = match partial {
@@ -94,34 +95,6 @@ impl Page {
             self.line(&format!("  cut short: {why}"));
         }
         self.list("  - ", &report.reasons);
-    }
-
-    /// Who made the calls, when that was not the client in this process.
-    fn subject(&mut self, subject: &SubjectFacts) {
-        let SubjectFacts { name, version, runtime, floor_us, .. } = subject;
-        let version = version.as_deref().unwrap_or("of an unknown version");
-        let runtime = runtime.as_ref().map(|it| format!(" on {it}")).unwrap_or_default();
-        let floor = floor_us.and_then(|floor| Some((floor.p50?, floor.p99?)));
-        let floor = floor.map(|(p50, p99)| format!("; its pipe takes {p50}us, {p99}us at p99"));
-        self.line(&format!("  {name} {version}{runtime}{}", floor.unwrap_or_default()));
-        let without = [
-            ("cannot do, left out of the workload", &subject.left_out),
-            ("not judged, only a client can tell", &subject.not_judged),
-        ];
-        for (what, names) in without.into_iter().filter(|(_, names)| !names.is_empty()) {
-            self.line(&format!("  {what}: {}", names.join(", ")));
-        }
-        if let Some(misses) = subject.misses_unanswered.filter(|misses| *misses > 0) {
-            self.line(&format!(
-                "  errors look like misses: {misses} misses that no node has answered"
-            ));
-        }
-        let words: Vec<String> = subject
-            .errors
-            .iter()
-            .map(|error| format!("{}: {}", error.class, error.message.escape_debug()))
-            .collect();
-        self.list("  it says ", &words);
     }
 
     fn list(&mut self, bullet: &str, lines: &[String]) {

@@ -1,0 +1,30 @@
+//! Who made the calls, when that was not the client in this process.
+
+use crate::event::SubjectFacts;
+
+/// What it is, what it cannot do or tell, and what it hides, a line each.
+pub(super) fn lines(subject: &SubjectFacts) -> Vec<String> {
+    let SubjectFacts { name, version, runtime, floor_us, .. } = subject;
+    let version = version.as_deref().unwrap_or("of an unknown version");
+    let runtime = runtime.as_ref().map(|it| format!(" on {it}")).unwrap_or_default();
+    let floor = floor_us.and_then(|floor| Some((floor.p50?, floor.p99?)));
+    let floor = floor.map(|(p50, p99)| format!("; its pipe takes {p50}us, {p99}us at p99"));
+    let mut lines = vec![format!("  {name} {version}{runtime}{}", floor.unwrap_or_default())];
+    let without = [
+        ("cannot do, left out of the workload", &subject.left_out),
+        ("not judged, only a client can tell", &subject.not_judged),
+    ];
+    for (what, names) in without.into_iter().filter(|(_, names)| !names.is_empty()) {
+        lines.push(format!("  {what}: {}", names.join(", ")));
+    }
+    if let Some(misses) = subject.misses_unanswered.filter(|misses| *misses > 0) {
+        lines.push(format!("  errors look like misses: {misses} misses that no node has answered"));
+    }
+    lines
+}
+
+/// Its own words for its errors.
+pub(super) fn words(subject: &SubjectFacts) -> Vec<String> {
+    let errors = subject.errors.iter();
+    errors.map(|error| format!("{}: {}", error.class, error.message.escape_debug())).collect()
+}

@@ -165,6 +165,8 @@ fn whole() -> Summary {
         floor_us: Some(subject_us),
         crashes: Some(0),
         misses_unanswered: Some(0),
+        // No command has both: each is to be there once.
+        command: Some(CommandFacts { exit_code: Some(0), signal: Some(0), ..Default::default() }),
         ..SubjectFacts::default()
     });
     let delay = Some(DelayUs { p50: Some(10), p99: Some(100), max: Some(200) });
@@ -186,8 +188,6 @@ fn whole() -> Summary {
     for wire in &mut inputs.wire {
         (wire.delivered, wire.answered_late, wire.never_answered) = (times, times, times);
     }
-    let command = Some(CommandFacts { exit_code: Some(0), ..CommandFacts::default() });
-    inputs.subject = Some(SubjectFacts { command, ..SubjectFacts::default() });
     inputs.wire_totals = Some(WireTotals {
         overlaps: Some(0),
         overlaps_after_silence: Some(0),

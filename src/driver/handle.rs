@@ -226,7 +226,7 @@ impl Driver {
                 }
                 Ok(None)
             }
-            other => Err(Failure::Error(class_of(other))),
+            other => Err(Failure::Error(class_of(other.as_ref()))),
         };
         Call { result, trace: came.trace }
     }
@@ -238,10 +238,8 @@ impl Driver {
         read: impl FnOnce(&Answer) -> Option<T>,
     ) -> Call<T> {
         let came = self.call(key, &request).await;
-        let result = match &came.answer {
-            Some(answer) => read(answer).ok_or_else(|| failure(came.answer.clone(), came.asked)),
-            None => Err(failure(None, came.asked)),
-        };
+        let answer = came.answer.as_ref();
+        let result = answer.and_then(read).ok_or_else(|| failure(answer, came.asked));
         Call { result, trace: came.trace }
     }
 
@@ -304,7 +302,7 @@ pub(super) fn item(value: Value) -> Item {
     Item { value: bytes, flags: flags.unwrap_or_default(), cas }
 }
 
-pub(super) fn class_of(answer: Option<Answer>) -> ErrorClass {
+pub(super) fn class_of(answer: Option<&Answer>) -> ErrorClass {
     match answer {
         Some(Answer::Error(failed)) => failed.class,
         _ => ErrorClass::Other,
@@ -312,7 +310,7 @@ pub(super) fn class_of(answer: Option<Answer>) -> ErrorClass {
 }
 
 /// Why a change is not known to be done. One that reached a node may be.
-fn failure(answer: Option<Answer>, asked: bool) -> Failure {
+fn failure(answer: Option<&Answer>, asked: bool) -> Failure {
     let class = class_of(answer);
     if asked { Failure::Indeterminate(class) } else { Failure::Error(class) }
 }

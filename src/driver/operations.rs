@@ -37,7 +37,7 @@ impl Driver {
         let mut traces: Vec<Trace> = Vec::new();
         let mut hits = match answer {
             Some(Answer::Hits(hits)) => Ok(hits),
-            other => Err(class_of(other)),
+            other => Err(class_of(other.as_ref())),
         };
         for ((mark, before), named) in marks.iter().zip(&before).zip(&named) {
             let after = self.look(*mark);

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::config::DriverConfig;
 use super::lines::{Lines, TooLong};
 use super::speech::{self, Hello, LINE_BYTES_MAX, Nonsense};
-use super::state::{Crash, PINGS_MAX, State};
+use super::state::{Crash, PINGS_MAX, Starting, State};
 use crate::base::group::{self, Ended, Group};
 use crate::base::scope::Scope;
 use crate::event::{EventKind, Events};
@@ -155,7 +155,7 @@ pub(super) fn greeting(config: &DriverConfig, servers: &[String]) -> Vec<u8> {
 }
 
 /// A start under way.
-type Starting<'a> = Pin<Box<dyn Future<Output = Result<(), StartError>> + Send + 'a>>;
+type StartUnderWay<'a> = Pin<Box<dyn Future<Output = Result<(), StartError>> + Send + 'a>>;
 
 /// Everything that a running driver needs to be started (again).
 #[derive(Debug)]
@@ -177,7 +177,7 @@ pub(super) struct Shared {
 impl Shared {
     /// Starts the process and waits until it is ready. Boxed: the task that listens to a driver which
     /// dies starts the next.
-    pub(super) fn start(self: &Arc<Self>) -> Starting<'_> {
+    pub(super) fn start(self: &Arc<Self>) -> StartUnderWay<'_> {
         Box::pin(self.start_one())
     }
 
@@ -187,27 +187,27 @@ impl Shared {
         let lines = 2 * recipe.config.concurrency as usize + 2 * PINGS_MAX;
         let (outbox, inbox) = mpsc::channel(lines);
         let (told, greeted) = oneshot::channel();
-        self.state.lock().begin(told);
         // There is room: nobody else has the queue yet.
         let _ = outbox.try_send(greeting(&recipe.config, &recipe.servers));
+        self.state.lock().begin(Starting { told, outbox });
         let (ended, over) = oneshot::channel();
         let scope = &recipe.scope;
         scope.spawn("driver-stdin", write(stdin, inbox));
         scope.spawn("driver-stderr", Arc::clone(self).keep_stderr(stderr));
         scope.spawn("driver", Arc::clone(self).watch(group, stdout, ended));
-        let ready = match timeout(READY_TIMEOUT, greeted).await {
-            Ok(Ok(Ok(ready))) => ready,
-            Ok(Ok(Err(nonsense))) => return Err(StartError::nonsense(&recipe.config, nonsense)),
+        match timeout(READY_TIMEOUT, greeted).await {
+            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(Ok(Err(nonsense))) => Err(StartError::nonsense(&recipe.config, nonsense)),
             Ok(Err(_)) => {
                 let how = over.await.ok().flatten();
-                return Err(StartError::ended(&recipe.config, how, &self.last_words()));
+                Err(StartError::ended(&recipe.config, how, &self.last_words()))
             }
-            Err(_) => return Err(StartError::silent(&recipe.config, &self.last_words())),
-        };
-        let mut state = self.state.lock();
-        state.ready = ready;
-        state.outbox = Some(outbox);
-        Ok(())
+            Err(_) => {
+                // Its input ends, and with it whoever reads that.
+                self.state.lock().starting = None;
+                Err(StartError::silent(&recipe.config, &self.last_words()))
+            }
+        }
     }
 
     fn last_words(&self) -> String {
@@ -229,7 +229,7 @@ impl Shared {
         }
         let (was_ready, closing) = {
             let mut state = self.state.lock();
-            state.greeting = None;
+            state.starting = None;
             (state.outbox.take().is_some(), state.closing || scope.is_cancelled())
         };
         // What it said is over; so is it, or will be.

@@ -72,7 +72,16 @@ pub(super) struct State {
     ping: u64,
     stderr: VecDeque<String>,
     stderr_dropped: u64,
-    pub(super) greeting: Option<oneshot::Sender<Result<Ready, Nonsense>>>,
+    pub(super) starting: Option<Starting>,
+}
+
+/// A process that has not said yet that it is ready.
+#[derive(Debug)]
+pub(super) struct Starting {
+    /// Who waits for it.
+    pub(super) told: oneshot::Sender<Result<(), Nonsense>>,
+    /// Lines to its stdin.
+    pub(super) outbox: mpsc::Sender<Vec<u8>>,
 }
 
 impl State {
@@ -90,7 +99,7 @@ impl State {
             ping: 0,
             stderr: VecDeque::new(),
             stderr_dropped: 0,
-            greeting: None,
+            starting: None,
         }
     }
 
@@ -110,8 +119,8 @@ impl State {
     }
 
     /// A new process begins: what the last one owed will not come.
-    pub(super) fn begin(&mut self, greeting: oneshot::Sender<Result<Ready, Nonsense>>) {
-        self.greeting = Some(greeting);
+    pub(super) fn begin(&mut self, starting: Starting) {
+        self.starting = Some(starting);
         self.pings.clear();
     }
 
@@ -145,8 +154,12 @@ impl State {
             Err(nonsense) => return self.refuse(nonsense),
         };
         match said {
-            Said::Ready(ready) => match self.greeting.take() {
-                Some(greeting) => drop(greeting.send(Ok(ready))),
+            // It runs from here on: one that dies the next moment has died.
+            Said::Ready(ready) => match self.starting.take() {
+                Some(Starting { told, outbox }) => {
+                    (self.ready, self.outbox) = (ready, Some(outbox));
+                    drop(told.send(Ok(())));
+                }
                 None => self.refuse(Nonsense::new(line, "it was ready already")),
             },
             Said::Answer(id, answer) => {
@@ -181,8 +194,8 @@ impl State {
     }
 
     pub(super) fn refuse(&mut self, nonsense: Nonsense) {
-        if let Some(greeting) = self.greeting.take() {
-            let _ = greeting.send(Err(nonsense.clone()));
+        if let Some(starting) = self.starting.take() {
+            let _ = starting.told.send(Err(nonsense.clone()));
         }
         self.nonsense.get_or_insert_with(|| nonsense.to_string());
     }

@@ -181,9 +181,14 @@ impl Keyspace {
     /// The node that owns the key on the full ring; the first, as long as nobody knows.
     #[must_use]
     pub fn home(&self, slot: Slot) -> NodeIndex {
+        self.known_home(slot).unwrap_or(NodeIndex(0))
+    }
+
+    /// The node that owns the key on the full ring; `None`: nobody knows yet.
+    pub(super) fn known_home(&self, slot: Slot) -> Option<NodeIndex> {
         match &self.homes {
-            Homes::Known(homes) => homes[slot.position()],
-            Homes::Learned(seen) => seen(self.key(slot)).unwrap_or(NodeIndex(0)),
+            Homes::Known(homes) => Some(homes[slot.position()]),
+            Homes::Learned(seen) => seen(self.key(slot)),
         }
     }
 }

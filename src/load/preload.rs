@@ -152,8 +152,9 @@ async fn round(
 fn outcome(keyspace: &Keyspace, all: &[Fill], missing: &[Fill]) -> Preloaded {
     let by_node = |fills: &[Fill]| {
         let mut count = BTreeMap::<NodeIndex, u64>::new();
-        for fill in fills {
-            *count.entry(keyspace.home(fill.slot())).or_default() += 1;
+        // A key that no node was ever asked for is no node's fault.
+        for home in fills.iter().filter_map(|fill| keyspace.known_home(fill.slot())) {
+            *count.entry(home).or_default() += 1;
         }
         count
     };

@@ -84,6 +84,22 @@ fn a_driver_that_speaks_nonsense_is_quoted() {
     }
 }
 
+/// Catches a driver that dies the moment it was ready, and a node that is blamed for what nobody asked it.
+#[test]
+fn a_driver_that_dies_at_once_is_the_one_that_is_blamed() {
+    let place = Place::new();
+    place.scenario("short", SHORT);
+    let ready = "{'ready':1,'client':'x','version':'1','operations':['get','set']}";
+    let script = format!("read hello; echo '{}'; exit 3", ready.replace('\'', "\""));
+    client(&place, &format!("\"sh\", \"-c\", {script:?}"), "");
+    let ended =
+        place.play("-scenario short.toml -duration 3s -nodes embedded -client client.toml -out o");
+    let report = ended.report();
+    assert_eq!((report.verdict, ended.code), (Verdict::Fail, 1), "{:?}", report.reasons);
+    let died = |reason: &String| reason.contains("the process of the client died");
+    assert!(report.reasons.iter().any(died), "{:?}", report.reasons);
+}
+
 /// Catches values of nobody that pass.
 #[test]
 fn a_driver_that_lies_is_found_out() {

@@ -1,4 +1,4 @@
-//! Who made the calls, when that was not the client in this process.
+//! A published client that made the calls, by its driver.
 
 use crate::event::SubjectFacts;
 

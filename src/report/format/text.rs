@@ -80,7 +80,7 @@ impl Page {
         if report.network != "user" {
             self.line(&format!("  the faults of the network are the {}'s own", report.network));
         }
-        if let Some(subject) = report.subject.as_ref().filter(|it| it.kind != "builtin") {
+        if let Some(subject) = report.subject.as_ref().filter(|it| it.kind == "driver") {
             subject::lines(subject).iter().for_each(|line| self.line(line));
             self.list("  it says ", &subject::words(subject));
         }

@@ -43,7 +43,13 @@ fn a_late_write_is_shown_with_its_own_connection() {
          stream = \"upstream\"\nmemcached_delay = { command = \"set,ms\", delay = \"400ms\", \
          probability = \"10%\" }\n",
     );
-    let ended = place.play("-scenario late.toml -duration 4500ms -nodes embedded -out o");
+    // A late write is only seen on a key that was written again meanwhile: few keys, many writes.
+    let hot = "summary = \"made for a test\"\n[arrival]\nconstant = { rate = \"1000/s\" }\n\
+               [keys]\nuniform = { count = 20 }\n[values]\nfixed = { size = \"100B\" }\n\
+               [mix]\nget = 50\nset = 50\n";
+    std::fs::write(place.path("hot.toml"), hot).unwrap();
+    let ended = place
+        .play("-scenario late.toml -workload hot.toml -duration 4500ms -nodes embedded -out o");
     let report = ended.report();
     let late = report.data.examples.iter().find(|e| e.kind == ViolationKind::LateWrite);
     let late = late.unwrap_or_else(|| panic!("none of {:?}", report.data));

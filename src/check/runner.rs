@@ -6,7 +6,7 @@ use super::cases::{self, Case};
 use super::session::{Session, Trouble};
 use super::stage::{Fault, Stage};
 use super::step::Judged;
-use super::stories::{self, Homes, Verdict};
+use super::stories::{self, Came, Homes, Verdict};
 use super::{CheckError, Finding, Outcome, Summary};
 use crate::base::scope::Scope;
 use crate::driver::speech::Answer;
@@ -15,6 +15,28 @@ use crate::lab::{Backend, Programs};
 
 /// How often a driver that ended or fell silent is started again. Later checks are skipped.
 const RESTARTS_MAX: u32 = 3;
+
+/// How many checks may go without an answer because the client gave a call to healthy nodes up: a machine
+/// stands still for a second now and then, a client that always times out is of no use.
+const TIMEOUTS_MAX: u32 = 2;
+
+/// How many checks went without an answer.
+#[derive(Debug, Default)]
+struct Patience(u32);
+
+impl Patience {
+    /// What came, or, where it is only that the client gave up, that this check found nothing out.
+    fn excuse(&mut self, came: Came) -> Came {
+        match came {
+            Err(Trouble { timed_out: true, came, .. }) if self.0 < TIMEOUTS_MAX => {
+                self.0 += 1;
+                let why = format!("it gave a call to healthy nodes up ({came}): a busy machine?");
+                Ok(Verdict::Skipped(why))
+            }
+            came => came,
+        }
+    }
+}
 
 /// A check under way: who is told, and how to start the driver.
 struct Runner<'a> {
@@ -25,6 +47,7 @@ struct Runner<'a> {
     told: &'a mut (dyn FnMut(&Finding) + Send),
     summary: Summary,
     restarts: u32,
+    patience: Patience,
 }
 
 /// Checks a driver from its first line to its last, and tells of each check as it ends. The first finding
@@ -50,6 +73,7 @@ pub async fn check(
         told,
         summary,
         restarts: 0,
+        patience: Patience::default(),
     };
     let done = runner.everything().await;
     let summary = runner.summary;
@@ -64,8 +88,8 @@ impl Runner<'_> {
         let expiring = stories::begin_expiry(&mut session).await;
         for case in cases::all() {
             self.renew(&mut session).await;
-            let found = play(&case, session.as_mut()).await;
-            self.tell(found);
+            let (expected, came) = play(&case, session.as_mut()).await;
+            self.record(case.name, &expected, came);
         }
         self.renew(&mut session).await;
         let homes = stories::homes(session.as_mut(), self.stage).await;
@@ -157,7 +181,8 @@ impl Runner<'_> {
         self.record(name, expected, came);
     }
 
-    fn record(&mut self, name: &'static str, expected: &str, came: Result<Verdict, Trouble>) {
+    fn record(&mut self, name: &'static str, expected: &str, came: Came) {
+        let came = self.patience.excuse(came);
         self.tell(finding(name, expected, came));
     }
 
@@ -170,7 +195,7 @@ impl Runner<'_> {
 /// Why a check was not made that the driver could have passed.
 const UNASKED: &str = "the driver could not be asked any more";
 
-fn finding(name: &'static str, expected: &str, came: Result<Verdict, Trouble>) -> Finding {
+fn finding(name: &'static str, expected: &str, came: Came) -> Finding {
     let plain =
         Finding { name, outcome: Outcome::Ok, note: None, expected: None, came: None, line: None };
     match came {
@@ -181,16 +206,16 @@ fn finding(name: &'static str, expected: &str, came: Result<Verdict, Trouble>) -
         Ok(Verdict::Skipped(note)) => {
             Finding { outcome: Outcome::Skipped, note: Some(note), ..plain }
         }
-        Err(Trouble { came, line }) => {
+        Err(Trouble { came, line, .. }) => {
             let expected = Some(expected.to_owned());
             Finding { outcome: Outcome::Failed, expected, came: Some(came), line, ..plain }
         }
     }
 }
 
-/// Plays the steps of a case against the driver.
-async fn play(case: &Case, session: Option<&mut Session>) -> Finding {
-    let skipped = |why: String| finding(case.name, "", Ok(Verdict::Skipped(why)));
+/// Plays the steps of a case against the driver: what was expected of the last one, and what came.
+async fn play(case: &Case, session: Option<&mut Session>) -> (String, Came) {
+    let skipped = |why: String| (String::new(), Ok(Verdict::Skipped(why)));
     let Some(session) = session else { return skipped(UNASKED.to_owned()) };
     if let Some(op) = case.lacks(&session.ready.operations) {
         return skipped(format!("it does not list `{op}`"));
@@ -202,7 +227,7 @@ async fn play(case: &Case, session: Option<&mut Session>) -> Finding {
     for step in &case.steps {
         let told = match session.call(&step.request(token)).await {
             Ok(told) => told,
-            Err(trouble) => return finding(case.name, &step.wanted(), Err(trouble)),
+            Err(trouble) => return (step.wanted(), Err(trouble)),
         };
         if let Answer::Hit(value) = &told.answer {
             token = value.cas.or(token);
@@ -216,12 +241,36 @@ async fn play(case: &Case, session: Option<&mut Session>) -> Finding {
                 break;
             }
             Judged::Wrong => {
-                let trouble =
-                    Trouble { came: step.came(&told.answer), line: Some(told.line.clone()) };
-                return finding(case.name, &step.wanted(), Err(trouble));
+                return (step.wanted(), Err(Trouble::answered(step.came(&told.answer), &told)));
             }
         }
     }
     let verdict = if notes.is_empty() { Verdict::Ok } else { Verdict::Differs(notes.join("; ")) };
-    finding(case.name, "", Ok(verdict))
+    (String::new(), Ok(verdict))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::session::Told;
+    use crate::driver::speech::Failed;
+    use crate::event::ErrorClass;
+
+    fn error(class: ErrorClass) -> Came {
+        let answer = Answer::Error(Failed { class, message: "late".to_owned() });
+        Err(Trouble::answered("error", &Told { answer, line: "{}".to_owned() }))
+    }
+
+    /// Catches a machine that stood still and is called a fault of the driver, a client that never
+    /// answers and passes for it, and any other error that is excused.
+    #[test]
+    fn a_client_may_give_up_now_and_then() {
+        let mut patience = Patience::default();
+        assert!(patience.excuse(error(ErrorClass::Protocol)).is_err());
+        for _ in 0..TIMEOUTS_MAX {
+            assert!(matches!(patience.excuse(error(ErrorClass::Timeout)), Ok(Verdict::Skipped(_))));
+        }
+        assert!(patience.excuse(error(ErrorClass::Timeout)).is_err());
+        assert_eq!(patience.excuse(Ok(Verdict::Ok)), Ok(Verdict::Ok));
+    }
 }

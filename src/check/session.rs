@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use crate::base::group::Ended;
 use crate::driver::speech::{self, Answer, Ready, Request, Said};
 use crate::driver::{Heard, Talk};
+use crate::event::ErrorClass;
 
 /// How long an answer may take where nothing is broken: far longer than any client needs, a virtual
 /// machine that compiles on its first call included.
@@ -19,15 +20,24 @@ pub(super) struct Trouble {
     pub(super) came: String,
     /// The line that shows it.
     pub(super) line: Option<String>,
+    /// It says that its client gave the call up: on a busy machine no fault of the driver.
+    pub(super) timed_out: bool,
 }
 
 impl Trouble {
     pub(super) fn new(came: impl Into<String>) -> Self {
-        Self { came: came.into(), line: None }
+        Self { came: came.into(), line: None, timed_out: false }
     }
 
     fn with(came: impl Into<String>, line: String) -> Self {
-        Self { came: came.into(), line: Some(line) }
+        Self { came: came.into(), line: Some(line), timed_out: false }
+    }
+
+    /// An answer that is not what was wanted.
+    pub(super) fn answered(came: impl Into<String>, told: &Told) -> Self {
+        let timed_out =
+            matches!(&told.answer, Answer::Error(failed) if failed.class == ErrorClass::Timeout);
+        Self { timed_out, ..Self::with(came, told.line.clone()) }
     }
 }
 

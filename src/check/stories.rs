@@ -152,7 +152,7 @@ pub(super) async fn end_expiry(
         }
         if Instant::now() >= until {
             let came = format!("still a hit more than {} s later", EXPIRY_MAX.as_secs());
-            return Err(Trouble { came, line: Some(told.line) });
+            return Err(Trouble::answered(came, &told));
         }
         sleep(LOOK).await;
     }
@@ -348,14 +348,14 @@ async fn right_with(
         let wanted = Value { bytes: key.as_bytes().to_vec(), ..Value::default() };
         if !matches!(&told.answer, Answer::Hit(value) if value.bytes == wanted.bytes) {
             let came = format!("{} for {key}", shown(&told.answer));
-            return Err(Trouble { came, line: Some(told.line) });
+            return Err(Trouble::answered(came, &told));
         }
     }
     Ok(all.answers)
 }
 
 fn unexpected(told: &Told) -> Trouble {
-    Trouble { came: shown(&told.answer), line: Some(told.line.clone()) }
+    Trouble::answered(shown(&told.answer), told)
 }
 
 fn no_pong() -> Trouble {

@@ -9,9 +9,10 @@ use super::exit::Exit;
 use super::run::NodeFlags;
 use super::session::Session;
 use super::{output, values};
-use crate::base::seed::Seed;
 use crate::lab::Network;
-use crate::plan::{CommandPlan, Library, Options, Plan, PlanError, Variable, plans, read_listen};
+use crate::plan::{
+    CommandPlan, Library, Options, Plan, PlanError, Variable, read_listen, scenario_of,
+};
 
 /// Run a command of your own under a scenario: a test suite, a job, a server with a load of its own.
 ///
@@ -82,20 +83,13 @@ impl Arguments {
             seed: self.seed,
             ..Options::default()
         };
-        let words = std::slice::from_ref(&self.scenario);
-        let mut plans = plans(&Library::new("."), words, &options, Seed::from_system())?;
-        if plans.len() != 1 {
-            let (name, count) = (&self.scenario, plans.len());
-            let what = format!("`{name}` is {count} scenarios; a command is run under one");
-            return Err(PlanError::Option(what));
-        }
-        let plan = plans.remove(0);
+        let plan = scenario_of(&Library::new("."), &self.scenario, &options)?;
         for variable in &self.env {
             variable.check(plan.nodes.count).map_err(PlanError::Option)?;
         }
         let (program, arguments) = self.command.split_first().expect("clap requires one");
         let command = CommandPlan {
-            program: program.clone(),
+            program: Some(program.clone()),
             arguments: arguments.to_vec(),
             variables: self.env.clone(),
             settle: self.settle,
@@ -114,6 +108,5 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
             return Exit::Usage;
         }
     };
-    let Arguments { json, verbose, .. } = *arguments;
-    Session { plans: vec![plan], skipped: Vec::new(), continuous: false, json, verbose }.play()
+    Session::of_one(plan, arguments.json, arguments.verbose).play()
 }

@@ -29,6 +29,13 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// One run, of something that makes its calls itself.
+    pub(super) fn of_one(plan: Plan, json: bool, verbose: bool) -> Self {
+        // What goes on until Ctrl-C ends with its verdict then.
+        let continuous = plan.command.as_ref().is_some_and(|c| c.repeats && !c.is_started());
+        Self { plans: vec![plan], skipped: Vec::new(), continuous, json, verbose }
+    }
+
     /// Runs everything.
     pub(super) fn play(self) -> Exit {
         let descriptors = self.plans.iter().map(Plan::descriptors).max();

@@ -1,24 +1,60 @@
-//! `harness up`: nodes, proxies and the control API for a client of your own, until Ctrl-C.
+//! `harness up`: nodes, proxies and the control API for an application of your own, until Ctrl-C; with a
+//! scenario, its faults and a report, too.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use super::exit::Exit;
 use super::interruptible::interruptible;
 use super::run::NodeFlags;
-use super::session::exit_of;
+use super::session::{Session, exit_of};
 use super::{output, values};
 use crate::base::scope::Closed;
 use crate::base::seed::Seed;
+use crate::lab::Network;
 use crate::lab::Nodes;
-use crate::plan::{Addresses, PlanError, chosen_nodes, read_listen};
+use crate::plan::{
+    Addresses, CommandPlan, Library, Options, Plan, PlanError, chosen_nodes, read_listen,
+    scenario_of,
+};
 use crate::protocol::memcached::program::SERVERS_VARIABLE;
 use crate::run::{Environment, Up};
 
-/// Start nodes, a proxy in front of each and the control API, for a client of your own; ends at
+/// Start nodes, a proxy in front of each and the control API, for an application of your own; ends at
 /// Ctrl-C.
+///
+/// With -scenario its faults begin as soon as traffic has come for a second, and a report ends it.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "  harness up\n  harness up -scenario flapping-node -loop\n  \
+                        harness up -scenario packet-loss -duration 1m -listen 127.0.0.1:21211")]
 pub(super) struct Arguments {
+    /// Break things as this scenario does, a name or a TOML file, and judge what the wire shows
+    #[arg(long, value_name = "NAME|FILE")]
+    scenario: Option<String>,
+    /// Begin the scenario again and again until Ctrl-C
+    #[arg(long = "loop", requires = "scenario")]
+    again: bool,
+    /// How long one round of the scenario lasts [default: as the scenario has it]
+    #[arg(long, value_name = "TIME", value_parser = values::time, requires = "scenario")]
+    duration: Option<Duration>,
+    /// How long traffic is waited for [default: until it comes]
+    #[arg(long, value_name = "TIME", value_parser = values::time, requires = "scenario")]
+    settle: Option<Duration>,
+    /// Who loses, refuses and swallows packets: our proxies, or (as root on Linux) the kernel
+    /// [default: user]
+    #[arg(long, value_name = "MODE", value_parser = values::word(&Network::WORDS), requires = "scenario")]
+    network: Option<Network>,
+    /// How often live figures are printed, 100ms at least [default: 2s]
+    #[arg(long, value_name = "TIME", value_parser = values::metrics_interval, requires = "scenario")]
+    metrics_interval: Option<Duration>,
+    /// Newline-delimited JSON on stdout, and nothing else there
+    #[arg(long, requires = "scenario")]
+    json: bool,
+    /// Where journals and reports go [default: runs]
+    #[arg(long, value_name = "DIR", requires = "scenario")]
+    out: Option<PathBuf>,
     #[command(flatten)]
     nodes: NodeFlags,
     /// The first proxy's address; the others follow it [default: 127.0.0.1:21211, or free ports]
@@ -38,10 +74,43 @@ impl Arguments {
         let addresses = Addresses::default().settled(self.listen, self.api, &nodes)?;
         Ok((nodes, addresses))
     }
+
+    /// The run of a scenario in which somebody else makes the calls.
+    fn plan(&self, scenario: &str) -> Result<Plan, PlanError> {
+        let options = Options {
+            duration: self.duration,
+            metrics_interval: self.metrics_interval,
+            out: self.out.clone(),
+            backend: self.nodes.backend(),
+            listen: self.listen,
+            api: self.api,
+            network: self.network,
+            seed: self.seed,
+            ..Options::default()
+        };
+        let plan = scenario_of(&Library::new("."), scenario, &options)?;
+        let command = CommandPlan {
+            program: None,
+            arguments: Vec::new(),
+            variables: Vec::new(),
+            settle: self.settle,
+            repeats: self.again,
+        };
+        Ok(Plan { command: Some(command), ..plan })
+    }
 }
 
-/// Serves until a signal.
+/// Serves until a signal, or until the scenario is over.
 pub(super) fn main(arguments: &Arguments) -> Exit {
+    if let Some(scenario) = &arguments.scenario {
+        return match arguments.plan(scenario) {
+            Ok(plan) => Session::of_one(plan, arguments.json, false).play(),
+            Err(error) => {
+                output::complain(&error);
+                Exit::Usage
+            }
+        };
+    }
     let (nodes, addresses) = match arguments.resolved() {
         Ok(resolved) => resolved,
         Err(error) => {

@@ -23,7 +23,7 @@ pub struct DelayUs {
 /// Who made the calls that were judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SubjectFacts {
-    /// `builtin`, `driver`, `service` or `command`.
+    /// `builtin`, `driver`, `service`, `command` or `application`.
     pub kind: String,
     /// The client's name.
     pub name: String,
@@ -48,6 +48,17 @@ pub struct SubjectFacts {
     /// How a command went; `null`: it is none.
     #[serde(default)]
     pub command: Option<CommandFacts>,
+}
+
+impl SubjectFacts {
+    /// The kind of what somebody else starts and ends.
+    pub const APPLICATION: &str = "application";
+
+    /// Whether it is nothing of ours to start or end.
+    #[must_use]
+    pub fn is_of_others(&self) -> bool {
+        self.kind == Self::APPLICATION
+    }
 }
 
 /// How a command went that made its calls itself.

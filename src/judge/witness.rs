@@ -15,7 +15,7 @@ use super::measure::Measure;
 use super::measure::command::EXIT_CODE;
 use super::objective::{Bound, Grade, Graded, Objective, show_us};
 use super::verdict::Verdict;
-use crate::event::{CommandFacts, Phase};
+use crate::event::{CommandFacts, Phase, SubjectFacts};
 use crate::record::{FaultRecord, NodeGroup, Summary};
 
 /// What a run without operations of ours can be judged by.
@@ -81,7 +81,8 @@ pub(super) fn decide(
             reasons.extend(found);
         }
     }
-    if !command.failed() {
+    let is_of_others = summary.inputs.subject.as_ref().is_some_and(SubjectFacts::is_of_others);
+    if !command.failed() && !is_of_others {
         reasons.push(how(command));
     }
     reasons.push(told_by_the_wire(summary));
@@ -146,7 +147,6 @@ fn told_by_the_wire(summary: &Summary) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::SubjectFacts;
     use crate::judge::judge;
     use crate::record::WireCounts;
     use crate::record::synthetic::Story;

@@ -1,4 +1,5 @@
-//! A command that makes the calls itself, and what it finds in its environment.
+//! A command, or an application that somebody else starts, that makes the calls itself; and what a command
+//! finds in its environment.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -11,19 +12,28 @@ pub const PHASE_FILE_VARIABLE: &str = "HARNESS_PHASE_FILE";
 /// The variable that names the control API. It is the one that `ctl` and toxiproxy-cli read.
 pub const TOXIPROXY_VARIABLE: &str = "TOXIPROXY_URL";
 
-/// A command in the place of our client and our load.
+/// A command or an application in the place of our client and our load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandPlan {
-    /// The program, by name or path.
-    pub program: OsString,
+    /// The program, by name or path; `None`: an application that somebody else starts.
+    pub program: Option<OsString>,
     /// Its arguments.
     pub arguments: Vec<OsString>,
     /// What its environment has besides the usual variables.
     pub variables: Vec<Variable>,
-    /// How long its traffic is waited for; `None`: as long as the warm-up is.
+    /// How long its traffic is waited for; `None`: as long as the warm-up is, or as long as it takes
+    /// where somebody else starts it.
     pub settle: Option<Duration>,
     /// Whether the timeline begins again until the command ends. Otherwise the command is ended with it.
     pub repeats: bool,
+}
+
+impl CommandPlan {
+    /// Whether it is ours to start.
+    #[must_use]
+    pub const fn is_started(&self) -> bool {
+        self.program.is_some()
+    }
 }
 
 /// A variable of the environment, with what is known only when the lab is up left open.
@@ -67,16 +77,23 @@ impl Variable {
         Self { name: name.into(), value: vec![piece] }
     }
 
+    /// All servers.
+    #[must_use]
+    pub fn servers() -> Self {
+        Self::of(SERVERS_VARIABLE, Piece::Servers(","))
+    }
+
+    /// The control API.
+    #[must_use]
+    pub fn toxiproxy() -> Self {
+        Self::of(TOXIPROXY_VARIABLE, Piece::ToxiproxyUrl)
+    }
+
     /// What every command is told about a lab of so many nodes.
     pub fn usual(nodes: u16) -> impl Iterator<Item = Self> {
         let server = |number| Self::of(format!("MEMCACHED_SERVER_{number}"), Piece::Server(number));
-        let rest = [
-            Self::of(TOXIPROXY_VARIABLE, Piece::ToxiproxyUrl),
-            Self::of(PHASE_FILE_VARIABLE, Piece::PhaseFile),
-        ];
-        std::iter::once(Self::of(SERVERS_VARIABLE, Piece::Servers(",")))
-            .chain((1..=nodes).map(server))
-            .chain(rest)
+        let rest = [Self::toxiproxy(), Self::of(PHASE_FILE_VARIABLE, Piece::PhaseFile)];
+        std::iter::once(Self::servers()).chain((1..=nodes).map(server)).chain(rest)
     }
 
     /// Reads `NAME=TEMPLATE`.

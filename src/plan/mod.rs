@@ -35,7 +35,7 @@ pub use files::{Folder, Library};
 pub use model::{Addresses, FaultPlan, Phases, Plan};
 pub use nodes::chosen_nodes;
 pub use options::{Options, SEED_MAX, metrics_interval, read_address, read_listen, read_toxiproxy};
-pub use resolve::{Choice, check, choose, driver, plan_of, plans};
+pub use resolve::{Choice, check, choose, driver, plan_of, plans, scenario_of};
 pub use section::{Section, sections};
 pub use source::FileText;
 pub use suite::{SUITES, Suite};

@@ -27,6 +27,20 @@ pub fn plans(
     chosen(library, words)?.iter().map(|word| plan(library, word, options, fresh)).collect()
 }
 
+/// The plan of the one scenario that `word` names, for whoever makes the calls in the load's place.
+///
+/// # Errors
+/// For a word, file or option that is wrong, and for a suite.
+pub fn scenario_of(library: &Library, word: &str, options: &Options) -> Result<Plan, PlanError> {
+    let mut plans = plans(library, &[word.to_owned()], options, Seed::from_system())?;
+    match (plans.len(), plans.pop()) {
+        (1, Some(plan)) => Ok(plan),
+        (count, _) => {
+            Err(PlanError::Option(format!("`{word}` is {count} scenarios; name one of them")))
+        }
+    }
+}
+
 fn plan(library: &Library, word: &str, options: &Options, fresh: Seed) -> Result<Plan, PlanError> {
     let (name, source) = library.named_or_path(Folder::Scenarios, word)?;
     scenario::read(library, &source, &name, options, fresh)

@@ -12,7 +12,7 @@ use crate::event::{EventKind, FaultRecord, Phase};
 use crate::lab::error::LabError;
 use crate::lab::nemesis::Nemesis;
 use crate::load::Preloaded;
-use crate::plan::Plan;
+use crate::plan::{CommandPlan, Plan};
 use crate::subject::Subject;
 use crate::subject::settling::Settling;
 
@@ -125,15 +125,20 @@ async fn warm_up(stage: &Stage, plan: &Plan) -> Result<(), Stopped> {
 
 /// The traffic of a subject with a load of its own is under way, or was waited for long enough.
 async fn wait_for_traffic(stage: &Stage, plan: &Plan) {
-    let wish = plan.command.as_ref().and_then(|command| command.settle);
     let mut settling = Settling::default();
-    // Whether it came, the phases say that follow: their figures would be empty.
-    let _ = timeout(wish.unwrap_or(plan.phases.warmup), async {
+    let traffic = async {
         while !settling.is_settled(Instant::now(), &wire::requests(&stage.lab)) {
             sleep(LOOK).await;
         }
-    })
-    .await;
+    };
+    let command = plan.command.as_ref();
+    match (command.and_then(|command| command.settle), command.is_some_and(CommandPlan::is_started))
+    {
+        // Somebody will start it.
+        (None, false) => traffic.await,
+        // Whether it came, the phases say that follow: their figures would be empty.
+        (wish, _) => drop(timeout(wish.unwrap_or(plan.phases.warmup), traffic).await),
+    }
 }
 
 /// From steady to recovered.

@@ -1,5 +1,7 @@
 //! One run of one scenario, from the first socket to the report.
 
+use std::path::Path;
+
 use super::control::Control;
 use super::desk::{Desk, Finished};
 use super::phases::perform;
@@ -62,6 +64,14 @@ async fn in_scope(
     let own = stage.control.as_ref().map(|control| control.address().to_string());
     let api = own.or_else(|| plan.toxiproxy.clone());
     desk.show(Line::Start(setup::start(plan, &header, stage.lab.info(), api)));
+    if plan.command.as_ref().is_some_and(|command| !command.is_started()) {
+        let api = stage.control.as_ref().map(Control::address);
+        desk.observer.note(&setup::invitation(&setup::places(
+            stage.lab.info(),
+            api,
+            Path::new(""),
+        )));
+    }
     let (end, records) = perform(plan, environment, &stage, &mut desk).await?;
     let (objectives, left_out) = setup::objectives(plan);
     let unseen = setup::unseen(plan, &left_out);

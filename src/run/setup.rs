@@ -15,7 +15,7 @@ use crate::lab::backend::process::find_program;
 use crate::lab::error::LabError;
 use crate::lab::timeline::FaultSpec;
 use crate::load::{self, LoadConfig};
-use crate::plan::{CommandPlan, Places, Plan};
+use crate::plan::{CommandPlan, Places, Plan, Variable};
 use crate::report::{Header, Start, StartNode};
 
 /// What is said first.
@@ -82,7 +82,7 @@ pub(super) fn able_lab(plan: &Plan, environment: &Environment) -> Result<LabConf
 /// # Errors
 /// When there is none that can be run.
 pub(super) fn able_command(plan: &Plan, environment: &Environment) -> Result<(), RunError> {
-    let Some(CommandPlan { program, .. }) = &plan.command else { return Ok(()) };
+    let Some(CommandPlan { program: Some(program), .. }) = &plan.command else { return Ok(()) };
     // A name with a slash in it is looked for nowhere else; joined to a folder it would be.
     let (path, why) = if Path::new(program).components().count() > 1 {
         (OsStr::new("."), "there is no such program")
@@ -103,6 +103,17 @@ pub(super) fn places(nodes: &[NodeInfo], api: Option<SocketAddr>, phase_file: &P
         toxiproxy_url: api.map(|api| format!("http://{api}")).unwrap_or_default(),
         phase_file: phase_file.to_string_lossy().into_owned(),
     }
+}
+
+/// What somebody has to know who starts an application for a lab that is up.
+pub(super) fn invitation(places: &Places) -> String {
+    let told = [Variable::servers(), Variable::toxiproxy()];
+    let told = told.map(|variable| format!("{}={}", variable.name, variable.value(places)));
+    format!(
+        "{}\nstart your application; the phases begin when a second of its traffic has come through \
+         every proxy it uses",
+        told.join(" ")
+    )
 }
 
 /// What the client is given: the proxies, as if they were the nodes.
@@ -153,21 +164,24 @@ pub(super) fn objectives(plan: &Plan) -> (Vec<Objective>, Vec<String>) {
         (None, None) => true,
     };
     let (judged, left_out): (Vec<_>, Vec<_>) = plan.objectives.iter().partition(is_judged);
-    let of_command = plan.command.as_ref().map(|_| witness::command_succeeds());
+    let program = plan.command.as_ref().and_then(|command| command.program.as_ref());
+    let of_command = program.map(|_| witness::command_succeeds());
     let names = left_out.into_iter().map(|objective| objective.name.clone());
     (of_command.into_iter().chain(judged.into_iter().cloned()).collect(), names.collect())
 }
 
 /// What nobody can judge of a command, in a sentence.
 pub(super) fn unseen(plan: &Plan, left_out: &[String]) -> Option<String> {
-    plan.command.as_ref()?;
+    let (who, judged) = match plan.command.as_ref()?.program {
+        Some(_) => ("command", "the wire and its exit code are"),
+        None => ("application", "the wire is"),
+    };
     let rest = match left_out {
         [] => String::new(),
         names => format!(", and these objectives are left out: {}", names.join(", ")),
     };
     Some(format!(
-        "the command makes its calls itself: only the wire and its exit code are judged, no value was \
-         checked{rest}"
+        "the {who} makes its calls itself: only {judged} judged, no value was checked{rest}"
     ))
 }
 

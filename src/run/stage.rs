@@ -218,7 +218,9 @@ impl Parts<'_> {
                 .collect(),
             harness: self.environment.programs.harness.clone(),
         };
-        let program = command.program.to_string_lossy().into_owned();
+        let program =
+            command.program.as_ref().map(|program| program.to_string_lossy().into_owned());
+        let program = program.unwrap_or_default();
         command::start(settings, &scope.child("command"))
             .map(Any::from)
             .map_err(|error| RunError::Command { program, why: error.to_string() })

@@ -1,4 +1,5 @@
-//! A command that makes its calls itself: a test suite, a job, a server with a load of its own.
+//! A command that makes its calls itself: a test suite, a job, a server with a load of its own. Or an
+//! application of somebody who was told where the proxies are: then there is nothing to start or end.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -44,7 +45,8 @@ const LOG: &str = "command.log";
 /// What it is started with.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    pub(crate) program: OsString,
+    /// `None`: an application that somebody else starts, and that lasts as long as the run.
+    pub(crate) program: Option<OsString>,
     pub(crate) arguments: Vec<OsString>,
     pub(crate) environment: Vec<(String, String)>,
     /// This binary.
@@ -54,6 +56,7 @@ pub(crate) struct Settings {
 /// A command that runs, or has.
 #[derive(Debug)]
 pub(crate) struct Command {
+    kind: &'static str,
     line: String,
     output: Arc<Mutex<Kept>>,
     /// Asks it to end.
@@ -96,6 +99,7 @@ impl Kept {
 /// What the operating system says.
 pub(crate) fn start(given: Settings, scope: &Scope) -> std::io::Result<Command> {
     let Settings { program, arguments, environment, harness } = given;
+    let Some(program) = program else { return Ok(of_others(scope)) };
     let words = std::iter::once(&program).chain(&arguments);
     let line = words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
     // One pipe for both: what came first stands first.
@@ -131,7 +135,23 @@ pub(crate) fn start(given: Settings, scope: &Scope) -> std::io::Result<Command> 
             ended.send_replace(Some(end));
         }
     });
-    Ok(Command { line, output, stop, end })
+    Ok(Command { kind: "command", line, output, stop, end })
+}
+
+/// An application that somebody else starts and ends.
+fn of_others(scope: &Scope) -> Command {
+    let stop = CancellationToken::new();
+    let (ended, end) = watch::channel(None);
+    let (asked, whole) = (stop.clone(), scope.clone());
+    scope.spawn("application", async move {
+        tokio::select! {
+            () = asked.cancelled() => {}
+            () = whole.cancelled() => {}
+        }
+        ended.send_replace(Some(End { how: None, by_harness: true }));
+    });
+    let line = "an application of yours".to_owned();
+    Command { kind: SubjectFacts::APPLICATION, line, output: Arc::default(), stop, end }
 }
 
 async fn until_its_end(mut group: Group, stop: &CancellationToken, scope: &Scope) -> End {
@@ -186,7 +206,7 @@ impl Subject for Command {
             last_lines: last.cloned().collect(),
         };
         SubjectFacts {
-            kind: "command".to_owned(),
+            kind: self.kind.to_owned(),
             name: self.line.clone(),
             command: Some(command),
             ..SubjectFacts::default()
@@ -198,9 +218,11 @@ impl Subject for Command {
     }
 
     fn output(&self) -> Option<Output> {
-        let kept = self.output.lock();
-        let lines = kept.lines.iter().cloned().collect();
-        Some(Output { file: LOG, lines, dropped: kept.dropped })
+        (self.kind != SubjectFacts::APPLICATION).then(|| {
+            let kept = self.output.lock();
+            let lines = kept.lines.iter().cloned().collect();
+            Output { file: LOG, lines, dropped: kept.dropped }
+        })
     }
 
     fn planted(&self) -> Option<String> {

@@ -309,7 +309,7 @@ impl Page {
     }
 
     fn command(&mut self, report: &Report, command: &CommandFacts) {
-        self.about("command", &witness::told(report, command));
+        self.about("calls by", &witness::told(report, command));
         for line in witness::last_words(command) {
             self.about("", &format!("| {line}"));
         }

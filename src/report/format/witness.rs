@@ -16,7 +16,7 @@ pub(super) fn command(report: &Report) -> Option<&CommandFacts> {
 
 /// How it went, in a line.
 pub(super) fn told(report: &Report, command: &CommandFacts) -> String {
-    let name = report.subject.as_ref().map_or("", |subject| subject.name.as_str());
+    let Some(subject) = &report.subject else { return String::new() };
     let how = match &command.ended {
         _ if command.ended_by_harness => "ended with the run",
         Some(how) => how,
@@ -26,7 +26,10 @@ pub(super) fn told(report: &Report, command: &CommandFacts) -> String {
         0 | 1 => String::new(),
         rounds => format!(", the faults began {rounds} times"),
     };
-    format!("`{name}`: {how}{again}")
+    if subject.is_of_others() {
+        return format!("{}{again}", subject.name);
+    }
+    format!("`{}`: {how}{again}", subject.name)
 }
 
 /// The last lines that it wrote, where somebody has to know why it failed.

@@ -1,5 +1,6 @@
 //! Commands that make their calls themselves.
 
+use std::io::{Read, Write};
 use std::process::Child;
 
 use harness::event::{CommandFacts, Phase};
@@ -203,7 +204,7 @@ fn what_cannot_be_run_is_refused() {
         ("-scenario short.toml", "./no-such-program", 3, "there is no such program"),
         ("-scenario short.toml -env A={server_9}", "true", 2, "the servers are 1 to 3"),
         ("-scenario short.toml -env A={nothing}", "true", 2, "there is no {nothing} to fill in"),
-        ("-scenario all", "true", 2, "a command is run under one"),
+        ("-scenario all", "true", 2, "name one of them"),
     ] {
         let (_place, ended) = run(flags, &[program]);
         assert_eq!(ended.code, code, "{}", ended.stderr);
@@ -255,4 +256,55 @@ fn a_killed_harness_leaves_no_command() {
     let mut said = String::new();
     std::io::Read::read_to_string(&mut alive, &mut said).unwrap();
     assert_eq!(said, "up\n");
+}
+
+/// Catches phases that begin before an application is there, a timeline that does not begin again, traffic
+/// that is not seen, and a Ctrl-C that throws the run away or is taken for a failure.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the application, which ends with the lab")]
+fn an_application_started_by_hand_is_judged_by_the_wire() {
+    let place = Place::new();
+    place.scenario("short", SHORT);
+    let stderr = place.path("stderr");
+    let mut child = place
+        .command(&format!("up -scenario short.toml -loop {NODES}"))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::fs::File::create(&stderr).unwrap())
+        .spawn()
+        .unwrap();
+    let stdout = child.stdout.take().map(std::io::BufReader::new);
+    let mut running = Running { child, stdout, stderr };
+    let Line::Start(start) = running.until(|line| matches!(line, Line::Start(_))) else { panic!() };
+    let first = running.until(|line| matches!(line, Line::Event(_) | Line::Interval(_)));
+    assert!(!matches!(&first, Line::Event(event) if event.phase > Phase::Warmup), "{first:?}");
+    for node in start.nodes {
+        std::thread::spawn(move || {
+            let mut server = std::net::TcpStream::connect(node.proxy_address).unwrap();
+            let mut reply = [0; 5];
+            // Until the lab is gone.
+            while server
+                .write_all(b"get k\r\n")
+                .and_then(|()| server.read_exact(&mut reply))
+                .is_ok()
+            {}
+        });
+    }
+    for _ in 0..2 {
+        running.until(|line| matches!(line, Line::Event(event) if is_applied(&event.kind)));
+    }
+    running.signal(Signal::INT);
+    let (lines, code) = running.rest();
+    let Some(Line::Report(report)) = lines.last() else { panic!("no report") };
+    assert_eq!((report.verdict, code), (Verdict::Pass, 0), "{:?}", report.reasons);
+    let subject = report.subject.as_ref().unwrap();
+    assert_eq!((subject.kind.as_str(), facts(report).rounds), ("application", 2));
+    assert!(report.objectives.is_empty(), "{:?}", report.objectives);
+    let wire = report.wire.as_ref().expect("the proxies count");
+    assert!(wire.phases.iter().any(|row| row.phase == Phase::Fault && row.requests > 0));
+    let text = place.run(&format!("report -format text {}", newest(&place.path("o")).display()));
+    assert!(
+        text.stdout.contains("an application of yours, the faults began 2 times"),
+        "{}",
+        text.stdout
+    );
 }

@@ -46,6 +46,11 @@ fn server(words: &[OsString]) -> ExitCode {
     }
 }
 
+/// Its words, without the one that is not Toxiproxy's.
+fn client_command() -> clap::Command {
+    built::<CliWords>().mut_subcommand("run", |run| run.hide(true))
+}
+
 fn client(words: &[OsString]) -> ExitCode {
     let program = Program {
         name: "toxiproxy-cli",
@@ -54,9 +59,9 @@ fn client(words: &[OsString]) -> ExitCode {
             std::env::consts::OS,
             std::env::consts::ARCH
         ),
-        command: built::<CliWords>,
+        command: client_command,
     };
-    match read::<CliWords>(&built::<CliWords>(), words.to_vec()) {
+    match read::<CliWords>(&client_command(), words.to_vec()) {
         Ok(CliWords { arguments }) => ctl::main(&arguments, &program),
         Err(error) => refused(&error).into(),
     }

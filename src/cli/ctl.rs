@@ -1,5 +1,6 @@
 //! `harness ctl`: drive a control API, with the commands, output and exit codes of `toxiproxy-cli`.
 
+mod play;
 mod show;
 mod words;
 
@@ -19,6 +20,9 @@ use words::{Change, Command, Create, Target, Toxic, required, stream};
 
 /// Where the API is unless an option or `TOXIPROXY_URL` says otherwise.
 const DEFAULT_HOST: &str = "http://localhost:8474";
+
+/// What people write for this program, as opposed to Toxiproxy's.
+const OURS: &str = "harness ctl";
 
 /// Why a command came to nothing.
 struct Failure {
@@ -53,7 +57,7 @@ impl Program {
     /// `harness ctl`.
     pub(super) fn harness() -> Self {
         Self {
-            name: "harness ctl",
+            name: OURS,
             agent: concat!("harness-ctl/", env!("CARGO_PKG_VERSION")).to_owned(),
             command: || {
                 let mut root = Root::command_built();
@@ -82,8 +86,16 @@ pub(super) fn main(arguments: &Arguments, program: &Program) -> ExitCode {
     let Some(command) = &arguments.command else {
         return output::result(program.help(&[])).into();
     };
-    match execute(arguments, command, program) {
-        Ok(text) => output::result(text).into(),
+    let host = arguments.host.clone().or_else(|| std::env::var("TOXIPROXY_URL").ok());
+    let host = host.as_deref().unwrap_or(DEFAULT_HOST);
+    let done = match command {
+        Command::Run(play) if program.name == OURS => {
+            play::play(host, play, program).map(ExitCode::from)
+        }
+        command => execute(host, command, program).map(|text| output::result(text).into()),
+    };
+    match done {
+        Ok(exit) => exit,
         Err(Failure { help: asked, message, exit }) => {
             if let Some(words) = asked {
                 output::result(program.help(words));
@@ -94,13 +106,16 @@ pub(super) fn main(arguments: &Arguments, program: &Program) -> ExitCode {
     }
 }
 
-fn execute(arguments: &Arguments, command: &Command, program: &Program) -> Result<Text, Failure> {
-    let host = arguments.host.clone().or_else(|| std::env::var("TOXIPROXY_URL").ok());
-    let remote = Remote::new(host.as_deref().unwrap_or(DEFAULT_HOST), program.agent.as_str())
+fn execute(host: &str, command: &Command, program: &Program) -> Result<Text, Failure> {
+    let remote = Remote::new(host, program.agent.as_str())
         .map_err(|error| Failure::new(error.to_string()))?;
     let runtime = runtime::thread().map_err(Failure::new)?;
     let paint = Paint { on: std::io::stdout().is_terminal(), program: program.name };
     runtime.block_on(Ctl { remote, paint }.run(command))
+}
+
+fn unknown(word: &str) -> Failure {
+    Failure { exit: 3, ..Failure::new(format!("No help topic for '{word}'")) }
 }
 
 struct Ctl {
@@ -125,10 +140,9 @@ impl Ctl {
             }
             Command::Toxic(Toxic::Update(change)) => self.update(change).await,
             Command::Toxic(Toxic::Remove(target)) => self.remove(target).await,
-            Command::Unknown(words) => {
-                let word = words.first().map_or("", String::as_str);
-                Err(Failure { exit: 3, ..Failure::new(format!("No help topic for '{word}'")) })
-            }
+            // Toxiproxy's program has no such word.
+            Command::Run(_) => Err(unknown("run")),
+            Command::Unknown(words) => Err(unknown(words.first().map_or("", String::as_str))),
         }
     }
 

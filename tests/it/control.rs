@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 const SCENARIO: &str = "summary = \"a look from outside\"\nworkload = \"constant\"\n\
@@ -140,7 +141,57 @@ fn up_serves_until_interrupted() {
     assert_eq!(http(api, "POST", "/proxies/n1", r#"{"enabled":false}"#).0, 200);
     assert!(TcpStream::connect(servers[0]).is_err());
     assert!(TcpStream::connect(servers[1]).is_ok());
-    let pid = rustix::process::Pid::from_child(&harness.child);
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    kill_process(Pid::from_child(&harness.child), Signal::INT).unwrap();
     assert_eq!(harness.end(), 0);
+}
+
+/// Catches faults of a scenario that do not come to a lab that is up, that stay when they are over or when
+/// somebody has had enough, and one that an API cannot do and is begun.
+#[test]
+fn a_scenario_is_played_in_a_lab_that_is_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut up, api) = lab(folder.path());
+    let toxics = |node: &str| {
+        let (_, proxy) = http(&api, "GET", &format!("/proxies/{node}"), "");
+        proxy["toxics"].as_array().unwrap().clone()
+    };
+    let fault = |length: &str| {
+        format!(
+            "summary = \"s\"\nworkload = \"constant\"\nobjectives = [\"no-wrong-data\"]\n[phases]\n\
+             warmup = \"1s\"\nsteady = \"1s\"\nfault = \"{length}\"\n[[faults]]\nname = \"slow\"\n\
+             on = [\"n2\"]\nlatency = {{ latency = \"7ms\" }}\n"
+        )
+    };
+    std::fs::write(folder.path().join("short.toml"), fault("300ms")).unwrap();
+    std::fs::write(folder.path().join("long.toml"), fault("10m")).unwrap();
+    let ctl = |scenario: &str| {
+        Harness::start(folder.path(), &format!("ctl -host http://{api} run {scenario}"))
+    };
+    let mut short = ctl("short.toml");
+    assert!(short.line().ends_with("slow (latency) applied to n2\n"));
+    assert!(short.line().ends_with("slow healed on n2\n"));
+    assert_eq!((short.end(), toxics("n2").len()), (0, 0));
+    let mut long = ctl("long.toml");
+    long.line();
+    let there = toxics("n2");
+    assert_eq!(
+        (there[0]["type"].as_str(), &there[0]["attributes"]["latency"]),
+        (Some("latency"), &json!(7))
+    );
+    kill_process(Pid::from_child(&long.child), Signal::INT).unwrap();
+    assert_eq!((long.end(), toxics("n2").len()), (130, 0));
+    assert_eq!(ctl("process-kill-restart").end(), 2);
+    kill_process(Pid::from_child(&up.child), Signal::INT).unwrap();
+    up.stdout.read_to_string(&mut String::new()).unwrap();
+    assert_eq!(up.end(), 0);
+}
+
+/// A lab that is up, and its control API.
+fn lab(folder: &Path) -> (Harness, String) {
+    let line = "up -nodes embedded -listen 127.0.0.1:0 -api 127.0.0.1:0";
+    let mut up = Harness::start(folder, line);
+    up.line();
+    let api = up.line();
+    let api = api.trim_end().strip_prefix("TOXIPROXY_URL=http://").unwrap().to_owned();
+    (up, api)
 }

@@ -1,9 +1,12 @@
 //! The words of `harness ctl`, and the bodies that they stand for.
 
+use std::time::Duration;
+
 use clap::{ArgAction, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::Failure;
+use crate::cli::values;
 
 /// Drive the proxies of a run, of `harness proxy` or of any Toxiproxy.
 #[derive(Debug, clap::Args)]
@@ -43,6 +46,8 @@ pub(super) enum Command {
     /// Add, change or remove a toxic
     #[command(visible_alias = "t", subcommand)]
     Toxic(Toxic),
+    /// Break things as a scenario does, in a lab that is up; Ctrl-C takes everything back
+    Run(Play),
     #[command(external_subcommand)]
     Unknown(Vec<String>),
 }
@@ -70,6 +75,17 @@ pub(super) enum Toxic {
     /// Remove a toxic
     #[command(visible_aliases = ["r", "delete", "d"])]
     Remove(Target),
+}
+
+/// Not one of Toxiproxy's.
+#[derive(Debug, clap::Args)]
+pub(super) struct Play {
+    /// The scenario whose faults these are: a name or a TOML file
+    #[arg(value_name = "SCENARIO")]
+    pub(super) scenario: String,
+    /// How long the whole scenario would last; its faults are scaled with it
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    pub(super) duration: Option<Duration>,
 }
 
 #[derive(Debug, clap::Args)]

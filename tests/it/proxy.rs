@@ -212,7 +212,8 @@ async fn the_server_may_be_a_unix_socket() {
     world.end().await;
 }
 
-/// Catches a refusal that spares open connections, or a heal that does not get the port back.
+/// Catches a refusal that spares open connections, a port that somebody else can have meanwhile, or a heal
+/// that does not get it back.
 #[tokio::test]
 async fn refuse_refuses_resets_and_heals() {
     let (world, address) = World::with_proxy().await;
@@ -223,6 +224,9 @@ async fn refuse_refuses_resets_and_heals() {
     assert!(is_reset(&rest(&mut server).await));
     let refused = TcpStream::connect(address).await.unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    // Its clients would be somebody else's, who would keep the port when it heals.
+    let taken = std::net::TcpListener::bind(address).unwrap_err();
+    assert_eq!(taken.kind(), std::io::ErrorKind::AddrInUse);
     world.proxies.remove_toxic("p", "refuse").await.unwrap();
     let (mut client, mut server) = world.connect(address).await;
     exchange(&mut client, &mut server, b"again").await;

@@ -233,7 +233,7 @@ impl Door {
                 drop(fillers);
                 listener
             }
-            Self::Refused(socket) => match socket.listen(BACKLOG) {
+            Self::Refused(socket) => match listen_again(&socket) {
                 Ok(()) => TcpListener::from_std(socket.into())?,
                 Err(error) => {
                     *self = Self::Refused(socket);
@@ -250,7 +250,7 @@ impl Door {
             }
             Entrance::Refused => {
                 drop(listener);
-                Self::Refused(bind(sockets, bound).await?)
+                Self::Refused(hold(sockets, bound).await?)
             }
         };
         Ok(early)
@@ -264,6 +264,23 @@ impl Door {
             Self::Lost => None,
         }
     }
+}
+
+/// A bound socket that keeps the port from anybody else. One that does not listen shares it with whoever
+/// binds it too, as long as both allow that (`SO_REUSEADDR`, socket(7)): this one does not any more.
+async fn hold(sockets: &Sockets, bound: SocketAddr) -> io::Result<Socket> {
+    let socket = bind(sockets, bound).await?;
+    #[cfg(unix)]
+    socket.set_reuse_address(false)?;
+    Ok(socket)
+}
+
+/// Listens on the port that was held.
+fn listen_again(socket: &Socket) -> io::Result<()> {
+    // Connections of its earlier life are on the port, too.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.listen(BACKLOG)
 }
 
 /// Takes the room in the accept queue, until a connect of our own is not answered either. Who is in

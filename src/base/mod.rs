@@ -12,6 +12,7 @@ pub mod group;
 pub mod heap;
 pub mod lane;
 pub mod name;
+pub mod port;
 pub mod processor;
 pub mod scope;
 pub mod seed;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::base::port::HeldPort;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::base::units::ByteSize;
@@ -25,6 +26,8 @@ pub struct EmbeddedNode {
     address: SocketAddr,
     version: String,
     node: Option<Node>,
+    /// Its port, while it is down: no other node may answer in its place.
+    port: Option<HeldPort>,
     scope: Scope,
 }
 
@@ -52,7 +55,7 @@ impl EmbeddedNode {
         let version = probe::answers(address, START_TIMEOUT, || true)
             .await
             .map_err(|what| LabError::Process { program: "embedded node".into(), what })?;
-        Ok(Self { config, address, version, node: Some(node), scope: scope.clone() })
+        Ok(Self { config, address, version, node: Some(node), port: None, scope: scope.clone() })
     }
 
     /// Where it listens, also while it is down.
@@ -73,6 +76,8 @@ impl EmbeddedNode {
             node.stop().await;
             // Only now: who is cut short above must wait for its port again.
             self.node = None;
+            // Somebody who was quicker will be found by the restart.
+            self.port = HeldPort::hold(self.address).ok();
         }
     }
 
@@ -82,6 +87,7 @@ impl EmbeddedNode {
     /// When the port was taken meanwhile.
     pub async fn restart(&mut self) -> Result<(), LabError> {
         self.kill().await;
+        self.port = None;
         self.node = Some(launch(&self.config, &self.scope).await?);
         Ok(())
     }

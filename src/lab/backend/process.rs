@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use super::leash;
+use crate::base::port::HeldPort;
 use crate::base::scope::Scope;
 use crate::lab::error::LabError;
 use crate::protocol::memcached::probe;
@@ -87,6 +88,8 @@ pub struct ProcessNode {
     address: SocketAddr,
     version: String,
     child: Option<Child>,
+    /// Its port, while no process has it: no other node may answer in its place.
+    port: Option<HeldPort>,
 }
 
 impl ProcessNode {
@@ -107,6 +110,7 @@ impl ProcessNode {
                 address,
                 version: String::new(),
                 child: None,
+                port: None,
             };
             match node.launch().await {
                 Ok(()) => return Ok(node),
@@ -143,6 +147,8 @@ impl ProcessNode {
             sleep(REAP_PAUSE).await;
         }
         self.child = None;
+        // Somebody who was quicker will be found by the restart.
+        self.port = HeldPort::hold(self.address).ok();
     }
 
     /// Starts it again on the same port, empty.
@@ -184,6 +190,7 @@ impl ProcessNode {
 
     async fn launch(&mut self) -> Result<(), LabError> {
         let command = self.command();
+        self.port = None;
         let child = self.supervisor.spawn(command).await.map_err(|error| LabError::Process {
             program: self.program(),
             what: format!("cannot start: {error}"),

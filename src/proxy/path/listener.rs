@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::base::descriptors;
+use crate::base::port::keep;
 use crate::event::EventKind;
 use crate::proxy::error::ProxyError;
 use crate::proxy::fault::Entrance;
@@ -250,7 +251,9 @@ impl Door {
             }
             Entrance::Refused => {
                 drop(listener);
-                Self::Refused(hold(sockets, bound).await?)
+                let socket = bind(sockets, bound).await?;
+                keep(&socket)?;
+                Self::Refused(socket)
             }
         };
         Ok(early)
@@ -264,15 +267,6 @@ impl Door {
             Self::Lost => None,
         }
     }
-}
-
-/// A bound socket that keeps the port from anybody else. One that does not listen shares it with whoever
-/// binds it too, as long as both allow that (`SO_REUSEADDR`, socket(7)): this one does not any more.
-async fn hold(sockets: &Sockets, bound: SocketAddr) -> io::Result<Socket> {
-    let socket = bind(sockets, bound).await?;
-    #[cfg(unix)]
-    socket.set_reuse_address(false)?;
-    Ok(socket)
 }
 
 /// Listens on the port that was held.

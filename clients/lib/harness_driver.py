@@ -246,17 +246,70 @@ def serve_threads(kind, shared):
         threading.Thread(target=work, args=(opened[-1],), daemon=True).start()
 
     requests.ready(cancel=False)
-    for line in sys.stdin.buffer:
+    listen(requests, sys.stdin.buffer, waiting.put, lambda number: None, opened)
+
+
+def serve_greenlets(kind):
+    """Runs a blocking client whose sockets gevent has patched, as `serve_threads` does in threads.
+
+    A client for each greenlet, and calls can be cancelled as gevent.Timeout does it: something that is
+    no Exception is raised where the call waits, and the greenlet goes on with the next call.
+    """
+    import gevent
+    import gevent.fileobject
+
+    class Cancelled(BaseException):
+        pass
+
+    lines = gevent.fileobject.FileObject(sys.stdin.fileno(), "rb", close=False)
+    hello = greeting(lines.readline())
+    servers, settings = hello["servers"], hello.get("settings", {})
+    opened = [kind(servers, settings) for _ in range(hello["concurrency"])]
+    requests, waiting, running = Requests(kind, opened[0]), queue.SimpleQueue(), {}
+
+    def perform(calls, request):
+        running[request.get("id")] = gevent.getcurrent()
+        try:
+            return requests.call(calls, request)
+        except Cancelled:
+            return {"cancelled": {}}
+        except Exception as error:
+            return requests.failed(error)
+        finally:
+            del running[request.get("id")]
+
+    def work(calls):
+        while True:
+            request = waiting.get()
+            requests.finish(request, perform(calls, request))
+
+    def cancel(number):
+        # Asked in the loop and raised there: a moment later the greenlet may be in another call.
+        if greenlet := running.get(number):
+            greenlet.throw(Cancelled)
+
+    for calls in opened:
+        gevent.spawn(work, calls)
+    requests.ready(cancel=True)
+    in_loop = gevent.get_hub().loop.run_callback
+    listen(requests, lines, waiting.put, lambda number: in_loop(cancel, number), opened)
+
+
+def listen(requests, lines, start, cancel, opened):
+    """Hands on what the harness asks for, until it says `bye` or ends."""
+    for line in lines:
         request = requests.read(line)
         if request is None:
             continue
         if "op" in request:
-            waiting.put(request)
+            start(request)
         elif "ping" in request:
             requests.say({"pong": request["ping"]})
+        elif "cancel" in request:
+            cancel(request["cancel"])
         elif "bye" in request:
             leave(requests, lambda: [calls.close() for calls in opened])
-        elif "cancel" not in request:
+        else:
             requests.say({"error": {"message": f"unknown request {line[:MESSAGE_LIMIT]!r}"}})
     os._exit(0)
 

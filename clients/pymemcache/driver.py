@@ -1,10 +1,18 @@
-"""pymemcache: one HashClient for all threads, pooled as its documentation asks of threads."""
+"""pymemcache: one HashClient for all threads, pooled as its documentation asks of threads.
+
+With the word `gevent` behind its name each greenlet has one without a pool, and calls can be cancelled.
+"""
 
 import pathlib
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE / "packages"), str(HERE.parent / "lib")]
+
+if GREENLETS := sys.argv[1:] == ["gevent"]:
+    from gevent import monkey
+
+    monkey.patch_all()
 
 import harness_driver as harness
 from pymemcache import exceptions
@@ -28,7 +36,8 @@ class Calls:
     )
 
     def __init__(self, servers, settings):
-        self.client = HashClient([harness.address(s) for s in servers], use_pooling=True, **settings)
+        nodes = [harness.address(server) for server in servers]
+        self.client = HashClient(nodes, use_pooling=not GREENLETS, **settings)
 
     def get(self, key):
         return harness.hit(self.client.get(key))
@@ -76,4 +85,7 @@ class Calls:
         self.client.close()
 
 
-harness.serve_threads(Calls, shared=True)
+if GREENLETS:
+    harness.serve_greenlets(Calls)
+else:
+    harness.serve_threads(Calls, shared=True)

@@ -1,6 +1,7 @@
 """python-memcached: one client, which by its own design is another one in every thread.
 
 It raises nothing about the network: what failed is a miss, a 0 or None, and is answered so.
+With the word `gevent` behind its name it runs in greenlets instead, whose calls can be cancelled.
 """
 
 import pathlib
@@ -8,6 +9,11 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE / "packages"), str(HERE.parent / "lib")]
+
+if GREENLETS := sys.argv[1:] == ["gevent"]:
+    from gevent import monkey
+
+    monkey.patch_all()
 
 import harness_driver as harness
 import memcache
@@ -63,4 +69,7 @@ class Calls:
         self.client.disconnect_all()
 
 
-harness.serve_threads(Calls, shared=True)
+if GREENLETS:
+    harness.serve_greenlets(Calls)
+else:
+    harness.serve_threads(Calls, shared=True)

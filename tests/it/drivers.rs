@@ -154,6 +154,7 @@ macro_rules! runtimes {
 runtimes! {
     python_drivers_keep_to_the_protocol: [
         ("pymemcache", ""), ("pylibmc", ""), ("python-memcached", ""), ("aiomcache", ""), ("emcache", ""),
+        ("python-memcached/gevent", ""),
     ];
     // It sends the code of an append.
     node_drivers_keep_to_the_protocol: [("memjs", "prepend, present"), ("memcached", "")];
@@ -163,4 +164,44 @@ runtimes! {
     java_drivers_keep_to_the_protocol: [("spymemcached", "")];
     go_drivers_keep_to_the_protocol: [("gomemcache", "")];
     c_drivers_keep_to_the_protocol: [("libmemcached", "")];
+}
+
+/// One run of calls that are abandoned under way: the report.
+fn abandoned(client: &str) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+    command.current_dir(ROOT).args(["-scenario", "abandoned-calls", "-duration", "8s", "-json"]);
+    let output = command.args(["-client", client, "-out"]).arg(folder.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let last = said.lines().last().unwrap_or_else(|| panic!("{client}: {output:?}"));
+    serde_json::from_str(last).unwrap_or_else(|error| panic!("{client}: {error}: {last}"))
+}
+
+/// Catches a harness that no longer finds what a published client does after a call was given up: the late
+/// reply goes to the next call, which reads another key's value or, where keys are compared, a miss.
+#[test]
+#[cfg_attr(
+    not(real_clients),
+    ignore = "needs memcached and what clients/install installs (HARNESS_REQUIRE=clients)"
+)]
+fn replies_that_abandoned_calls_leave_behind_are_found() {
+    for (client, finding) in [("aiomcache", "false_misses"), ("python-memcached/gevent", "wrong")] {
+        let report = abandoned(client);
+        let found = report["data"][finding].as_u64();
+        assert!(found > Some(0), "{client}: {finding} is {found:?}: {}", report["reasons"]);
+        assert_eq!(report["verdict"], "fail", "{client}: {}", report["reasons"]);
+    }
+}
+
+/// Catches a harness that puts its own doing on a client: this one closes what it gave up on.
+#[test]
+#[cfg_attr(
+    not(real_clients),
+    ignore = "needs memcached and what clients/install installs (HARNESS_REQUIRE=clients)"
+)]
+fn a_client_that_closes_what_it_gave_up_on_is_not_accused() {
+    let report = abandoned("emcache");
+    for finding in ["wrong", "corrupt", "stale", "false_misses", "acknowledged_but_lost"] {
+        assert_eq!(report["data"][finding], 0, "{finding}: {}", report["reasons"]);
+    }
 }

@@ -148,7 +148,7 @@ impl Asked {
         window: Duration,
     ) {
         let Some(counts) = self.nodes.get(node.position()) else { return };
-        if sequence % ANSWERED_EVERY == 0 {
+        if sequence.is_multiple_of(ANSWERED_EVERY) {
             self.answered.wait_for(request, node, self.millis(now + window));
             counts.answered[0].fetch_add(1, Ordering::Relaxed);
         }

@@ -29,7 +29,7 @@ const TIMEOUT_S: f64 = 0.1;
 fn the_wire_and_the_client_agree() {
     let place = Place::new();
     place.scenario("mute", MUTE);
-    let report = place.play("-scenario mute.toml -nodes embedded -out o").report();
+    let report = place.play("-scenario mute.toml -duration 11s -nodes embedded -out o").report();
     assert_sound(&report);
     let told = report.wire.as_ref().unwrap().told.as_ref().expect("the proxies looked");
     assert_eq!(told.nodes.iter().map(|node| node.name.0).collect::<Vec<_>>(), [0]);

@@ -217,8 +217,8 @@ const LONGER: &[(&str, usize, &str)] = &[
     ("protocol/memcached/frame/pipeline.rs", 550, "which reply is whose: one state machine"),
     ("proxy/fault/message/down.rs", 500, "replies held, changed and let go: one state machine"),
     ("proxy/fault/message/exchange.rs", 640, "both directions of one exchange meet here"),
-    ("proxy/instance.rs", 530, "a proxy's one owner, from its creation to its deletion"),
-    ("proxy/tap/meter.rs", 480, "everything that is counted of a connection"),
+    ("proxy/instance.rs", 560, "a proxy's one owner, from its creation to its deletion"),
+    ("proxy/tap/meter.rs", 590, "everything that is counted of a connection"),
     ("report/model.rs", 520, "the report: one type, field by field as the schema has it"),
 ];
 

@@ -29,6 +29,12 @@ impl Mark {
         parts.iter().for_each(|part| hasher.write(part));
         Self(hasher.finish().max(1))
     }
+
+    /// Its bits, for another table.
+    #[must_use]
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
 }
 
 /// What was seen of a key.

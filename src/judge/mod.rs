@@ -15,6 +15,7 @@ mod proof;
 mod recovery;
 mod stall;
 mod strain;
+mod told;
 mod touched;
 mod verdict;
 mod window;
@@ -30,6 +31,7 @@ pub(crate) use objective::show_us;
 pub use objective::{Bound, Grade, Graded, Objective};
 pub use recovery::{EXAMINED_MIN, Recovered, Recovery, Seconds};
 pub use strain::Strain;
+pub(crate) use told::ToldNode;
 pub use verdict::{Judgement, Verdict};
 
 pub use crate::record::NodeGroup;
@@ -48,6 +50,8 @@ pub struct Analysis {
     /// Operations that each fault touched, in the order of the faults.
     /// `None`: neither the fault nor a comparison with the steady phase can say.
     pub touched: Vec<Option<u64>>,
+    /// What the wire tells of every node that was broken.
+    pub(crate) told: Vec<ToldNode>,
     /// Breaker openings without a fault, by node.
     pub false_opens: Vec<u64>,
     /// Those of them that a stall of the machine may have caused.
@@ -68,6 +72,7 @@ impl Analysis {
             detection: Detection::of(summary),
             strain: Strain::of(summary),
             touched: touched::touched(summary),
+            told: told::told(summary),
             false_opens: by_node(detection::false_opens),
             stalled_opens: by_node(detection::stalled_opens),
             baseline,

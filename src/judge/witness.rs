@@ -13,18 +13,16 @@
 use super::finding::{gates, noise, unfinished};
 use super::measure::Measure;
 use super::measure::command::EXIT_CODE;
+use super::measure::told::ALL as TOLD_BY_THE_WIRE;
 use super::objective::{Bound, Grade, Graded, Objective, show_us};
 use super::verdict::Verdict;
 use crate::event::{CommandFacts, Phase, SubjectFacts};
 use crate::record::{FaultRecord, NodeGroup, Summary};
 
-/// What a run without operations of ours can be judged by.
-const TOLD_BY_THE_WIRE: [&Measure; 1] = [&EXIT_CODE];
-
-/// Whether `measure` needs neither our load nor our client.
+/// Whether `measure` needs neither our load nor our client: what the wire tells, and how it ended.
 #[must_use]
 pub fn can_tell(measure: &Measure) -> bool {
-    TOLD_BY_THE_WIRE.contains(&measure)
+    measure == &EXIT_CODE || TOLD_BY_THE_WIRE.contains(&measure)
 }
 
 /// What every command is judged by.

@@ -33,8 +33,10 @@ use crate::proxy::path::link::Ended;
 use crate::proxy::path::listener::{Listener, resolve};
 use crate::proxy::path::sockets::Sockets;
 use crate::proxy::path::upstream::{Upstream, reset_on_close};
+use crate::proxy::tap::asked::Asked;
 use crate::proxy::tap::flight::{CLOSED_MAX, Flight, GIVEN_UP_MAX};
-use crate::proxy::tap::meter::Shared;
+use crate::proxy::tap::meter::{Shared, Watched};
+use crate::proxy::tap::timeline::{Timeline, TimelineView};
 use crate::proxy::tap::view::{ConnectionView, TapSnapshot};
 
 /// How long a change waits for the live connections to take it up. They do so at their next poll,
@@ -194,6 +196,21 @@ impl Proxy {
         }
     }
 
+    /// Notes from the next connection on what passes when, and in `asked` what comes again.
+    pub(in crate::proxy) fn watch(&self, began: Instant, planned: Duration, asked: &Arc<Asked>) {
+        if let Some(node) = self.node() {
+            let timeline = Arc::new(Timeline::new(began, planned));
+            self.shared.watch(Watched { timeline, asked: Arc::clone(asked), node });
+        }
+    }
+
+    /// What passed when; `None`: nobody asked for it.
+    pub(in crate::proxy) fn timeline(&self) -> Option<TimelineView> {
+        let timeline = self.shared.timeline()?;
+        self.state.lock().live.values().for_each(|live| live.settle());
+        Some(timeline.view(Instant::now()))
+    }
+
     // === Life ===
 
     /// Listens, unless it does.
@@ -215,9 +232,17 @@ impl Proxy {
         let mut state = self.state.lock();
         state.listen = listener.address().to_string();
         state.enabled = true;
-        state.was_shut |= entrance != Entrance::Open;
+        self.turned(&mut state, entrance);
         control.listener = Some(listener);
         Ok(())
+    }
+
+    /// From now on clients come in, or the system turns them away and tells nobody.
+    fn turned(&self, state: &mut State, entrance: Entrance) {
+        state.was_shut |= entrance != Entrance::Open;
+        if let Some(timeline) = self.shared.timeline() {
+            timeline.turned(Instant::now(), entrance != Entrance::Open);
+        }
     }
 
     /// Gives the port back and closes every connection.
@@ -228,7 +253,7 @@ impl Proxy {
 
     async fn stop(&self, control: &mut Control) {
         if let Some(listener) = control.listener.take() {
-            self.state.lock().was_shut = true;
+            self.turned(&mut self.state.lock(), Entrance::Refused);
             listener.close().await;
         }
         self.state.lock().enabled = false;
@@ -301,6 +326,7 @@ impl Proxy {
         let mut state = self.state.lock();
         state.listen = fresh.address().to_string();
         state.enabled = true;
+        self.turned(&mut state, entrance);
         control.listener = Some(fresh);
         Ok(())
     }
@@ -346,7 +372,7 @@ impl Proxy {
         };
         let (table, result) = change(&before, next_connection)?;
         if let Some(listener) = &control.listener {
-            self.state.lock().was_shut |= table.entrance() != Entrance::Open;
+            self.turned(&mut self.state.lock(), table.entrance());
             // First, because only this can fail: then nothing has changed.
             listener.turn(table.entrance()).await?;
         }
@@ -433,7 +459,7 @@ impl Proxy {
         }
         let mut state = self.state.lock();
         state.live.remove(&live.id());
-        live.ended();
+        live.ended(ended.by == Closer::Client);
         live.add_to(&mut state.totals);
         let flight = live.flight();
         if let Some(given_up) = flight.given_up() {

@@ -40,6 +40,8 @@ pub use fault::outbox::{Due, Outbox, Waiting};
 pub(crate) use path::listener::resolve;
 pub use path::sockets::Sockets;
 pub use set::{ProxySet, WeakProxySet};
+pub use tap::asked::{Asked, AskedCounts};
 pub use tap::latency::{LatencyView, LatencyWindow};
 pub use tap::reuse::{Pipelining, Reuse};
+pub use tap::timeline::{PieceCounts, TimelineView};
 pub use tap::view::{ConnectionView, Foreign, TapSnapshot};

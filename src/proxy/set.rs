@@ -22,6 +22,8 @@ use crate::proxy::error::ProxyError;
 use crate::proxy::instance::{Proxy, Surroundings};
 use crate::proxy::path::held::AllHeld;
 use crate::proxy::path::sockets::Sockets;
+use crate::proxy::tap::asked::Asked;
+use crate::proxy::tap::timeline::TimelineView;
 use crate::proxy::tap::view::{ConnectionView, TapSnapshot};
 
 /// How long a deleted proxy waits for its connections to end; they were told and do so at once.
@@ -261,6 +263,21 @@ impl ProxySet {
     /// Notes in `carried` which node is asked for which key, from the next connection on.
     pub fn follow_keys(&self, carried: &Arc<Carried>) {
         self.all().iter().for_each(|proxy| proxy.follow_keys(carried));
+    }
+
+    /// Notes from the next connection on what passes when, from `began` for about so long, and what is
+    /// asked for again or elsewhere, through all proxies of nodes that there are.
+    #[must_use]
+    pub fn watch(&self, began: Instant, planned: Duration) -> Arc<Asked> {
+        let asked = Arc::new(Asked::new(began));
+        self.all().iter().for_each(|proxy| proxy.watch(began, planned, &asked));
+        asked
+    }
+
+    /// What passed a proxy when; `None`: there is none of this name, or nobody asked for it.
+    #[must_use]
+    pub fn timeline(&self, name: &str) -> Option<TimelineView> {
+        self.find(name).ok()?.timeline()
     }
 
     /// The open connections of a proxy.

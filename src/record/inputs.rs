@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::stalls::Stalls;
+use super::witness::{WireNode, WireTimes};
 use crate::base::name::NodeIndex;
 use crate::base::scope::Closed;
 use crate::base::time::Offset;
@@ -84,23 +85,10 @@ pub struct WireCounts {
     pub answered_late: WireTimes,
     /// Requests that were never answered, by how long the client had waited.
     pub never_answered: WireTimes,
-}
-
-/// How long some requests took on the wire, in microseconds within 1 %; `null`: there was none.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
-)]
-pub struct WireTimes {
-    /// How many there were.
-    pub count: u64,
-    /// The median.
-    pub p50: Option<u64>,
-    /// 95 % took at most this long.
-    pub p95: Option<u64>,
-    /// 99 % took at most this long.
-    pub p99: Option<u64>,
-    /// The longest.
-    pub max: Option<u64>,
+    /// Connections that the client closed while a reply was due, by how long it had been.
+    pub given_up: WireTimes,
+    /// Connections accepted.
+    pub connects: u64,
 }
 
 /// What the proxies saw over the whole run, the warm-up included.
@@ -196,6 +184,8 @@ pub struct Inputs {
     pub wire: Vec<WireCounts>,
     /// The same over the whole run; `None`: no proxy counted.
     pub wire_totals: Option<WireTotals>,
+    /// From the proxies, each node once: what passed when. Empty: nobody looked.
+    pub wire_nodes: Vec<WireNode>,
     /// From the client, each node once a phase; empty: nobody counted.
     pub dials: Vec<Dials>,
     /// From the client, in the order of the nodes; empty: it does not tell.

@@ -32,6 +32,7 @@ mod summary;
 #[cfg(test)]
 pub(crate) mod synthetic;
 mod tally;
+mod witness;
 
 pub use crate::event::{
     CalibrationCheck, ClosedConnections, Connections, DataTotals, DelayUs, FaultRecord, LateWrite,
@@ -42,7 +43,7 @@ pub(crate) use counts::{ratio, sum};
 pub use histogram::{Latency, LatencyUs};
 pub use inputs::{
     Config, Dials, ForeignTraffic, HarnessTotals, Inputs, NodeInput, NodeLive, Partial, WireCounts,
-    WireTimes, WireTotals,
+    WireTotals,
 };
 pub use interval::{Interval, IntervalNode, WireInterval};
 pub use phase::{PhaseClock, Span};
@@ -55,3 +56,4 @@ pub use summary::{
     ConnectRates, NodeGroup, NodePhase, PhaseSummary, Summary, TimedBin, Transition,
 };
 pub use tally::Tally;
+pub use witness::{WireAsked, WireNode, WirePiece, WirePieces, WireTimes};

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::{
     ClosedConnections, Config, DataTotals, Dials, FaultRecord, Inputs, LoadCounts, NodeInput,
-    PhaseClock, Recorder, Summary, WireCounts, WireTimes,
+    PhaseClock, Recorder, Summary, WireAsked, WireCounts, WireNode, WirePiece, WirePieces,
+    WireTimes,
 };
 use crate::base::name::NodeIndex;
 use crate::base::time::{Offset, RunClock};
@@ -53,6 +54,32 @@ pub(crate) fn usual(node: u16, due_ms: u64) -> (Outcome, u64) {
         (Outcome::Shed, 5)
     } else {
         (Outcome::Hit, 200)
+    }
+}
+
+/// What the proxy of the first node saw of a client that goes on asking it, now and then.
+pub(crate) fn watched(times: WireTimes) -> WireNode {
+    let piece = |ms: u64| match ms {
+        FAULT_MS..HEAL_MS => {
+            WirePiece { connects: u32::from(ms.is_multiple_of(1000)), ..Default::default() }
+        }
+        _ => WirePiece { connects: 1, requests: 1, replies: 1, closes: 0 },
+    };
+    let length = Duration::from_millis(20);
+    let all = (0..22_000).step_by(20).map(piece).collect();
+    WireNode {
+        node: NodeIndex(0),
+        given_up: times,
+        silent: times,
+        asked: WireAsked {
+            at_home: 9,
+            elsewhere: 1,
+            unanswered: 8,
+            unanswered_again: 4,
+            answered: 10,
+            answered_again: 1,
+        },
+        pieces: WirePieces { length, all, shut: Vec::new() },
     }
 }
 
@@ -124,6 +151,8 @@ impl Story {
             delivered: WireTimes::default(),
             answered_late: WireTimes::default(),
             never_answered: WireTimes::default(),
+            given_up: WireTimes::default(),
+            connects: 8,
         };
         let dials = |node| Dials { phase: Phase::Steady, node: NodeIndex(node), attempts: 8 };
         let node = NodeInput {

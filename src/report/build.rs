@@ -6,16 +6,14 @@ use std::time::Duration;
 use super::model::{
     BreakerReport, DataReport, DetectionReport, Example, FastFail, FaultReport, Figures,
     HarnessReport, NodeReport, ObjectiveReport, PhaseFigures, PhaseReport, RecoveryReport, Report,
-    SCHEMA_VERSION, StallReport, StallsReport, TimerDelay, TransitionReport, WirePhase, WireReport,
+    SCHEMA_VERSION, StallReport, StallsReport, TimerDelay, TransitionReport,
 };
-use super::pieces;
+use super::{pieces, wire};
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
 use crate::event::{BreakerState, DataTotals, Event, EventKind, Outcome};
 use crate::judge::{Graded, Judgement, Recovered, Recovery, Strain};
-use crate::record::{
-    Counts, NodeGroup, NodeInput, PhaseSummary, Stall, Stalls, Summary, Tally, WireCounts,
-};
+use crate::record::{Counts, NodeGroup, NodeInput, PhaseSummary, Stall, Stalls, Summary, Tally};
 
 /// Violations that a report shows; the journal has all of them.
 const EXAMPLES_MAX: usize = 20;
@@ -84,7 +82,7 @@ impl Report {
                 ..analysis.strain.clone()
             },
             data: data(summary),
-            wire: wire(summary),
+            wire: wire::of(summary, &analysis.told),
             harness: harness(summary),
             objectives: judgement.grades.iter().map(objective).collect(),
             pieces: pieces::of(summary),
@@ -288,20 +286,6 @@ fn data(summary: &Summary) -> DataReport {
             .filter(|_| !wire.is_empty()),
         examples,
     }
-}
-
-fn wire(summary: &Summary) -> Option<WireReport> {
-    let phase = |wire: &WireCounts| WirePhase {
-        phase: wire.phase,
-        node: wire.node,
-        requests: wire.requests,
-        delivered_us: wire.delivered,
-        answered_late_us: wire.answered_late,
-        never_answered_us: wire.never_answered,
-    };
-    let inputs = &summary.inputs;
-    let totals = inputs.wire_totals.clone()?;
-    Some(WireReport { totals, phases: inputs.wire.iter().map(phase).collect() })
 }
 
 fn example(event: &Event) -> Option<Example> {

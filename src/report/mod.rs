@@ -18,6 +18,7 @@ mod show;
 #[cfg(test)]
 mod sources;
 mod stored;
+mod wire;
 
 /// Where it is written what each figure means, where it comes from and when there is none.
 pub const GLOSSARY: &str = "docs/measures.md";
@@ -30,8 +31,9 @@ pub use model::{
     BreakerReport, DataReport, DetectionReport, Example, FastFail, FaultReport, Figures,
     HarnessReport, NodeReport, ObjectiveReport, PhaseFigures, PhaseReport, PieceReport, PieceTimes,
     RecoveryReport, Report, SCHEMA_VERSION, StallReport, StallsReport, TimerDelay,
-    TransitionReport, WirePhase, WireReport,
+    TransitionReport,
 };
 pub use rebuild::Unfinished;
 pub use schema::schema_text;
 pub use stored::{LINES_MAX, REPORT, ReadError, Stored};
+pub use wire::{Told, ToldOfNode, WirePhase, WireReport};

@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::wire::WireReport;
 use crate::base::name::NodeIndex;
 use crate::event::{
     BreakerState, CalibrationCheck, ClosedConnections, DataTotals, DelayUs, NotJudged, Outcome,
     Phase, SubjectFacts, ViolationKind, WireTrace,
 };
 use crate::judge::{Grade, Strain, Verdict};
-use crate::record::{LatencyUs, Partial, WireTimes, WireTotals};
+use crate::record::{LatencyUs, Partial};
 
 /// The version of the output contract.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -304,34 +305,6 @@ pub struct DataReport {
     pub not_judged: Vec<NotJudged>,
     /// The first violations.
     pub examples: Vec<Example>,
-}
-
-/// What the proxies saw of the run's own client.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct WireReport {
-    /// Over the whole run.
-    #[serde(flatten)]
-    pub totals: WireTotals,
-    /// Each node in each phase, the warm-up included.
-    pub phases: Vec<WirePhase>,
-}
-
-/// One node in one phase. A request belongs to the phase in which it passed; what became of it, to the
-/// one in which that was known.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct WirePhase {
-    /// The phase.
-    pub phase: Phase,
-    /// The node.
-    pub node: NodeIndex,
-    /// Requests.
-    pub requests: u64,
-    /// Replies that were written while the client had not left, by how long they took.
-    pub delivered_us: WireTimes,
-    /// Replies to a client that had left, or at least ended its side, by how long it had waited.
-    pub answered_late_us: WireTimes,
-    /// Requests that were never answered, by how long the client had waited.
-    pub never_answered_us: WireTimes,
 }
 
 /// One violation.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Header, Report};
 use crate::event::{CommandFacts, Phase, SubjectFacts};
 use crate::judge::{Bound, Grade, MEASURES, Measure, Objective, judge};
-use crate::record::synthetic::{Story, usual};
+use crate::record::synthetic::{Story, usual, watched};
 use crate::record::{
     DelayUs, ForeignTraffic, HarnessTotals, NodeGroup, Stall, Summary, WireTimes, WireTotals,
 };
@@ -79,7 +79,10 @@ const NUMBERS: &[(&str, &[MeasuredBy])] = &[
     ("data.examples[].*", &[]),
     ("data.examples[].wire.messages[].*", &[]),
     ("data.*", &[Oracle]),
+    ("wire.phases[].connects_unaccepted", &[Proxies, Client]),
     ("wire.phases[].*", &[Proxies]),
+    ("wire.told.nodes[].*", &[Proxies, Fault]),
+    ("wire.told.*", &[Proxies]),
     ("wire.*", &[Proxies]),
     ("harness.issue_delay_us.*", &[Lateness]),
     ("harness.timer_delay_us.*", &[Watch]),
@@ -135,6 +138,7 @@ const MEASURED_BY: &[(&str, &[MeasuredBy])] = &[
     ("wire_count_difference", &[Proxies, Client]),
     ("dirty_reuse", &[Proxies]),
     ("misses_unanswered", &[Client]),
+    ("wire_*", &[Proxies, Fault]),
     ("throughput", &[]),
     ("collateral_index", &[Fault]),
     ("healthy_throughput", &[Fault]),
@@ -187,7 +191,9 @@ fn whole() -> Summary {
     let times = WireTimes { count: 1, p50: all, p95: all, p99: all, max: all };
     for wire in &mut inputs.wire {
         (wire.delivered, wire.answered_late, wire.never_answered) = (times, times, times);
+        wire.given_up = times;
     }
+    inputs.wire_nodes = vec![watched(times)];
     inputs.wire_totals = Some(WireTotals {
         overlaps: Some(0),
         overlaps_after_silence: Some(0),
@@ -217,6 +223,7 @@ fn without(source: MeasuredBy) -> Summary {
         Proxies => {
             inputs.wire.clear();
             inputs.wire_totals = None;
+            inputs.wire_nodes.clear();
         }
         Client => {
             inputs.subject = None;

@@ -77,6 +77,8 @@ impl Stage {
             scope,
         )
         .await?;
+        // Before anybody connects.
+        let wire = WireWatch::start(&lab, &clock, plan.phases.total());
         let api = plan.addresses.api;
         let control = match &plan.toxiproxy {
             Some(_) => None,
@@ -109,7 +111,7 @@ impl Stage {
             active: sink.active(),
             keeping,
             noise: Mutex::new(noise),
-            wire: Mutex::default(),
+            wire: Mutex::new(wire),
             dials: Mutex::default(),
             calibration: Mutex::default(),
             preloaded: Mutex::default(),

@@ -61,7 +61,7 @@ impl Stage {
         let last = self.recorder.intervals(self.clock.now(), &self.live());
         desk.add_intervals(last);
         let subject = self.facts_of_subject();
-        let (wire, wire_totals) = self.wire.into_inner().finish(&self.lab);
+        let watched = self.wire.into_inner().finish(&self.lab);
         let preloaded = self.preloaded.into_inner();
         let dials = self.dials.into_inner().finish(&dialled);
         desk.keep_output(self.subject.output());
@@ -90,7 +90,7 @@ impl Stage {
         // First, because not every format shows all of them.
         let meddling = control.as_ref().and_then(Control::meddling);
         limits.splice(0..0, meddling.into_iter().chain(planted));
-        limits.splice(0..0, wire_totals.as_ref().and_then(facts::foreign));
+        limits.splice(0..0, watched.totals.as_ref().and_then(facts::foreign));
         // Of a command the one line says all.
         let unseen = left_out.is_none().then(|| facts::data_limits(&data, &settled));
         limits.splice(0..0, unseen.into_iter().flatten().chain(left_out));
@@ -102,8 +102,9 @@ impl Stage {
             partial,
             load: totals.as_ref().map(|totals| totals.facts(&preloaded)).unwrap_or_default(),
             data,
-            wire,
-            wire_totals,
+            wire: watched.counts,
+            wire_totals: watched.totals,
+            wire_nodes: watched.nodes,
             dials,
             nodes,
             backends,

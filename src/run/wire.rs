@@ -1,21 +1,29 @@
 //! What the proxies saw, phase by phase: differences between snapshots of their taps.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::name::NodeIndex;
+use crate::base::time::{Offset, RunClock};
 use crate::event::Phase;
 use crate::lab::Lab;
-use crate::proxy::{LatencyView, Reuse, TapSnapshot};
-use crate::record::{ForeignTraffic, WireCounts, WireTimes, WireTotals};
+use crate::proxy::{
+    Asked, AskedCounts, LatencyView, PieceCounts, Reuse, TapSnapshot, TimelineView,
+};
+use crate::record::{
+    ForeignTraffic, WireAsked, WireCounts, WireNode, WirePiece, WirePieces, WireTimes, WireTotals,
+};
 
 /// Clients of others that a report names.
 const STRANGERS_NAMED_MAX: usize = 8;
 
 /// Takes a snapshot at every boundary of a phase. A phase that comes again is added to what it was.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct WireWatch {
+    asked: Arc<Asked>,
     phase: Option<Phase>,
-    taps: Vec<TapSnapshot>,
+    taps: Vec<(TapSnapshot, AskedCounts)>,
     seen: BTreeMap<(Phase, u16), Seen>,
 }
 
@@ -29,6 +37,11 @@ struct Seen {
     delivered: LatencyView,
     answered_late: LatencyView,
     never_answered: LatencyView,
+    given_up: LatencyView,
+    silent: LatencyView,
+    connects: u64,
+    at_home: u64,
+    elsewhere: u64,
 }
 
 impl Seen {
@@ -41,6 +54,9 @@ impl Seen {
         self.delivered.add(&now.wire_latency.since(&before.wire_latency));
         self.answered_late.add(&now.answered_late.since(&before.answered_late));
         self.never_answered.add(&now.never_answered.since(&before.never_answered));
+        self.given_up.add(&now.given_up.since(&before.given_up));
+        self.silent.add(&now.silent.since(&before.silent));
+        self.connects += now.opened.saturating_sub(before.opened);
     }
 
     fn counts(&self, phase: Phase, node: u16) -> WireCounts {
@@ -55,34 +71,115 @@ impl Seen {
             delivered: times(&self.delivered),
             answered_late: times(&self.answered_late),
             never_answered: times(&self.never_answered),
+            given_up: times(&self.given_up),
+            connects: self.connects,
         }
     }
 }
 
 impl WireWatch {
+    /// Looks at the proxies of a lab from the beginning of a run on, for about so long.
+    pub(super) fn start(lab: &Lab, clock: &RunClock, planned: Duration) -> Self {
+        let asked = lab.proxies().watch(clock.started(), planned);
+        Self { asked, phase: None, taps: Vec::new(), seen: BTreeMap::new() }
+    }
+
     /// `phase` begins: what passed until now belongs to the one before.
     pub(super) fn begin(&mut self, phase: Phase, lab: &Lab) {
-        let taps = taps(lab);
+        if phase == Phase::Fault {
+            self.asked.settle();
+        }
+        let taps = self.look(lab);
         self.close(&taps);
         self.phase = Some(phase);
         self.taps = taps;
     }
 
-    /// The run is over: every phase of every node, and what was seen over all of it, if anything looked.
-    pub(super) fn finish(mut self, lab: &Lab) -> (Vec<WireCounts>, Option<WireTotals>) {
-        let taps = taps(lab);
-        self.close(&taps);
-        let totals = (!taps.is_empty()).then(|| totals(&taps));
-        let counts = |(&(phase, node), seen): (&(Phase, u16), &Seen)| seen.counts(phase, node);
-        (self.seen.iter().map(counts).collect(), totals)
+    fn look(&self, lab: &Lab) -> Vec<(TapSnapshot, AskedCounts)> {
+        let asked = |node| self.asked.counts(NodeIndex(node));
+        taps(lab).into_iter().zip((0..).map(asked)).collect()
     }
 
-    fn close(&mut self, now: &[TapSnapshot]) {
-        let Some(phase) = self.phase else { return };
-        for (node, (before, now)) in (0_u16..).zip(self.taps.iter().zip(now)) {
-            self.seen.entry((phase, node)).or_default().add(before, now);
+    /// The run is over: all that was seen.
+    pub(super) fn finish(mut self, lab: &Lab) -> Watched {
+        let taps = self.look(lab);
+        self.close(&taps);
+        let timeline = |name: String| lab.proxies().timeline(&name).unwrap_or_default();
+        let nodes = lab.info().iter().take(taps.len());
+        let nodes =
+            nodes.map(|info| self.node(info.node, timeline(info.node.to_string()))).collect();
+        let taps: Vec<TapSnapshot> = taps.into_iter().map(|(tap, _)| tap).collect();
+        let totals = (!taps.is_empty()).then(|| totals(&taps));
+        let counts = |(&(phase, node), seen): (&(Phase, u16), &Seen)| seen.counts(phase, node);
+        Watched { counts: self.seen.iter().map(counts).collect(), totals, nodes }
+    }
+
+    /// What was seen of one node between the warm-up and the drain, and when.
+    fn node(&self, node: NodeIndex, timeline: TimelineView) -> WireNode {
+        let judged = |phase| !matches!(phase, Phase::Warmup | Phase::Drain);
+        let seen = self.seen.iter().filter(|((phase, of), _)| judged(*phase) && *of == node.0);
+        let (mut given_up, mut silent) = (LatencyView::default(), LatencyView::default());
+        for (_, seen) in seen {
+            given_up.add(&seen.given_up);
+            silent.add(&seen.silent);
+        }
+        let AskedCounts { unanswered, unanswered_again, answered, answered_again, .. } =
+            self.asked.counts(node);
+        let fault = self.seen.get(&(Phase::Fault, node.0));
+        WireNode {
+            node,
+            given_up: times(&given_up),
+            silent: times(&silent),
+            asked: WireAsked {
+                at_home: fault.map_or(0, |seen| seen.at_home),
+                elsewhere: fault.map_or(0, |seen| seen.elsewhere),
+                unanswered,
+                unanswered_again,
+                answered,
+                answered_again,
+            },
+            pieces: pieces(timeline),
         }
     }
+
+    fn close(&mut self, now: &[(TapSnapshot, AskedCounts)]) {
+        let Some(phase) = self.phase else { return };
+        for (node, (before, now)) in (0_u16..).zip(self.taps.iter().zip(now)) {
+            let seen = self.seen.entry((phase, node)).or_default();
+            seen.add(&before.0, &now.0);
+            seen.at_home += now.1.at_home - before.1.at_home;
+            seen.elsewhere += now.1.elsewhere - before.1.elsewhere;
+        }
+    }
+}
+
+/// All that the proxies of a run have seen.
+pub(super) struct Watched {
+    /// Every phase of every node.
+    pub(super) counts: Vec<WireCounts>,
+    /// Over the whole run; `None`: no proxy counted.
+    pub(super) totals: Option<WireTotals>,
+    /// Every node.
+    pub(super) nodes: Vec<WireNode>,
+}
+
+fn pieces(TimelineView { piece: length, pieces, turns }: TimelineView) -> WirePieces {
+    let piece = |it: PieceCounts| WirePiece {
+        connects: it.connects,
+        requests: it.requests,
+        replies: it.replies,
+        closes: it.closes,
+    };
+    let mut shut: Vec<(Offset, Option<Offset>)> = Vec::new();
+    for (at, is_shut) in turns {
+        let at = Offset::from_duration(at);
+        if is_shut {
+            shut.push((at, None));
+        } else if let Some((_, end)) = shut.last_mut() {
+            *end = Some(at);
+        }
+    }
+    WirePieces { length, all: pieces.into_iter().map(piece).collect(), shut }
 }
 
 /// Requests that each proxy has had until now.

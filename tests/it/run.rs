@@ -16,6 +16,7 @@ mod orphans;
 mod refusals;
 mod servers;
 mod stream;
+mod witness;
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};

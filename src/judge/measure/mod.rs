@@ -12,6 +12,7 @@ pub(crate) mod data;
 pub(crate) mod load;
 pub(crate) mod recovery;
 pub(crate) mod response_time;
+pub(crate) mod told;
 pub(crate) mod wire;
 
 use super::Analysis;
@@ -145,6 +146,16 @@ pub static MEASURES: &[Measure] = &[
     wire::WIRE_COUNT_DIFFERENCE,
     wire::DIRTY_REUSE,
     wire::MISSES_UNANSWERED,
+    told::GIVE_UP,
+    told::CONNECT_GIVE_UP,
+    told::DEAD_TIME,
+    told::PROBE_RATE,
+    told::RESENDS,
+    told::KEYS_MOVED,
+    told::FIRST_REQUEST,
+    told::FIRST_REPLY,
+    told::SUSTAINED,
+    told::CONNECT_PEAK,
     load::THROUGHPUT,
     load::COLLATERAL_INDEX,
     load::HEALTHY_THROUGHPUT,
@@ -211,7 +222,7 @@ impl Reading {
     }
 
     /// A value from outside the counts, or why there is none.
-    fn known(value: Option<f64>, samples: u64, why_not: &str) -> Self {
+    pub(crate) fn known(value: Option<f64>, samples: u64, why_not: &str) -> Self {
         value.map_or_else(
             || Self::Unknown(why_not.to_owned()),
             |value| Self::Value { value, samples },

@@ -67,14 +67,15 @@ impl Live {
         shared: Arc<Shared>,
         all_held: Arc<AllHeld>,
     ) -> Self {
+        let opened = Instant::now();
         Self {
             place,
             client,
-            opened: Instant::now(),
+            opened,
             has_mail: AtomicBool::new(false),
             mail: Mutex::default(),
             waker: Mutex::default(),
-            meter: Mutex::new(shared.meter()),
+            meter: Mutex::new(shared.meter(opened)),
             shared,
             all_held,
         }
@@ -153,9 +154,18 @@ impl Live {
         self.meter.lock().client_left(now, first, &self.shared);
     }
 
-    /// It is over.
-    pub(in crate::proxy) fn ended(&self) {
-        self.meter.lock().ended(Instant::now(), &self.shared);
+    /// Whoever looks now does not wait to know whose it is.
+    pub(in crate::proxy) fn settle(&self) {
+        self.meter.lock().settle();
+    }
+
+    /// It is over; `by_client`: the client left before anything of it was read.
+    pub(in crate::proxy) fn ended(&self, by_client: bool) {
+        let (mut meter, now) = (self.meter.lock(), Instant::now());
+        if by_client && !meter.has_left() {
+            meter.client_left(now, true, &self.shared);
+        }
+        meter.ended(now, &self.shared);
     }
 
     /// When and how a message about `key` passed last, if it is among the last messages.

@@ -1,11 +1,16 @@
-//! Which keys a connection asks its node for, noted for whoever must know where keys live.
+//! Which keys a connection asks its node for, noted for whoever must know where keys live, and which
+//! requests come again.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::base::carried::{Carried, Mark};
 use crate::base::name::NodeIndex;
 use crate::protocol::exchange::{Due, Request};
+use crate::proxy::tap::asked::{Asked, Same};
 
 /// Requests whose reply is waited for. Of those beyond it the reply is not noted.
 const ALONE_MAX: usize = 65_536;
@@ -13,19 +18,26 @@ const ALONE_MAX: usize = 65_536;
 /// What one connection notes.
 #[derive(Debug)]
 pub(in crate::proxy) struct Keys {
-    carried: Arc<Carried>,
+    carried: Option<Arc<Carried>>,
+    asked: Option<Arc<Asked>>,
     node: NodeIndex,
     /// Requests that named one key and must be answered, by their place on the connection.
-    alone: VecDeque<(u64, Mark)>,
+    alone: VecDeque<(u64, Mark, Same)>,
 }
 
 impl Keys {
-    pub(in crate::proxy) const fn new(carried: Arc<Carried>, node: NodeIndex) -> Self {
-        Self { carried, node, alone: VecDeque::new() }
+    /// Notes in these for `node`; `None`: nobody wants to know.
+    pub(in crate::proxy) fn new(
+        carried: Option<Arc<Carried>>,
+        asked: Option<Arc<Asked>>,
+        node: NodeIndex,
+    ) -> Option<Self> {
+        let wanted = carried.is_some() || asked.is_some();
+        wanted.then(|| Self { carried, asked, node, alone: VecDeque::new() })
     }
 
     /// The node is asked for the keys of a request.
-    pub(in crate::proxy) fn requested<'a, K>(&mut self, request: &Request<K>)
+    pub(in crate::proxy) fn requested<'a, K>(&mut self, now: Instant, request: &Request<K>)
     where
         K: Iterator<Item = &'a [u8]> + Clone,
     {
@@ -33,20 +45,64 @@ impl Keys {
         let Some(first) = marks.next() else { return };
         let mut marks = marks.peekable();
         let alone = marks.peek().is_none() && request.due == Due::Always;
-        self.carried.requested(first, self.node, alone);
-        marks.for_each(|mark| self.carried.requested(mark, self.node, false));
-        if alone && self.alone.len() < ALONE_MAX {
-            self.alone.push_back((request.sequence, first));
+        self.note(first, alone);
+        marks.for_each(|mark| self.note(mark, false));
+        if alone {
+            let same = Same::of(first, request.verb.word.place);
+            if let Some(asked) = &self.asked {
+                asked.came(same, now);
+            }
+            if self.alone.len() < ALONE_MAX {
+                self.alone.push_back((request.sequence, first, same));
+            }
         }
     }
 
-    /// The request at this place is answered; those before it are settled.
-    pub(in crate::proxy) fn replied(&mut self, sequence: u64) {
-        while let Some((place, mark)) = self.alone.front().filter(|(place, _)| *place <= sequence) {
+    fn note(&self, mark: Mark, alone: bool) {
+        if let Some(carried) = &self.carried {
+            carried.requested(mark, self.node, alone);
+        }
+        if let Some(asked) = &self.asked {
+            asked.placed(mark, self.node);
+        }
+    }
+
+    /// The request at this place is answered; those before it are settled. Returns what it was, when it
+    /// named one key.
+    pub(in crate::proxy) fn replied(&mut self, sequence: u64) -> Option<(Same, u64)> {
+        let mut replied = None;
+        while let Some((place, mark, same)) =
+            self.alone.front().filter(|(place, ..)| *place <= sequence)
+        {
             if *place == sequence {
-                self.carried.replied(*mark);
+                replied = Some((*same, sequence));
+                if let Some(carried) = &self.carried {
+                    carried.replied(*mark);
+                }
             }
             self.alone.pop_front();
+        }
+        replied
+    }
+
+    /// A request is answered, and the client has the reply; one that comes as soon as `window` is the
+    /// next call's.
+    pub(in crate::proxy) fn delivered(&self, request: (Same, u64), now: Instant, window: Duration) {
+        if let Some(asked) = &self.asked {
+            asked.answered(request, self.node, now, window);
+        }
+    }
+
+    /// What has no reply will have none, and neither will these.
+    pub(in crate::proxy) fn given_up(
+        &mut self,
+        others: impl Iterator<Item = Same>,
+        now: Instant,
+        window: Duration,
+    ) {
+        let alone = self.alone.drain(..).map(|(_, _, same)| same);
+        if let Some(asked) = &self.asked {
+            alone.chain(others).for_each(|same| asked.given_up(same, self.node, now, window));
         }
     }
 }

@@ -19,10 +19,12 @@ use crate::protocol::exchange::{Answered, Due, Kind, Request, Sent, Verb, Word};
 use crate::protocol::{Conversation, Known};
 use crate::proxy::config::Direction;
 use crate::proxy::fault::message::Reporter;
+use crate::proxy::tap::asked::{Asked, Same};
 use crate::proxy::tap::flight::Flight;
 use crate::proxy::tap::keys::Keys;
 use crate::proxy::tap::latency::{Latencies, LatencyView};
-use crate::proxy::tap::reuse::{Patience, Reuse};
+use crate::proxy::tap::reuse::{GIVE_UP_MIN, Patience, Reuse};
+use crate::proxy::tap::timeline::{Passed, Timeline};
 use crate::proxy::tap::view::TapSnapshot;
 
 /// Latencies that a connection keeps before it hands them over.
@@ -41,8 +43,17 @@ pub(in crate::proxy) struct Shared {
     own_prefix: Mutex<Option<Arc<[u8]>>>,
     /// Where it is noted which node is asked for which key, if somebody wants to know.
     carried: Mutex<Option<(Arc<Carried>, NodeIndex)>>,
+    watched: Mutex<Option<Watched>>,
     known: Mutex<Known>,
     pub(in crate::proxy) reporter: Reporter,
+}
+
+/// Where it is noted what passed when, and what came again, if somebody wants to know.
+#[derive(Clone, Debug)]
+pub(in crate::proxy) struct Watched {
+    pub(in crate::proxy) timeline: Arc<Timeline>,
+    pub(in crate::proxy) asked: Arc<Asked>,
+    pub(in crate::proxy) node: NodeIndex,
 }
 
 /// What the run's own connections have in common, or all others.
@@ -59,12 +70,25 @@ struct Figures {
     answered_late: LatencyView,
     never_answered: LatencyView,
     patience: Patience,
+    /// How long connections were open that their clients closed without a request.
+    silent: LatencyView,
 }
 
 impl Side {
     fn patience(&self) -> Option<Duration> {
         let micros = self.patience_us.load(Ordering::Relaxed);
         (micros > 0).then(|| Duration::from_micros(micros))
+    }
+
+    /// For how long a request that had no answer is waited for to come again: two times the patience.
+    fn window(&self) -> Option<Duration> {
+        Some(self.patience()? * 2)
+    }
+
+    fn was_silent(&self, open: Duration) {
+        if open >= GIVE_UP_MIN {
+            self.figures.lock().silent.record(open);
+        }
     }
 
     fn gave_up(&self, waited: Duration) {
@@ -83,9 +107,16 @@ impl Shared {
     }
 
     /// A meter for a new connection.
-    pub(in crate::proxy) fn meter(&self) -> Meter {
+    pub(in crate::proxy) fn meter(&self, opened: Instant) -> Meter {
         let known = *self.known.lock();
-        Meter {
+        let (watched, carried) = (self.watched.lock().clone(), self.carried.lock().clone());
+        let node = watched.as_ref().map(|watched| watched.node);
+        let node = node.or_else(|| Some(carried.as_ref()?.1));
+        let asked = watched.as_ref().map(|watched| Arc::clone(&watched.asked));
+        let mut meter = Meter {
+            opened,
+            timeline: watched.map(|watched| watched.timeline),
+            is_told: false,
             conversation: Conversation::new(known),
             bytes: [0; 4],
             requests: Counts::default(),
@@ -100,10 +131,12 @@ impl Shared {
             left: None,
             own: None,
             own_prefix: self.own_prefix.lock().clone(),
-            keys: self.carried.lock().clone().map(|(carried, node)| Keys::new(carried, node)),
+            keys: node.and_then(|node| Keys::new(carried.map(|(carried, _)| carried), asked, node)),
             flight: Flight::default(),
             known,
-        }
+        };
+        meter.tell_connect(meter.own_prefix.is_none());
+        meter
     }
 
     /// What the connections from now on take the server for.
@@ -121,6 +154,16 @@ impl Shared {
         *self.carried.lock() = Some((carried, node));
     }
 
+    /// The connections from now on note what passes when, and what comes again.
+    pub(in crate::proxy) fn watch(&self, watched: Watched) {
+        *self.watched.lock() = Some(watched);
+    }
+
+    /// What passed when, if somebody wants to know.
+    pub(in crate::proxy) fn timeline(&self) -> Option<Arc<Timeline>> {
+        self.watched.lock().as_ref().map(|watched| Arc::clone(&watched.timeline))
+    }
+
     /// Adds what the connections have in common.
     pub(in crate::proxy) fn add_to(&self, snapshot: &mut TapSnapshot, now: Instant) {
         if self.own_prefix.lock().is_some() {
@@ -132,6 +175,8 @@ impl Shared {
         snapshot.recent_latency = figures.latencies.windows(now);
         snapshot.answered_late = figures.answered_late.clone();
         snapshot.never_answered = figures.never_answered.clone();
+        snapshot.given_up = figures.patience.waited().clone();
+        snapshot.silent = figures.silent.clone();
     }
 
     fn side(&self, own: Option<bool>) -> &Side {
@@ -180,11 +225,17 @@ struct Answer {
     /// When its request arrived.
     asked: Instant,
     status: &'static Word,
+    /// What the request was, when it named one key and somebody wants to know.
+    request: Option<(Same, u64)>,
 }
 
 /// Counts what passes one connection.
 #[derive(Debug)]
 pub(in crate::proxy) struct Meter {
+    opened: Instant,
+    timeline: Option<Arc<Timeline>>,
+    /// Whether the connect is in the timeline: not before it is known whose it is.
+    is_told: bool,
     conversation: Conversation,
     bytes: [u64; 4],
     requests: Counts,
@@ -267,10 +318,12 @@ impl Meter {
                 requests.add(&verb.word);
                 *pings += u64::from(verb.kind == Kind::Ping);
                 *quiet_reads += u64::from(verb.kind == Kind::Read && reply == Due::Maybe);
-                keys.iter_mut().for_each(|keys| keys.requested(&request));
                 seen += 1;
                 if let Some(prefix) = own_prefix.as_ref().filter(|_| own.is_none()) {
                     *own = is_own(verb, request.keys.clone().next(), prefix);
+                }
+                if *own != Some(false) {
+                    keys.iter_mut().for_each(|keys| keys.requested(now, &request));
                 }
                 flight.requested(now, request);
                 if reply != Due::Never {
@@ -289,7 +342,29 @@ impl Meter {
         if untold.len() >= BATCH {
             self.hand_over(shared);
         }
+        self.tell_connect(self.own == Some(true));
+        self.tell(Passed::Request, now, seen);
         seen
+    }
+
+    /// Notes in the timeline that so many of these passed, unless they are none of the run's own.
+    fn tell(&self, what: Passed, now: Instant, count: u32) {
+        if let Some(timeline) = self.timeline.as_ref().filter(|_| self.own != Some(false)) {
+            timeline.add(what, now, count);
+        }
+    }
+
+    /// Notes the connect in the timeline, once, when it is known that it is one of the run's own.
+    fn tell_connect(&mut self, is_known: bool) {
+        if is_known && !self.is_told {
+            self.is_told = true;
+            self.tell(Passed::Connect, self.opened, 1);
+        }
+    }
+
+    /// Nobody waits any longer to know whose it is: who has not said so is one of the run's own.
+    pub(in crate::proxy) fn settle(&mut self) {
+        self.tell_connect(true);
     }
 
     /// Since when a reply has been due; of several the first, as far as it is at hand.
@@ -304,10 +379,11 @@ impl Meter {
         conversation.on_reply(data, &mut |event| match event {
             Answered::Reply(reply) => {
                 flight.replied(now, &reply);
-                keys.iter_mut().for_each(|keys| keys.replied(reply.sequence));
+                let request = keys.as_mut().and_then(|keys| keys.replied(reply.sequence));
                 seen += 1;
                 if undelivered.len() < UNDELIVERED_MAX {
-                    undelivered.push_back(Answer { asked: reply.asked, status: reply.status });
+                    let (asked, status) = (reply.asked, reply.status);
+                    undelivered.push_back(Answer { asked, status, request });
                 }
             }
             Answered::Opaque(why) => *opaque = Some(why),
@@ -331,7 +407,11 @@ impl Meter {
             return;
         }
         self.bytes[Seen::ToClient as usize] += bytes as u64;
-        let Self { undelivered, replies, latencies, left, own, .. } = self;
+        if self.left.is_none() {
+            self.tell(Passed::Reply, now, messages.min(self.undelivered.len() as u32));
+        }
+        let window = shared.side(self.own).window();
+        let Self { undelivered, replies, latencies, left, own, keys, .. } = self;
         let written = undelivered.len().min(messages as usize);
         for answer in undelivered.drain(..written) {
             match *left {
@@ -340,6 +420,11 @@ impl Meter {
                     shared.side(*own).figures.lock().answered_late.record(left - answer.asked)
                 }
                 None => {
+                    if let (Some(keys), Some(request), Some(window)) =
+                        (&*keys, answer.request, window)
+                    {
+                        keys.delivered(request, now, window);
+                    }
                     replies.add(answer.status);
                     latencies.push((now, now - answer.asked));
                 }
@@ -357,13 +442,37 @@ impl Meter {
     pub(in crate::proxy) fn client_left(&mut self, now: Instant, first: bool, shared: &Shared) {
         self.flight.client_left(now);
         self.left = Some(now);
-        if let Some(asked) = self.due_since().filter(|_| first) {
+        if !first {
+            return;
+        }
+        self.tell(Passed::Close, now, 1);
+        if let Some(asked) = self.due_since() {
             shared.side(self.own).gave_up(now - asked);
+            self.given_up(now, shared);
+        } else if self.bytes[Seen::FromClient as usize] == 0 {
+            shared.side(self.own).was_silent(now - self.opened);
+        }
+    }
+
+    /// Whether the client has ended its side.
+    pub(in crate::proxy) const fn has_left(&self) -> bool {
+        self.left.is_some()
+    }
+
+    /// Notes what may come again.
+    fn given_up(&mut self, now: Instant, shared: &Shared) {
+        let window = shared.side(self.own).window();
+        let Self { keys, undelivered, .. } = self;
+        if let Some((keys, window)) = keys.as_mut().zip(window) {
+            let read = undelivered.iter_mut().filter_map(|answer| answer.request.take());
+            keys.given_up(read.map(|(same, _)| same), now, window);
         }
     }
 
     /// The connection is over: what has no answer will have none.
     pub(in crate::proxy) fn ended(&mut self, now: Instant, shared: &Shared) {
+        self.settle();
+        self.given_up(now, shared);
         let Self { conversation, undelivered, left, own, .. } = self;
         let until = left.unwrap_or(now);
         let mut figures = shared.side(*own).figures.lock();
@@ -474,6 +583,7 @@ fn is_own(verb: &Verb, key: Option<&[u8]>, prefix: &[u8]) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proxy::tap::timeline::PieceCounts;
 
     const GET: &[u8] = b"get k\r\n";
     const HIT: &[u8] = b"VALUE k 0 1\r\nx\r\nEND\r\n";
@@ -489,7 +599,7 @@ mod tests {
     #[test]
     fn the_quiet_reads_of_a_batch_are_told_apart() {
         let shared = Shared::default();
-        let mut meter = shared.meter();
+        let mut meter = shared.meter(Instant::now());
         let batch = b"mg a v q\r\nmg b v q\r\nmn\r\nms c 1 q\r\nx\r\nmg d v\r\nget e f\r\n";
         assert_eq!(meter.arrived(Direction::Up, Instant::now(), batch, &shared), 6);
         let snapshot = snapshot(&mut meter, &shared);
@@ -517,7 +627,7 @@ mod tests {
     #[test]
     fn requests_and_replies_are_counted_once() {
         let shared = Shared::default();
-        let mut meter = shared.meter();
+        let mut meter = shared.meter(Instant::now());
         let now = Instant::now();
         for byte in [GET, b"set k 0 0 1 noreply\r\nx\r\ndelete k\r\n"].concat() {
             ask(&mut meter, now, &[byte], &shared);
@@ -536,7 +646,7 @@ mod tests {
     #[test]
     fn a_reply_counts_when_it_is_written() {
         let shared = Shared::default();
-        let mut meter = shared.meter();
+        let mut meter = shared.meter(Instant::now());
         let now = Instant::now();
         ask(&mut meter, now, GET, &shared);
         assert_eq!(meter.arrived(Direction::Down, now + ms(1), HIT, &shared), 1);
@@ -556,7 +666,7 @@ mod tests {
         let shared = Shared::default();
         let now = Instant::now();
         let waited = |view: &LatencyView| (view.count(), view.max().as_millis());
-        let mut late = shared.meter();
+        let mut late = shared.meter(Instant::now());
         ask(&mut late, now, GET, &shared);
         late.client_left(now + ms(100), true, &shared);
         answer(&mut late, now + ms(250), HIT, &shared);
@@ -564,7 +674,7 @@ mod tests {
         let told = snapshot(&mut late, &shared);
         assert_eq!((told.replies(), told.wire_latency.count()), (0, 0));
         assert_eq!((waited(&told.answered_late), told.never_answered.count()), ((1, 100), 0));
-        let mut never = shared.meter();
+        let mut never = shared.meter(Instant::now());
         ask(&mut never, now, b"get k\r\nmg a v q\r\nget k\r\n", &shared);
         answer(&mut never, now + ms(1), HIT, &shared);
         // Half a reply is none.
@@ -574,7 +684,7 @@ mod tests {
         let told = snapshot(&mut never, &shared);
         assert_eq!(told.replies(), 1);
         assert_eq!(waited(&told.never_answered), (1, 50));
-        let mut kept = shared.meter();
+        let mut kept = shared.meter(Instant::now());
         ask(&mut kept, now, GET, &shared);
         kept.arrived(Direction::Down, now + ms(1), HIT, &shared);
         kept.ended(now + ms(30), &shared);
@@ -592,11 +702,11 @@ mod tests {
         let batch: &[u8] = &[b"mg a v q\r\n".repeat(100).as_slice(), b"mn\r\n"].concat();
         let shared = Shared::default();
         let now = Instant::now();
-        let mut pipelining = shared.meter();
+        let mut pipelining = shared.meter(Instant::now());
         ask(&mut pipelining, now, &GET.repeat(3), &shared);
         assert_eq!(pipelining.reuse().overlaps(), Some(2));
         let dirty = [GET, batch].map(|first| {
-            let mut meter = shared.meter();
+            let mut meter = shared.meter(Instant::now());
             ask(&mut meter, now, first, &shared);
             assert_eq!(meter.reuse().overlaps(), Some(0), "a batch overlaps with nothing");
             ask(&mut meter, now + ms(150), GET, &shared);
@@ -613,16 +723,59 @@ mod tests {
         let mut meters = [pipelining, first, second];
         assert_eq!(all(&mut meters), (Some(4), None), "nobody knows how long they wait");
         for _ in 0..3 {
-            let mut closed = shared.meter();
+            let mut closed = shared.meter(Instant::now());
             ask(&mut closed, now, GET, &shared);
             closed.client_left(now + ms(100), true, &shared);
         }
         assert_eq!(all(&mut meters), (Some(4), Some(2)));
-        let mut meter = shared.meter();
+        let mut meter = shared.meter(Instant::now());
         ask(&mut meter, now, GET, &shared);
         ask(&mut meter, now + ms(5), GET, &shared);
         ask(&mut meter, now + ms(150), GET, &shared);
         assert_eq!((meter.reuse().overlaps(), meter.reuse().after_silence), (Some(2), 1));
+    }
+
+    /// Catches an event that is missing in the pieces of time or there twice, a connect that is noted
+    /// when it is known whose it is and not when it was, a give-up whose request comes again unseen, and
+    /// a stranger in any of it.
+    #[test]
+    fn what_passes_when_and_comes_again_is_noted() {
+        let began = Instant::now();
+        let shared = Shared::default();
+        let timeline = Arc::new(Timeline::new(began, ms(0)));
+        let asked = Arc::new(Asked::new(began));
+        let node = NodeIndex(0);
+        let (line, table) = (Arc::clone(&timeline), Arc::clone(&asked));
+        shared.watch(Watched { timeline: line, asked: table, node });
+        shared.set_own(b"k");
+        let mut meters = [(); 4].map(|()| shared.meter(began));
+        meters.iter_mut().for_each(|meter| ask(meter, began + ms(10), GET, &shared));
+        for meter in &mut meters {
+            meter.client_left(began + ms(110), true, &shared);
+            meter.ended(began + ms(120), &shared);
+        }
+        let mut meter = shared.meter(began + ms(110));
+        ask(&mut meter, began + ms(115), GET, &shared);
+        answer(&mut meter, began + ms(125), HIT, &shared);
+        let mut silent = shared.meter(began + ms(130));
+        silent.client_left(began + ms(150), true, &shared);
+        silent.ended(began + ms(160), &shared);
+        let mut foreign = shared.meter(began);
+        ask(&mut foreign, began, b"get other\r\n", &shared);
+        foreign.client_left(began + ms(5), true, &shared);
+        foreign.ended(began + ms(5), &shared);
+        let view = timeline.view(began + ms(200));
+        let sum = |of: fn(&PieceCounts) -> u32| view.pieces.iter().map(of).sum::<u32>();
+        let at = |place: usize| view.pieces[place];
+        assert_eq!((sum(|it| it.connects), at(0).connects, at(11).connects), (6, 4, 1));
+        assert_eq!((sum(|it| it.requests), at(1).requests, at(11).requests), (5, 4, 1));
+        assert_eq!((sum(|it| it.replies), at(12).replies), (1, 1));
+        assert_eq!((sum(|it| it.closes), at(11).closes), (5, 4));
+        let counts = asked.counts(node);
+        // How long it waits is known from the third on.
+        assert_eq!((counts.unanswered, counts.unanswered_again), (2, 1));
+        let snapshot = snapshot(&mut meter, &shared);
+        assert_eq!((snapshot.given_up.count(), snapshot.silent.count()), (4, 1));
     }
 
     /// Catches the traffic of others that is charged to the run's client, and a ping that is taken for
@@ -633,7 +786,7 @@ mod tests {
         shared.set_own(b"hk:");
         let now = Instant::now();
         let of = |requests: &[&[u8]]| {
-            let mut meter = shared.meter();
+            let mut meter = shared.meter(Instant::now());
             for request in requests {
                 ask(&mut meter, now, request, &shared);
             }
@@ -651,7 +804,7 @@ mod tests {
             assert_eq!((told.connections, told.clients.as_slice()), (1, &[CLIENT][..]));
         }
         let nobody = Shared::default();
-        let mut meter = nobody.meter();
+        let mut meter = nobody.meter(Instant::now());
         ask(&mut meter, now, b"get other\r\n", &nobody);
         assert!(snapshot(&mut meter, &nobody).foreign.is_none(), "nobody said which are its own");
     }
@@ -665,7 +818,7 @@ mod tests {
             (b"\x16\x03\x01\x02\n\n", b"\x16\x03\x03\n"),
         ] {
             let shared = Shared::default();
-            let mut meter = shared.meter();
+            let mut meter = shared.meter(Instant::now());
             let now = Instant::now();
             for _ in 0..3 {
                 ask(&mut meter, now, sent, &shared);
@@ -682,7 +835,7 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_said_once() {
         let shared = Shared::default();
-        let mut meter = shared.meter();
+        let mut meter = shared.meter(Instant::now());
         let now = Instant::now();
         let endless = vec![b'x'; 100_000];
         assert_eq!(meter.arrived(Direction::Up, now, &endless, &shared), 1);

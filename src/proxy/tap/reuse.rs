@@ -13,7 +13,7 @@ use crate::proxy::tap::latency::LatencyView;
 /// of its process.
 const GIVE_UPS_MIN: u64 = 3;
 /// Who leaves sooner than this has not given up: it is done, or only has no more to say.
-const GIVE_UP_MIN: Duration = Duration::from_millis(10);
+pub(super) const GIVE_UP_MIN: Duration = Duration::from_millis(10);
 /// Of the learned time, how much is near enough: timers are late and histograms rounded.
 const NEARLY: f64 = 0.9;
 /// Of the requests that are answered, the share from which a client pipelines as a habit.
@@ -129,6 +129,11 @@ impl Patience {
         if waited >= GIVE_UP_MIN {
             self.waited.record(waited);
         }
+    }
+
+    /// How long they waited, each time.
+    pub(in crate::proxy) const fn waited(&self) -> &LatencyView {
+        &self.waited
     }
 
     /// A request overlapped before anything was learned.

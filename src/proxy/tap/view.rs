@@ -71,6 +71,10 @@ pub struct TapSnapshot {
     pub answered_late: LatencyView,
     /// How long clients had waited for what was never answered, until they left or the connection ended.
     pub never_answered: LatencyView,
+    /// How long a reply had been due when a client closed the connection of itself: once a connection.
+    pub given_up: LatencyView,
+    /// How long connections were open that their clients closed without having sent anything.
+    pub silent: LatencyView,
 }
 
 impl TapSnapshot {

@@ -29,6 +29,7 @@ pub fn render(report: &Report, colour: bool) -> Text {
     if let Some(command) = witness::command(report) {
         page.wire(report);
         page.faults(report);
+        page.told(report);
         page.command(report, command);
         page.objectives(report);
         page.limits(report);
@@ -36,6 +37,7 @@ pub fn render(report: &Report, colour: bool) -> Text {
         page.phases(report);
         page.faults(report);
         page.recovery(report);
+        page.told(report);
         page.data(report);
         page.breakers(report);
         page.objectives(report);
@@ -305,6 +307,13 @@ impl Page {
         self.line(&cells(witness::HEADS));
         for row in witness::rows(report) {
             self.line(&cells(row.each_ref().map(String::as_str)));
+        }
+    }
+
+    /// What the wire tells of the client.
+    fn told(&mut self, report: &Report) {
+        for (place, line) in witness::told_lines(report).iter().enumerate() {
+            self.about(if place == 0 { "on the wire" } else { "" }, line);
         }
     }
 

@@ -2,8 +2,11 @@
 //! saw of it.
 
 use crate::event::CommandFacts;
-use crate::report::model::{Report, WirePhase};
-use crate::report::show;
+use crate::report::model::Report;
+use crate::report::{ToldOfNode, WirePhase, show};
+
+/// Nodes that a screen has room for.
+const NODES_MAX: usize = 3;
 
 /// What the table of [`rows`] has in its columns.
 pub(super) const HEADS: [&str; 10] =
@@ -30,6 +33,43 @@ pub(super) fn told(report: &Report, command: &CommandFacts) -> String {
         return format!("{}{again}", subject.name);
     }
     format!("`{}`: {how}{again}", subject.name)
+}
+
+/// What the wire tells of the client, by the nodes that were broken: what it does to one, and how it comes
+/// back.
+pub(super) fn told_lines(report: &Report) -> Vec<String> {
+    let nodes =
+        report.wire.iter().filter_map(|wire| wire.told.as_ref()).flat_map(|told| &told.nodes);
+    nodes.take(NODES_MAX).flat_map(of_node).collect()
+}
+
+fn of_node(node: &ToldOfNode) -> [String; 3] {
+    let moment = |name: &str, value: Option<f64>| match value {
+        None if node.never.iter().any(|never| never == name) => "never".to_owned(),
+        value => show::elapsed(value),
+    };
+    [
+        format!(
+            "{}: given up after {}, left alone for {}, probed {}",
+            node.name,
+            show::elapsed(node.give_up_s),
+            show::elapsed(node.dead_time_s),
+            show::per_second(node.probe_rate_per_s),
+        ),
+        format!(
+            "    asked again {} ({} by chance), elsewhere {}, connects {}",
+            show::percent(node.resend_ratio),
+            show::percent(node.resend_by_chance_ratio),
+            show::percent(node.keys_moved_ratio),
+            show::per_second(node.connect_peak_per_s),
+        ),
+        format!(
+            "    after the heal: asked {}, answered {}, back {}",
+            moment("first_request_s", node.first_request_s),
+            moment("first_reply_s", node.first_reply_s),
+            moment("sustained_s", node.sustained_s),
+        ),
+    ]
 }
 
 /// The last lines that it wrote, where somebody has to know why it failed.

@@ -98,7 +98,7 @@ fn how(command: &CommandFacts) -> String {
 }
 
 /// Faults that met nothing.
-fn unmet(summary: &Summary) -> Vec<String> {
+pub(super) fn unmet(summary: &Summary) -> Vec<String> {
     let faults = &summary.inputs.faults;
     if summary.phase(Phase::Fault).is_none() {
         let none = !faults.is_empty();

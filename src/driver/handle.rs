@@ -202,7 +202,11 @@ impl Driver {
         let slot = Arc::clone(&self.0.slots).acquire_owned().await.ok()?;
         if let Some(web) = &self.0.web {
             let answer = web.exchange(request, trace).await;
-            if let Answer::Error(failed) = &answer {
+            // What has no form in HTTP was not asked for.
+            let was_asked = Web::has(request.name());
+            if let Answer::Error(failed) = &answer
+                && was_asked
+            {
                 self.keep_words(failed);
             }
             return Some(answer);

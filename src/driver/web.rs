@@ -49,6 +49,11 @@ impl Web {
         }
     }
 
+    /// Whether an operation has a form in HTTP.
+    pub(super) fn has(operation: &str) -> bool {
+        OPERATIONS.contains(&operation)
+    }
+
     /// A value was stored; whether the proxies have seen its key.
     pub(super) fn stored(&self, is_seen: bool) {
         let count = if is_seen { &self.seen } else { &self.unseen };

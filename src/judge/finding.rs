@@ -6,7 +6,7 @@ use super::objective::Objective;
 use super::proof::{is_asked_for, proven};
 use super::recovery::has_faults;
 use super::stall;
-use super::witness;
+use super::unmet::unmet;
 use super::{Analysis, Reading};
 use crate::base::scope::Closed;
 use crate::event::Phase;
@@ -190,7 +190,7 @@ pub(super) fn vacuous(summary: &Summary, analysis: &Analysis) -> Vec<String> {
     }
     if !summary.tells_nodes() {
         // A service may hide a fault from whoever asks it: that is what it is praised for.
-        return witness::unmet(summary);
+        return unmet(summary);
     }
     let unknown = faults.iter().zip(&analysis.touched).filter(|(_, touched)| touched.is_none());
     reasons.extend(unknown.map(|(fault, _)| {

@@ -17,6 +17,7 @@ mod recovery;
 mod stall;
 mod strain;
 mod touched;
+mod unmet;
 mod verdict;
 mod window;
 pub mod witness;

@@ -18,7 +18,7 @@ use crate::base::name::NodeIndex;
 pub use self::connections::{CloseCause, ClosedConnections, Connections};
 pub use self::fact::{
     CalibrationCheck, CommandFacts, DataTotals, DelayUs, FaultRecord, LateWrite, LoadCounts,
-    NotJudged, SubjectError, SubjectFacts,
+    NotJudged, SERVICE, SubjectError, SubjectFacts,
 };
 pub use self::outcome::{ErrorClass, Extent, OUTCOMES, Operation, Outcome, Sample};
 pub use self::trace::{WireMessage, WireMessageKind, WireTrace};

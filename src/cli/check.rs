@@ -73,6 +73,14 @@ fn drivers(arguments: &Arguments, library: &Library) -> Exit {
     let mut configs = Vec::new();
     for file in &arguments.files {
         match driver(library, file) {
+            Ok(DriverConfig { url: Some(url), .. }) => {
+                let what = format!(
+                    "{file}: the driver at {url} is no process: what is checked is the \
+                                    protocol of lines; a run shows whether its values are right"
+                );
+                output::complain(&what);
+                return Exit::Usage;
+            }
             Ok(config) => configs.push(config),
             Err(error) => {
                 output::complain(&error);

@@ -1,4 +1,5 @@
-//! `harness exec`: a command of yours under a scenario, judged by the wire and its exit code.
+//! `harness exec`: a command of yours under a scenario, judged by the wire and its exit code, or, with a
+//! workload that asks it for answers, by these.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -14,18 +15,24 @@ use crate::plan::{
     CommandPlan, Library, Options, Plan, PlanError, Variable, read_listen, scenario_of,
 };
 
-/// Run a command of your own under a scenario: a test suite, a job, a server with a load of its own.
+/// Run a command of your own under a scenario: a test suite, a job, a server with a load of its own; or
+/// a service that a workload asks for answers.
 ///
 /// Its environment has MEMCACHED_SERVERS (all proxies, with commas), MEMCACHED_SERVER_1 and so on,
 /// TOXIPROXY_URL, and HARNESS_PHASE_FILE, a file that holds the phase's name at any time.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "  harness exec -scenario flapping-node -- pytest tests/cache\n  \
                         harness exec -scenario gray-failure -duration 1m -- ./my-service\n  \
+                        harness exec -scenario latency -workload shop.toml -- python3 app.py\n  \
                         harness exec -scenario latency -env CACHE={server_1} -- ./job")]
 pub(super) struct Arguments {
     /// The scenario whose faults there are: a name or a TOML file
     #[arg(long, value_name = "NAME|FILE")]
     scenario: String,
+    /// What the command is asked for: a workload with [http], by name or TOML file. The command is a
+    /// service then: it is waited for, asked, judged by its answers and ended with the run
+    #[arg(long, value_name = "NAME|FILE")]
+    workload: Option<String>,
     /// How long the run lasts; then the command is ended, which is no failure. Without it the faults
     /// come again and again until the command ends by itself
     #[arg(long, value_name = "TIME", value_parser = values::time)]
@@ -81,9 +88,17 @@ impl Arguments {
             api: self.api,
             network: self.network,
             seed: self.seed,
+            workload: self.workload.clone(),
             ..Options::default()
         };
         let plan = scenario_of(&Library::new("."), &self.scenario, &options)?;
+        if let Some(name) = self.workload.as_ref().filter(|_| plan.workload.http.is_none()) {
+            let what = format!(
+                "the workload {name} asks a cache, and a command makes such a load itself; write one with \
+                 [http], or leave -workload out"
+            );
+            return Err(PlanError::Option(what));
+        }
         for variable in &self.env {
             variable.check(plan.nodes.count).map_err(PlanError::Option)?;
         }

@@ -131,7 +131,10 @@ fn in_round(plan: &Plan, round: u64) -> Plan {
 /// How the program ends when there is no report.
 pub(super) const fn exit_of(error: &RunError) -> Exit {
     match error {
-        RunError::Lab(_) | RunError::Driver(_) | RunError::Command { .. } => Exit::LabDown,
+        RunError::Lab(_)
+        | RunError::Driver(_)
+        | RunError::Service(_)
+        | RunError::Command { .. } => Exit::LabDown,
         RunError::Interrupted => Exit::Interrupted,
         RunError::Client(_) | RunError::Load(_) => Exit::Usage,
         RunError::Internal(_) => Exit::Internal,

@@ -3,9 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::http::Address;
+
 /// How a published client is run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DriverConfig {
+    /// A service with the verbs of a cache, in the place of a process; `None`: there is a process.
+    pub url: Option<Address>,
     /// The program and its arguments; no shell sees them.
     pub command: Vec<String>,
     /// Where it is started: the folder of the file.
@@ -31,6 +35,7 @@ impl DriverConfig {
     #[must_use]
     pub fn of(command: Vec<String>, folder: PathBuf) -> Self {
         Self {
+            url: None,
             command,
             folder,
             install: Vec::new(),

@@ -12,6 +12,7 @@ use super::config::DriverConfig;
 use super::process::{Recipe, Shared, StartError};
 use super::speech::{self, Answer, Failed, Ready, Request, Value};
 use super::state::{State, Story};
+use super::web::Web;
 use super::witness::Seen;
 use crate::base::carried::{Carried, Mark, Sighting};
 use crate::base::name::NodeIndex;
@@ -39,6 +40,8 @@ pub struct Driver(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     shared: Arc<Shared>,
+    /// It is reached by HTTP: nothing of ours runs.
+    web: Option<Web>,
     wire: Wire,
     slots: Arc<Semaphore>,
     misses_unanswered: AtomicU64,
@@ -71,12 +74,19 @@ impl Driver {
     ) -> Result<Self, StartError> {
         let slots = Arc::new(Semaphore::new(config.concurrency as usize));
         let scope = scope.child("driver");
+        let web = match &config.url {
+            Some(url) => Some(Web::start(url, &config).await?),
+            None => None,
+        };
         let recipe = Recipe { config, servers, harness, events, scope };
         let shared = Arc::new(Shared { recipe, state: Mutex::new(State::new()) });
-        shared.start().await?;
+        match &web {
+            Some(web) => shared.state.lock().ready = web.ready(),
+            None => shared.start().await?,
+        }
         let errors = Mutex::default();
         let misses_unanswered = AtomicU64::new(0);
-        Ok(Self(Arc::new(Inner { shared, wire, slots, misses_unanswered, errors })))
+        Ok(Self(Arc::new(Inner { shared, web, wire, slots, misses_unanswered, errors })))
     }
 
     /// What it said of itself.
@@ -96,7 +106,8 @@ impl Driver {
     /// What it said that is not the protocol: it was ended for that.
     #[must_use]
     pub fn nonsense(&self) -> Option<String> {
-        self.0.shared.state.lock().nonsense.clone()
+        let web = self.0.web.as_ref().and_then(Web::nonsense);
+        web.or_else(|| self.0.shared.state.lock().nonsense.clone())
     }
 
     /// What is known of it now.
@@ -123,9 +134,17 @@ impl Driver {
         self.look(self.mark(key)).first
     }
 
+    /// Whether it is reached by HTTP.
+    #[must_use]
+    pub fn is_web(&self) -> bool {
+        self.0.web.is_some()
+    }
+
     /// Asks the driver to end.
     pub async fn close(&self) {
-        self.0.shared.close().await;
+        if !self.is_web() {
+            self.0.shared.close().await;
+        }
     }
 
     pub(super) fn look(&self, mark: Mark) -> Sighting {
@@ -166,7 +185,12 @@ impl Driver {
         trace.attempts = seen.attempts();
         trace.requests = u32::from(seen.requests);
         trace.served_by = after.last.filter(|_| seen.may_be_answered());
-        Came { answer, trace, asked: seen.requests > 0, unanswered: !seen.may_be_answered() }
+        if let (Some(web), Some(Answer::Stored)) = (&self.0.web, &answer) {
+            web.stored(after.first.is_some());
+        }
+        // A service may ask its nodes after it has answered, or when nobody waits any more.
+        let asked = seen.requests > 0 || (self.is_web() && trace.sent.is_some());
+        Came { answer, trace, asked, unanswered: !seen.may_be_answered() }
     }
 
     /// Hands over the request and waits for its answer; `None`: the driver is gone.
@@ -176,6 +200,17 @@ impl Driver {
         trace: &mut Trace,
     ) -> Option<Answer> {
         let slot = Arc::clone(&self.0.slots).acquire_owned().await.ok()?;
+        if let Some(web) = &self.0.web {
+            let answer = web.exchange(request, trace).await;
+            // What has no form in HTTP was not asked for.
+            let was_asked = Web::has(request.name());
+            if let Answer::Error(failed) = &answer
+                && was_asked
+            {
+                self.keep_words(failed);
+            }
+            return Some(answer);
+        }
         let (id, answer, outbox) = {
             let mut state = self.0.shared.state.lock();
             let outbox = state.outbox.clone()?;

@@ -16,6 +16,7 @@ mod process;
 pub mod speech;
 mod state;
 mod talk;
+mod web;
 mod witness;
 
 pub use config::DriverConfig;

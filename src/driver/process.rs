@@ -19,6 +19,7 @@ use super::state::{Crash, PINGS_MAX, Starting, State};
 use crate::base::group::{self, Ended, Group};
 use crate::base::scope::Scope;
 use crate::event::{EventKind, Events};
+use crate::http::NotReady;
 
 /// How long a driver may take until it is ready: a virtual machine that starts, a package that compiles.
 pub(super) const READY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -67,6 +68,9 @@ pub enum StartError {
         /// What it said.
         nonsense: Nonsense,
     },
+    /// It is to be reached by HTTP, and is not.
+    #[error(transparent)]
+    Web(#[from] NotReady),
     /// The operating system starts no process.
     #[error("cannot start the driver {command}: {error}")]
     System {

@@ -148,6 +148,26 @@ impl<'a> Request<'a> {
         self.op
     }
 
+    /// The key, where it is ASCII.
+    pub(super) const fn key(&self) -> Option<&str> {
+        self.key
+    }
+
+    /// The value in base64.
+    pub(super) fn value64(&self) -> Option<&str> {
+        self.value64.as_deref()
+    }
+
+    /// The expiry in seconds.
+    pub(super) const fn ttl(&self) -> Option<i64> {
+        self.ttl_s
+    }
+
+    /// The amount of a change.
+    pub(super) const fn amount(&self) -> Option<u64> {
+        self.by
+    }
+
     /// The line, with its end.
     #[must_use]
     pub fn line(&self, id: u64) -> Vec<u8> {

@@ -20,6 +20,9 @@ pub struct DelayUs {
     pub max: Option<u64>,
 }
 
+/// What [`SubjectFacts::kind`] says of an application that was asked for answers.
+pub const SERVICE: &str = "service";
+
 /// Who made the calls that were judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SubjectFacts {

@@ -176,10 +176,18 @@ pub enum Outcome {
     LostSlot,
     /// Abandoned by its caller, as the workload wants it.
     Cancelled,
+    /// A service answered as it is expected to, in time.
+    Ok,
+    /// A service answered with another status than it is expected to.
+    UnexpectedStatus,
+    /// A service answered with the right status and another body than it is expected to.
+    UnexpectedBody,
+    /// A service answered rightly, and later than it is expected to.
+    TooLate,
 }
 
 /// How many outcomes there are: the length of a table indexed by [`Outcome::position`].
-pub const OUTCOMES: usize = 20 + ErrorClass::ALL.len();
+pub const OUTCOMES: usize = 24 + ErrorClass::ALL.len();
 
 impl Outcome {
     /// The place in a table of counts. All indeterminate outcomes share one.
@@ -206,7 +214,11 @@ impl Outcome {
             Self::Hung => 17,
             Self::LostSlot => 18,
             Self::Cancelled => 19,
-            Self::Error(class) => 20 + class.position(),
+            Self::Ok => 20,
+            Self::UnexpectedStatus => 21,
+            Self::UnexpectedBody => 22,
+            Self::TooLate => 23,
+            Self::Error(class) => 24 + class.position(),
         }
     }
 
@@ -233,6 +245,10 @@ impl Outcome {
             Self::Hung,
             Self::LostSlot,
             Self::Cancelled,
+            Self::Ok,
+            Self::UnexpectedStatus,
+            Self::UnexpectedBody,
+            Self::TooLate,
         ]
         .into_iter()
         .chain(ErrorClass::ALL.iter().copied().map(Self::Error))
@@ -279,6 +295,7 @@ impl Outcome {
                 | Self::Deleted
                 | Self::Touched
                 | Self::Counted
+                | Self::Ok
         )
     }
 

@@ -6,6 +6,7 @@ use super::objective::Objective;
 use super::proof::{is_asked_for, proven};
 use super::recovery::has_faults;
 use super::stall;
+use super::unmet::unmet;
 use super::{Analysis, Reading};
 use crate::base::scope::Closed;
 use crate::event::Phase;
@@ -59,7 +60,8 @@ pub(super) fn gates(summary: &Summary, objectives: &[Objective]) -> Vec<String> 
     }
     let crashes = summary.inputs.subject.as_ref().and_then(|subject| subject.crashes);
     if let Some(crashes) = crashes.filter(|crashes| *crashes > 0) {
-        reasons.push(format!("the process of the client died: {crashes}"));
+        let who = if summary.tells_nodes() { "client" } else { "service" };
+        reasons.push(format!("the process of the {who} died: {crashes}"));
     }
     match &summary.inputs.harness.tasks {
         Closed::Clean => {}
@@ -185,6 +187,10 @@ pub(super) fn vacuous(summary: &Summary, analysis: &Analysis) -> Vec<String> {
     // A run that was stopped before its faults has other things to say.
     if faults.is_empty() || summary.phase(Phase::Fault).is_none() {
         return reasons;
+    }
+    if !summary.tells_nodes() {
+        // A service may hide a fault from whoever asks it: that is what it is praised for.
+        return unmet(summary);
     }
     let unknown = faults.iter().zip(&analysis.touched).filter(|(_, touched)| touched.is_none());
     reasons.extend(unknown.map(|(fault, _)| {

@@ -4,6 +4,7 @@
 //! prints nothing; the same [`Summary`] always gets the same [`Judgement`]. It accuses the harness
 //! first: a run on a noisy machine is invalid, and a fault that touched nothing is vacuous.
 
+pub mod answers;
 mod baseline;
 mod binomial;
 mod detection;
@@ -17,6 +18,7 @@ mod stall;
 mod strain;
 mod told;
 mod touched;
+mod unmet;
 mod verdict;
 mod window;
 pub mod witness;

@@ -30,7 +30,7 @@ fn of(summary: &Summary, fault: &FaultRecord) -> Option<u64> {
 /// What the client felt of a fault; `None` when there is too little to compare: a steady phase that was
 /// too short, or a machine that stalled all the while.
 fn felt(summary: &Summary, fault: &FaultRecord, applied: Offset) -> Option<u64> {
-    let of_fault = |node| fault.nodes.contains(&node);
+    let of_fault = |node| fault.nodes.contains(&node) || !summary.tells_nodes();
     let slow_us = Baseline::of(summary, of_fault)?.slow_us;
     let healed = fault.healed.unwrap_or(Offset(u64::MAX));
     let calm = |piece: &&TimedBin| !stall::covers(summary, piece);

@@ -15,9 +15,10 @@ use super::measure::Measure;
 use super::measure::command::EXIT_CODE;
 use super::measure::told::ALL as TOLD_BY_THE_WIRE;
 use super::objective::{Bound, Grade, Graded, Objective, show_us};
+use super::unmet::unmet;
 use super::verdict::Verdict;
-use crate::event::{CommandFacts, Phase, SubjectFacts};
-use crate::record::{FaultRecord, NodeGroup, Summary};
+use crate::event::{CommandFacts, SubjectFacts};
+use crate::record::{NodeGroup, Summary};
 
 /// Whether `measure` needs neither our load nor our client: what the wire tells, and how it ended.
 #[must_use]
@@ -94,31 +95,6 @@ fn how(command: &CommandFacts) -> String {
         Some(how) => format!("the command ended by itself: {how}"),
         None => "the command ended, and nobody knows how".to_owned(),
     }
-}
-
-/// Faults that met nothing.
-fn unmet(summary: &Summary) -> Vec<String> {
-    let faults = &summary.inputs.faults;
-    if summary.phase(Phase::Fault).is_none() {
-        let none = !faults.is_empty();
-        return none
-            .then(|| "the run ended before any fault began".to_owned())
-            .into_iter()
-            .collect();
-    }
-    let unmet = faults.iter().filter(|fault| !met(summary, fault));
-    unmet.map(|fault| format!("the fault `{}` met no traffic", fault.name)).collect()
-}
-
-/// Whether it did something, by its own count; where it cannot count, whether its nodes were used: a
-/// node that is down gets no request, and a client that it keeps off must have wanted it before.
-fn met(summary: &Summary, fault: &FaultRecord) -> bool {
-    let used = || {
-        let phases = [Phase::Steady, Phase::Fault].into_iter();
-        let mut wire = phases.flat_map(|phase| summary.wire(Some(phase)));
-        wire.any(|wire| fault.nodes.contains(&wire.node) && wire.requests > 0)
-    };
-    fault.applied.is_some() && fault.operations_touched.map_or_else(used, |touched| touched > 0)
 }
 
 /// What the proxies saw after the warm-up, in a sentence.

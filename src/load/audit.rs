@@ -91,6 +91,9 @@ pub(super) async fn run(
     clock: RunClock,
     hung_after: Duration,
 ) -> Audit {
+    if let Cache::Service(_) = cache {
+        return Audit::of_nothing(oracle);
+    }
     let mut pending: Vec<(Space, Slot)> = auditable(oracle).collect();
     let mut audit = Audit::default();
     let mut last = Instant::now();

@@ -1,10 +1,12 @@
-//! What the workers call: the client in this process, or a driver.
+//! What the workers call: the client in this process, a driver, or a service.
 
+use crate::base::name::NodeIndex;
 use crate::client::{Broken, Call, Client, Item, Keep, MultiCall, Store, Ttl};
 use crate::driver::Driver;
 use crate::protocol::memcached::frame::key::Key;
 
 use super::keyspace::{Keyspace, Space};
+use super::service::Service;
 
 /// Whoever makes the calls.
 #[derive(Clone, Debug)]
@@ -13,6 +15,8 @@ pub enum Cache {
     Own(Client),
     /// A published client in its own.
     Driver(Driver),
+    /// An application that is asked for answers, which has a cache somewhere.
+    Service(Service),
 }
 
 impl From<Client> for Cache {
@@ -27,7 +31,13 @@ impl From<Driver> for Cache {
     }
 }
 
-/// One method a call, the same for both.
+impl From<Service> for Cache {
+    fn from(service: Service) -> Self {
+        Self::Service(service)
+    }
+}
+
+/// One method a call, the same for both that are asked for keys.
 macro_rules! calls {
     ($($name:ident($($given:ident: $type:ty),*) -> $call:ty;)*) => {
         impl Cache {
@@ -35,6 +45,7 @@ macro_rules! calls {
                 match self {
                     Self::Own(client) => client.$name($($given),*).await,
                     Self::Driver(driver) => driver.$name($($given),*).await,
+                    Self::Service(_) => unreachable!("a service is asked for answers, not for keys"),
                 }
             })*
         }
@@ -63,6 +74,8 @@ impl Cache {
     pub(super) fn keyspace(&self, counts: [u64; Space::ALL.len()]) -> Keyspace {
         match self {
             Self::Own(client) => Keyspace::new(counts, |key| client.home(key)),
+            // Nobody knows.
+            Self::Service(_) => Keyspace::new(counts, |_| NodeIndex(0)),
             Self::Driver(driver) => {
                 let driver = driver.clone();
                 Keyspace::learning(counts, std::sync::Arc::new(move |key| driver.home(key)))
@@ -74,14 +87,14 @@ impl Cache {
     pub(super) fn broken(&self) -> Option<Broken> {
         match self {
             Self::Own(client) => client.config().broken,
-            Self::Driver(_) => None,
+            Self::Driver(_) | Self::Service(_) => None,
         }
     }
 
     /// Whether it tells the flags of a value.
     pub(super) fn tells_flags(&self) -> bool {
         match self {
-            Self::Own(_) => true,
+            Self::Own(_) | Self::Service(_) => true,
             Self::Driver(driver) => driver.ready().flags,
         }
     }

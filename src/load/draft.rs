@@ -65,6 +65,11 @@ impl Drafter {
         self.parts.values.draw_bytes(&mut self.sizes)
     }
 
+    /// Draws a number below `end`.
+    pub(super) fn draw_below(&mut self, end: u32) -> u32 {
+        self.choices.random_range(0..end.max(1))
+    }
+
     /// Draws whether the caller of the next operation abandons it.
     pub(super) fn draw_cancel(&mut self, share: f64) -> bool {
         self.cancels.random_bool(share)

@@ -298,6 +298,7 @@ impl Load {
             cache: self.cache.clone(),
             oracle: Arc::clone(&self.shared.oracle),
             clock: self.config.clock,
+            due: Offset(0),
             drafter: drafter(&self.parts, &self.shared.oracle, workers, worker, seed),
             ttl: self.config.workload.ttl.filter(|ttl| !ttl.is_zero()),
             cancel: self.config.workload.cancel,

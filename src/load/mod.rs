@@ -21,6 +21,7 @@ mod pacer;
 pub mod payload;
 mod preload;
 mod queue;
+mod service;
 mod ticket;
 pub mod trace;
 pub mod values;
@@ -40,6 +41,7 @@ pub use oracle::{
 };
 pub use origin::{Loading, Origin, OriginSpec, OriginTotals};
 pub use preload::Preloaded;
+pub use service::Service;
 pub use ticket::Sampler;
 pub use violation::{EXAMPLES_MAX, LATE_WRITES_MAX, Violation};
 pub use workload::{

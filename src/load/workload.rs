@@ -11,6 +11,7 @@ use super::values::{VALUES, ValueSpec};
 use crate::base::family::{Chosen, SettingError, Settings, Value};
 use crate::base::units::Rate;
 use crate::event::Operation;
+use crate::http::HttpSpec;
 
 /// The most keys of one multi-get.
 pub const MULTI_GET_KEYS_MAX: u32 = 10_000;
@@ -41,6 +42,8 @@ pub struct Workload {
     pub origin: Option<OriginSpec>,
     /// Which calls are abandoned; `None`: none.
     pub cancel: Option<Cancel>,
+    /// What is asked of a service, in the place of the mix and its values; `None`: a cache is asked.
+    pub http: Option<HttpSpec>,
 }
 
 /// Calls that their caller abandons, as one does whose own deadline has passed.
@@ -215,6 +218,7 @@ impl Default for Workload {
             fill_after_miss: true,
             origin: None,
             cancel: None,
+            http: None,
         }
     }
 }

@@ -7,18 +7,31 @@ use super::error::FileError;
 use super::source::{TomlTable, TomlValue};
 use super::text::{TomlText, string};
 use crate::driver::DriverConfig;
+use crate::http::Address;
 use crate::load::WORKERS_MAX;
 
 /// The longest time that an operation may be given.
 const TIMEOUT_MAX: Duration = Duration::from_secs(60);
 
+const WEB_KEYS: [&str; 3] = ["url", "concurrency", "timeout"];
 const KEYS: [&str; 6] = ["command", "folder", "install", "concurrency", "timeout", "settings"];
 
 /// Reads the table. `folder` is that of the file, where the command is started unless the file says
 /// otherwise.
 pub(super) fn read(table: &TomlTable<'_>, folder: &Path) -> Result<DriverConfig, FileError> {
+    if let Some(url) = table.get("url") {
+        table.only("key of a driver with a url", &WEB_KEYS)?;
+        let url: Address = url.text()?.parse().map_err(|what: String| url.error(what))?;
+        let mut config = DriverConfig::of(Vec::new(), folder.to_owned());
+        config.url = Some(url);
+        read_bounds(table, &mut config)?;
+        return Ok(config);
+    }
     table.only("key of a driver", &KEYS)?;
-    let command = table.need("command", "write command = [\"python3\", \"driver.py\"]")?;
+    let command = table.need(
+        "command",
+        "write command = [\"python3\", \"driver.py\"], or url = \"http://127.0.0.1:8000/cache\"",
+    )?;
     let words = words(&command)?;
     if words.first().is_none_or(String::is_empty) {
         return Err(command.error("a command has a program and its arguments, each a text"));
@@ -30,6 +43,15 @@ pub(super) fn read(table: &TomlTable<'_>, folder: &Path) -> Result<DriverConfig,
     if let Some(node) = table.get("install") {
         config.install = self::words(&node)?;
     }
+    read_bounds(table, &mut config)?;
+    if let Some(node) = table.get("settings") {
+        config.settings = node.table()?.json()?;
+    }
+    Ok(config)
+}
+
+/// What it may have under way, and how long.
+fn read_bounds(table: &TomlTable<'_>, config: &mut DriverConfig) -> Result<(), FileError> {
     if let Some(node) = table.get("concurrency") {
         let concurrency = node.count(1..=u64::from(WORKERS_MAX))?;
         config.concurrency = u32::try_from(concurrency).unwrap_or(WORKERS_MAX);
@@ -40,10 +62,7 @@ pub(super) fn read(table: &TomlTable<'_>, folder: &Path) -> Result<DriverConfig,
             return Err(node.error("`timeout` must lie between 1ms and 60s"));
         }
     }
-    if let Some(node) = table.get("settings") {
-        config.settings = node.table()?.json()?;
-    }
-    Ok(config)
+    Ok(())
 }
 
 fn words(node: &TomlValue<'_>) -> Result<Vec<String>, FileError> {
@@ -57,11 +76,15 @@ pub(super) fn print(text: &mut TomlText, path: &str, config: &DriverConfig) {
         format!("[{}]", words.join(", "))
     };
     text.table(path);
+    text.value("concurrency", &config.concurrency.to_string());
+    text.duration("timeout", config.timeout);
+    if let Some(url) = &config.url {
+        text.string("url", &url.to_string());
+        return;
+    }
     text.value("command", &list(&config.command));
     text.string("folder", &config.folder.display().to_string());
     text.value("install", &list(&config.install));
-    text.value("concurrency", &config.concurrency.to_string());
-    text.duration("timeout", config.timeout);
     text.value("settings", &inline(&config.settings.clone().into()));
 }
 

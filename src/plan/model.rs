@@ -57,6 +57,19 @@ pub struct Plan {
     pub network: Network,
 }
 
+/// Who makes the calls of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// The client in this process.
+    Own,
+    /// A published client in its own.
+    Driver,
+    /// An application that is asked for answers.
+    Service,
+    /// A command with a load of its own.
+    Command,
+}
+
 /// Both ends of a connection of the client, and both of the proxy's to the node: what one costs at most.
 const DESCRIPTORS_PER_CONNECTION: u64 = 4;
 
@@ -72,6 +85,18 @@ impl Plan {
         let each = (self.client.pool_size as u64).min(self.concurrency.into());
         let connections = u64::from(self.nodes.count) * each;
         DESCRIPTORS_BESIDES + connections * DESCRIPTORS_PER_CONNECTION
+    }
+
+    /// Who makes the calls.
+    #[must_use]
+    pub const fn who(&self) -> Who {
+        match (&self.workload.http, &self.command, &self.driver) {
+            // A command is the service then.
+            (Some(_), _, _) => Who::Service,
+            (None, Some(_), _) => Who::Command,
+            (None, None, Some(_)) => Who::Driver,
+            (None, None, None) => Who::Own,
+        }
     }
 
     /// Whether operations have intended starts. Without them there are no response times.

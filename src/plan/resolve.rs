@@ -174,7 +174,7 @@ pub fn check(library: &Library, path: &str) -> Result<&'static str, PlanError> {
     if has(&["phases", "faults", "objectives", "objective"])? {
         scenario::read(library, &source, &name, &Options::default(), Seed::new(0))?;
         Ok("a scenario")
-    } else if has(&["arrival", "keys", "values", "mix"])? {
+    } else if has(&["arrival", "keys", "values", "mix", "http"])? {
         source.read(|table| workload::read(table, &name))?;
         Ok("a workload")
     } else if has(&["measure", "at_most", "at_least"])? {

@@ -125,12 +125,14 @@ impl Reader<'_> {
         if driver.is_some() && toxiproxy.is_some() {
             return Err(PlanError::Option(NO_WITNESS.to_owned()));
         }
+        let workload = self.workload(rate, concurrency)?;
+        workload::check_client(&workload, driver.is_some() || options.client.is_some())?;
         Ok(Plan {
             scenario: name.to_owned(),
             summary: summary(table)?,
             seed: self.seed(fresh)?,
             phases,
-            workload: self.workload(rate, concurrency)?,
+            workload,
             rate,
             concurrency,
             client_profile,

@@ -1,8 +1,10 @@
 //! A workload: when operations start, on which keys, with which values, and which operations.
 
-use super::error::FileError;
+use super::error::{FileError, PlanError};
+use super::http;
 use super::source::{TomlTable, TomlValue};
 use super::text::TomlText;
+use crate::base::family::{Chosen, Settings, Value};
 use crate::base::units::Ratio;
 use crate::event::Operation;
 use crate::load::arrival::ARRIVALS;
@@ -10,8 +12,10 @@ use crate::load::keys::KEYS;
 use crate::load::values::VALUES;
 use crate::load::{Cancel, MULTI_GET_KEYS_MAX, Mix, OriginSpec, WEIGHT_MAX, Workload};
 
-const TABLE_KEYS: [&str; 9] =
-    ["name", "summary", "arrival", "keys", "values", "mix", "options", "origin", "cancel"];
+const TABLE_KEYS: [&str; 10] =
+    ["name", "summary", "arrival", "keys", "values", "mix", "options", "origin", "cancel", "http"];
+/// What a workload has that asks a service: values and operations are the service's own.
+const SERVICE_KEYS: [&str; 5] = ["name", "summary", "arrival", "keys", "http"];
 const OPTION_KEYS: [&str; 3] = ["multi_get_keys", "ttl", "fill_after_miss"];
 const CANCEL_KEYS: [&str; 2] = ["after", "share"];
 const ORIGIN_KEYS: [&str; 3] = ["latency", "capacity", "queue"];
@@ -21,6 +25,9 @@ const ORIGIN_QUEUE_MAX: u64 = 10_000;
 
 /// Reads a workload's table; `name` is what it is called unless it says so itself.
 pub(super) fn read(table: &TomlTable<'_>, name: &str) -> Result<Workload, FileError> {
+    if let Some(node) = table.get("http") {
+        return read_service(table, &node, name);
+    }
     table.only("key", &TABLE_KEYS)?;
     let name = table.get("name").map_or(Ok(name), |node| node.name())?;
     let summary = table.need("summary", "what the workload is, in one line")?.text()?;
@@ -39,11 +46,48 @@ pub(super) fn read(table: &TomlTable<'_>, name: &str) -> Result<Workload, FileEr
         fill_after_miss: true,
         origin: table.optional("origin", read_origin)?,
         cancel: table.optional("cancel", read_cancel)?,
+        http: None,
     };
     if let Some(node) = table.get("options") {
         read_options(&node.table()?, &mut workload)?;
     }
     Ok(workload)
+}
+
+/// A workload that asks a service. Keys fill in its requests; ten thousand, each as often as any other,
+/// where the file says nothing.
+fn read_service(
+    table: &TomlTable<'_>,
+    node: &TomlValue<'_>,
+    name: &str,
+) -> Result<Workload, FileError> {
+    table.only("key beside `http`", &SERVICE_KEYS)?;
+    let usual = Workload::default();
+    let mut uniform = Chosen { kind: "uniform".to_owned(), settings: Settings::default() };
+    uniform.settings.insert("count", Value::Integer(10_000));
+    let summary = table.need("summary", "what the workload is, in one line")?.text()?;
+    let arrival = table.need("arrival", "such as `constant = { rate = \"100/s\" }`")?;
+    Ok(Workload {
+        name: table.get("name").map_or(Ok(name), |node| node.name())?.to_owned(),
+        summary: summary.to_owned(),
+        arrival: arrival.chosen(&ARRIVALS)?,
+        keys: table.optional("keys", |node| node.chosen(&KEYS))?.unwrap_or(uniform),
+        // Each operation is one of the requests: a key is drawn for it as for a read.
+        mix: vec![(Operation::Get, 1)],
+        http: Some(http::read(node)?),
+        ..usual
+    })
+}
+
+/// Refuses a client beside a service.
+pub(super) fn check_client(workload: &Workload, is_named: bool) -> Result<(), PlanError> {
+    if workload.http.is_none() || !is_named {
+        return Ok(());
+    }
+    Err(PlanError::Option(format!(
+        "the workload {} asks a service, whose client is its own; leave -client out, or -workload",
+        workload.name
+    )))
 }
 
 fn read_mix(table: &TomlTable<'_>) -> Result<Vec<(Operation, u32)>, FileError> {
@@ -106,6 +150,10 @@ pub(super) fn print(text: &mut TomlText, path: &str, workload: &Workload) {
     text.chosen(&workload.arrival, &ARRIVALS);
     text.table(&format!("{path}.keys"));
     text.chosen(&workload.keys, &KEYS);
+    if let Some(spec) = &workload.http {
+        http::print(text, &format!("{path}.http"), spec);
+        return;
+    }
     text.table(&format!("{path}.values"));
     text.chosen(&workload.values, &VALUES);
     text.table(&format!("{path}.mix"));

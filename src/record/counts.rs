@@ -135,6 +135,9 @@ pub(crate) const fn is_error(outcome: Outcome) -> bool {
             | Outcome::Indeterminate(_)
             | Outcome::Hung
             | Outcome::LostSlot
+            | Outcome::UnexpectedStatus
+            | Outcome::UnexpectedBody
+            | Outcome::TooLate
     )
 }
 

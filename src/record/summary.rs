@@ -10,7 +10,7 @@ use super::series::{Bin, Series};
 use super::tally::Tally;
 use crate::base::name::NodeIndex;
 use crate::base::time::{Offset, Wall};
-use crate::event::{BreakerState, CommandFacts, Event, FaultRecord, Outcome, Phase};
+use crate::event::{BreakerState, CommandFacts, Event, FaultRecord, Outcome, Phase, SERVICE};
 
 /// The facts of one run.
 #[derive(Clone, Debug)]
@@ -137,9 +137,19 @@ impl PhaseSummary {
 }
 
 impl Summary {
-    /// The nodes that some fault targeted.
+    /// Whether it is known which node each operation needed. Of a service it is not: all of its
+    /// operations are counted at the first one, and belong to no group of nodes.
+    #[must_use]
+    pub fn tells_nodes(&self) -> bool {
+        self.inputs.subject.as_ref().is_none_or(|subject| subject.kind != SERVICE)
+    }
+
+    /// The nodes at which operations are counted that some fault may have touched.
     #[must_use]
     pub fn faulty_nodes(&self) -> BTreeSet<NodeIndex> {
+        if !self.tells_nodes() {
+            return self.inputs.faults.first().map(|_| NodeIndex(0)).into_iter().collect();
+        }
         self.inputs.faults.iter().flat_map(|fault| fault.nodes.iter().copied()).collect()
     }
 
@@ -147,6 +157,9 @@ impl Summary {
     #[must_use]
     pub fn is_in(&self, node: NodeIndex, group: NodeGroup) -> bool {
         let faulty = || self.inputs.faults.iter().any(|fault| fault.nodes.contains(&node));
+        if !self.tells_nodes() {
+            return group == NodeGroup::All;
+        }
         match group {
             NodeGroup::All => true,
             NodeGroup::Healthy => !faulty(),

@@ -151,6 +151,7 @@ fn nodes(summary: &Summary, false_opens: &[u64]) -> Vec<NodeReport> {
                 phases: summary
                     .phases
                     .iter()
+                    .filter(|_| summary.tells_nodes())
                     .filter_map(|phase| {
                         let tally = phase.nodes.get(node.position())?.figures();
                         Some(phase_figures(summary, phase, &tally))

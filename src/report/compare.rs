@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::Report;
-use crate::event::Phase;
+use crate::event::{Phase, SERVICE};
 use crate::judge::Verdict;
 
 /// Runs of one client under one scenario. Each figure is the median of those runs that could be judged;
@@ -53,9 +53,13 @@ pub fn compare(reports: &[Report]) -> Vec<ComparedRow> {
     groups.into_iter().map(|((scenario, client), runs)| row(scenario, client, &runs)).collect()
 }
 
-/// What tells a client from others: a driver's own name would hide its settings.
+/// What tells a client from others: a driver's own name would hide its settings, and a service has none
+/// but its own.
 fn client(report: &Report) -> String {
     let subject = report.subject.as_ref().filter(|subject| subject.kind != "builtin");
+    if let Some(service) = subject.filter(|subject| subject.kind == SERVICE) {
+        return service.name.clone();
+    }
     match subject.and_then(|subject| subject.version.as_deref()) {
         Some(version) => format!("{} {version}", report.client_profile),
         None => report.client_profile.clone(),

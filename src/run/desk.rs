@@ -77,8 +77,7 @@ impl<'run> Desk<'run> {
             tokio::select! {
                 Some(event) = self.sink.next() => self.deliver(event),
                 _ = ticks.tick() => self.tick(stage),
-                _ = progress.tick(), if stage.subject.progress().issued == 0
-                    && !stage.subject.makes_the_load() => {
+                _ = progress.tick(), if stage.is_preloading() => {
                     let stored = stage.subject.progress().preloaded;
                     self.observer.note(&format!("preloading: {stored} keys stored"));
                 }

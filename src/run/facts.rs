@@ -114,11 +114,11 @@ pub(super) fn data(totals: &load::LoadTotals, settled: &load::Settled) -> DataTo
     }
 }
 
-/// What is known of the data of a command: nothing, as nobody saw what it was to be.
-pub(super) fn unseen_data() -> DataTotals {
+/// What is known of the data of a command or a service: nothing, as nobody saw what it was to be.
+pub(super) fn unseen_data(kind: &str) -> DataTotals {
     let not_judged = DATA.iter().map(|measure| NotJudged {
         measure: measure.name.to_owned(),
-        reason: "the command makes its calls itself".to_owned(),
+        reason: format!("the {kind} makes its calls itself"),
     });
     DataTotals { not_judged: not_judged.collect(), ..DataTotals::default() }
 }

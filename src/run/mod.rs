@@ -33,7 +33,7 @@ use crate::lab::Programs;
 use crate::lab::error::LabError;
 use crate::load::LoadError;
 use crate::report::Line;
-use crate::subject::{builtin, driver};
+use crate::subject::{builtin, driver, service};
 
 /// What the outside world gives a run. Read once, by the command line.
 #[derive(Clone, Debug)]
@@ -70,6 +70,9 @@ pub enum RunError {
         /// Why.
         why: String,
     },
+    /// The service cannot be used.
+    #[error("{0}")]
+    Service(String),
     /// Something in the harness itself.
     #[error("{0}")]
     Internal(String),
@@ -87,6 +90,15 @@ impl From<builtin::StartError> for RunError {
 impl From<driver::StartError> for RunError {
     fn from(error: driver::StartError) -> Self {
         Self::Driver(error.to_string())
+    }
+}
+
+impl From<service::StartError> for RunError {
+    fn from(error: service::StartError) -> Self {
+        match error {
+            service::StartError::Load(error) => Self::Load(error),
+            other => Self::Service(other.to_string()),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::event::{EventKind, FaultRecord, Phase};
 use crate::lab::error::LabError;
 use crate::lab::nemesis::Nemesis;
 use crate::load::Preloaded;
-use crate::plan::{CommandPlan, Plan};
+use crate::plan::{CommandPlan, Plan, Who};
 use crate::subject::Subject;
 use crate::subject::settling::Settling;
 
@@ -106,7 +106,8 @@ async fn walk(stage: &Stage, plan: &Plan, nemesis: &mut Nemesis<'_>) -> Result<(
 
 /// Whether the timeline begins again, until the subject ends.
 fn repeats(plan: &Plan) -> bool {
-    plan.command.as_ref().is_some_and(|command| command.repeats)
+    let is_command = plan.who() == Who::Command;
+    is_command && plan.command.as_ref().is_some_and(|command| command.repeats)
 }
 
 /// Every key is stored, and our load has begun.
@@ -164,7 +165,9 @@ async fn walk_once(stage: &Stage, plan: &Plan, nemesis: &mut Nemesis<'_>) -> Res
 async fn preload(stage: &Stage) -> Result<(), Stopped> {
     let preloaded = stage.subject.preload().await;
     let Preloaded { stored, failed, .. } = preloaded;
-    stage.events.emit(EventKind::Preloaded { stored, failed });
+    if stored + failed > 0 {
+        stage.events.emit(EventKind::Preloaded { stored, failed });
+    }
     if let Some((node, keys)) = preloaded.silent.first() {
         let address = stage.lab.info()[node.position()].address.to_string();
         return Err(LabError::Silent { node: *node, keys: *keys, address }.into());

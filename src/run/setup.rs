@@ -8,15 +8,18 @@ use super::{Environment, RunError, facts};
 use crate::base::carried::Carried;
 use crate::base::time::RunClock;
 use crate::client::{ClientConfig, Server};
-use crate::judge::{Objective, witness};
+use crate::judge::{Objective, answers, witness};
 use crate::lab::LabConfig;
 use crate::lab::backend::NodeInfo;
 use crate::lab::backend::process::find_program;
 use crate::lab::error::LabError;
 use crate::lab::timeline::FaultSpec;
 use crate::load::{self, LoadConfig};
-use crate::plan::{CommandPlan, Places, Plan, Variable};
+use crate::plan::{CommandPlan, Places, Plan, Variable, Who};
 use crate::report::{Header, Start, StartNode};
+
+/// What stands where the load or the client is the subject's own.
+const ITS_OWN: &str = "its own";
 
 /// What is said first.
 pub(super) fn greeting(plan: &Plan) -> String {
@@ -28,16 +31,19 @@ pub(super) fn header(plan: &Plan) -> Header {
     Header {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         seed: plan.seed.value(),
-        workload: of_command(plan).unwrap_or(&plan.workload.name).to_owned(),
-        client_profile: of_command(plan).unwrap_or(&plan.client_profile).to_owned(),
+        workload: match plan.who() {
+            Who::Command => ITS_OWN,
+            Who::Own | Who::Driver | Who::Service => &plan.workload.name,
+        }
+        .to_owned(),
+        client_profile: match plan.who() {
+            Who::Command | Who::Service => ITS_OWN,
+            Who::Own | Who::Driver => &plan.client_profile,
+        }
+        .to_owned(),
         plan_hash: plan.hash(),
         network: plan.network.name().to_owned(),
     }
-}
-
-/// What stands where the load and the client are a command's own.
-fn of_command(plan: &Plan) -> Option<&'static str> {
-    plan.command.as_ref().map(|_| "its own")
 }
 
 /// The first line of a run.
@@ -139,10 +145,11 @@ pub(super) fn load(plan: &Plan, clock: RunClock, run: u32) -> LoadConfig {
         clock,
         run,
         nodes: usize::from(plan.nodes.count),
-        deadline: plan
-            .driver
-            .as_ref()
-            .map_or_else(|| load::longest_call(&plan.client), |driver| driver.timeout),
+        deadline: match (&plan.workload.http, &plan.driver) {
+            (Some(spec), _) => spec.timeout,
+            (None, Some(driver)) => driver.timeout,
+            (None, None) => load::longest_call(&plan.client),
+        },
         checks: true,
     }
 }
@@ -155,34 +162,44 @@ pub(super) fn carried(plan: &Plan) -> Carried {
 }
 
 /// What the run is judged by, and the names of the objectives that are left out: those that only the
-/// client knows by its inside where a driver makes the calls, and those that the wire cannot answer where
-/// a command does.
+/// client knows by its inside where a driver makes the calls, those that answers do not tell where a
+/// service does, and those that the wire cannot answer where a command does.
 pub(super) fn objectives(plan: &Plan) -> (Vec<Objective>, Vec<String>) {
-    let is_judged = |objective: &&Objective| match (&plan.command, &plan.driver) {
-        (Some(_), _) => witness::can_tell(objective.measure),
-        (None, Some(_)) => !objective.measure.is_inside(),
-        (None, None) => true,
+    let who = plan.who();
+    let is_judged = |objective: &&Objective| match who {
+        Who::Command => witness::can_tell(objective.measure),
+        Who::Service => answers::can_tell(objective),
+        Who::Driver => !objective.measure.is_inside(),
+        Who::Own => true,
     };
     let (judged, left_out): (Vec<_>, Vec<_>) = plan.objectives.iter().partition(is_judged);
-    let program = plan.command.as_ref().and_then(|command| command.program.as_ref());
-    let of_command = program.map(|_| witness::command_succeeds());
+    let is_started = plan.command.as_ref().is_some_and(CommandPlan::is_started);
+    let of_command = (who == Who::Command && is_started).then(witness::command_succeeds);
     let names = left_out.into_iter().map(|objective| objective.name.clone());
     (of_command.into_iter().chain(judged.into_iter().cloned()).collect(), names.collect())
 }
 
-/// What nobody can judge of a command, in a sentence.
+/// What nobody can judge of a command or a service, in a sentence.
 pub(super) fn unseen(plan: &Plan, left_out: &[String]) -> Option<String> {
-    let (who, judged) = match plan.command.as_ref()?.program {
-        Some(_) => ("command", "the wire and its exit code are"),
-        None => ("application", "the wire is"),
+    let seen = match plan.who() {
+        Who::Command if !plan.command.as_ref().is_some_and(CommandPlan::is_started) => {
+            "the application makes its calls itself: only the wire is judged, no value was checked"
+        }
+        Who::Command => {
+            "the command makes its calls itself: only the wire and its exit code are judged, no value was \
+             checked"
+        }
+        Who::Service => {
+            "the service makes its calls itself: its answers are judged, no value was checked, and which \
+             node a request needed is unknown, so that nothing is told of healthy and faulty nodes"
+        }
+        Who::Own | Who::Driver => return None,
     };
     let rest = match left_out {
         [] => String::new(),
         names => format!(", and these objectives are left out: {}", names.join(", ")),
     };
-    Some(format!(
-        "the {who} makes its calls itself: only {judged} judged, no value was checked{rest}"
-    ))
+    Some(format!("{seen}{rest}"))
 }
 
 /// The timeline.

@@ -17,13 +17,15 @@ use crate::base::scope::Scope;
 use crate::base::time::RunClock;
 use crate::control::Feed;
 use crate::event::{EventKind, Events, Phase};
+use crate::http::HttpSpec;
 use crate::lab::Lab;
-use crate::load::Preloaded;
+use crate::load::{self, Preloaded};
 use crate::plan::{CommandPlan, Plan, Variable};
 use crate::record::{CalibrationCheck, NodeLive, PhaseClock, Recorder};
 use crate::subject::any::Any;
+use crate::subject::command::Command;
 use crate::subject::{DataLoss, LossListener, Subject};
-use crate::subject::{builtin, command, driver};
+use crate::subject::{builtin, command, driver, service};
 
 /// Everything that runs, put together.
 pub(super) struct Stage {
@@ -88,9 +90,14 @@ impl Stage {
         let phase_file = plan.command.as_ref().map(|_| PhaseFile::create()).transpose();
         let phase_file = phase_file
             .map_err(|error| RunError::Internal(format!("no file for the phase: {error}")))?;
-        let subject = match plan.command.as_ref().zip(phase_file.as_ref()) {
-            Some((command, file)) => parts.command(command, &lab, control.as_ref(), file, scope)?,
-            None => parts.called(&lab, &sink, scope).await?,
+        let command = plan.command.as_ref().zip(phase_file.as_ref());
+        let command = command
+            .map(|(command, file)| parts.command(command, &lab, control.as_ref(), file, scope))
+            .transpose()?;
+        let subject = match (&plan.workload.http, command) {
+            (Some(spec), command) => parts.service(spec, command, scope).await?,
+            (None, Some(command)) => command.into(),
+            (None, None) => parts.called(&lab, &sink, scope).await?,
         };
         // Set once, right here: the lab loses data only when the nemesis acts.
         let _ = listener.set(subject.loss_listener());
@@ -123,6 +130,12 @@ impl Stage {
     /// What is broken on purpose beside the faults: whoever reads the report must know.
     pub(super) fn planted(&self) -> impl Iterator<Item = String> {
         self.lab.lies().into_iter().chain(self.subject.planted())
+    }
+
+    /// Whether keys are being stored: nothing else was asked yet.
+    pub(super) fn is_preloading(&self) -> bool {
+        // Nobody stores anything for the others.
+        matches!(self.subject, Any::Called(_)) && self.subject.progress().issued == 0
     }
 
     /// Every node as it is now.
@@ -199,6 +212,20 @@ impl Parts<'_> {
         Ok(called.into())
     }
 
+    /// A service. Nobody knows its keys either.
+    async fn service(
+        self,
+        spec: &HttpSpec,
+        command: Option<Command>,
+        scope: &Scope,
+    ) -> Result<Any, RunError> {
+        let Self { plan, clock, recorder, events, .. } = self;
+        let run = load::run_number(plan.seed.fork("load"), &clock);
+        let load = setup::load(plan, clock, run);
+        let settings = service::Settings { spec: spec.clone(), command, load, recorder, events };
+        Ok(service::start(settings, scope).await?.into())
+    }
+
     /// A command. Nobody knows its keys, so that all traffic is taken for its own.
     fn command(
         self,
@@ -207,7 +234,7 @@ impl Parts<'_> {
         control: Option<&Control>,
         file: &PhaseFile,
         scope: &Scope,
-    ) -> Result<Any, RunError> {
+    ) -> Result<Command, RunError> {
         let places = setup::places(lab.info(), control.map(Control::address), file.path());
         let usual = Variable::usual(self.plan.nodes.count);
         let settings = command::Settings {
@@ -224,7 +251,6 @@ impl Parts<'_> {
             command.program.as_ref().map(|program| program.to_string_lossy().into_owned());
         let program = program.unwrap_or_default();
         command::start(settings, &scope.child("command"))
-            .map(Any::from)
             .map_err(|error| RunError::Command { program, why: error.to_string() })
     }
 }

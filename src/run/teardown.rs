@@ -9,7 +9,7 @@ use super::facts;
 use super::phases::End;
 use super::stage::Stage;
 use crate::base::scope::Closed;
-use crate::event::{FaultRecord, Phase, SubjectFacts};
+use crate::event::{FaultRecord, Phase, SERVICE, SubjectFacts};
 use crate::load;
 use crate::record::{HarnessTotals, Inputs, Partial, Recorder};
 use crate::subject::Subject;
@@ -73,7 +73,8 @@ impl Stage {
         let backends = self.lab.info().iter().map(facts::backend).collect();
         let data = totals.as_ref().map(|totals| facts::data(totals, &settled));
         let data = match data {
-            None if subject.command.is_some() => facts::unseen_data(),
+            None if subject.command.is_some() => facts::unseen_data(&subject.kind),
+            Some(_) if subject.kind == SERVICE => facts::unseen_data(SERVICE),
             data => data.unwrap_or_default(),
         };
         let lab_closed = self.lab.close().await;

@@ -2,18 +2,21 @@
 
 use super::called::Called;
 use super::command::Command;
+use super::service::Service;
 use super::{LossListener, Output, Subject};
 use crate::client::NodeSnapshot;
 use crate::event::SubjectFacts;
 use crate::load::{LoadTotals, Preloaded, Progress};
 
-/// A subject of either kind.
+/// A subject of any kind.
 #[derive(Debug)]
 pub(crate) enum Any {
     /// A client that our load calls.
     Called(Box<Called>),
     /// A command with a load of its own.
     Command(Command),
+    /// An application that our load asks.
+    Service(Box<Service>),
 }
 
 impl From<Called> for Any {
@@ -28,12 +31,19 @@ impl From<Command> for Any {
     }
 }
 
+impl From<Service> for Any {
+    fn from(service: Service) -> Self {
+        Self::Service(Box::new(service))
+    }
+}
+
 /// The same asked of whichever it is.
 macro_rules! ask {
     ($any:expr, $it:ident => $question:expr) => {
         match $any {
             Any::Called($it) => $question,
             Any::Command($it) => $question,
+            Any::Service($it) => $question,
         }
     };
 }

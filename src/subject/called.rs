@@ -1,4 +1,4 @@
-//! A client that our own load calls: the one in this process, or a driver.
+//! What our own load calls: the client in this process, a driver, or a service.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,8 +7,10 @@ use super::{DataLoss, LossListener, Output, Subject};
 use crate::base::scope::Scope;
 use crate::client::NodeSnapshot;
 use crate::driver::{Driver, Story};
-use crate::event::{DelayUs, Events, Sample, SubjectError, SubjectFacts};
-use crate::load::{self, Cache, Load, LoadConfig, LoadError, LoadTotals, Preloaded, Progress};
+use crate::event::{DelayUs, Events, SERVICE, Sample, SubjectError, SubjectFacts};
+use crate::load::{
+    self, Cache, Load, LoadConfig, LoadError, LoadTotals, Preloaded, Progress, Service,
+};
 use crate::record::Recorder;
 
 /// What operations under way may take to end, beyond the longest that the client's deadlines allow.
@@ -56,6 +58,7 @@ impl Subject for Called {
         let facts = match &self.cache {
             Cache::Own(_) => facts_of_own(),
             Cache::Driver(driver) => facts_of(driver),
+            Cache::Service(service) => facts_of_service(service),
         };
         SubjectFacts { left_out: self.left_out.clone(), ..facts }
     }
@@ -66,8 +69,8 @@ impl Subject for Called {
 
     fn output(&self) -> Option<Output> {
         match &self.cache {
-            Cache::Own(_) => None,
-            Cache::Driver(driver) => Some(stderr_of(driver)),
+            Cache::Own(_) | Cache::Service(_) => None,
+            Cache::Driver(driver) => (!driver.is_web()).then(|| stderr_of(driver)),
         }
     }
 
@@ -110,7 +113,7 @@ impl Subject for Called {
     fn snapshot(&self) -> Option<Vec<NodeSnapshot>> {
         match &self.cache {
             Cache::Own(client) => Some(client.snapshot()),
-            Cache::Driver(_) => None,
+            Cache::Driver(_) | Cache::Service(_) => None,
         }
     }
 
@@ -131,6 +134,7 @@ impl Subject for Called {
         match &self.cache {
             Cache::Own(client) => client.close().await,
             Cache::Driver(driver) => driver.close().await,
+            Cache::Service(_) => {}
         }
     }
 }
@@ -151,7 +155,7 @@ fn facts_of(driver: &Driver) -> SubjectFacts {
     SubjectFacts {
         kind: "driver".to_owned(),
         name: ready.client,
-        version: Some(ready.version),
+        version: Some(ready.version).filter(|version| !version.is_empty()),
         runtime: Some(ready.runtime).filter(|runtime| !runtime.is_empty()),
         operations: ready.operations,
         left_out: Vec::new(),
@@ -161,12 +165,22 @@ fn facts_of(driver: &Driver) -> SubjectFacts {
             p99: Some(round_trips.value_at_quantile(0.99)),
             max: Some(round_trips.max()),
         }),
-        crashes: Some(crashes.len() as u64),
+        crashes: (!driver.is_web()).then_some(crashes.len() as u64),
         misses_unanswered: Some(driver.misses_unanswered()),
         errors: errors
             .map(|(class, message)| SubjectError { class: class.name().to_owned(), message })
             .collect(),
         command: None,
+    }
+}
+
+fn facts_of_service(service: &Service) -> SubjectFacts {
+    let errors = service.samples().into_iter();
+    SubjectFacts {
+        kind: SERVICE.to_owned(),
+        name: service.spec().base.to_string(),
+        errors: errors.map(|(class, message)| SubjectError { class, message }).collect(),
+        ..SubjectFacts::default()
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod builtin;
 pub(crate) mod called;
 pub(crate) mod command;
 pub(crate) mod driver;
+pub(crate) mod service;
 pub(crate) mod settling;
 
 use std::sync::Arc;

@@ -662,6 +662,7 @@ fn every_shipped_workload_resolves() {
             fill_after_miss: true,
             origin: None,
             cancel: None,
+            http: None,
         };
         workload.parts(None, 100).unwrap_or_else(|error| panic!("{file}: {error}"));
         assert!(text.starts_with("# "), "{file} begins by saying what it is for");

@@ -18,6 +18,7 @@ mod report;
 mod rules;
 mod run;
 mod selftest;
+mod services;
 mod testing;
 mod toxiproxy;
 mod transparency;

@@ -15,6 +15,7 @@ mod losses;
 mod orphans;
 mod refusals;
 mod servers;
+mod service;
 mod stream;
 mod witness;
 

@@ -7,6 +7,7 @@ use crate::base::family::Unit;
 use crate::event::Phase;
 use crate::judge::Recovered;
 use crate::judge::recovery::has_faults;
+use crate::record::NodeGroup;
 
 const NOTHING_SERVED: &str = "the node served nothing";
 
@@ -88,7 +89,8 @@ fn never(facts: &Facts<'_>, what: &str) -> Reading {
 }
 
 fn recovered_operations(facts: &Facts<'_>) -> u64 {
-    let group = crate::record::NodeGroup::Faulty;
+    let of_nodes = facts.summary.tells_nodes();
+    let group = if of_nodes { NodeGroup::Faulty } else { NodeGroup::All };
     facts.summary.tally(Some(Phase::Recovery), group).counts.offered()
 }
 

@@ -5,6 +5,7 @@
 mod change;
 mod fill;
 mod read;
+mod request;
 mod worker;
 mod write;
 
@@ -30,6 +31,8 @@ pub(super) struct Hands {
     pub(super) cache: Cache,
     pub(super) oracle: Arc<Oracle>,
     pub(super) clock: RunClock,
+    /// When the operation at hand was due.
+    pub(super) due: Offset,
     pub(super) drafter: Drafter,
     pub(super) ttl: Option<Duration>,
     /// Which calls their caller abandons.
@@ -57,6 +60,10 @@ impl Hands {
     /// Does what the draft says and judges the answer.
     pub(super) async fn perform(&mut self, draft: Draft) -> Done {
         let slot = draft.slot;
+        if let Cache::Service(service) = &self.cache {
+            let service = service.clone();
+            return self.request(&service, slot).await;
+        }
         match draft.operation {
             Operation::Get => self.get(slot).await,
             Operation::Gat => self.gat(slot).await,

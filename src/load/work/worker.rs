@@ -72,6 +72,7 @@ impl Worker {
         let draft = self.hands.drafter.draw();
         ticket.take_up(draft.operation, draft.home);
         self.hands.parts.clear();
+        self.hands.due = ticket.due();
         let done = self.attempt(draft, taken).await;
         let mut sample = self.sample(&ticket, taken, draft, done);
         let parts = self.parts(&mut sample);

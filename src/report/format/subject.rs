@@ -1,9 +1,12 @@
-//! A published client that made the calls, by its driver.
+//! A published client that made the calls, by its driver; or a service that was asked.
 
-use crate::event::SubjectFacts;
+use crate::event::{SERVICE, SubjectFacts};
 
 /// What it is, what it cannot do or tell, and what it hides, a line each.
 pub(super) fn lines(subject: &SubjectFacts) -> Vec<String> {
+    if subject.kind == SERVICE {
+        return vec![format!("  the service is {}", subject.name)];
+    }
     let SubjectFacts { name, version, runtime, floor_us, .. } = subject;
     let version = version.as_deref().unwrap_or("of an unknown version");
     let runtime = runtime.as_ref().map(|it| format!(" on {it}")).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use super::{Format, largest_first, names, subject, witness};
 use crate::base::terminal::Text;
-use crate::event::{CommandFacts, Phase};
+use crate::event::{CommandFacts, Phase, SERVICE, SubjectFacts};
 use crate::judge::{Grade, Verdict};
 use crate::report::model::{DataReport, Figures, PhaseReport, Report};
 use crate::report::{GLOSSARY, show};
@@ -82,7 +82,8 @@ impl Page {
         if report.network != "user" {
             self.line(&format!("  the faults of the network are the {}'s own", report.network));
         }
-        if let Some(subject) = report.subject.as_ref().filter(|it| it.kind == "driver") {
+        let told = |it: &&SubjectFacts| it.kind == "driver" || it.kind == SERVICE;
+        if let Some(subject) = report.subject.as_ref().filter(told) {
             subject::lines(subject).iter().for_each(|line| self.line(line));
             self.list("  it says ", &subject::words(subject));
         }

@@ -38,6 +38,17 @@ pub fn keep(socket: &Socket) -> io::Result<()> {
     Ok(())
 }
 
+/// Listens on the port that `socket` kept.
+///
+/// # Errors
+/// When somebody listens there all the same.
+pub fn listen_again(socket: &Socket, backlog: i32) -> io::Result<()> {
+    // Connections of an earlier life are on the port, too.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.listen(backlog)
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::{TcpListener, TcpStream};

@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::base::descriptors;
-use crate::base::port::keep;
+use crate::base::port::{keep, listen_again};
 use crate::event::EventKind;
 use crate::proxy::error::ProxyError;
 use crate::proxy::fault::Entrance;
@@ -234,7 +234,7 @@ impl Door {
                 drop(fillers);
                 listener
             }
-            Self::Refused(socket) => match listen_again(&socket) {
+            Self::Refused(socket) => match listen_again(&socket, BACKLOG) {
                 Ok(()) => TcpListener::from_std(socket.into())?,
                 Err(error) => {
                     *self = Self::Refused(socket);
@@ -267,14 +267,6 @@ impl Door {
             Self::Lost => None,
         }
     }
-}
-
-/// Listens on the port that was held.
-fn listen_again(socket: &Socket) -> io::Result<()> {
-    // Connections of its earlier life are on the port, too.
-    #[cfg(unix)]
-    socket.set_reuse_address(true)?;
-    socket.listen(BACKLOG)
 }
 
 /// Takes the room in the accept queue, until a connect of our own is not answered either. Who is in

@@ -9,6 +9,7 @@
 //! protocol allows and a reader of a report should know is told as a difference.
 
 mod cases;
+mod placement;
 mod runner;
 mod session;
 mod stage;
@@ -17,6 +18,7 @@ mod stories;
 
 use serde::Serialize;
 
+pub use self::placement::{Placement, placement};
 pub use self::runner::check;
 use crate::driver::StartError;
 use crate::lab::error::LabError;
@@ -94,6 +96,9 @@ pub enum CheckError {
     /// The driver cannot be started.
     #[error(transparent)]
     Driver(#[from] StartError),
+    /// A key could not be stored on healthy nodes.
+    #[error("a key could not be stored on healthy nodes: {0}")]
+    NotStored(String),
     /// The nodes do not come up.
     #[error(transparent)]
     Lab(#[from] LabError),

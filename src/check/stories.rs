@@ -101,6 +101,10 @@ pub(super) struct Homes {
 }
 
 impl Homes {
+    pub(super) fn all(&self) -> &[String] {
+        &self.all
+    }
+
     fn get(key: &str) -> Request<'_> {
         Request::new("get", key.as_bytes())
     }

@@ -3,7 +3,8 @@
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::{
-    check, compare, ctl, doctor, exec, explain, list, node, proxy, report, route, run, selftest, up,
+    check, compare, ctl, doctor, examine, exec, explain, list, node, proxy, report, route, run,
+    selftest, up,
 };
 
 /// What the words on the command line mean.
@@ -33,6 +34,7 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     Run(Box<run::Arguments>),
     Exec(Box<exec::Arguments>),
+    Examine(Box<examine::Arguments>),
     Report(report::Arguments),
     Compare(compare::Arguments),
     Check(check::Arguments),

@@ -10,6 +10,7 @@ mod check;
 mod compare;
 mod ctl;
 mod doctor;
+mod examine;
 mod exec;
 mod exit;
 mod explain;
@@ -18,6 +19,7 @@ mod list;
 mod log;
 mod node;
 mod output;
+mod placed;
 mod proxy;
 mod report;
 mod route;
@@ -101,6 +103,7 @@ fn watch(words: impl Iterator<Item = OsString>) -> ExitCode {
 fn dispatch(command: &Command) -> ExitCode {
     match command {
         Command::Run(arguments) => run::main(arguments).into(),
+        Command::Examine(arguments) => examine::main(arguments).into(),
         Command::Exec(arguments) => exec::main(arguments).into(),
         Command::Report(arguments) => report::main(arguments).into(),
         Command::Compare(arguments) => compare::main(arguments).into(),

@@ -5,6 +5,7 @@
 //! them can be rendered again later. Nothing here prints, and nothing here judges.
 
 mod build;
+mod card;
 mod chart;
 mod compare;
 pub mod format;
@@ -24,6 +25,7 @@ mod wire;
 pub const GLOSSARY: &str = "docs/measures.md";
 
 pub use build::Header;
+pub use card::{Card, CardLine, TRIALS, Trial, Tried, card, card_markdown, card_text};
 pub use compare::{ComparedRow, compare, markdown as compare_markdown, text as compare_text};
 pub use format::{FORMATS, Format, write_all};
 pub use line::{Line, Skipped, Start, StartNode};

@@ -8,6 +8,7 @@ mod cli;
 mod client;
 mod control;
 mod drivers;
+mod examine;
 mod load;
 mod measures;
 mod memcached;

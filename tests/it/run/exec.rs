@@ -308,3 +308,43 @@ fn an_application_started_by_hand_is_judged_by_the_wire() {
         text.stdout
     );
 }
+
+/// A test suite of a cache, as somebody has one: it goes on until a fault was there, and one of its tests
+/// fails when it is told to.
+const SUITE: &str = r#"
+import os, socket
+HOST, PORT = os.environ["MEMCACHED_SERVER_1"].rsplit(":", 1)
+def ask(request, reply):
+    with socket.create_connection((HOST, int(PORT)), timeout=10) as server:
+        server.sendall(request)
+        assert server.recv(100) == reply
+def test_a_key_that_is_not_there():
+    phases = set()
+    while not {"fault", "recovery"} <= phases:
+        ask(b"get nothing\r\n", b"END\r\n")
+        with open(os.environ["HARNESS_PHASE_FILE"]) as file:
+            phases.add(file.read().strip())
+def test_a_key_that_is_there():
+    ask(b"set k 0 0 1\r\nx\r\n", b"STORED\r\n")
+    ask(b"get k\r\n", os.environ["EXPECTED"].encode())
+"#;
+
+/// Catches a test suite that is not under the faults, and one whose failure is not the run's.
+#[test]
+#[cfg_attr(not(real_pytest), ignore = "needs python3 and pytest on PATH")]
+fn a_test_suite_is_run_under_faults() {
+    for (reply, verdict) in
+        [("VALUE k 0 1\r\nx\r\nEND\r\n", Verdict::Pass), ("END\r\n", Verdict::Fail)]
+    {
+        let place = Place::new();
+        std::fs::write(place.path("test_cache.py"), SUITE).unwrap();
+        let words = ["pytest", "-q", "-p", "no:cacheprovider", "test_cache.py"];
+        let mut command = exec(&place, "-scenario short.toml", &words);
+        let report = Ended::of(command.env("EXPECTED", reply)).report();
+        assert_eq!(report.verdict, verdict, "{:?}", report.reasons);
+        let last = facts(&report).last_lines.join("\n");
+        let passed = if verdict == Verdict::Pass { "2 passed" } else { "1 failed, 1 passed" };
+        assert!(last.contains(passed), "{last}");
+        assert!(report.faults[0].operations_touched > Some(0), "{:?}", report.faults);
+    }
+}

@@ -1,0 +1,64 @@
+//! A card as text and Markdown.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use super::Card;
+
+/// The card for a terminal.
+#[must_use]
+pub fn card_text(card: &Card) -> String {
+    let runtime = card.runtime.as_deref().map(|it| format!(" on {it}")).unwrap_or_default();
+    let mut text =
+        format!("{}{runtime}, harness {}, seed {}\n\n", card.client, card.harness, card.seed);
+    let width = card.lines.iter().map(|line| line.question.len()).max().unwrap_or_default();
+    for line in &card.lines {
+        for (number, part) in wrapped(&line.answer, WIDTH - width - 2).into_iter().enumerate() {
+            let question = if number == 0 { line.question } else { "" };
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{question:width$}  {part}");
+        }
+    }
+    let _ = writeln!(text, "\nruns:");
+    let mut runs: BTreeMap<&str, &PathBuf> = BTreeMap::new();
+    for line in &card.lines {
+        runs.extend(line.scenario.zip(line.run.as_ref()));
+    }
+    for (scenario, run) in runs {
+        let _ = writeln!(text, "  {scenario:20} {}", run.display());
+    }
+    text
+}
+
+/// How wide a card is.
+pub(super) const WIDTH: usize = 80;
+
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is one");
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+            lines.push(word.to_owned());
+        } else {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}
+
+/// The card in Markdown.
+#[must_use]
+pub fn card_markdown(card: &Card) -> String {
+    let runtime = card.runtime.as_deref().map(|it| format!(" on {it}")).unwrap_or_default();
+    let mut text = format!("### {}{runtime}\n\n| | | shown by |\n|---|---|---|\n", card.client);
+    for line in &card.lines {
+        let cell = |text: &str| text.replace('|', "\\|");
+        let scenario = line.scenario.unwrap_or("all of them");
+        let _ = writeln!(text, "| {} | {} | {scenario} |", line.question, cell(&line.answer));
+    }
+    text
+}

@@ -20,6 +20,8 @@ pub struct DriverConfig {
     pub concurrency: u32,
     /// How long an operation should take at most. One that takes three times as long is hung.
     pub timeout: Duration,
+    /// Whether its client sends a request before it has the reply to the last; `None`: not known.
+    pub pipelines: Option<bool>,
     /// What is handed to it as it is.
     pub settings: serde_json::Map<String, serde_json::Value>,
 }
@@ -41,6 +43,7 @@ impl DriverConfig {
             install: Vec::new(),
             concurrency: Self::CONCURRENCY,
             timeout: Self::TIMEOUT,
+            pipelines: None,
             settings: serde_json::Map::new(),
         }
     }

@@ -95,6 +95,12 @@ impl Driver {
         self.0.shared.state.lock().ready.clone()
     }
 
+    /// Whether its client sends a request before it has the reply to the last, by its file.
+    #[must_use]
+    pub fn pipelines(&self) -> Option<bool> {
+        self.0.shared.recipe.config.pipelines
+    }
+
     /// Whether it can do `operation`, with all that the load needs for it.
     #[must_use]
     pub fn can(&self, operation: Operation) -> bool {

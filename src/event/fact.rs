@@ -34,6 +34,10 @@ pub struct SubjectFacts {
     pub version: Option<String>,
     /// What runs it.
     pub runtime: Option<String>,
+    /// Whether its client sends a request before it has the reply to the last, by its own file; `null`:
+    /// not known.
+    #[serde(default)]
+    pub pipelines: Option<bool>,
     /// The operations that it says it can do; empty: all.
     pub operations: Vec<String>,
     /// Operations of the workload that it cannot do: they were left out.
@@ -56,6 +60,15 @@ pub struct SubjectFacts {
 impl SubjectFacts {
     /// The kind of what somebody else starts and ends.
     pub const APPLICATION: &str = "application";
+
+    /// The kind of the client in this process, which waits for each reply.
+    pub const BUILTIN: &str = "builtin";
+
+    /// Whether it may send a request before it has the reply to the last.
+    #[must_use]
+    pub fn may_pipeline(&self) -> bool {
+        self.kind != Self::BUILTIN && self.pipelines != Some(false)
+    }
 
     /// Whether it is nothing of ours to start or end.
     #[must_use]

@@ -28,6 +28,7 @@ use crate::record::Summary;
 
 pub use baseline::Baseline;
 pub use detection::Detection;
+pub(crate) use measure::wire::{DIRTY_REUSE, MAY_PIPELINE};
 pub use measure::{MEASURES, Measure, Reading};
 pub(crate) use objective::show_us;
 pub use objective::{Bound, Grade, Graded, Objective};

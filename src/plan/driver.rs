@@ -14,7 +14,8 @@ use crate::load::WORKERS_MAX;
 const TIMEOUT_MAX: Duration = Duration::from_secs(60);
 
 const WEB_KEYS: [&str; 3] = ["url", "concurrency", "timeout"];
-const KEYS: [&str; 6] = ["command", "folder", "install", "concurrency", "timeout", "settings"];
+const KEYS: [&str; 7] =
+    ["command", "folder", "install", "concurrency", "timeout", "pipelines", "settings"];
 
 /// Reads the table. `folder` is that of the file, where the command is started unless the file says
 /// otherwise.
@@ -44,6 +45,7 @@ pub(super) fn read(table: &TomlTable<'_>, folder: &Path) -> Result<DriverConfig,
         config.install = self::words(&node)?;
     }
     read_bounds(table, &mut config)?;
+    config.pipelines = table.optional("pipelines", TomlValue::flag)?;
     if let Some(node) = table.get("settings") {
         config.settings = node.table()?.json()?;
     }
@@ -85,6 +87,9 @@ pub(super) fn print(text: &mut TomlText, path: &str, config: &DriverConfig) {
     text.value("command", &list(&config.command));
     text.string("folder", &config.folder.display().to_string());
     text.value("install", &list(&config.install));
+    if let Some(pipelines) = config.pipelines {
+        text.value("pipelines", &pipelines.to_string());
+    }
     text.value("settings", &inline(&config.settings.clone().into()));
 }
 

@@ -10,7 +10,9 @@ use super::series::{Bin, Series};
 use super::tally::Tally;
 use crate::base::name::NodeIndex;
 use crate::base::time::{Offset, Wall};
-use crate::event::{BreakerState, CommandFacts, Event, FaultRecord, Outcome, Phase, SERVICE};
+use crate::event::{
+    BreakerState, CommandFacts, Event, FaultRecord, Outcome, Phase, SERVICE, SubjectFacts,
+};
 
 /// The facts of one run.
 #[derive(Clone, Debug)]
@@ -142,6 +144,12 @@ impl Summary {
     #[must_use]
     pub fn tells_nodes(&self) -> bool {
         self.inputs.subject.as_ref().is_none_or(|subject| subject.kind != SERVICE)
+    }
+
+    /// Whether its client may send a request before it has the reply to the last.
+    #[must_use]
+    pub fn may_pipeline(&self) -> bool {
+        self.inputs.subject.as_ref().is_some_and(SubjectFacts::may_pipeline)
     }
 
     /// The nodes at which operations are counted that some fault may have touched.

@@ -11,8 +11,8 @@ use super::model::{
 use super::{pieces, wire};
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
-use crate::event::{BreakerState, DataTotals, Event, EventKind, Outcome};
-use crate::judge::{Graded, Judgement, Recovered, Recovery, Strain};
+use crate::event::{BreakerState, DataTotals, Event, EventKind, NotJudged, Outcome};
+use crate::judge::{DIRTY_REUSE, Graded, Judgement, MAY_PIPELINE, Recovered, Recovery, Strain};
 use crate::record::{Counts, NodeGroup, NodeInput, PhaseSummary, Stall, Stalls, Summary, Tally};
 
 /// Violations that a report shows; the journal has all of them.
@@ -278,13 +278,19 @@ fn data(summary: &Summary) -> DataReport {
         ..told.clone()
     };
     DataReport {
-        not_judged: std::mem::take(&mut totals.not_judged),
+        not_judged: std::mem::take(&mut totals.not_judged)
+            .into_iter()
+            .chain(summary.may_pipeline().then(|| NotJudged {
+                measure: DIRTY_REUSE.name.to_owned(),
+                reason: MAY_PIPELINE.to_owned(),
+            }))
+            .collect(),
         totals,
         dirty_reuse: wire
             .iter()
             .map(|wire| wire.dirty_reuse)
             .sum::<Option<u64>>()
-            .filter(|_| !wire.is_empty()),
+            .filter(|_| !wire.is_empty() && !summary.may_pipeline()),
         examples,
     }
 }

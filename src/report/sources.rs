@@ -168,6 +168,7 @@ fn whole() -> Summary {
     inputs.subject = Some(SubjectFacts {
         floor_us: Some(subject_us),
         crashes: Some(0),
+        pipelines: Some(false),
         misses_unanswered: Some(0),
         // No command has both: each is to be there once.
         command: Some(CommandFacts { exit_code: Some(0), signal: Some(0), ..Default::default() }),

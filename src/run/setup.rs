@@ -169,7 +169,10 @@ pub(super) fn objectives(plan: &Plan) -> (Vec<Objective>, Vec<String>) {
     let is_judged = |objective: &&Objective| match who {
         Who::Command => witness::can_tell(objective.measure),
         Who::Service => answers::can_tell(objective),
-        Who::Driver => !objective.measure.is_inside(),
+        Who::Driver => {
+            let waits = plan.driver.as_ref().is_some_and(|it| it.pipelines == Some(false));
+            !objective.measure.is_inside() && (waits || !objective.measure.needs_no_pipelining())
+        }
         Who::Own => true,
     };
     let (judged, left_out): (Vec<_>, Vec<_>) = plan.objectives.iter().partition(is_judged);

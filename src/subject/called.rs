@@ -141,7 +141,7 @@ impl Subject for Called {
 
 fn facts_of_own() -> SubjectFacts {
     SubjectFacts {
-        kind: "builtin".to_owned(),
+        kind: SubjectFacts::BUILTIN.to_owned(),
         name: "harness".to_owned(),
         version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         ..SubjectFacts::default()
@@ -157,6 +157,7 @@ fn facts_of(driver: &Driver) -> SubjectFacts {
         name: ready.client,
         version: Some(ready.version).filter(|version| !version.is_empty()),
         runtime: Some(ready.runtime).filter(|runtime| !runtime.is_empty()),
+        pipelines: driver.pipelines(),
         operations: ready.operations,
         left_out: Vec::new(),
         not_judged: Vec::new(),

@@ -92,8 +92,6 @@ static INSIDE: &[&Measure] = &[
     &response_time::FAST_FAIL_P99,
     &answers::ATTEMPTS_PER_OPERATION,
     &wire::WIRE_COUNT_DIFFERENCE,
-    // A client that sends requests before it has the replies does that rightly, too.
-    &wire::DIRTY_REUSE,
 ];
 
 impl Measure {
@@ -101,6 +99,12 @@ impl Measure {
     #[must_use]
     pub fn is_inside(&self) -> bool {
         INSIDE.contains(&self)
+    }
+
+    /// Whether nobody knows it of a client that may send a request before it has the reply to the last.
+    #[must_use]
+    pub fn needs_no_pipelining(&self) -> bool {
+        self == &wire::DIRTY_REUSE
     }
 }
 

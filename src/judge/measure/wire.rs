@@ -63,6 +63,10 @@ pub(crate) const WIRE_COUNT_DIFFERENCE: Measure = Measure {
     read: difference,
 };
 
+/// Why nobody can say whether a connection was used too early.
+pub(crate) const MAY_PIPELINE: &str = "a client may send a request before it has the reply to the last on purpose, and the wire does not \
+     tell; say `pipelines = false` in its file where it never does";
+
 pub(crate) const DIRTY_REUSE: Measure = Measure {
     name: "dirty_reuse",
     summary: "requests on a connection that still owed an earlier reply",
@@ -72,6 +76,9 @@ pub(crate) const DIRTY_REUSE: Measure = Measure {
         let mut wire = facts.summary.wire(facts.phase).peekable();
         if wire.peek().is_none() {
             return Reading::Unknown(NOT_WATCHED.to_owned());
+        }
+        if facts.summary.may_pipeline() {
+            return Reading::Unknown(MAY_PIPELINE.to_owned());
         }
         match wire.map(|wire| wire.dirty_reuse).sum::<Option<u64>>() {
             Some(count) => Reading::count(count, facts.offered()),
@@ -115,6 +122,7 @@ fn difference(facts: &Facts<'_>) -> Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::SubjectFacts;
     use crate::judge::Analysis;
     use crate::record::NodeGroup;
     use crate::record::synthetic::{Story, usual};
@@ -156,6 +164,37 @@ mod tests {
                 }
                 other => panic!("{other:?}"),
             }
+        }
+    }
+
+    /// Catches a client that pipelines and is blamed for it, one that waits for each reply and is not looked
+    /// at, and a report that has a number where nobody can tell.
+    #[test]
+    fn who_may_pipeline_is_not_blamed() {
+        for (kind, pipelines, told) in [
+            ("builtin", None, true),
+            ("driver", Some(false), true),
+            ("driver", Some(true), false),
+            ("driver", None, false),
+            ("command", None, false),
+        ] {
+            let mut summary = Story::default().tell(usual);
+            let kind = kind.to_owned();
+            summary.inputs.subject =
+                Some(SubjectFacts { kind, pipelines, ..SubjectFacts::default() });
+            summary.inputs.wire[0].dirty_reuse = Some(1);
+            let analysis = Analysis::of(&summary);
+            let facts = Facts {
+                summary: &summary,
+                analysis: &analysis,
+                phase: None,
+                nodes: NodeGroup::All,
+            };
+            let reading = (DIRTY_REUSE.read)(&facts);
+            assert_eq!(matches!(reading, Reading::Value { value: 1.0, .. }), told, "{reading:?}");
+            let remarks = crate::judge::judge(&summary, &[]).reasons.join("\n");
+            let blamed = remarks.contains("owed a reply");
+            assert_eq!(blamed, told, "{remarks}");
         }
     }
 }

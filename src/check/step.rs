@@ -146,6 +146,11 @@ impl Step {
         self.op
     }
 
+    /// Whether it can be asked again without a change.
+    pub(super) fn only_reads(&self) -> bool {
+        ["get", "gets", "get_many"].contains(&self.op)
+    }
+
     /// What is sent; `told` is the unique number that the driver told last.
     pub(super) fn request(&self, told: Option<u64>) -> Request<'_> {
         let mut request = match self.op {

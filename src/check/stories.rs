@@ -28,7 +28,7 @@ const BESIDE_MAX: u32 = 4;
 const EXPIRY_MAX: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether it is gone.
-const LOOK: Duration = Duration::from_millis(50);
+pub(super) const LOOK: Duration = Duration::from_millis(50);
 
 /// What a story came to, when it did not fail.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,6 +171,18 @@ pub(super) async fn homes(session: Option<&mut Session>, stage: &Stage) -> Resul
         let told = session.call(&step.request(None)).await?;
         if told.answer != Answer::Stored {
             return Err(unexpected(&told));
+        }
+    }
+    // A client that writes without waiting for replies says `stored` before the node has executed it.
+    let until = Instant::now() + PATIENCE;
+    for key in &all {
+        loop {
+            let told = session.call(&Homes::get(key)).await?;
+            match &told.answer {
+                Answer::Hit(value) if value.bytes == key.as_bytes() => break,
+                _ if Instant::now() >= until => return Err(unexpected(&told)),
+                _ => sleep(LOOK).await,
+            }
         }
     }
     let on_broken = |key: &&String| stage.home(key) == Some(BROKEN);

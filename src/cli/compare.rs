@@ -18,8 +18,9 @@ pub(super) struct Arguments {
     format: Format,
 }
 
+/// How a table or a card is printed.
 #[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
-enum Format {
+pub(super) enum Format {
     #[default]
     Text,
     Markdown,

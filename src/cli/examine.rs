@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 
+use super::compare::Format;
 use super::exit::Exit;
 use super::interruptible::interruptible;
 use super::placed::placed_as;
@@ -42,14 +43,6 @@ pub(super) struct Arguments {
     /// Same seed, same decisions [default: random, printed]
     #[arg(long, value_name = "NUMBER", value_parser = values::seed)]
     seed: Option<u64>,
-}
-
-#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
-enum Format {
-    #[default]
-    Text,
-    Markdown,
-    Json,
 }
 
 impl Arguments {

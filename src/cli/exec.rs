@@ -2,18 +2,13 @@
 //! workload that asks it for answers, by these.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::exit::Exit;
-use super::run::NodeFlags;
+use super::run::{LabFlags, NodeFlags};
 use super::session::Session;
 use super::{output, values};
-use crate::lab::Network;
-use crate::plan::{
-    CommandPlan, Library, Options, Plan, PlanError, Variable, read_listen, scenario_of,
-};
+use crate::plan::{CommandPlan, Library, Options, Plan, PlanError, Variable, scenario_of};
 
 /// Run a command of your own under a scenario: a test suite, a job, a server with a load of its own; or
 /// a service that a workload asks for answers.
@@ -46,32 +41,11 @@ pub(super) struct Arguments {
     env: Vec<Variable>,
     #[command(flatten)]
     nodes: NodeFlags,
-    /// Who loses, refuses and swallows packets: our proxies, or (as root on Linux) the kernel
-    /// [default: user]
-    #[arg(long, value_name = "MODE", value_parser = values::word(&Network::WORDS))]
-    network: Option<Network>,
-    /// The first proxy's address; the others follow it. Port 0 is any free port [default:
-    /// 127.0.0.1:21211, or free ports]
-    #[arg(long, value_name = "ADDRESS", value_parser = read_listen)]
-    listen: Option<SocketAddr>,
-    /// The control API's address [default: 127.0.0.1:8474, or a free port]
-    #[arg(long, value_name = "ADDRESS", value_parser = read_listen)]
-    api: Option<SocketAddr>,
-    /// How often live figures are printed, 100ms at least [default: 2s]
-    #[arg(long, value_name = "TIME", value_parser = values::metrics_interval)]
-    metrics_interval: Option<Duration>,
-    /// Newline-delimited JSON on stdout, and nothing else there
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    lab: LabFlags,
     /// Show what the command wrote also when it succeeds
     #[arg(long, short)]
     verbose: bool,
-    /// Where journals and reports go [default: runs]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Same seed, same decisions [default: random, printed first]
-    #[arg(long, value_name = "NUMBER", value_parser = values::seed)]
-    seed: Option<u64>,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -81,15 +55,8 @@ impl Arguments {
     fn plan(&self) -> Result<Plan, PlanError> {
         let options = Options {
             duration: self.duration,
-            metrics_interval: self.metrics_interval,
-            out: self.out.clone(),
-            backend: self.nodes.backend(),
-            listen: self.listen,
-            api: self.api,
-            network: self.network,
-            seed: self.seed,
             workload: self.workload.clone(),
-            ..Options::default()
+            ..self.lab.options(&self.nodes)
         };
         let plan = scenario_of(&Library::new("."), &self.scenario, &options)?;
         if let Some(name) = self.workload.as_ref().filter(|_| plan.workload.http.is_none()) {
@@ -123,5 +90,5 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
             return Exit::Usage;
         }
     };
-    Session::of_one(plan, arguments.json, arguments.verbose).play()
+    Session::of_one(plan, arguments.lab.json, arguments.verbose).play()
 }

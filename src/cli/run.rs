@@ -43,29 +43,8 @@ pub(super) struct Arguments {
     /// Drive this external Toxiproxy server instead of our own proxies
     #[arg(long, value_name = "URL", value_parser = read_toxiproxy, conflicts_with = "listen")]
     toxiproxy: Option<String>,
-    /// Who loses, refuses and swallows packets: our proxies, or (as root on Linux) the kernel
-    /// [default: user]
-    #[arg(long, value_name = "MODE", value_parser = values::word(&Network::WORDS))]
-    network: Option<Network>,
-    /// The first proxy's address; the others follow it. Port 0 is any free port [default:
-    /// 127.0.0.1:21211, or free ports]
-    #[arg(long, value_name = "ADDRESS", value_parser = read_listen)]
-    listen: Option<SocketAddr>,
-    /// The control API's address [default: 127.0.0.1:8474, or a free port]
-    #[arg(long, value_name = "ADDRESS", value_parser = read_listen)]
-    api: Option<SocketAddr>,
-    /// How often live figures are printed, 100ms at least [default: 2s]
-    #[arg(long, value_name = "TIME", value_parser = values::metrics_interval)]
-    metrics_interval: Option<Duration>,
-    /// Newline-delimited JSON on stdout, and nothing else there
-    #[arg(long)]
-    json: bool,
-    /// Where journals and reports go [default: runs]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Same seed, same decisions [default: random, printed first]
-    #[arg(long, value_name = "NUMBER", value_parser = values::seed)]
-    seed: Option<u64>,
+    #[command(flatten)]
+    lab: LabFlags,
     /// List what can be named here, and stop
     #[arg(long)]
     list: bool,
@@ -91,6 +70,50 @@ pub(super) struct NodeFlags {
     servers: Vec<SocketAddr>,
 }
 
+/// How a lab is made and told of, here and for `exec`.
+#[derive(Debug, clap::Args)]
+pub(super) struct LabFlags {
+    /// Who loses, refuses and swallows packets: our proxies, or (as root on Linux) the kernel
+    /// [default: user]
+    #[arg(long, value_name = "MODE", value_parser = values::word(&Network::WORDS))]
+    network: Option<Network>,
+    /// The first proxy's address; the others follow it. Port 0 is any free port [default:
+    /// 127.0.0.1:21211, or free ports]
+    #[arg(long, value_name = "ADDRESS", value_parser = read_listen)]
+    listen: Option<SocketAddr>,
+    /// The control API's address [default: 127.0.0.1:8474, or a free port]
+    #[arg(long, value_name = "ADDRESS", value_parser = read_listen)]
+    api: Option<SocketAddr>,
+    /// How often live figures are printed, 100ms at least [default: 2s]
+    #[arg(long, value_name = "TIME", value_parser = values::metrics_interval)]
+    metrics_interval: Option<Duration>,
+    /// Newline-delimited JSON on stdout, and nothing else there
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Where journals and reports go [default: runs]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Same seed, same decisions [default: random, printed first]
+    #[arg(long, value_name = "NUMBER", value_parser = values::seed)]
+    seed: Option<u64>,
+}
+
+impl LabFlags {
+    /// A plan's options as far as they are about the lab.
+    pub(super) fn options(&self, nodes: &NodeFlags) -> Options {
+        Options {
+            metrics_interval: self.metrics_interval,
+            out: self.out.clone(),
+            backend: nodes.backend(),
+            listen: self.listen,
+            api: self.api,
+            network: self.network,
+            seed: self.seed,
+            ..Options::default()
+        }
+    }
+}
+
 impl NodeFlags {
     /// What was asked for, if anything was.
     pub(super) fn backend(&self) -> Option<Backend> {
@@ -107,14 +130,8 @@ impl Arguments {
             workload: self.workload.clone(),
             rate: self.rate,
             client: self.client.clone(),
-            metrics_interval: self.metrics_interval,
-            out: self.out.clone(),
-            backend: self.nodes.backend(),
-            listen: self.listen,
-            api: self.api,
             toxiproxy: self.toxiproxy.clone(),
-            network: self.network,
-            seed: self.seed,
+            ..self.lab.options(&self.nodes)
         }
     }
 
@@ -147,6 +164,6 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
         let texts: Vec<String> = plans.iter().map(Plan::to_toml).collect();
         return output::result(texts.join("\n"));
     }
-    let (continuous, json) = (arguments.duration.is_none(), arguments.json);
+    let (continuous, json) = (arguments.duration.is_none(), arguments.lab.json);
     Session { plans, skipped, continuous, json, verbose: false }.play()
 }

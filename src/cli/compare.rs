@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::exit::Exit;
 use super::output;
-use crate::report::{Report, Stored, compare, compare_markdown, compare_text};
+use crate::report::{Report, Stored, compare, compare_html, compare_markdown, compare_text};
 
 /// Compare stored runs: one row for each scenario and client, medians over its runs. An invalid run is in
 /// no figure.
@@ -24,14 +24,16 @@ pub(super) enum Format {
     #[default]
     Text,
     Markdown,
+    /// A page whose links begin in the folder where the command is run
+    Html,
     Json,
 }
 
 pub(super) fn main(arguments: &Arguments) -> Exit {
-    let mut reports: Vec<Report> = Vec::new();
+    let mut reports: Vec<(PathBuf, Report)> = Vec::new();
     for folder in &arguments.folders {
         match Stored::read(folder) {
-            Ok(run) => reports.push(run.report),
+            Ok(run) => reports.push((folder.clone(), run.report)),
             Err(error) => {
                 output::complain(&error);
                 return Exit::Usage;
@@ -42,6 +44,7 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
     output::result(match arguments.format {
         Format::Text => compare_text(&rows),
         Format::Markdown => compare_markdown(&rows),
+        Format::Html => compare_html(&rows),
         Format::Json => {
             let text = serde_json::to_string_pretty(&rows).expect("rows are plain JSON");
             text + "\n"

@@ -14,7 +14,9 @@ use super::{output, values};
 use crate::base::seed::Seed;
 use crate::lab::Backend;
 use crate::plan::{Library, Options, Plan, PlanError, RateWish, scenario_of};
-use crate::report::{Card, CardLine, Line, TRIALS, Trial, Tried, card, card_markdown, card_text};
+use crate::report::{
+    Card, CardLine, Line, TRIALS, Trial, Tried, card, card_html, card_markdown, card_text,
+};
 use crate::run::{Environment, Observer, RunError, possible, run};
 
 /// Find out what kind of client this is: where it puts keys, how long it waits, whether it asks again,
@@ -134,6 +136,7 @@ fn print(arguments: &Arguments, card: &Card) -> Exit {
     output::result(match arguments.format {
         Format::Text => card_text(card),
         Format::Markdown => card_markdown(card),
+        Format::Html => card_html(card),
         Format::Json => {
             let text = serde_json::to_string_pretty(card).expect("a card is plain JSON");
             text + "\n"

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-pub use self::show::{card_markdown, card_text};
+pub use self::show::{card_html, card_markdown, card_text};
 use super::Report;
 use super::model::Figures;
 use super::wire::ToldOfNode;
@@ -455,6 +455,7 @@ mod tests {
         assert!(
             text.contains("abandoned-calls") && card_markdown(&card).contains("| wrong data |")
         );
+        assert!(card_html(&card).contains("<a href=\"runs/x/report.html\">abandoned-calls</a>"));
     }
 
     /// Catches a question whose run is not in the battery, and a run that answers none.

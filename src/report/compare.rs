@@ -1,10 +1,13 @@
 //! Clients side by side: what several runs of the same scenarios came to, one row a scenario and client.
 
+mod show;
+
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
+pub use self::show::{html, markdown, text};
 use super::Report;
 use crate::event::{Phase, SERVICE};
 use crate::judge::Verdict;
@@ -41,14 +44,16 @@ pub struct ComparedRow {
     pub connects_per_s: Option<f64>,
     /// The seeds, which make the same decisions again.
     pub seeds: Vec<u64>,
+    /// The folders of the runs, as they were named.
+    pub folders: Vec<PathBuf>,
 }
 
 /// A row for each scenario and client, in the order of their names.
 #[must_use]
-pub fn compare(reports: &[Report]) -> Vec<ComparedRow> {
-    let mut groups: BTreeMap<(String, String), Vec<&Report>> = BTreeMap::new();
-    for report in reports {
-        groups.entry((report.scenario.clone(), client(report))).or_default().push(report);
+pub fn compare(reports: &[(PathBuf, Report)]) -> Vec<ComparedRow> {
+    let mut groups: BTreeMap<(String, String), Vec<&(PathBuf, Report)>> = BTreeMap::new();
+    for run in reports {
+        groups.entry((run.1.scenario.clone(), client(&run.1))).or_default().push(run);
     }
     groups.into_iter().map(|((scenario, client), runs)| row(scenario, client, &runs)).collect()
 }
@@ -67,9 +72,9 @@ fn client(report: &Report) -> String {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts and microseconds are far below 2^53")]
-fn row(scenario: String, client: String, runs: &[&Report]) -> ComparedRow {
-    let is_judged = |run: &&&Report| !matches!(run.verdict, Verdict::Invalid | Verdict::Vacuous);
-    let judged: Vec<&Report> = runs.iter().filter(is_judged).copied().collect();
+fn row(scenario: String, client: String, runs: &[&(PathBuf, Report)]) -> ComparedRow {
+    let is_judged = |run: &&Report| !matches!(run.verdict, Verdict::Invalid | Verdict::Vacuous);
+    let judged: Vec<&Report> = runs.iter().map(|(_, run)| run).filter(is_judged).collect();
     let of = |read: &dyn Fn(&Report) -> Option<f64>| {
         median(judged.iter().filter_map(|run| read(run)).collect())
     };
@@ -100,7 +105,8 @@ fn row(scenario: String, client: String, runs: &[&Report]) -> ComparedRow {
         first_success_s: of(&|run| run.recovery.first_success_s),
         sustained_s: of(&|run| run.recovery.sustained_s),
         connects_per_s: of(&|run| run.load.connect_peak_per_s),
-        seeds: runs.iter().map(|run| run.seed).collect(),
+        seeds: runs.iter().map(|(_, run)| run.seed).collect(),
+        folders: runs.iter().map(|(folder, _)| folder.clone()).collect(),
         scenario,
         client,
     }
@@ -128,87 +134,6 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
     Some(if values.len() % 2 == 1 { upper } else { f64::midpoint(values[middle - 1], upper) })
 }
 
-/// What a row has in a column.
-type Cell = fn(&ComparedRow) -> String;
-
-/// The columns after scenario and client.
-const COLUMNS: [(&str, Cell); 10] = [
-    ("verdict", |row| {
-        row.verdict.map_or_else(|| "not judged".to_owned(), |it| it.name().to_owned())
-    }),
-    ("runs", |row| match row.not_judged {
-        0 => row.runs.to_string(),
-        not => format!("{} ({not} not judged)", row.runs),
-    }),
-    ("wrong", |row| count(row.wrong)),
-    ("stale", |row| count(row.stale)),
-    ("false misses", |row| count(row.false_misses)),
-    ("errors", |row| row.error_ratio.map_or_else(none, |it| format!("{:.2}%", it * 100.0))),
-    ("longest", |row| row.longest_us.map_or_else(none, |us| format!("{:.0}ms", us / 1000.0))),
-    ("first", |row| row.first_success_s.map_or_else(none, |s| format!("{s:.2}s"))),
-    ("recovered", |row| row.sustained_s.map_or_else(none, |s| format!("{s:.2}s"))),
-    ("connects/s", |row| row.connects_per_s.map_or_else(none, |it| format!("{it:.0}"))),
-];
-
-fn count(count: Option<f64>) -> String {
-    count.map_or_else(none, |count| format!("{count:.0}"))
-}
-
-fn none() -> String {
-    "-".to_owned()
-}
-
-fn cells(row: &ComparedRow) -> Vec<String> {
-    let figures = COLUMNS.iter().map(|(_, show)| show(row));
-    [row.scenario.clone(), row.client.clone()].into_iter().chain(figures).collect()
-}
-
-fn heads() -> Vec<&'static str> {
-    ["scenario", "client"].into_iter().chain(COLUMNS.iter().map(|(name, _)| *name)).collect()
-}
-
-/// The table in Markdown.
-#[must_use]
-pub fn markdown(rows: &[ComparedRow]) -> String {
-    let mut text = format!("| {} |\n|{}\n", heads().join(" | "), "---|".repeat(heads().len()));
-    for row in rows {
-        let cells: Vec<String> = cells(row).iter().map(|cell| cell.replace('|', "\\|")).collect();
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "| {} |", cells.join(" | "));
-    }
-    text
-}
-
-/// The table for a terminal: a block for each scenario, so that a line stays short.
-#[must_use]
-pub fn text(rows: &[ComparedRow]) -> String {
-    let heads = &heads()[1..];
-    let mut text = String::new();
-    for block in rows.chunk_by(|one, other| one.scenario == other.scenario) {
-        let lines: Vec<Vec<String>> = block.iter().map(|row| cells(row)[1..].to_vec()).collect();
-        let width = |column: usize| {
-            let longest = lines.iter().map(|line| line[column].chars().count()).max();
-            longest.unwrap_or_default().max(heads[column].len())
-        };
-        let widths: Vec<usize> = (0..heads.len()).map(width).collect();
-        let _ = writeln!(text, "{}", block[0].scenario);
-        let line = |cells: &[&str]| {
-            let cells = cells.iter().zip(&widths).enumerate();
-            let padded = cells.map(|(column, (cell, width))| match column {
-                0 | 1 => format!("{cell:<width$}"),
-                _ => format!("{cell:>width$}"),
-            });
-            format!("  {}", padded.collect::<Vec<_>>().join("  ").trim_end())
-        };
-        let _ = writeln!(text, "{}", line(heads));
-        for cells in &lines {
-            let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
-            let _ = writeln!(text, "{}", line(&cells));
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,7 +141,7 @@ mod tests {
     use crate::record::synthetic::{Story, usual};
     use crate::report::Header;
 
-    fn run(client: &str, verdict: Verdict, wrong: u64) -> Report {
+    fn run(client: &str, verdict: Verdict, wrong: u64) -> (PathBuf, Report) {
         let summary = Story::default().tell(usual);
         let header = Header {
             version: "0.1.0".to_owned(),
@@ -229,7 +154,7 @@ mod tests {
         let mut report = Report::new(header, &summary, &judge(&summary, &[]));
         report.verdict = verdict;
         report.data.totals.wrong = Some(wrong);
-        report
+        (PathBuf::from(format!("runs/{client}")), report)
     }
 
     /// Catches an invalid run that is in a figure, a mean that is called a median, and clients that are
@@ -253,8 +178,11 @@ mod tests {
         assert_eq!(table.lines().count(), 4, "{table}");
         assert!(table.contains("| 4 (1 not judged) |"), "{table}");
         assert!(text(&rows).lines().count() == 4, "{}", text(&rows));
-        let none = compare(&[run("a", Verdict::Invalid, 900)]);
+        let page = html(&rows);
+        assert!(page.contains("href=\"runs/a/report.html\"") && page.contains("4 (1 not judged)"));
+        let none = compare(&[run("a<b", Verdict::Invalid, 900)]);
         assert_eq!((none[0].verdict, none[0].wrong), (None, None));
         assert!(markdown(&none).contains("not judged"));
+        assert!(html(&none).contains("a&lt;b") && html(&none).contains("not judged"));
     }
 }

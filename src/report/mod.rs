@@ -25,8 +25,10 @@ mod wire;
 pub const GLOSSARY: &str = "docs/measures.md";
 
 pub use build::Header;
-pub use card::{Card, CardLine, TRIALS, Trial, Tried, card, card_markdown, card_text};
-pub use compare::{ComparedRow, compare, markdown as compare_markdown, text as compare_text};
+pub use card::{Card, CardLine, TRIALS, Trial, Tried, card, card_html, card_markdown, card_text};
+pub use compare::{
+    ComparedRow, compare, html as compare_html, markdown as compare_markdown, text as compare_text,
+};
 pub use format::{FORMATS, Format, write_all};
 pub use line::{Line, Skipped, Start, StartNode};
 pub use model::{
@@ -37,5 +39,5 @@ pub use model::{
 };
 pub use rebuild::Unfinished;
 pub use schema::schema_text;
-pub use stored::{LINES_MAX, REPORT, ReadError, Stored};
+pub use stored::{LINES_MAX, REPORT, REPORT_PAGE, ReadError, Stored};
 pub use wire::{Told, ToldOfNode, WirePhase, WireReport};

@@ -13,6 +13,9 @@ use crate::record::journal::{EVENTS, INTERVALS};
 /// The report's file in a run's folder.
 pub const REPORT: &str = "report.json";
 
+/// The page of a run in its folder.
+pub const REPORT_PAGE: &str = "report.html";
+
 /// Lines of each file that are shown; the files have all of them. At one interval every two seconds
 /// this is more than two days.
 pub const LINES_MAX: u64 = 100_000;

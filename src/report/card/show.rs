@@ -1,10 +1,14 @@
-//! A card as text and Markdown.
+//! A card as text, Markdown and a page.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use maud::html;
+
 use super::Card;
+use crate::report::REPORT_PAGE;
+use crate::report::format::page;
 
 /// The card for a terminal.
 #[must_use]
@@ -61,4 +65,39 @@ pub fn card_markdown(card: &Card) -> String {
         let _ = writeln!(text, "| {} | {} | {scenario} |", line.question, cell(&line.answer));
     }
     text
+}
+
+/// The card as a page, each line linking to the run that shows it.
+#[must_use]
+pub fn card_html(card: &Card) -> String {
+    page(
+        &card.client,
+        &html! {
+            h1 { (card.client) }
+            p {
+                @if let Some(runtime) = &card.runtime { (runtime) ", " }
+                "harness " (card.harness) ", seed " (card.seed)
+            }
+            div.wide {
+                table {
+                    thead { tr { th scope="col" { "asked" } th scope="col" { "found" } th scope="col" { "shown by" } } }
+                    tbody {
+                        @for line in &card.lines {
+                            tr {
+                                th scope="row" { (line.question) }
+                                td { (line.answer) }
+                                td {
+                                    @let scenario = line.scenario.unwrap_or("all of them");
+                                    @match &line.run {
+                                        Some(run) => a href=(run.join(REPORT_PAGE).display()) { (scenario) },
+                                        None => (scenario),
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        },
+    )
 }

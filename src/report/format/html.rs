@@ -2,25 +2,23 @@
 
 use std::fmt::Write as _;
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
-use super::escape::printable;
+use super::page::page;
 use super::{Format, largest_first};
 use crate::event::{BreakerState, Event, EventKind, Outcome};
 use crate::record::sum;
 use crate::report::chart::{Chart, Scale, round_step};
 use crate::report::model::{NodeReport, PieceReport, PieceTimes, Report};
-use crate::report::stored::Stored;
+use crate::report::stored::{REPORT_PAGE, Stored};
 use crate::report::{pieces, show};
 
 pub(super) const FORMAT: Format = Format {
     name: "html",
     summary: "one page with charts, without anything from elsewhere",
-    file: Some("report.html"),
+    file: Some(REPORT_PAGE),
     render,
 };
-
-const STYLE: &str = include_str!("html.css");
 
 /// What is stacked, from the bottom: the class of its colour, and which outcomes it holds.
 const LAYERS: [(&str, &str); 5] = [
@@ -50,25 +48,17 @@ fn render(run: &Stored) -> String {
     let report = &run.report;
     let verdict = report.verdict.name();
     let title = format!("{}: {verdict}", report.scenario);
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                title { (title) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                h1 { span class={ "verdict " (verdict) } { (verdict) } " " (report.scenario) }
-                ul { @for reason in &report.reasons { li { (reason) } } }
-                p { "network: " (report.network) }
-                @if super::witness::command(report).is_none() { (charts(run)) }
-                h2 { "Figures" }
-                pre { (super::text::render(report, false).as_str()) }
-            }
-        }
-    };
-    printable(page.into_string())
+    page(
+        &title,
+        &html! {
+            h1 { span class={ "verdict " (verdict) } { (verdict) } " " (report.scenario) }
+            ul { @for reason in &report.reasons { li { (reason) } } }
+            p { "network: " (report.network) }
+            @if super::witness::command(report).is_none() { (charts(run)) }
+            h2 { "Figures" }
+            pre { (super::text::render(report, false).as_str()) }
+        },
+    )
 }
 
 fn charts(run: &Stored) -> Markup {

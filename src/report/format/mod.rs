@@ -6,9 +6,12 @@ mod html;
 mod json;
 mod junit;
 mod markdown;
+mod page;
 mod subject;
 pub mod text;
 mod witness;
+
+pub(super) use page::page;
 
 use super::stored::Stored;
 use crate::record::journal::{Journal, JournalError};

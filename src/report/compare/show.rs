@@ -1,0 +1,150 @@
+//! Compared runs as text, Markdown and a page.
+
+use std::fmt::Write as _;
+
+use maud::{Markup, html};
+
+use super::ComparedRow;
+use crate::report::REPORT_PAGE;
+use crate::report::format::page;
+
+/// What a row has in a column.
+type Cell = fn(&ComparedRow) -> String;
+
+/// The columns after scenario and client.
+const COLUMNS: [(&str, Cell); 10] = [
+    ("verdict", |row| {
+        row.verdict.map_or_else(|| "not judged".to_owned(), |it| it.name().to_owned())
+    }),
+    ("runs", |row| match row.not_judged {
+        0 => row.runs.to_string(),
+        not => format!("{} ({not} not judged)", row.runs),
+    }),
+    ("wrong", |row| count(row.wrong)),
+    ("stale", |row| count(row.stale)),
+    ("false misses", |row| count(row.false_misses)),
+    ("errors", |row| row.error_ratio.map_or_else(none, |it| format!("{:.2}%", it * 100.0))),
+    ("longest", |row| row.longest_us.map_or_else(none, |us| format!("{:.0}ms", us / 1000.0))),
+    ("first", |row| row.first_success_s.map_or_else(none, |s| format!("{s:.2}s"))),
+    ("recovered", |row| row.sustained_s.map_or_else(none, |s| format!("{s:.2}s"))),
+    ("connects/s", |row| row.connects_per_s.map_or_else(none, |it| format!("{it:.0}"))),
+];
+
+fn count(count: Option<f64>) -> String {
+    count.map_or_else(none, |count| format!("{count:.0}"))
+}
+
+fn none() -> String {
+    "-".to_owned()
+}
+
+fn cells(row: &ComparedRow) -> Vec<String> {
+    let figures = COLUMNS.iter().map(|(_, show)| show(row));
+    [row.scenario.clone(), row.client.clone()].into_iter().chain(figures).collect()
+}
+
+fn heads() -> Vec<&'static str> {
+    ["scenario", "client"].into_iter().chain(COLUMNS.iter().map(|(name, _)| *name)).collect()
+}
+
+/// The table in Markdown.
+#[must_use]
+pub fn markdown(rows: &[ComparedRow]) -> String {
+    let mut text = format!("| {} |\n|{}\n", heads().join(" | "), "---|".repeat(heads().len()));
+    for row in rows {
+        let cells: Vec<String> = cells(row).iter().map(|cell| cell.replace('|', "\\|")).collect();
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
+    text
+}
+
+/// The table for a terminal: a block for each scenario, so that a line stays short.
+#[must_use]
+pub fn text(rows: &[ComparedRow]) -> String {
+    let heads = &heads()[1..];
+    let mut text = String::new();
+    for block in rows.chunk_by(|one, other| one.scenario == other.scenario) {
+        let lines: Vec<Vec<String>> = block.iter().map(|row| cells(row)[1..].to_vec()).collect();
+        let width = |column: usize| {
+            let longest = lines.iter().map(|line| line[column].chars().count()).max();
+            longest.unwrap_or_default().max(heads[column].len())
+        };
+        let widths: Vec<usize> = (0..heads.len()).map(width).collect();
+        let _ = writeln!(text, "{}", block[0].scenario);
+        let line = |cells: &[&str]| {
+            let cells = cells.iter().zip(&widths).enumerate();
+            let padded = cells.map(|(column, (cell, width))| match column {
+                0 | 1 => format!("{cell:<width$}"),
+                _ => format!("{cell:>width$}"),
+            });
+            format!("  {}", padded.collect::<Vec<_>>().join("  ").trim_end())
+        };
+        let _ = writeln!(text, "{}", line(heads));
+        for cells in &lines {
+            let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
+            let _ = writeln!(text, "{}", line(&cells));
+        }
+    }
+    text
+}
+
+/// A page: every scenario and client at a glance, each linking to its runs, and the figures below.
+#[must_use]
+pub fn html(rows: &[ComparedRow]) -> String {
+    let mut clients: Vec<&str> = rows.iter().map(|row| row.client.as_str()).collect();
+    clients.sort_unstable();
+    clients.dedup();
+    let blocks = || rows.chunk_by(|one, other| one.scenario == other.scenario);
+    page(
+        "Clients side by side",
+        &html! {
+            h1 { "Clients side by side" }
+            p {
+                "Each figure is the median of the runs that could be judged, the verdict the worst of them. A run that was \
+                 invalid or vacuous is in no figure. A verdict links to its run."
+            }
+            div.wide {
+                table {
+                    thead { tr { th { "scenario" } @for client in &clients { th scope="col" { (client) } } } }
+                    tbody {
+                        @for block in blocks() {
+                            tr {
+                                th scope="row" { a href={ "#" (block[0].scenario) } { (block[0].scenario) } }
+                                @for client in &clients {
+                                    td { @if let Some(row) = block.iter().find(|row| row.client == *client) { (verdicts(row)) } }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            @for block in blocks() {
+                h2 id=(block[0].scenario) { (block[0].scenario) }
+                div.wide {
+                    table {
+                        thead { tr { @for head in &heads()[1..] { th scope="col" { (head) } } } }
+                        tbody {
+                            @for row in block {
+                                tr { @for cell in &cells(row)[1..] { td { (cell) } } }
+                            }
+                        }
+                    }
+                }
+            }
+        },
+    )
+}
+
+/// The verdict of a row, and a link to each of its runs.
+fn verdicts(row: &ComparedRow) -> Markup {
+    html! {
+        @match row.verdict {
+            Some(verdict) => span class={ "verdict " (verdict.name()) } { (verdict.name()) },
+            None => span.verdict.invalid { "not judged" },
+        }
+        @for (number, folder) in row.folders.iter().enumerate() {
+            " " a href=(folder.join(REPORT_PAGE).display()) { (number + 1) }
+        }
+    }
+}

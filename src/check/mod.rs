@@ -15,11 +15,13 @@ mod session;
 mod stage;
 mod step;
 mod stories;
+mod web;
 
 use serde::Serialize;
 
 pub use self::placement::{Placement, placement};
 pub use self::runner::check;
+pub use self::web::check_url;
 use crate::driver::StartError;
 use crate::lab::error::LabError;
 

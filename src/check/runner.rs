@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::cases::{self, Case};
-use super::session::{Session, Told, Trouble};
+use super::session::{Asked, Session, Told, Trouble};
 use super::stage::{Fault, Stage};
 use super::step::{Judged, Step};
 use super::stories::{self, Came, Homes, Verdict};
@@ -25,11 +25,11 @@ const TIMEOUTS_MAX: u32 = 2;
 
 /// How many checks went without an answer.
 #[derive(Debug, Default)]
-struct Patience(u32);
+pub(super) struct Patience(u32);
 
 impl Patience {
     /// What came, or, where it is only that the client gave up, that this check found nothing out.
-    fn excuse(&mut self, came: Came) -> Came {
+    pub(super) fn excuse(&mut self, came: Came) -> Came {
         match came {
             Err(Trouble { timed_out: true, came, .. }) if self.0 < TIMEOUTS_MAX => {
                 self.0 += 1;
@@ -201,7 +201,7 @@ impl Runner<'_> {
 /// Why a check was not made that the driver could have passed.
 const UNASKED: &str = "the driver could not be asked any more";
 
-fn finding(name: &'static str, expected: &str, came: Came) -> Finding {
+pub(super) fn finding(name: &'static str, expected: &str, came: Came) -> Finding {
     let plain =
         Finding { name, outcome: Outcome::Ok, note: None, expected: None, came: None, line: None };
     match came {
@@ -225,7 +225,7 @@ fn finding(name: &'static str, expected: &str, came: Came) -> Finding {
 async fn settled(
     step: &Step,
     token: Option<u64>,
-    session: &mut Session,
+    session: &mut impl Asked,
 ) -> Result<(Told, Option<String>), Trouble> {
     let until = Instant::now() + SETTLED_MAX;
     let mut early = None;
@@ -242,13 +242,13 @@ async fn settled(
 }
 
 /// Plays the steps of a case against the driver: what was expected of the last one, and what came.
-async fn play(case: &Case, session: Option<&mut Session>) -> (String, Came) {
+pub(super) async fn play(case: &Case, session: Option<&mut impl Asked>) -> (String, Came) {
     let skipped = |why: String| (String::new(), Ok(Verdict::Skipped(why)));
     let Some(session) = session else { return skipped(UNASKED.to_owned()) };
-    if let Some(op) = case.lacks(&session.ready.operations) {
+    if let Some(op) = case.lacks(&session.ready().operations) {
         return skipped(format!("it does not list `{op}`"));
     }
-    if case.needs_flags && !session.ready.flags {
+    if case.needs_flags && !session.ready().flags {
         return skipped("it says that it has no flags".to_owned());
     }
     let (mut token, mut notes) = (None, Vec::new());

@@ -41,6 +41,19 @@ impl Trouble {
     }
 }
 
+/// What can be asked one call after the other.
+pub(super) trait Asked {
+    /// What it says of itself.
+    fn ready(&self) -> &Ready;
+
+    /// One call.
+    ///
+    /// # Errors
+    /// When it is not answered in time, or something else happens.
+    fn call(&mut self, request: &Request<'_>)
+    -> impl Future<Output = Result<Told, Trouble>> + Send;
+}
+
 /// An answer and its line.
 #[derive(Clone, Debug)]
 pub(super) struct Told {
@@ -67,6 +80,23 @@ pub(super) struct Session {
     pings: BTreeSet<u64>,
     closing: bool,
     over: bool,
+}
+
+impl Asked for Session {
+    fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    async fn call(&mut self, request: &Request<'_>) -> Result<Told, Trouble> {
+        let id = self.ask(request).await;
+        let mut all = self.gather(&[id], &[], PATIENCE).await?;
+        if let Some(complaint) = all.complaint {
+            return Err(Trouble::new(format!("it could not read the request: {complaint}")));
+        }
+        all.answers.remove(&id).ok_or_else(|| {
+            Trouble::new(format!("no answer to `{}` in {} s", request.name(), PATIENCE.as_secs()))
+        })
+    }
 }
 
 impl Session {
@@ -149,21 +179,6 @@ impl Session {
     pub(super) async fn complaint(&mut self) -> Result<Option<String>, Trouble> {
         // A ping that was never sent: nothing but a complaint ends the wait.
         Ok(self.gather(&[], &[0], PATIENCE).await?.complaint)
-    }
-
-    /// One call.
-    ///
-    /// # Errors
-    /// When it is not answered in time, or something else happens.
-    pub(super) async fn call(&mut self, request: &Request<'_>) -> Result<Told, Trouble> {
-        let id = self.ask(request).await;
-        let mut all = self.gather(&[id], &[], PATIENCE).await?;
-        if let Some(complaint) = all.complaint {
-            return Err(Trouble::new(format!("it could not read the request: {complaint}")));
-        }
-        all.answers.remove(&id).ok_or_else(|| {
-            Trouble::new(format!("no answer to `{}` in {} s", request.name(), PATIENCE.as_secs()))
-        })
     }
 
     fn take(&mut self, said: Said, line: String, all: &mut Gathered) -> Result<(), Trouble> {

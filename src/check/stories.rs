@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::cases::PREFIX;
-use super::session::{PATIENCE, Session, Told, Trouble};
+use super::session::{Asked, PATIENCE, Session, Told, Trouble};
 use super::stage::{BROKEN, Fault, Stage};
 use super::step::{Step, shown};
 use crate::driver::DriverConfig;
@@ -131,7 +131,7 @@ pub(super) fn ready(ready: &Ready) -> Came {
 }
 
 /// Stores a value that goes by itself; the key.
-pub(super) async fn begin_expiry(session: &mut Option<Session>) -> Result<String, Trouble> {
+pub(super) async fn begin_expiry(session: &mut Option<impl Asked>) -> Result<String, Trouble> {
     let key = format!("{PREFIX}expires");
     let Some(session) = session else { return Ok(key) };
     let step = Step::write("set", key.as_str(), *b"value", Answer::Stored).ttl_s(1);
@@ -141,7 +141,7 @@ pub(super) async fn begin_expiry(session: &mut Option<Session>) -> Result<String
 
 /// Waits until it has gone.
 pub(super) async fn end_expiry(
-    session: Option<&mut Session>,
+    session: Option<&mut impl Asked>,
     key: Result<String, Trouble>,
 ) -> Came {
     let key = key?;
@@ -370,7 +370,7 @@ async fn right_with(
     Ok(all.answers)
 }
 
-fn unexpected(told: &Told) -> Trouble {
+pub(super) fn unexpected(told: &Told) -> Trouble {
     Trouble::answered(shown(&told.answer), told)
 }
 

@@ -16,7 +16,7 @@ use crate::plan::{Library, check, driver};
 use crate::run::Environment;
 
 /// Check scenario, workload, objective and client files without running anything; with -driver, start the
-/// driver of a client and go through its protocol.
+/// driver of a client, or ask the service at its url, and go through its protocol.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The files; with -driver, client files or names of clients/
@@ -73,14 +73,6 @@ fn drivers(arguments: &Arguments, library: &Library) -> Exit {
     let mut configs = Vec::new();
     for file in &arguments.files {
         match driver(library, file) {
-            Ok(DriverConfig { url: Some(url), .. }) => {
-                let what = format!(
-                    "{file}: the driver at {url} is no process: what is checked is the \
-                                    protocol of lines; a run shows whether its values are right"
-                );
-                output::complain(&what);
-                return Exit::Usage;
-            }
             Ok(config) => configs.push(config),
             Err(error) => {
                 output::complain(&error);
@@ -116,7 +108,10 @@ async fn one(config: &DriverConfig, arguments: &Arguments, environment: &Environ
         let text = if json { object(&Line::Check(finding)) } else { line_of(finding) };
         printed = printed.worse(output::result(text));
     };
-    let done = crate::check::check(config, backend, &environment.programs, &mut told).await;
+    let done = match &config.url {
+        Some(url) => crate::check::check_url(url, config, &mut told).await,
+        None => crate::check::check(config, backend, &environment.programs, &mut told).await,
+    };
     match done {
         Ok(summary) => {
             let text = if json { object(&Line::Summary(&summary)) } else { ending(&summary) };
@@ -201,8 +196,11 @@ fn wrap(text: &mut String, label: &str, part: &str) {
 
 fn ending(summary: &Summary) -> String {
     let Summary { client, version, runtime, nodes, ok, differs, skipped, failed } = summary;
+    // A service says neither its version nor what runs it.
+    let client =
+        if version.is_empty() { client } else { &format!("{client} {version} ({runtime})") };
     format!(
-        "{client} {version} ({runtime}), with {nodes}:\n\
+        "{client}, with {nodes}:\n\
          {ok} ok, {differs} differ, {skipped} skipped, {failed} failed\n"
     )
 }

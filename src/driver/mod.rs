@@ -25,3 +25,4 @@ pub(crate) use lines::{Lines, TooLong};
 pub use process::StartError;
 pub use state::{Crash, Floor, Story};
 pub use talk::{Heard, Talk};
+pub(crate) use web::Web;

@@ -25,7 +25,7 @@ const OPERATIONS: [&str; 4] = ["get", "set", "delete", "incr"];
 
 /// A service with the verbs of a cache.
 #[derive(Debug)]
-pub(super) struct Web {
+pub(crate) struct Web {
     caller: Caller,
     /// Values that were stored under keys that no node was seen asked for, and others.
     unseen: AtomicU64,
@@ -34,14 +34,14 @@ pub(super) struct Web {
 
 impl Web {
     /// Waits until it answers.
-    pub(super) async fn start(url: &Address, config: &DriverConfig) -> Result<Self, NotReady> {
+    pub(crate) async fn start(url: &Address, config: &DriverConfig) -> Result<Self, NotReady> {
         until_ready(url, false, config.timeout, RUNNING_TIMEOUT).await?;
         let caller = Caller::new(url.clone(), config.timeout, config.concurrency as usize);
         Ok(Self { caller, unseen: AtomicU64::new(0), seen: AtomicU64::new(0) })
     }
 
     /// What it would say of itself.
-    pub(super) fn ready(&self) -> Ready {
+    pub(crate) fn ready(&self) -> Ready {
         Ready {
             client: self.caller.address().to_string(),
             operations: OPERATIONS.map(str::to_owned).into(),
@@ -50,7 +50,7 @@ impl Web {
     }
 
     /// Whether an operation has a form in HTTP.
-    pub(super) fn has(operation: &str) -> bool {
+    pub(crate) fn has(operation: &str) -> bool {
         OPERATIONS.contains(&operation)
     }
 
@@ -73,7 +73,7 @@ impl Web {
     }
 
     /// Asks, and waits for the answer.
-    pub(super) async fn exchange(&self, request: &Request<'_>, trace: &mut Trace) -> Answer {
+    pub(crate) async fn exchange(&self, request: &Request<'_>, trace: &mut Trace) -> Answer {
         let sent = match http(self.caller.address(), request) {
             Ok(request) => request,
             Err(failed) => return Answer::Error(failed),

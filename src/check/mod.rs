@@ -21,7 +21,6 @@ use serde::Serialize;
 
 pub use self::placement::{Placement, placement};
 pub use self::runner::check;
-pub use self::web::check_url;
 use crate::driver::StartError;
 use crate::lab::error::LabError;
 

@@ -11,13 +11,10 @@ use super::runner::{Patience, finding, play};
 use super::session::{Asked, Told, Trouble};
 use super::step::Step;
 use super::stories::{self, Came, Verdict};
-use super::{CheckError, Finding, Summary};
-use crate::base::name::NodeIndex;
+use super::{Finding, Summary};
 use crate::base::scope::Scope;
-use crate::client::Trace;
 use crate::driver::speech::{Answer, Ready, Request};
-use crate::driver::{DriverConfig, StartError, Web};
-use crate::http::Address;
+use crate::driver::{DriverConfig, Web};
 
 /// Requests at once, where the file allows as many.
 const AT_ONCE_MAX: u32 = 32;
@@ -42,7 +39,7 @@ impl Asked for Service {
 
 /// One request and what it came to; its line is what an error says.
 async fn ask(web: &Web, request: &Request<'_>) -> Told {
-    let answer = web.exchange(request, &mut Trace::new(NodeIndex(0))).await;
+    let answer = web.ask(request).await;
     let line = match &answer {
         Answer::Error(failed) => failed.message.clone(),
         other => other.name().to_owned(),
@@ -50,16 +47,13 @@ async fn ask(web: &Web, request: &Request<'_>) -> Told {
     Told { line: format!("{}: {line}", request.name()), answer }
 }
 
-/// Checks the service at `url`.
-///
-/// # Errors
-/// When nobody answers there.
-pub async fn check_url(
-    url: &Address,
+/// Checks a service that answers.
+pub(super) async fn check_service(
+    web: Web,
     config: &DriverConfig,
     told: &mut (dyn FnMut(&Finding) + Send),
-) -> Result<Summary, CheckError> {
-    let web = Arc::new(Web::start(url, config).await.map_err(StartError::from)?);
+) -> Summary {
+    let web = Arc::new(web);
     let ready = web.ready();
     let nodes = "nodes of its own".to_owned();
     let mut summary = Summary { client: ready.client.clone(), nodes, ..Summary::default() };
@@ -79,7 +73,7 @@ pub async fn check_url(
     record("calls at once", "each answer to be that of its own request", came);
     let came = stories::end_expiry(service.as_mut(), expiring).await;
     record("ttl", "a value of 1 s to be gone soon after", came);
-    Ok(summary)
+    summary
 }
 
 /// Stores a value for each of `count` keys, and reads them all at once.

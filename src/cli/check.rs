@@ -108,10 +108,7 @@ async fn one(config: &DriverConfig, arguments: &Arguments, environment: &Environ
         let text = if json { object(&Line::Check(finding)) } else { line_of(finding) };
         printed = printed.worse(output::result(text));
     };
-    let done = match &config.url {
-        Some(url) => crate::check::check_url(url, config, &mut told).await,
-        None => crate::check::check(config, backend, &environment.programs, &mut told).await,
-    };
+    let done = crate::check::check(config, backend, &environment.programs, &mut told).await;
     match done {
         Ok(summary) => {
             let text = if json { object(&Line::Summary(&summary)) } else { ending(&summary) };

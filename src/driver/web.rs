@@ -10,6 +10,7 @@ use hyper::{Method, Request as HttpRequest};
 
 use super::config::DriverConfig;
 use super::speech::{Answer, Failed, Ready, Request, Value};
+use crate::base::name::NodeIndex;
 use crate::client::Trace;
 use crate::event::ErrorClass;
 use crate::http::{Address, Answer as HttpAnswer, Caller, NotReady, Trouble, until_ready};
@@ -72,8 +73,13 @@ impl Web {
         })
     }
 
+    /// Asks, and waits for the answer; when it was sent is of no interest.
+    pub(crate) async fn ask(&self, request: &Request<'_>) -> Answer {
+        self.exchange(request, &mut Trace::new(NodeIndex(0))).await
+    }
+
     /// Asks, and waits for the answer.
-    pub(crate) async fn exchange(&self, request: &Request<'_>, trace: &mut Trace) -> Answer {
+    pub(super) async fn exchange(&self, request: &Request<'_>, trace: &mut Trace) -> Answer {
         let sent = match http(self.caller.address(), request) {
             Ok(request) => request,
             Err(failed) => return Answer::Error(failed),

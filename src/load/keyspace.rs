@@ -178,6 +178,11 @@ impl Keyspace {
         &self.keys[slot.position()]
     }
 
+    /// The name of the key with this number; `None`: there is none.
+    pub(super) fn name_of(&self, number: u64) -> Option<&str> {
+        self.keys.get(usize::try_from(number).ok()?).map(Key::as_str)
+    }
+
     /// The node that owns the key on the full ring; the first, as long as nobody knows.
     #[must_use]
     pub fn home(&self, slot: Slot) -> NodeIndex {

@@ -38,6 +38,8 @@ pub struct Violation {
     pub expected: Option<u64>,
     /// What was seen.
     pub seen: Option<u64>,
+    /// Whose value it was, when it was that of another key.
+    pub of: Option<String>,
     /// What is wrong, in a few words.
     pub detail: String,
 }
@@ -51,6 +53,8 @@ pub(super) struct Finding {
     pub(super) connection: Option<u64>,
     pub(super) expected: Option<u64>,
     pub(super) seen: Option<u64>,
+    /// The number of the key whose value it was, when it was that of another.
+    pub(super) of: Option<u64>,
     /// Of a late write: when it began.
     pub(super) begun: Option<Offset>,
     pub(super) detail: &'static str,
@@ -100,6 +104,7 @@ impl Violations {
             connection: finding.connection,
             expected: finding.expected,
             seen: finding.seen,
+            of: finding.of.and_then(|number| keyspace.name_of(number)).map(str::to_owned),
             detail: finding.detail.to_owned(),
         };
         let detail = violation.sentence();
@@ -160,6 +165,9 @@ impl Violation {
         if let Some(seen) = self.seen {
             let _ = write!(text, "; saw {seen}");
         }
+        if let Some(of) = &self.of {
+            let _ = write!(text, " of {of}");
+        }
         if let Some(connection) = self.connection {
             let _ = write!(text, "; the client's connection {connection}");
         }
@@ -194,6 +202,7 @@ mod tests {
                     connection: Some(4),
                     expected: Some(9),
                     seen: Some(7),
+                    of: Some(0),
                     begun: None,
                     detail: "older than acknowledged",
                 };
@@ -221,7 +230,7 @@ mod tests {
         assert_eq!(seen.load(Ordering::Relaxed), examples.len() as u64);
         assert_eq!(
             examples[0].sentence(),
-            "k:0: older than acknowledged; expected at least 9; saw 7; the client's connection 4"
+            "k:0: older than acknowledged; expected at least 9; saw 7 of k:0; the client's connection 4"
         );
     }
 }

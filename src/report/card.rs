@@ -11,6 +11,7 @@ use serde::Serialize;
 
 pub use self::show::{card_html, card_markdown, card_text};
 use super::Report;
+use super::compare::wrong_by_kind;
 use super::model::Figures;
 use super::wire::ToldOfNode;
 use crate::event::{Outcome, Phase};
@@ -329,7 +330,10 @@ fn errors(report: &Report) -> Answer {
     }
     let wrong = wrong(report);
     if wrong > 0 {
-        let _ = write!(words, "; WRONG DATA ({wrong})");
+        let kinds = wrong_by_kind(report).into_iter();
+        let kinds = kinds.filter_map(|(kind, count)| Some((kind, count.filter(|it| *it > 0)?)));
+        let kinds: Vec<String> = kinds.map(|(kind, count)| format!("{count} {kind}")).collect();
+        let _ = write!(words, "; WRONG DATA: {}", kinds.join(", "));
     }
     Answer::words(words).with("error_ratio", figures.error_ratio).with("wrong_data", counted(wrong))
 }
@@ -348,10 +352,7 @@ fn counted(count: u64) -> Option<f64> {
 
 /// Values that nobody stored, or stored elsewhere, or that were lost or doubled.
 fn wrong(report: &Report) -> u64 {
-    let data = &report.data.totals;
-    let lost = [data.acknowledged_but_lost, data.double_applied];
-    let counts = [data.wrong, data.corrupt, data.contradictions].into_iter().chain(lost);
-    counts.flatten().sum()
+    wrong_by_kind(report).into_iter().filter_map(|(_, count)| count).sum()
 }
 
 fn sum_over(
@@ -442,7 +443,7 @@ mod tests {
         let card = card(&[wrong, hidden], None).unwrap();
         assert!(card.client.starts_with("some-client 1.2"), "{}", card.client);
         let abandoned = line(&card, "an abandoned call");
-        assert!(abandoned.answer.ends_with("WRONG DATA (3)"), "{}", abandoned.answer);
+        assert!(abandoned.answer.ends_with("WRONG DATA: 3 wrong values"), "{}", abandoned.answer);
         assert_eq!(abandoned.figures["wrong_data"], 3.0);
         let down = &line(&card, "a node is down").answer;
         assert!(down.contains("errors look like misses (7)"), "{down}");

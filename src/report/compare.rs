@@ -86,11 +86,7 @@ fn row(scenario: String, client: String, runs: &[&(PathBuf, Report)]) -> Compare
         runs: runs.len(),
         not_judged: runs.len() - judged.len(),
         verdict: judged.iter().map(|run| run.verdict).max_by_key(|verdict| severity(*verdict)),
-        wrong: of(&|run| {
-            let data = &run.data.totals;
-            let lost = [data.acknowledged_but_lost, data.double_applied];
-            sum(&[&[data.wrong, data.corrupt, data.contradictions][..], &lost[..]].concat())
-        }),
+        wrong: of(&|run| sum(&wrong_by_kind(run).map(|(_, count)| count))),
         stale: of(&|run| run.data.totals.stale.map(|count| count as f64)),
         false_misses: of(&|run| {
             let unanswered = run.subject.as_ref().and_then(|it| it.misses_unanswered);
@@ -110,6 +106,18 @@ fn row(scenario: String, client: String, runs: &[&(PathBuf, Report)]) -> Compare
         scenario,
         client,
     }
+}
+
+/// Values that nobody stored or stored elsewhere, and those that were lost or doubled; `None`: not checked.
+pub(super) fn wrong_by_kind(report: &Report) -> [(&'static str, Option<u64>); 5] {
+    let data = &report.data.totals;
+    [
+        ("wrong values", data.wrong),
+        ("corrupt values", data.corrupt),
+        ("contradictions", data.contradictions),
+        ("writes lost", data.acknowledged_but_lost),
+        ("applied twice", data.double_applied),
+    ]
 }
 
 fn phase(run: &Report, wanted: Phase) -> Option<&super::model::Figures> {

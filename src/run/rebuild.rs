@@ -1,6 +1,7 @@
 //! A report for a run that left none: the plan in its folder, and what its lines still say.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::setup;
 use crate::base::seed::Seed;
@@ -53,6 +54,15 @@ pub(super) fn config(plan: &Plan) -> Config {
         scenario: plan.scenario.clone(),
         nodes: usize::from(plan.nodes.count),
         open_loop: plan.is_open_loop(),
-        operation_timeout: plan.client.operation_timeout,
+        operation_timeout: operation_timeout(plan),
+    }
+}
+
+/// How long whatever makes the calls waits for one, by its own settings.
+fn operation_timeout(plan: &Plan) -> Duration {
+    match (&plan.workload.http, &plan.driver) {
+        (Some(http), _) => http.timeout,
+        (None, Some(driver)) => driver.timeout,
+        (None, None) => plan.client.operation_timeout,
     }
 }

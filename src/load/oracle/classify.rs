@@ -10,7 +10,7 @@
 //! | a sequence before the last acknowledged write when the read began | that write was in doubt | stale by a late write |
 //! | a sequence before the last acknowledged write when the read began | otherwise | stale |
 //! | a sequence before a later write that had failed by then | | stale, unacknowledged |
-//! | a sequence that the node said it had refused | | a contradiction |
+//! | a sequence that was answered as refused | | a contradiction |
 //! | a right sequence under other flags, or long after its time to live | | a contradiction |
 //! | any other | | a hit |
 //! | nothing | the home surely held the key all the while | a false miss |
@@ -71,6 +71,14 @@ pub enum Verdict {
     Wrong,
 }
 
+impl Reading {
+    /// The number of the key whose value it is, when it is that of another key of this run.
+    pub(super) fn of_another(&self) -> Option<u64> {
+        let stamp = self.value?.ok()?;
+        (stamp.run == self.run && stamp.key != self.key).then_some(stamp.key)
+    }
+}
+
 /// Judges a read by the record before it began and after it ended.
 #[must_use]
 pub fn classify(reading: &Reading, before: &Record, after: &Record) -> Verdict {
@@ -86,7 +94,7 @@ pub fn classify(reading: &Reading, before: &Record, after: &Record) -> Verdict {
     {
         Verdict::Wrong
     } else if after.was_refused(stamp.sequence) {
-        Verdict::Contradiction("a value whose write the node said it had refused")
+        Verdict::Contradiction("a value whose write was answered as refused")
     } else if stamp.sequence < before.acknowledged() {
         let late = after.in_doubt_since(stamp.sequence).is_some();
         if late { Verdict::StaleByLateWrite } else { Verdict::Stale }

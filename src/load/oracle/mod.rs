@@ -234,7 +234,7 @@ impl Oracle {
 
     /// The home said that it has no such key, and then had it, although nobody stored it in between.
     pub fn denied(&self, slot: Slot, source: Source, now: Offset) {
-        let detail = "a key that the node said it did not have, and then had";
+        let detail = "a key that was answered as absent, and was there";
         self.report(now, finding(ViolationKind::Contradiction, slot, source, detail));
     }
 
@@ -337,6 +337,7 @@ impl Oracle {
         }
         if let Some((kind, detail)) = verdict.violation() {
             let seen = reading.value.and_then(Result::ok).map(|stamp| stamp.sequence);
+            let of = reading.of_another();
             let expected = Some(match verdict {
                 Verdict::StaleUnacknowledged => before.failed(),
                 _ => before.acknowledged(),
@@ -347,10 +348,8 @@ impl Oracle {
                 let node = self.keyspace.home(slot);
                 self.violations.note_late(slot, sequence, LateWrite { node, begun, reads: 0 });
             }
-            self.report(
-                now,
-                Finding { expected, seen, begun, ..finding(kind, slot, source, detail) },
-            );
+            let found = finding(kind, slot, source, detail);
+            self.report(now, Finding { expected, seen, of, begun, ..found });
         }
         verdict
     }
@@ -432,6 +431,7 @@ const fn finding(kind: ViolationKind, slot: Slot, source: Source, detail: &'stat
         connection: source.connection,
         expected: None,
         seen: None,
+        of: None,
         begun: None,
         detail,
     }

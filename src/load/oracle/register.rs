@@ -238,7 +238,7 @@ impl Oracle {
         if self.flags && flags != stamp.flags() {
             OTHER_FLAGS
         } else if refused && stamp.sequence > 0 {
-            "a swap that the node said it had refused"
+            "a swap that was answered as refused"
         } else if again {
             STARTED_AGAIN
         } else {

@@ -1,14 +1,16 @@
 //! Services that are asked for answers.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use harness::base::scope::Scope;
 use harness::event::Phase;
 use harness::judge::Verdict;
 use harness::report::Report;
 use harness::testing::Nodes;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
 
 use super::{Ended, Place};
 
@@ -290,28 +292,31 @@ async fn a_service_is_checked_like_a_driver() {
     drop(shop);
     nodes.close().await;
 
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let scope = Scope::current("wrong");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let url = format!("summary = \"x\"\n[driver]\nurl = \"http://127.0.0.1:{port}\"\n");
     std::fs::write(place.path("wrong.toml"), url).unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            std::thread::spawn(|| always_answers(&stream.unwrap()));
+    let connections = scope.child("connections");
+    scope.spawn("accept", async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            connections.spawn("connection", always_answers(stream));
         }
     });
     let wrong = place.run("check -driver wrong.toml");
     assert_eq!(wrong.code, 1, "{}{}", wrong.stdout, wrong.stderr);
     assert!(wrong.stdout.contains("FAILED   text"), "{}", wrong.stdout);
     assert!(wrong.stdout.contains("FAILED   calls at once"), "{}", wrong.stdout);
+    scope.cancel();
 }
 
 /// Answers every head with the same two bytes, until the connection ends.
-fn always_answers(mut stream: &std::net::TcpStream) {
-    let mut lines = BufReader::new(stream).lines();
-    while let Some(Ok(line)) = lines.next() {
-        if line.is_empty()
-            && stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").is_err()
-        {
+async fn always_answers(stream: tokio::net::TcpStream) {
+    let (read, mut write) = stream.into_split();
+    let mut lines = tokio::io::BufReader::new(read).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+        if line.is_empty() && write.write_all(answer).await.is_err() {
             return;
         }
     }

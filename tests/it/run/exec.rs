@@ -102,6 +102,29 @@ fn a_client_of_ones_own_is_seen_on_the_wire() {
     assert!(limits.contains("these objectives are left out: no-wrong-data"), "{limits}");
 }
 
+/// Catches a bound on what the wire shows that nobody holds a command to, or that fails one which keeps to it.
+#[test]
+#[cfg_attr(not(real_python3), ignore = "needs python3 on PATH")]
+fn a_bound_on_what_the_wire_shows_is_judged() {
+    for (bound, grade, verdict, code) in
+        [("at_most", Grade::Pass, Verdict::Pass, 0), ("at_least", Grade::Fail, Verdict::Fail, 1)]
+    {
+        let place = Place::new();
+        let objective = format!(
+            "[[objective]]\nname = \"asks-on\"\nmeasure = \"wire_dead_time\"\n{bound} = \"10s\"\n"
+        );
+        place.scenario("bound", &format!("{SHORT}{objective}"));
+        let words = ["python3", "client.py", "steady,fault,recovery", "0"];
+        let ended = Ended::of(&mut exec(&place, "-scenario bound.toml", &words));
+        let report = ended.report();
+        assert_eq!((report.verdict, ended.code), (verdict, code), "{:?}", report.reasons);
+        let graded = report.objectives.iter().find(|graded| graded.name == "asks-on");
+        assert_eq!(graded.map(|graded| graded.grade), Some(grade), "{:?}", report.reasons);
+        let told = report.reasons.iter().any(|reason| reason.contains("wire_dead_time is"));
+        assert_eq!(told, grade == Grade::Fail, "{:?}", report.reasons);
+    }
+}
+
 /// Catches an exit code that is lost, words that nobody gets to see, and a report in some format that
 /// cannot do without operations.
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! The crate has neither a pool nor a ring: a client is one connection to one node. What its callers
 //! build round it is here as small as it can be: keys go by CRC-32 modulo the number of nodes, free clients
-//! are kept, and one that an error or an abandoned call has spoilt is not used again.
+//! are kept, and one that an error or an abandoned call has spoilt is not used again. With the word `pool` behind
+//! its name only an error keeps one away: most pools take a connection back when it is dropped, whoever drops it.
 
 #[path = "../lib/harness_driver.rs"]
 mod harness_driver;
@@ -38,15 +39,28 @@ impl Node {
             None => Client::new(format!("tcp://{}", self.address)).await,
         }
     }
+}
 
-    fn put(&self, client: Client) {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(client);
+/// A client for one call, and whether it goes back when it is dropped.
+struct Lent<'a> {
+    node: &'a Node,
+    client: Option<Client>,
+    goes_back: bool,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take().filter(|_| self.goes_back) {
+            self.node.free.lock().unwrap_or_else(PoisonError::into_inner).push(client);
+        }
     }
 }
 
 struct Nodes {
     nodes: Vec<Node>,
     timeout: Option<Duration>,
+    /// Whether the client of an abandoned call goes back.
+    pools: bool,
 }
 
 impl Nodes {
@@ -54,18 +68,17 @@ impl Nodes {
         &self.nodes[crc32fast::hash(key) as usize % self.nodes.len()]
     }
 
-    /// One call on a client of the node; an abandoned one drops its client, and so the connection.
+    /// One call on a client of the node.
     async fn on<T>(
         &self,
         node: &Node,
         call: impl AsyncFnOnce(&mut Client) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let whole = async {
-            let mut client = node.take().await?;
-            let outcome = call(&mut client).await;
-            if !outcome.as_ref().is_err_and(spoils) {
-                node.put(client);
-            }
+            let client = Some(node.take().await?);
+            let mut lent = Lent { node, client, goes_back: self.pools };
+            let outcome = call(lent.client.as_mut().expect("it is lent until here")).await;
+            lent.goes_back = !outcome.as_ref().is_err_and(spoils);
             outcome
         };
         match self.timeout {
@@ -80,11 +93,7 @@ impl Nodes {
 
 /// Whether a client is of no more use after this error.
 fn spoils(error: &Error) -> bool {
-    match error {
-        Error::Protocol(Status::Error(kind)) => matches!(kind, ErrorKind::Protocol(_)),
-        Error::Protocol(_) => false,
-        _ => true,
-    }
+    !matches!(error, Error::Protocol(Status::NotStored | Status::NotFound))
 }
 
 /// Says `cancelled` when it is dropped before the operation is done.
@@ -127,12 +136,17 @@ impl Subject for Tasks {
 }
 
 fn main() {
+    let pools = std::env::args().nth(1).as_deref() == Some("pool");
     serve(&ABOUT, |servers, _, settings: &Value| {
         let node = |address| Node { address, free: Mutex::default() };
         let timeout = settings["timeout"].as_f64().map(Duration::from_secs_f64);
         Tasks {
             runtime: Runtime::new().expect("a runtime starts"),
-            nodes: Arc::new(Nodes { nodes: servers.into_iter().map(node).collect(), timeout }),
+            nodes: Arc::new(Nodes {
+                nodes: servers.into_iter().map(node).collect(),
+                timeout,
+                pools,
+            }),
             running: Arc::default(),
         }
     })
@@ -209,15 +223,23 @@ fn failed(error: &Error) -> Answer {
     let class = match error {
         Error::Connect(error) if error.kind() == std::io::ErrorKind::TimedOut => "connect_timeout",
         Error::Connect(error) | Error::Io(error) => io_class(error),
-        Error::ConnectionClosed => "closed",
         Error::Protocol(Status::Error(ErrorKind::Server(text))) if text.contains("too large") => {
             "too_large"
         }
         Error::Protocol(Status::Error(ErrorKind::Server(_))) => "server_error",
+        // What versions before 0.9 say when they lost their place, after the request was sent.
+        Error::Protocol(Status::Error(ErrorKind::Client(text)))
+            if text.starts_with("Buffer length") =>
+        {
+            "protocol"
+        }
         Error::Protocol(Status::Error(ErrorKind::Client(_) | ErrorKind::KeyTooLong)) => {
             "client_error"
         }
         Error::Protocol(_) | Error::ParseError(_) => "protocol",
+        // A connection that was given up; versions before 0.9 have no word for it.
+        #[allow(unreachable_patterns, reason = "those versions")]
+        _ => "closed",
     };
     Answer::error(class, &error.to_string())
 }

@@ -1,5 +1,5 @@
 # dalli: a client for each thread, as a pool of them gives it. Values are stored raw, as bytes:
-# counters and appends need it.
+# counters and appends need it. With the word `interrupts` behind its name, calls can be cancelled.
 require_relative '../lib/harness_driver'
 require 'dalli'
 require 'logger'
@@ -60,4 +60,4 @@ class Calls
   end
 end
 
-Harness.serve(Calls, name: 'dalli', version: Dalli::VERSION)
+Harness.serve(Calls, name: 'dalli', version: Dalli::VERSION, interrupts: ARGV == ['interrupts'])

@@ -13,6 +13,8 @@ require 'socket'
 require 'timeout'
 
 module Harness
+  class Cancelled < Exception; end
+
   OPERATIONS = %w[get get_many gets cas set add replace append prepend delete touch gat incr decr].freeze
   STORES = %w[set add replace append prepend cas].freeze
   MESSAGE_LIMIT = 200
@@ -41,10 +43,11 @@ module Harness
     def touched(done) = done ? { touched: {} } : { not_found: {} }
     def counted(value) = value ? { counted: { value: value } } : { not_found: {} }
 
-    # Runs a blocking client: `concurrency` threads with a client each.
-    def serve(kind, name:, version:)
+    # Runs a blocking client: `concurrency` threads with a client each. With `interrupts`, calls can be cancelled as
+    # Timeout does it: something that is no StandardError is raised where the call waits, and the thread goes on.
+    def serve(kind, name:, version:, interrupts: false)
       $stdout.binmode
-      @saying = Mutex.new
+      @saying, @choosing, @running, @interrupts = Mutex.new, Mutex.new, {}, interrupts
       hello = JSON.parse($stdin.gets || exit!(0))
       abort 'the first line must be a hello of version 1' unless hello['hello'] == 1
       waiting = Queue.new
@@ -52,7 +55,7 @@ module Harness
       opened.each { |calls| Thread.new { loop { work(calls, waiting.pop) } } }
       @operations = OPERATIONS.select { |operation| opened[0].respond_to?(operation) }
       say(ready: 1, client: name, version: version, runtime: "#{RUBY_ENGINE} #{RUBY_VERSION}",
-          operations: @operations, cancel: false)
+          operations: @operations, cancel: interrupts)
       $stdin.each_line { |line| take(line, waiting, opened) }
       exit!(0)
     end
@@ -71,7 +74,8 @@ module Harness
       if request.key?('op') then waiting << request
       elsif request.key?('ping') then say(pong: request['ping'])
       elsif request.key?('bye') then leave(opened)
-      elsif !request.key?('cancel') then say(error: { message: "unknown request #{line[0, MESSAGE_LIMIT]}" })
+      elsif request.key?('cancel') then cancel(request['cancel'])
+      else say(error: { message: "unknown request #{line[0, MESSAGE_LIMIT]}" })
       end
     rescue JSON::ParserError => e
       say(error: { message: e.message.scrub[0, MESSAGE_LIMIT] })
@@ -85,9 +89,34 @@ module Harness
     end
 
     def work(calls, request)
-      say({ id: request['id'] }.merge(call(calls, request)))
+      say({ id: request['id'] }.merge(@interrupts ? perform(calls, request) : answer(calls, request)))
+    end
+
+    def answer(calls, request)
+      call(calls, request)
     rescue StandardError => e
-      say(id: request['id'], error: { class: error_class(calls, e), message: words(e) })
+      { error: { class: error_class(calls, e), message: words(e) } }
+    end
+
+    # A cancel is raised inside the call and nowhere else; one that came too late for that is dropped.
+    def perform(calls, request)
+      Thread.handle_interrupt(Cancelled => :never) do
+        @choosing.synchronize { @running[request['id']] = Thread.current }
+        found = interruptible { answer(calls, request) }
+        @choosing.synchronize { @running.delete(request['id']) }
+        interruptible { nil }
+        found
+      end
+    end
+
+    def interruptible(&)
+      Thread.handle_interrupt(Cancelled => :immediate, &)
+    rescue Cancelled
+      { cancelled: {} }
+    end
+
+    def cancel(number)
+      @choosing.synchronize { @running[number]&.raise(Cancelled) } if @interrupts
     end
 
     def words(error)

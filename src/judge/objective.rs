@@ -94,6 +94,7 @@ impl Measure {
             Unit::Seconds if value < 1.0 && value > 0.0 => show_us(value * 1e6),
             Unit::Seconds => format!("{}s", short(value, 2)),
             Unit::Ratio => format!("{}%", short(value * 100.0, 3)),
+            Unit::PerSecond if value < 10.0 => format!("{}/s", short(value, 2)),
             Unit::PerSecond => format!("{}/s", short(value, 0)),
             Unit::Count => short(value, 0),
             _ => short(value, 3),

@@ -5,6 +5,7 @@
 //! after the heal is in a piece that began after it.
 
 mod pieces;
+mod reconnects;
 
 use std::time::Duration;
 
@@ -57,12 +58,14 @@ pub(crate) struct ToldNode {
     /// The most connects in a second from the fault on, and before it.
     pub(crate) connect_peak: Reading,
     pub(crate) steady_connect_peak: Reading,
+    /// Connects a second that go on when all is long well again, beyond what is usual.
+    pub(crate) reconnects: Reading,
 }
 
 /// What the wire tells of every node that was broken, in their order.
 pub(crate) fn told(summary: &Summary) -> Vec<ToldNode> {
     let nodes = summary.inputs.wire_nodes.iter();
-    nodes.filter_map(|wire| Look::at(summary, wire).map(|look| look.told(wire))).collect()
+    nodes.filter_map(|wire| Look::at(summary, wire).map(|look| look.told(summary, wire))).collect()
 }
 
 /// One node that was broken, and when.
@@ -92,7 +95,7 @@ impl<'a> Look<'a> {
         })
     }
 
-    fn told(&self, wire: &WireNode) -> ToldNode {
+    fn told(&self, summary: &Summary, wire: &WireNode) -> ToldNode {
         let asked = &wire.asked;
         let (dead_time, dead_time_median, dead_time_cut) = self.dead_time();
         let share = |part, whole, why| Reading::known(ratio(part, whole), whole, why);
@@ -120,6 +123,7 @@ impl<'a> Look<'a> {
             sustained: self.sustained(),
             connect_peak: self.connect_peak((self.broken[0].0, self.end)),
             steady_connect_peak: self.connect_peak(self.steady),
+            reconnects: self.reconnects(summary),
         }
     }
 

@@ -17,8 +17,13 @@ use super::measure::told::ALL as TOLD_BY_THE_WIRE;
 use super::objective::{Bound, Grade, Graded, Objective, show_us};
 use super::unmet::unmet;
 use super::verdict::Verdict;
-use crate::event::{CommandFacts, SubjectFacts};
-use crate::record::{NodeGroup, Summary};
+use crate::event::{CommandFacts, Phase, SubjectFacts};
+use crate::record::{NodeGroup, Summary, WireCounts, ratio};
+
+/// Fewer requests without an answer are those that were under way when the command ended.
+const UNANSWERED_MIN: u64 = 30;
+/// The share of requests without an answer below which the same may have happened now and then.
+const UNANSWERED_SHARE_MIN: f64 = 0.01;
 
 /// Whether `measure` needs neither our load nor our client: what the wire tells, and how it ended.
 #[must_use]
@@ -85,6 +90,7 @@ pub(super) fn decide(
         reasons.push(how(command));
     }
     reasons.push(told_by_the_wire(summary));
+    reasons.extend(unanswered(summary));
     reasons.extend(noise(summary));
     (decided.unwrap_or(Verdict::Pass), reasons)
 }
@@ -118,6 +124,28 @@ fn told_by_the_wire(summary: &Summary) -> String {
     )
 }
 
+/// Many requests without an answer where no fault can have swallowed them: on nodes that had none, and on the
+/// others before it.
+fn unanswered(summary: &Summary) -> Option<String> {
+    let is_without = |wire: &&WireCounts| {
+        wire.phase == Phase::Steady || summary.faults_on(wire.node).next().is_none()
+    };
+    let (mut requests, mut never) = (0, 0);
+    for wire in summary.wire(None).filter(is_without) {
+        requests += wire.requests;
+        never += wire.never_answered.count;
+    }
+    let share = ratio(never, requests)?;
+    let many = never >= UNANSWERED_MIN && share >= UNANSWERED_SHARE_MIN;
+    many.then(|| {
+        format!(
+            "{never} of {requests} requests ({:.1} %) were never answered although no fault was there to \
+             swallow them: whoever sent them left, or took no replies",
+            share * 100.0
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,6 +175,36 @@ mod tests {
 
     fn quiet(wire: &mut WireCounts) {
         wire.requests = 0;
+    }
+
+    /// Catches a client that asks and takes no replies and passes without a word, and one that is accused for
+    /// what a fault swallowed, or for the last requests before it ended.
+    #[test]
+    fn requests_that_nobody_answered_are_remarked() {
+        type Edit = fn(&mut WireCounts);
+        let cases: [(Edit, Option<&str>); 4] = [
+            (|wire| wire.never_answered.count = 500, Some("1500 of 12600 requests (11.9 %)")),
+            (|wire| wire.never_answered.count = u64::from(wire.node.0 > 0) * 9, None),
+            (|wire| (wire.requests, wire.never_answered.count) = (100_000, 300), None),
+            (
+                |wire| {
+                    wire.phase = Phase::Fault;
+                    wire.never_answered.count = u64::from(wire.node.0 == 0) * 4000;
+                },
+                None,
+            ),
+        ];
+        for (edit, expected) in cases {
+            let mut summary = Story::default().tell(|_, _| (crate::event::Outcome::Hit, 200));
+            summary.inputs.wire.iter_mut().for_each(edit);
+            let said = unanswered(&summary);
+            match expected {
+                Some(part) => {
+                    assert!(said.as_deref().unwrap_or_default().contains(part), "{said:?}")
+                }
+                None => assert_eq!(said, None),
+            }
+        }
     }
 
     /// Catches a command that fails and passes, one that was ended with the run and fails for it, a

@@ -106,6 +106,10 @@ pub struct ToldOfNode {
     pub steady_connect_peak_per_s: Option<f64>,
     /// The one over the other.
     pub storm_factor: Option<f64>,
+    /// Connects a second long after the heal: in the quietest of the last four sixths of the time after it, beyond
+    /// twice those of the steady phase and of the nodes without a fault meanwhile.
+    #[serde(default)]
+    pub reconnects_after_return_per_s: Option<f64>,
     /// Names of figures that were looked for until the run ended and did not come.
     pub never: Vec<String>,
     /// Why a figure is `null`, by its name.
@@ -174,6 +178,7 @@ fn node(told: &ToldNode) -> ToldOfNode {
     let sustained_s = read("sustained_s", &told.sustained);
     let connect_peak_per_s = read("connect_peak_per_s", &told.connect_peak);
     let steady_connect_peak_per_s = read("steady_connect_peak_per_s", &told.steady_connect_peak);
+    let reconnects_after_return_per_s = read("reconnects_after_return_per_s", &told.reconnects);
     let steady = steady_connect_peak_per_s.filter(|peak| *peak > 0.0);
     let storm_factor = connect_peak_per_s.zip(steady).map(|(peak, steady)| peak / steady);
     if storm_factor.is_none() {
@@ -204,6 +209,7 @@ fn node(told: &ToldNode) -> ToldOfNode {
         connect_peak_per_s,
         steady_connect_peak_per_s,
         storm_factor,
+        reconnects_after_return_per_s,
         never,
         reasons,
     }

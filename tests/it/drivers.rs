@@ -154,7 +154,7 @@ macro_rules! runtimes {
 runtimes! {
     python_drivers_keep_to_the_protocol: [
         ("pymemcache", ""), ("pylibmc", ""), ("python-memcached", ""), ("aiomcache", ""), ("emcache", ""),
-        ("python-memcached/gevent", ""),
+        ("python-memcached/gevent", ""), ("bmemcached", ""),
     ];
     // It sends the code of an append.
     node_drivers_keep_to_the_protocol: [("memjs", "prepend, present"), ("memcached", "")];
@@ -166,15 +166,19 @@ runtimes! {
     c_drivers_keep_to_the_protocol: [("libmemcached", "")];
 }
 
-/// One run of calls that are abandoned under way: the report.
-fn abandoned(client: &str) -> Value {
+/// One short run of a published client: the report.
+fn run(scenario: &str, client: &str, flags: &[&str]) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
-    command.current_dir(ROOT).args(["-scenario", "abandoned-calls", "-duration", "8s", "-json"]);
+    command.current_dir(ROOT).args(["-scenario", scenario, "-json"]).args(flags);
     let output = command.args(["-client", client, "-out"]).arg(folder.path()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     let last = said.lines().last().unwrap_or_else(|| panic!("{client}: {output:?}"));
     serde_json::from_str(last).unwrap_or_else(|error| panic!("{client}: {error}: {last}"))
+}
+
+fn abandoned(client: &str) -> Value {
+    run("abandoned-calls", client, &["-duration", "8s"])
 }
 
 /// Catches a harness that no longer finds what a published client does after a call was given up: the late
@@ -185,7 +189,11 @@ fn abandoned(client: &str) -> Value {
     ignore = "needs memcached and what clients/install installs (HARNESS_REQUIRE=clients)"
 )]
 fn replies_that_abandoned_calls_leave_behind_are_found() {
-    for (client, finding) in [("aiomcache", "false_misses"), ("python-memcached/gevent", "wrong")] {
+    for (client, finding) in [
+        ("aiomcache", "false_misses"),
+        ("python-memcached/gevent", "wrong"),
+        ("bmemcached/gevent", "wrong"),
+    ] {
         let report = abandoned(client);
         let found = report["data"][finding].as_u64();
         assert!(found > Some(0), "{client}: {finding} is {found:?}: {}", report["reasons"]);
@@ -204,4 +212,27 @@ fn a_client_that_closes_what_it_gave_up_on_is_not_accused() {
     for finding in ["wrong", "corrupt", "stale", "false_misses", "acknowledged_but_lost"] {
         assert_eq!(report["data"][finding], 0, "{finding}: {}", report["reasons"]);
     }
+}
+
+/// How a client that gives up a node at its first failure is graded for the connections that it makes long
+/// after the node is back.
+fn keeps_connections(client: &str) -> Value {
+    let report = run("single-node-failure", client, &["-duration", "12s", "-rate", "150/s"]);
+    let objectives = report["objectives"].as_array().unwrap();
+    let graded = objectives.iter().find(|graded| graded["name"] == "keeps-connections");
+    let graded = graded.unwrap_or_else(|| panic!("{client}: {objectives:?}"));
+    assert!(graded["measured"].is_number(), "{client}: {graded}");
+    graded["grade"].clone()
+}
+
+/// Catches a harness that no longer finds a client which makes its connections to a node that came back anew
+/// for ever, and one that accuses the version in which that is mended.
+#[test]
+#[cfg_attr(
+    not(real_clients),
+    ignore = "needs memcached and what clients/install installs (HARNESS_REQUIRE=clients)"
+)]
+fn a_node_that_is_back_is_not_connected_to_for_ever() {
+    assert_eq!(keeps_connections("pymemcache-3.0.1/failover"), "fail");
+    assert_eq!(keeps_connections("pymemcache/failover"), "pass");
 }

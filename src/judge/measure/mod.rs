@@ -160,6 +160,7 @@ pub static MEASURES: &[Measure] = &[
     told::FIRST_REPLY,
     told::SUSTAINED,
     told::CONNECT_PEAK,
+    told::RECONNECTS,
     load::THROUGHPUT,
     load::COLLATERAL_INDEX,
     load::HEALTHY_THROUGHPUT,

@@ -121,8 +121,16 @@ pub(crate) const CONNECT_PEAK: Measure = Measure {
     read: |facts| worst(facts, |told| &told.connect_peak),
 };
 
+pub(crate) const RECONNECTS: Measure = Measure {
+    name: "wire_reconnects_after_return",
+    summary: "connects a second that go on long after the heal, beyond twice the usual",
+    unit: Unit::PerSecond,
+    counts_breaches: false,
+    read: |facts| worst(facts, |told| &told.reconnects),
+};
+
 /// All of them.
-pub(crate) static ALL: [&Measure; 10] = [
+pub(crate) static ALL: [&Measure; 11] = [
     &GIVE_UP,
     &CONNECT_GIVE_UP,
     &DEAD_TIME,
@@ -133,4 +141,5 @@ pub(crate) static ALL: [&Measure; 10] = [
     &FIRST_REPLY,
     &SUSTAINED,
     &CONNECT_PEAK,
+    &RECONNECTS,
 ];

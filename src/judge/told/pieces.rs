@@ -91,6 +91,18 @@ impl Pieces<'_> {
         Some((peak, count(within).into()))
     }
 
+    pub(super) fn connects(&self, times: (Offset, Offset)) -> u64 {
+        self.within(times).iter().map(|piece| u64::from(piece.connects)).sum()
+    }
+
+    /// 0 in a time without a piece.
+    pub(super) fn connects_per_s(&self, times: (Offset, Offset)) -> f64 {
+        let length = self.length_of(self.within(times).len()).as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+        let connects = self.connects(times) as f64;
+        if length > 0.0 { connects / length } else { 0.0 }
+    }
+
     fn nanos(&self) -> u64 {
         Offset::from_duration(self.0.length).0.max(1)
     }

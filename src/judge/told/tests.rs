@@ -206,3 +206,30 @@ fn a_fault_that_comes_again_is_each_of_its_times() {
         other => panic!("{other:?}"),
     }
 }
+
+/// Catches a client that goes on making connections for ever and is taken for settled; and one that is
+/// accused because it comes back slowly, opens a connection for each call, or does the same everywhere.
+#[test]
+fn only_connects_that_never_end_count() {
+    let connects = |connects| WirePiece { connects, ..busy() };
+    let second = |ms: u64| ms >= HEAL_MS && ms.is_multiple_of(1000);
+    // A sixth of the time after the heal is 1.66 s of whole pieces: one connect or two are in each.
+    let cases: [(&dyn Fn(u64) -> WirePiece, f64); 5] = [
+        (&|ms| if second(ms) { connects(4) } else { busy() }, 4.0 / 1.66),
+        (&|ms| if second(ms) && ms < 18_000 { connects(4) } else { busy() }, 0.0),
+        (&|ms| if ms == 17_000 { connects(99) } else { busy() }, 0.0),
+        (&|ms| if ms < HEAL_MS { connects(2) } else { connects(3) }, 0.0),
+        (&|ms| if ms < HEAL_MS { busy() } else { connects(1) }, 50.0),
+    ];
+    for (behave, expected) in cases {
+        let alone = value(&told_of(behave, |_| {}).reconnects);
+        assert!((alone - expected).abs() <= expected * 0.05, "{alone}, not {expected}");
+        let everywhere = told_of(behave, |summary| {
+            let other = WireNode { node: NodeIndex(1), ..summary.inputs.wire_nodes[0].clone() };
+            summary.inputs.wire_nodes.push(other);
+        });
+        is(&everywhere.reconnects, 0.0);
+    }
+    let ended = told_of(|_| busy(), |summary| summary.inputs.faults[0].healed = Some(at(18_000)));
+    unknown(&ended.reconnects, "less than 3.6s after the heal");
+}

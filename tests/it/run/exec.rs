@@ -38,8 +38,8 @@ on = "all"
 latency = { latency = "5ms" }
 "#;
 
-/// A client of a few lines: it asks every server without end, until every phase was seen that the first
-/// argument names, and then ends with the second.
+/// A client of a few lines: it asks every server for a key of its own without end, until every phase was
+/// seen that the first argument names, and then ends with the second.
 const CLIENT: &str = r#"
 import os, socket, sys
 servers = [server.rsplit(":", 1) for server in os.environ["MEMCACHED_SERVERS"].split(",")]
@@ -48,8 +48,8 @@ missing = set(sys.argv[1].split(","))
 while missing:
     with open(os.environ["HARNESS_PHASE_FILE"]) as file:
         missing.discard(file.read().strip())
-    for each in sockets:
-        each.sendall(b"get k\r\n")
+    for number, each in enumerate(sockets):
+        each.sendall(b"get k%d\r\n" % number)
         assert each.recv(100) == b"END\r\n"
 sys.exit(int(sys.argv[2]))
 "#;
@@ -100,6 +100,31 @@ fn a_client_of_ones_own_is_seen_on_the_wire() {
     assert_eq!(report.objectives[0].grade, Grade::Pass);
     let limits = report.harness.limits.join("\n");
     assert!(limits.contains("these objectives are left out: no-wrong-data"), "{limits}");
+}
+
+/// Catches a bound on what the wire shows that nobody holds a command to, or that fails one which keeps to it.
+/// No key of the client moves.
+#[test]
+#[cfg_attr(not(real_python3), ignore = "needs python3 on PATH")]
+fn a_bound_on_what_the_wire_shows_is_judged() {
+    let longer = SHORT.replace("400ms", "1s");
+    for (bound, grade, verdict, code) in
+        [("at_most", Grade::Pass, Verdict::Pass, 0), ("at_least", Grade::Fail, Verdict::Fail, 1)]
+    {
+        let place = Place::new();
+        let objective = format!(
+            "[[objective]]\nname = \"stays\"\nmeasure = \"wire_keys_moved_ratio\"\n{bound} = \"100%\"\n"
+        );
+        place.scenario("bound", &format!("{longer}{objective}"));
+        let words = ["python3", "client.py", "steady,fault,recovery", "0"];
+        let ended = Ended::of(&mut exec(&place, "-scenario bound.toml -settle 10s", &words));
+        let report = ended.report();
+        assert_eq!((report.verdict, ended.code), (verdict, code), "{:?}", report.reasons);
+        let graded = report.objectives.iter().find(|graded| graded.name == "stays");
+        assert_eq!(graded.map(|graded| graded.grade), Some(grade), "{:?}", report.reasons);
+        let told = report.reasons.iter().any(|why| why.contains("wire_keys_moved_ratio is"));
+        assert_eq!(told, grade == Grade::Fail, "{:?}", report.reasons);
+    }
 }
 
 /// Catches an exit code that is lost, words that nobody gets to see, and a report in some format that

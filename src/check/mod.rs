@@ -20,9 +20,11 @@ mod web;
 use serde::Serialize;
 
 pub use self::placement::{Placement, placement};
-pub use self::runner::check;
-use crate::driver::StartError;
+use self::runner::check_process;
+use self::web::check_service;
+use crate::driver::{DriverConfig, StartError, Web};
 use crate::lab::error::LabError;
+use crate::lab::{Backend, Programs};
 
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -103,4 +105,24 @@ pub enum CheckError {
     /// The nodes do not come up.
     #[error(transparent)]
     Lab(#[from] LabError),
+}
+
+/// Checks a driver, or a service by the same operations, and tells of each check as it ends. The first
+/// finding is told when it has said that it is ready.
+///
+/// # Errors
+/// When it cannot be started or does not answer, or the nodes do not come up.
+pub async fn check(
+    config: &DriverConfig,
+    backend: Backend,
+    programs: &Programs,
+    told: &mut (dyn FnMut(&Finding) + Send),
+) -> Result<Summary, CheckError> {
+    match &config.url {
+        None => check_process(config, backend, programs, told).await,
+        Some(url) => {
+            let web = Web::start(url, config).await.map_err(StartError::from)?;
+            Ok(check_service(web, config, told).await)
+        }
+    }
 }

@@ -10,11 +10,10 @@ use super::session::{Asked, Session, Told, Trouble};
 use super::stage::{Fault, Stage};
 use super::step::{Judged, Step};
 use super::stories::{self, Came, Homes, Verdict};
-use super::web::check_service;
 use super::{CheckError, Finding, Outcome, Summary};
 use crate::base::scope::Scope;
 use crate::driver::speech::Answer;
-use crate::driver::{DriverConfig, StartError, Talk, Web};
+use crate::driver::{DriverConfig, StartError, Talk};
 use crate::lab::{Backend, Programs};
 
 /// How often a driver that ended or fell silent is started again. Later checks are skipped.
@@ -57,21 +56,13 @@ struct Runner<'a> {
     patience: Patience,
 }
 
-/// Checks a driver from its first line to its last, or a service by the same operations, and tells of each check as it ends. The first finding
-/// is told when the driver has said that it is ready.
-///
-/// # Errors
-/// When the driver cannot be started, or the nodes do not come up.
-pub async fn check(
+/// Checks a driver from its first line to its last.
+pub(super) async fn check_process(
     config: &DriverConfig,
     backend: Backend,
     programs: &Programs,
     told: &mut (dyn FnMut(&Finding) + Send),
 ) -> Result<Summary, CheckError> {
-    if let Some(url) = &config.url {
-        let web = Web::start(url, config).await.map_err(StartError::from)?;
-        return Ok(check_service(web, config, told).await);
-    }
     let scope = Scope::current("check");
     let stage = Stage::start(backend, programs, &scope).await?;
     let summary = Summary { nodes: stage.nodes(), ..Summary::default() };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::message::{self, RuleSpec};
 use super::toxic::{self, Entrance, ToxicSpec};
 use crate::base::family::{Family, Kind, SettingError, Settings};
+use crate::proxy::config::Stream;
 
 /// A fault as it was asked for.
 #[derive(Debug)]
@@ -33,6 +34,25 @@ impl Fault {
         match self {
             Self::Bytes(toxic) => toxic.idle(),
             Self::Message(rule) => rule.idle(),
+        }
+    }
+
+    /// What it does with these settings, where its summary does not say it.
+    #[must_use]
+    pub fn words(&self, stream: Stream) -> Option<String> {
+        match self {
+            Self::Bytes(toxic) => toxic.words(),
+            Self::Message(rule) => Some(rule.words(stream)),
+        }
+    }
+
+    /// Whether it acts on each direction by itself, so that it matters which is meant.
+    #[must_use]
+    pub fn has_directions(&self) -> bool {
+        match self {
+            Self::Bytes(toxic) => toxic.has_directions(),
+            // The words say it where it matters.
+            Self::Message(_) => false,
         }
     }
 

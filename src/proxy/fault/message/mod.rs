@@ -21,6 +21,7 @@ mod seen;
 mod spec;
 mod state;
 mod up;
+mod words;
 
 pub(in crate::proxy) use exchange::{Active, Exchange, Origin};
 pub(in crate::proxy) use report::Reporter;

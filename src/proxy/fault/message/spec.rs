@@ -7,8 +7,10 @@ use parking_lot::Mutex;
 
 use super::action::Action;
 use super::seen::Seen;
+use super::words::whom;
 use crate::base::family::{SettingError, Settings};
 use crate::protocol::speech::matcher::Matcher;
+use crate::proxy::config::Stream;
 use crate::proxy::fault::setting::{never, no_delay, share, size};
 
 /// A rule as it was asked for: checked settings, and what all connections of a proxy count together.
@@ -17,6 +19,8 @@ pub struct RuleSpec {
     pub(super) matcher: Matcher,
     pub(super) probability: f64,
     pub(super) action: Action,
+    /// Which requests are meant, in words.
+    whom: String,
     cadence: Cadence,
     /// Whether every connection counts for itself.
     pub(super) per_connection: bool,
@@ -50,6 +54,7 @@ impl RuleSpec {
             matcher,
             probability: share(settings, "probability")?,
             action,
+            whom: whom(settings)?,
             cadence: Cadence {
                 skip: size(settings, "skip")?,
                 every: size(settings, "every")?.max(1),
@@ -59,6 +64,11 @@ impl RuleSpec {
             shared: Tally::default(),
             seen: Mutex::default(),
         })
+    }
+
+    /// What it does with these settings.
+    pub(in crate::proxy::fault) fn words(&self, stream: Stream) -> String {
+        format!("{}: {}", self.whom, self.action.words(stream))
     }
 
     /// Why it changes nothing with these settings; `None`: it does something.

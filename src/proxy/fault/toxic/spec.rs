@@ -39,6 +39,16 @@ pub trait ToxicSpec: fmt::Debug + Send + Sync {
         None
     }
 
+    /// What it does with these settings, where the summary of its kind does not say it.
+    fn words(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether it acts on each direction by itself, so that it matters which is meant.
+    fn has_directions(&self) -> bool {
+        true
+    }
+
     /// Whether it acts on the bytes of a connection of this age.
     fn affects(&self, age: Age) -> bool {
         let _ = age;

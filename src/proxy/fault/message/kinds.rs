@@ -6,10 +6,7 @@ use super::spec::RuleSpec;
 use crate::base::family::{Kind, Setting, SettingError, Settings, Unit};
 use crate::protocol::exchange::{CannedReply, Change};
 use crate::proxy::close::CloseManner;
-use crate::proxy::fault::setting::{size, time};
-
-/// The longest line that a rule may say.
-const MESSAGE_BYTES_MAX: usize = 1024;
+use crate::proxy::fault::setting::{line, size, time};
 
 const KEY: Setting = setting(
     "key",
@@ -205,7 +202,7 @@ pub(in crate::proxy::fault) const UNSOLICITED: Kind<RuleSpec> = Kind {
     name: "memcached_unsolicited",
     summary: "send a line that nobody asked for before a reply",
     settings: settings!("*", message("SERVER_ERROR unsolicited", "the line")),
-    build: |settings| rule(settings, Action::Change(Change::Unsolicited(line(settings)?), None)),
+    build: |settings| rule(settings, Action::Change(Change::Unsolicited(line(settings, "message")?), None)),
 };
 
 pub(in crate::proxy::fault) const SERVER_ERROR: Kind<RuleSpec> = Kind {
@@ -295,7 +292,7 @@ fn rule(settings: &Settings, action: Action) -> Result<Box<RuleSpec>, SettingErr
 
 fn error(settings: &Settings) -> Result<Box<RuleSpec>, SettingError> {
     let status = u16::try_from(size(settings, "status")?).unwrap_or(u16::MAX);
-    let line = line(settings)?;
+    let line = line(settings, "message")?;
     if ![&b"SERVER_ERROR "[..], b"CLIENT_ERROR ", b"ERROR"]
         .iter()
         .any(|word| line.starts_with(word))
@@ -305,19 +302,6 @@ fn error(settings: &Settings) -> Result<Box<RuleSpec>, SettingError> {
     }
     let line = [&line[..], b"\r\n"].concat().into();
     rule(settings, Action::Answer(CannedReply::Error { line, status }))
-}
-
-/// The line that a rule says: one, printable, and not too long for a client to read.
-fn line(settings: &Settings) -> Result<Box<[u8]>, SettingError> {
-    let text = settings.text("message")?;
-    let fits = !text.is_empty() && text.len() <= MESSAGE_BYTES_MAX;
-    if !fits || text.chars().any(char::is_control) {
-        let what = format!(
-            "`message` must be one line of 1 to {MESSAGE_BYTES_MAX} bytes; its end is added"
-        );
-        return Err(SettingError::at("message", what));
-    }
-    Ok(text.as_bytes().into())
 }
 
 fn delay(settings: &Settings) -> Result<Box<RuleSpec>, SettingError> {

@@ -148,6 +148,9 @@ impl<C: Peer, S: Peer> Link<C, S> {
     /// Moves what can be moved now, in both directions.
     fn turn(&mut self, cx: &mut Context<'_>, now: Instant) -> Step {
         let Self { client, server, up, down, exchange, live, ends, .. } = self;
+        if let Some(exchange) = exchange {
+            exchange.wake_by(cx.waker());
+        }
         let mut turn = Turn::new(cx, now, live, exchange.as_deref_mut());
         // Answers of ours that the client does not read keep its requests waiting.
         let waited = !up.rules_have_room(&mut turn);

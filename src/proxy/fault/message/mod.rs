@@ -15,6 +15,7 @@ mod down;
 mod exchange;
 mod judge;
 pub(super) mod kinds;
+mod meeting;
 mod plan;
 mod report;
 mod seen;

@@ -6,7 +6,7 @@ use super::action::{Action, Ending, When};
 use crate::base::family::{SettingError, Settings};
 use crate::base::time::DurationText;
 use crate::base::units::Ratio;
-use crate::protocol::exchange::{CannedReply, Change};
+use crate::protocol::exchange::{CannedReply, Change, Position};
 use crate::proxy::close::CloseManner;
 use crate::proxy::config::Stream;
 use crate::proxy::fault::setting::{share, size};
@@ -60,12 +60,16 @@ impl Action {
         };
         match self {
             Self::Answer(reply) => format!("{}; the server does not see them", answered(reply)),
-            Self::Delay { delay, jitter } => {
+            Self::Delay { delay, jitter, after_bytes } => {
                 let more = match jitter.is_zero() {
                     true => String::new(),
                     false => format!(" and up to {} more", DurationText(*jitter)),
                 };
-                format!("{message} is {}{more} late, and all that follows", DurationText(*delay))
+                let what = match after_bytes {
+                    0 => message.to_owned(),
+                    count => format!("all but the first {count} bytes of {message}"),
+                };
+                format!("{what} is {}{more} late, and all that follows", DurationText(*delay))
             }
             Self::Hold => format!("{message} is kept back, and all that follows, until the end"),
             Self::Drop { when, how } => {
@@ -76,6 +80,15 @@ impl Action {
                 };
                 format!("the connection is {} {when}", ended(*how))
             }
+            Self::Swap { across: true, wait } => format!(
+                "the reply changes places with one of another connection that comes within {}",
+                DurationText(*wait)
+            ),
+            Self::Swap { across: false, wait } => format!(
+                "the reply changes places with that to the next request of the connection, if that was \
+                 asked already and is answered within {}",
+                DurationText(*wait)
+            ),
             Self::Change(change, ending) => {
                 let then = match ending {
                     None => String::new(),
@@ -114,6 +127,17 @@ fn changed(change: &Change) -> String {
         Change::WrongKey => "the value comes under another key",
         Change::WrongValue => "the value of another key comes under the right key",
         Change::Duplicate => "the reply comes twice",
+        Change::Said(position, said) => {
+            let place = match position {
+                Position::Before => "before the reply",
+                Position::After => "after the reply",
+                Position::Instead => "instead of the reply",
+            };
+            return format!("{} comes {place}", quoted(said));
+        }
+        Change::Field(field, value) => {
+            return format!("the field {} of the header says {value}", field.name());
+        }
         Change::Unsolicited(line) => {
             return format!("{}, which nobody asked for, comes before the reply", quoted(line));
         }

@@ -217,9 +217,10 @@ const LONGER: &[(&str, usize, &str)] = &[
         "what an observer shows, with the law of each word",
     ),
     ("protocol/memcached/frame/pipeline.rs", 550, "which reply is whose: one state machine"),
-    ("proxy/fault/message/down.rs", 500, "replies held, changed and let go: one state machine"),
-    ("proxy/fault/message/exchange.rs", 640, "both directions of one exchange meet here"),
-    ("proxy/instance.rs", 560, "a proxy's one owner, from its creation to its deletion"),
+    ("proxy/fault/message/down.rs", 520, "replies held, changed and let go: one state machine"),
+    ("proxy/fault/message/exchange.rs", 680, "both directions of one exchange meet here"),
+    ("proxy/instance.rs", 590, "a proxy's one owner, from its creation to its deletion"),
+    ("proxy/path/link/pipe.rs", 440, "one direction, from what is read to what is written"),
     ("proxy/tap/meter.rs", 590, "everything that is counted of a connection"),
     ("report/model.rs", 520, "the report: one type, field by field as the schema has it"),
 ];

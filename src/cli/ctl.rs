@@ -16,7 +16,7 @@ use crate::base::terminal::Text;
 use crate::control::{Remote, RemoteError, TOXIPROXY_VERSION};
 use show::Paint;
 pub(super) use words::Arguments;
-use words::{Change, Command, Create, Target, Toxic, required, stream};
+use words::{Change, Command, Create, Say, Target, Toxic, required, stream};
 
 /// Where the API is unless an option or `TOXIPROXY_URL` says otherwise.
 const DEFAULT_HOST: &str = "http://localhost:8474";
@@ -140,7 +140,9 @@ impl Ctl {
             }
             Command::Toxic(Toxic::Update(change)) => self.update(change).await,
             Command::Toxic(Toxic::Remove(target)) => self.remove(target).await,
-            // Toxiproxy's program has no such word.
+            Command::Say(say) if self.paint.program == OURS => self.say(say).await,
+            // Toxiproxy's program has no such words.
+            Command::Say(_) => Err(unknown("say")),
             Command::Run(_) => Err(unknown("run")),
             Command::Unknown(words) => Err(unknown(words.first().map_or("", String::as_str))),
         }
@@ -235,6 +237,20 @@ impl Ctl {
             failed(format!("failed to remove toxic '{toxic}' from proxy '{proxy}': {error}"))
         })?;
         Ok(format!("Removed toxic '{toxic}' on proxy '{proxy}'\n").into())
+    }
+
+    async fn say(&self, say: &Say) -> Result<Text, Failure> {
+        let name = say.name.given(&["say"])?;
+        let path = ["proxies", name, "say"];
+        let said = self.remote.send(Method::POST, &path, Some(&say.body())).await;
+        let said =
+            said.map_err(|error| Failure::new(format!("Failed to say it on {name}: {error}\n")))?;
+        let count = |member: &str| said[member].as_u64().unwrap_or_default();
+        let mut text = format!("Said it on {} connections of {name}\n", count("connections"));
+        if count("refused") > 0 {
+            text += &format!("{} take nothing and were not told\n", count("refused"));
+        }
+        Ok(text.into())
     }
 
     /// Toxiproxy's client asks for the proxy before it changes a toxic; so the error names it.

@@ -10,6 +10,7 @@ use crate::base::seed::Seed;
 use crate::base::time::DurationText;
 use crate::judge::{Bound, Measure, Objective};
 use crate::lab::fault::FAULTS;
+use crate::lab::timeline::FaultSpec;
 use crate::load::arrival::ARRIVALS;
 use crate::load::keys::KEYS;
 use crate::load::values::VALUES;
@@ -136,7 +137,7 @@ fn of_fault(planned: &FaultPlan) -> [(Duration, String); 2] {
     let nodes = nodes.join(", ");
     let (what, network) = match FAULTS.find(&spec.fault.kind) {
         Some(kind) => (format!("{}: {}", kind.name, kind.summary), String::new()),
-        None => (kind_of(&spec.fault, &TOXICS), format!(", {}", spec.direction.name())),
+        None => of_toxic(spec),
     };
     let share = match spec.toxicity {
         all if all >= 1.0 => String::new(),
@@ -144,6 +145,22 @@ fn of_fault(planned: &FaultPlan) -> [(Duration, String); 2] {
     };
     let begin = format!("{} begins on {nodes}{network}{share}; {what}", spec.name);
     [(spec.at, begin), (spec.at + spec.length, format!("{} ends on {nodes}", spec.name))]
+}
+
+/// What a toxic does with its settings, and in which direction, where that matters.
+fn of_toxic(spec: &FaultSpec) -> (String, String) {
+    let Ok(fault) = TOXICS.make(&spec.fault) else {
+        return (kind_of(&spec.fault, &TOXICS), String::new());
+    };
+    let what = match fault.words(spec.direction.name().parse().unwrap_or_default()) {
+        Some(words) => format!("{}: {words}", spec.fault.kind),
+        None => kind_of(&spec.fault, &TOXICS),
+    };
+    let network = match fault.has_directions() {
+        true => format!(", {}", spec.direction.name()),
+        false => String::new(),
+    };
+    (what, network)
 }
 
 fn of_workload(text: &mut String, workload: &Workload, rate: Option<RateWish>) {
@@ -238,6 +255,29 @@ mod tests {
         for name in library.names(Folder::Workloads) {
             let text = explain(&library, &name).unwrap();
             assert!(text.contains("operations start") && text.contains("after a miss"), "{text}");
+        }
+    }
+
+    /// Catches a fault that is explained by what its kind does with other settings.
+    #[test]
+    fn a_fault_is_explained_by_its_settings() {
+        let library = Library::new(env!("CARGO_MANIFEST_DIR"));
+        for (scenario, words) in [
+            ("half-open", "connections that were open pass nothing; new ones work; those"),
+            ("connection-timeout", "no SYN is answered; open connections work"),
+            (
+                "asymmetric-upstream",
+                "upstream; blackhole: nothing passes and nothing is closed; conn",
+            ),
+            (
+                "unsolicited-reply",
+                "all `get,mg` requests, at most 1 on each connection: `SERVER_ERR",
+            ),
+            ("single-node-failure", "begins on n1; refuse: refuse new connections"),
+            ("wrong-key-reply", "20% of `get,gets,gat,gats,mg` requests: the value comes under"),
+        ] {
+            let text = explain(&library, scenario).unwrap();
+            assert!(text.contains(words), "{text}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use axum::http::{Method, StatusCode};
 
-use super::input::{self, ProxyInput};
+use super::input::{self, ProxyInput, SayInput};
 use super::metrics::Metrics;
 use super::path::Resource;
 use super::reply::{ApiReply, Refusal};
@@ -24,7 +24,7 @@ impl Handler {
     pub(super) fn takes(resource: &Resource, method: &Method) -> bool {
         match resource {
             Resource::Metrics => true,
-            Resource::Populate | Resource::Reset => method == Method::POST,
+            Resource::Populate | Resource::Reset | Resource::Say(_) => method == Method::POST,
             Resource::Version | Resource::Events | Resource::Connections(_) => {
                 method == Method::GET
             }
@@ -62,6 +62,7 @@ impl Handler {
             (Resource::Proxy(name), &Method::DELETE) => self.delete(name).await,
             (Resource::Proxy(name), _) => self.update(name, body).await,
             (Resource::Connections(name), _) => self.connections(name),
+            (Resource::Say(name), _) => self.say(name, body),
             (Resource::Toxics(proxy), &Method::GET) => self.toxics(proxy),
             (Resource::Toxics(proxy), _) => self.add_toxic(proxy, body).await,
             (Resource::Toxic(proxy, toxic), &Method::GET) => self.toxic(proxy, toxic),
@@ -96,6 +97,12 @@ impl Handler {
 
     fn connections(&self, name: &str) -> Result<ApiReply, Refusal> {
         Ok(ok(taps::connections(&self.set.tap(name)?, &self.set.connections(name)?)))
+    }
+
+    fn say(&self, name: &str, body: &[u8]) -> Result<ApiReply, Refusal> {
+        self.set.get(name)?;
+        let SayInput { connection, what } = input::say(body)?;
+        Ok(ok(output::said(self.set.say(name, connection, &what)?)))
     }
 
     async fn update(&self, name: &str, body: &[u8]) -> Result<ApiReply, Refusal> {
@@ -192,7 +199,9 @@ pub(super) fn of_existing(error: ProxyError) -> Refusal {
 impl From<ProxyError> for Refusal {
     fn from(error: ProxyError) -> Self {
         let status = match &error {
-            ProxyError::ProxyNotFound | ProxyError::ToxicNotFound => StatusCode::NOT_FOUND,
+            ProxyError::ProxyNotFound
+            | ProxyError::ToxicNotFound
+            | ProxyError::ConnectionNotFound => StatusCode::NOT_FOUND,
             ProxyError::ProxyExists | ProxyError::ToxicExists => StatusCode::CONFLICT,
             ProxyError::Listen { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             ProxyError::TooManyProxies | ProxyError::TooManyToxics => StatusCode::PAYLOAD_TOO_LARGE,

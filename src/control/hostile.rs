@@ -92,7 +92,10 @@ pub fn find_path(path: &str, proxies: &[&str]) -> Found {
             Found::Resource { proxy: Some(proxy), toxic: Some(toxic) }
         }
         path::Found::Resource(
-            Resource::Proxy(proxy) | Resource::Toxics(proxy) | Resource::Connections(proxy),
+            Resource::Proxy(proxy)
+            | Resource::Toxics(proxy)
+            | Resource::Connections(proxy)
+            | Resource::Say(proxy),
         ) => Found::Resource { proxy: Some(proxy), toxic: None },
         path::Found::Resource(_) => Found::Resource { proxy: None, toxic: None },
         path::Found::Moved(to) => Found::Moved(to),

@@ -161,6 +161,42 @@ fn with_toxics(mut input: ProxyInput, toxics: Option<Value<'_>>) -> Result<Proxy
     Ok(input)
 }
 
+/// What is to be said, and to whom.
+#[derive(Debug, Default)]
+pub(super) struct SayInput {
+    /// The one connection that is meant; `None`: all.
+    pub(super) connection: Option<u64>,
+    pub(super) what: family::Settings,
+}
+
+/// Reads the body of a `say`, strictly: no client of Toxiproxy's knows it.
+pub(super) fn say(body: &[u8]) -> Result<SayInput, Refusal> {
+    const MEMBERS: [&str; 4] = ["text", "base64", "hex", "connection"];
+    let value = Value::proven(first_value(body).map_err(|error| Refusal::bad_body(&error))?);
+    let (mut decoder, mut input) = (Decoder::default(), SayInput::default());
+    for (key, value) in decoder.members(value, Place::Root, "Say") {
+        let Some(member) = MEMBERS.into_iter().find(|member| key_is(&key, member)) else {
+            decoder.mistake(family::unknown("member", &key, &MEMBERS));
+            continue;
+        };
+        let place = Place::Field("Say", member);
+        if member == "connection" {
+            let number = decoder.integer(value, place, "uint64");
+            input.connection = number.and_then(|number| u64::try_from(number).ok());
+            if number.is_some() && input.connection.is_none() {
+                decoder.mistake("`connection` is a number from /connections".to_owned());
+            }
+        } else if let Some(text) = decoder.text(value, place) {
+            input.what.insert(member, family::Value::Text(text));
+        }
+    }
+    if input.what.iter().next().is_none() {
+        decoder.mistake("say what: give `text`, `base64` or `hex`".to_owned());
+    }
+    decoder.finish().map_err(|error| Refusal::bad_body(&error))?;
+    Ok(input)
+}
+
 pub(super) fn toxic_exists() -> Refusal {
     Refusal::new(StatusCode::CONFLICT, "toxic already exists")
 }

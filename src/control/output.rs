@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::attributes;
 use super::json::{Float32, Quoted};
-use crate::proxy::{ProxyView, ToxicView};
+use crate::proxy::{ProxyView, Said, ToxicView};
 
 /// A proxy. `Logger` is an accident of Toxiproxy's that clients have met since its version 2.5.
 pub(super) fn proxy(view: &ProxyView) -> String {
@@ -55,6 +55,11 @@ pub(super) fn toxic(view: &ToxicView) -> String {
         settings.unwrap_or_default(),
         counts.unwrap_or_default()
     )
+}
+
+/// What became of something that was said.
+pub(super) fn said(said: Said) -> String {
+    format!(r#"{{"connections":{},"refused":{}}}"#, said.connections, said.refused)
 }
 
 pub(super) fn list(items: impl Iterator<Item = String>) -> String {

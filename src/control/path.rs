@@ -25,6 +25,8 @@ pub(super) enum Resource {
     Toxic(String, String),
     /// Ours: the proxy's counters while its connections are open.
     Connections(String),
+    /// Ours: something is said to clients that did not ask for it.
+    Say(String),
     Reset,
     Version,
     Metrics,
@@ -71,6 +73,7 @@ fn of_proxy(proxy: &str, rest: &[&str]) -> Option<Resource> {
         [] => Some(Resource::Proxy(proxy)),
         ["toxics"] => Some(Resource::Toxics(proxy)),
         ["connections"] => Some(Resource::Connections(proxy)),
+        ["say"] => Some(Resource::Say(proxy)),
         ["toxics", toxic] => Some(Resource::Toxic(proxy, toxic.to_owned())),
         _ => None,
     }
@@ -158,7 +161,7 @@ mod tests {
     /// Catches a path that Toxiproxy serves and we do not, or the other way round.
     #[test]
     fn paths_are_matched_as_by_toxiproxy() {
-        use Resource::{Connections, Proxies, Proxy, Toxic, Toxics, Version};
+        use Resource::{Connections, Proxies, Proxy, Say, Toxic, Toxics, Version};
         for (path, resource) in [
             ("/proxies", Proxies),
             ("/version", Version),
@@ -169,6 +172,7 @@ mod tests {
             ("/proxies/a%2F%2Fb/toxics/%2F", Toxic(name("a//b"), name("/"))),
             ("/proxies/p/toxics", Toxics(name("p"))),
             ("/proxies/p/connections", Connections(name("p"))),
+            ("/proxies/p/say", Say(name("p"))),
             ("/proxies/toxics/toxics/toxics", Toxic(name("toxics"), name("toxics"))),
         ] {
             assert_eq!(find(path, |_| false), Found::Resource(resource), "{path}");

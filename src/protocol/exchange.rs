@@ -128,11 +128,47 @@ pub(crate) enum Change {
     Duplicate,
     /// This line comes before it.
     Unsolicited(Box<[u8]>),
+    /// These bytes come there.
+    Said(Position, Bytes),
+    /// A field of its head says this.
+    Field(Field, u64),
 }
 
 impl Change {
     /// Whether the reply may get longer by more than a few bytes.
     pub(crate) const fn may_grow(&self) -> bool {
-        matches!(self, Self::WrongValue | Self::Duplicate | Self::Unsolicited(_))
+        matches!(self, Self::WrongValue | Self::Duplicate | Self::Unsolicited(_) | Self::Said(..))
+    }
+}
+
+/// Where something that is said stands to a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Position {
+    Before,
+    After,
+    Instead,
+}
+
+/// A field of the head of a reply that has a head of a fixed form.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum Field {
+    Magic,
+    Opcode,
+    KeyLength,
+    ExtrasLength,
+    DataType,
+    Status,
+    TotalLength,
+    Opaque,
+    Cas,
+}
+
+impl Field {
+    /// The name in files and in JSON.
+    pub(crate) fn name(self) -> &'static str {
+        self.into()
     }
 }

@@ -129,6 +129,15 @@ pub struct ProxyView {
     pub toxics: Vec<ToxicView>,
 }
 
+/// What became of something that was said to clients that did not ask for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// To how many connections it goes.
+    pub connections: usize,
+    /// How many are not told, because as much waits for them as may.
+    pub refused: usize,
+}
+
 /// A toxic as it is asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToxicConfig {

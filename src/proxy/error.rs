@@ -21,6 +21,9 @@ pub enum ProxyError {
     /// A toxic of this name exists on the proxy, in whichever stream.
     #[error("toxic already exists")]
     ToxicExists,
+    /// No open connection of this number on the proxy.
+    #[error("connection not found")]
+    ConnectionNotFound,
     /// No such stream.
     #[error("stream was invalid, can be either upstream or downstream")]
     InvalidStream,

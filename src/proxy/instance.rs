@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -20,17 +21,18 @@ use crate::event::{Events, WireTrace};
 use crate::protocol::Known;
 use crate::proxy::close::{CloseManner, Closer};
 use crate::proxy::config::{
-    Dial, ProxyConfig, ProxyUpdate, ProxyView, ToxicConfig, ToxicUpdate, ToxicView,
+    Dial, ProxyConfig, ProxyUpdate, ProxyView, Said, ToxicConfig, ToxicUpdate, ToxicView,
 };
 use crate::proxy::error::ProxyError;
 use crate::proxy::fault::Entrance;
 use crate::proxy::fault::identity::Place;
 use crate::proxy::fault::message::Reporter;
 use crate::proxy::fault::table::ToxicTable;
-use crate::proxy::path::connection::{Live, Membership, serve};
+use crate::proxy::path::connection::{Live, Membership};
 use crate::proxy::path::held::AllHeld;
 use crate::proxy::path::link::Ended;
 use crate::proxy::path::listener::{Listener, resolve};
+use crate::proxy::path::serve::serve;
 use crate::proxy::path::sockets::Sockets;
 use crate::proxy::path::upstream::{Upstream, reset_on_close};
 use crate::proxy::tap::asked::Asked;
@@ -100,6 +102,8 @@ struct State {
     enabled: bool,
     table: Arc<ToxicTable>,
     live: BTreeMap<u64, Arc<Live>>,
+    /// How many of them are being sent away.
+    leaving: usize,
     next_connection: u64,
     /// Whether the entrance was shut at times, so that the system refused connections by itself.
     was_shut: bool,
@@ -141,6 +145,7 @@ impl Proxy {
                 enabled: false,
                 table: Arc::new(ToxicTable::of(config.toxics.clone())?),
                 live: BTreeMap::new(),
+                leaving: 0,
                 next_connection: 0,
                 was_shut: false,
                 totals: TapSnapshot { refused: Some(0), ..TapSnapshot::default() },
@@ -417,7 +422,7 @@ impl Proxy {
         stream: TcpStream,
         client: SocketAddr,
     ) -> Result<(), Refused> {
-        let live = {
+        let (live, found_open) = {
             let mut state = self.state.lock();
             let connection = state.next_connection;
             state.next_connection += 1;
@@ -436,16 +441,44 @@ impl Proxy {
             let place = Place { seed: self.seed.fork("conn").index(connection), connection };
             let (shared, all_held) = (Arc::clone(&self.shared), Arc::clone(&self.all_held));
             let live = Arc::new(Live::new(place, client, shared, all_held));
+            let open = state.live.len().saturating_sub(state.leaving) as u64;
+            let leaves = state.table.turn_away(&place, open).is_some();
+            live.set_leaving(leaves);
+            state.leaving += usize::from(leaves);
             state.live.insert(connection, Arc::clone(&live));
-            live
+            (live, leaves.then_some(open))
         };
-        let task = serve(Membership::new(Arc::clone(self), live), stream);
+        let task = serve(Membership::new(Arc::clone(self), live), stream, found_open);
         // Its sockets stay where it begins: nothing crosses a thread while bytes flow.
         match self.lanes.iter().min_by_key(|lane| lane.tasks()) {
             Some(lane) => self.scope.spawn_on(lane, "connection", task),
             None => self.scope.spawn("connection", task),
         }
         Ok(())
+    }
+
+    /// A connection that was to be sent away goes on.
+    pub(in crate::proxy) fn stays(&self, live: &Live) {
+        self.state.lock().goes(live);
+    }
+
+    /// Says something to the clients of all open connections, or of one, that they did not ask for.
+    pub(in crate::proxy) fn say(
+        &self,
+        connection: Option<u64>,
+        bytes: &Bytes,
+    ) -> Result<Said, ProxyError> {
+        let live: Vec<Arc<Live>> = {
+            let state = self.state.lock();
+            match connection {
+                None => state.live.values().cloned().collect(),
+                Some(id) => {
+                    vec![state.live.get(&id).cloned().ok_or(ProxyError::ConnectionNotFound)?]
+                }
+            }
+        };
+        let connections = live.iter().filter(|live| live.say(bytes)).count();
+        Ok(Said { connections, refused: live.len() - connections })
     }
 
     pub(in crate::proxy) fn connection_ended(&self, live: &Live, ended: Ended) {
@@ -459,6 +492,7 @@ impl Proxy {
         }
         let mut state = self.state.lock();
         state.live.remove(&live.id());
+        state.goes(live);
         live.ended(ended.by == Closer::Client);
         live.add_to(&mut state.totals);
         let flight = live.flight();
@@ -535,6 +569,11 @@ impl Proxy {
 }
 
 impl State {
+    /// A connection is no longer being sent away, if it was.
+    fn goes(&mut self, live: &Live) {
+        self.leaving -= usize::from(live.set_leaving(false));
+    }
+
     /// A client was turned away before a server was reached.
     fn refused(&mut self) {
         *self.totals.refused.get_or_insert_default() += 1;

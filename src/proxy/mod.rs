@@ -32,7 +32,7 @@ mod tap;
 
 pub use close::{CloseManner, Closer};
 pub use config::{
-    Dial, FaultCounts, PROXIES_MAX, ProxyConfig, ProxyUpdate, ProxyView, Stream, TOXICS_MAX,
+    Dial, FaultCounts, PROXIES_MAX, ProxyConfig, ProxyUpdate, ProxyView, Said, Stream, TOXICS_MAX,
     ToxicConfig, ToxicUpdate, ToxicView,
 };
 pub use error::ProxyError;

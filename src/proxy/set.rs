@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::base::carried::Carried;
 use crate::base::descriptors;
+use crate::base::family::Settings;
 use crate::base::lane::Lane;
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
@@ -16,9 +17,10 @@ use crate::base::seed::Seed;
 use crate::event::{Events, WireTrace};
 use crate::protocol::Known;
 use crate::proxy::config::{
-    PROXIES_MAX, ProxyConfig, ProxyUpdate, ProxyView, ToxicConfig, ToxicUpdate, ToxicView,
+    PROXIES_MAX, ProxyConfig, ProxyUpdate, ProxyView, Said, ToxicConfig, ToxicUpdate, ToxicView,
 };
 use crate::proxy::error::ProxyError;
+use crate::proxy::fault::said;
 use crate::proxy::instance::{Proxy, Surroundings};
 use crate::proxy::path::held::AllHeld;
 use crate::proxy::path::sockets::Sockets;
@@ -218,6 +220,21 @@ impl ProxySet {
     /// When there is no such proxy or toxic.
     pub async fn remove_toxic(&self, proxy: &str, toxic: &str) -> Result<(), ProxyError> {
         self.find(proxy)?.remove_toxic(toxic).await
+    }
+
+    /// Says something to the clients of a proxy that they did not ask for: on every open connection, or on
+    /// one. `settings` have a `text`, or `base64` or `hex` digits, of at most 1 MiB.
+    ///
+    /// # Errors
+    /// When there is no such proxy or connection, or nothing can be said so.
+    pub fn say(
+        &self,
+        proxy: &str,
+        connection: Option<u64>,
+        settings: &Settings,
+    ) -> Result<Said, ProxyError> {
+        let proxy = self.find(proxy)?;
+        proxy.say(connection, &said(settings)?)
     }
 
     /// One toxic.

@@ -319,6 +319,55 @@ async fn slow_connect_takes_its_time() {
     world.end().await;
 }
 
+/// Catches an open connection that is sent away, a bound that counts those who were sent away themselves, a
+/// line that is not memcached's, and a server that is connected to in vain.
+#[tokio::test]
+async fn who_comes_when_enough_are_there_is_told_so() {
+    let (world, address) = World::with_proxy().await;
+    let (mut open, mut served) = world.connect(address).await;
+    world.add("turn_away", Stream::Downstream, &[("after_connections", Value::Integer(2))]).await;
+    exchange(&mut open, &mut served, b"spared").await;
+    let (mut second, mut second_served) = world.connect(address).await;
+    for _ in 0..3 {
+        let mut third = TcpStream::connect(address).await.unwrap();
+        assert_eq!(rest(&mut third).await.unwrap(), b"ERROR Too many open connections\r\n");
+    }
+    exchange(&mut second, &mut second_served, b"spared").await;
+    drop((second, second_served));
+    world.until(|tap| tap.open == 1).await;
+    let (mut again, mut again_served) = world.connect(address).await;
+    exchange(&mut again, &mut again_served, b"a place is free").await;
+    let tap = world.proxies.tap("p").unwrap();
+    assert_eq!(tap.closed.get(&(Closer::Fault, CloseManner::Fin)), Some(&3));
+    assert_eq!(tap.touched["turn_away"], 3);
+    world.end().await;
+}
+
+/// Catches a client that is told something although nothing was to be said, one that is kept waiting when
+/// its turn has come, and a change that leaves it where it is.
+#[tokio::test]
+async fn whoever_is_kept_in_silence_goes_on_when_healed() {
+    let (world, address) = World::with_proxy().await;
+    let how = |how: &str| Value::Text(how.into());
+    world.add("turn_away", Stream::Downstream, &[("how", how("silence"))]).await;
+    let mut first = TcpStream::connect(address).await.unwrap();
+    first.write_all(b"early").await.unwrap();
+    world.until(|tap| tap.touched["turn_away"] == 1).await;
+    world.proxies.remove_toxic("p", "turn_away").await.unwrap();
+    let (mut server, _) = within(world.server.accept()).await.unwrap();
+    let mut early = [0; 5];
+    within(server.read_exact(&mut early)).await.unwrap();
+    exchange(&mut first, &mut server, b"again").await;
+    world.add("turn_away", Stream::Downstream, &[("how", how("silence"))]).await;
+    let mut second = TcpStream::connect(address).await.unwrap();
+    world.until(|tap| tap.touched["turn_away"] == 1).await;
+    let mut update = ToxicUpdate::default();
+    update.attributes.insert("how", how("reset"));
+    world.proxies.update_toxic("p", "turn_away", update).await.unwrap();
+    assert!(is_reset(&rest(&mut second).await));
+    world.end().await;
+}
+
 /// Catches a waiting connection that nobody can end: not its client, not the proxy.
 #[tokio::test]
 async fn whoever_waits_to_connect_can_leave() {

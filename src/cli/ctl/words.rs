@@ -46,6 +46,8 @@ pub(super) enum Command {
     /// Add, change or remove a toxic
     #[command(visible_alias = "t", subcommand)]
     Toxic(Toxic),
+    /// Say something to clients that they did not ask for, now
+    Say(Say),
     /// Break things as a scenario does, in a lab that is up; Ctrl-C takes everything back
     Run(Play),
     #[command(external_subcommand)]
@@ -75,6 +77,25 @@ pub(super) enum Toxic {
     /// Remove a toxic
     #[command(visible_aliases = ["r", "delete", "d"])]
     Remove(Target),
+}
+
+/// Not one of Toxiproxy's.
+#[derive(Debug, clap::Args)]
+pub(super) struct Say {
+    /// What is said, as it is: no line end is added
+    #[arg(long, value_name = "TEXT")]
+    pub(super) text: Option<String>,
+    /// The same for any bytes
+    #[arg(long, value_name = "BASE64")]
+    pub(super) base64: Option<String>,
+    /// The same for any bytes
+    #[arg(long, value_name = "DIGITS")]
+    pub(super) hex: Option<String>,
+    /// On this connection, by its number in `GET /proxies/PROXY/connections`, instead of all
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) connection: Option<u64>,
+    #[command(flatten)]
+    pub(super) name: Name,
 }
 
 /// Not one of Toxiproxy's.
@@ -145,6 +166,22 @@ impl Target {
         let missing = || Failure::usage(help, "Proxy name is missing.\n");
         let proxy = self.proxy.as_deref().filter(|name| !name.is_empty()).ok_or_else(missing)?;
         Ok((proxy, self.toxic.as_deref().unwrap_or_default()))
+    }
+}
+
+impl Say {
+    pub(super) fn body(&self) -> Value {
+        let Self { text, base64, hex, connection, .. } = self;
+        let mut body = json!({});
+        for (member, given) in [("text", text), ("base64", base64), ("hex", hex)] {
+            if let Some(given) = given {
+                body[member] = given.as_str().into();
+            }
+        }
+        if let Some(connection) = connection {
+            body["connection"] = (*connection).into();
+        }
+        body
     }
 }
 

@@ -134,6 +134,26 @@ impl Chain {
         }
     }
 
+    /// How many bytes may be read from the sender now, as far as the toxics say: all of them see what comes.
+    pub(in crate::proxy) fn reads(&self) -> usize {
+        let toxics = self.stages.iter().filter_map(|stage| stage.toxic.as_ref());
+        toxics.map(|running| running.state.reads()).min().unwrap_or(usize::MAX)
+    }
+
+    /// So many bytes were read from the sender.
+    pub(in crate::proxy) fn on_read(&mut self, now: Instant, bytes: usize) {
+        self.toxics().for_each(|toxic| toxic.on_read(now, bytes));
+    }
+
+    /// Bytes arrived in the other direction.
+    pub(in crate::proxy) fn on_other(&mut self, now: Instant) {
+        self.toxics().for_each(|toxic| toxic.on_other(now));
+    }
+
+    fn toxics(&mut self) -> impl Iterator<Item = &mut Box<dyn Toxic>> {
+        self.stages.iter_mut().filter_map(|stage| Some(&mut stage.toxic.as_mut()?.state))
+    }
+
     /// What a toxic decided about the whole connection, and when.
     pub(in crate::proxy) const fn closing(&self) -> Option<(Verdict, Instant)> {
         self.closing

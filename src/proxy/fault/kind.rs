@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::message::{self, RuleSpec};
 use super::toxic::{self, Entrance, ToxicSpec};
 use crate::base::family::{Family, Kind, SettingError, Settings};
+use crate::proxy::config::Stream;
 
 /// A fault as it was asked for.
 #[derive(Debug)]
@@ -33,6 +34,25 @@ impl Fault {
         match self {
             Self::Bytes(toxic) => toxic.idle(),
             Self::Message(rule) => rule.idle(),
+        }
+    }
+
+    /// What it does with these settings, where its summary does not say it.
+    #[must_use]
+    pub fn words(&self, stream: Stream) -> Option<String> {
+        match self {
+            Self::Bytes(toxic) => toxic.words(),
+            Self::Message(rule) => Some(rule.words(stream)),
+        }
+    }
+
+    /// Whether it acts on each direction by itself, so that it matters which is meant.
+    #[must_use]
+    pub fn has_directions(&self) -> bool {
+        match self {
+            Self::Bytes(toxic) => toxic.has_directions(),
+            // The words say it where it matters.
+            Self::Message(_) => false,
         }
     }
 
@@ -99,6 +119,10 @@ pub static TOXICS: Family<Fault> = Family {
         bytes!(slow_connect),
         bytes!(limit_time),
         bytes!(corrupt),
+        bytes!(turn_away),
+        bytes!(idle_timeout),
+        bytes!(slow_reader),
+        bytes!(say),
         message!(ERROR),
         message!(RESPONSE),
         message!(DELAY),
@@ -111,6 +135,9 @@ pub static TOXICS: Family<Fault> = Family {
         message!(WRONG_VALUE),
         message!(DUPLICATE),
         message!(UNSOLICITED),
+        message!(SAY),
+        message!(FIELD),
+        message!(SWAP),
         message!(SERVER_ERROR),
         message!(CLIENT_ERROR),
         message!(NOT_STORED),

@@ -11,4 +11,5 @@ pub(super) mod table;
 pub mod toxic;
 
 pub use kind::{Fault, TOXICS, asks_for_more, is_added};
-pub use toxic::Entrance;
+pub(super) use setting::{SAID_BYTES_MAX, said};
+pub use toxic::{Entrance, Farewell};

@@ -13,7 +13,7 @@ use crate::proxy::error::ProxyError;
 use crate::proxy::fault::identity::{Identity, Place};
 use crate::proxy::fault::kind::{Fault, TOXICS};
 use crate::proxy::fault::message::{Active, RuleSpec};
-use crate::proxy::fault::toxic::{Age, Entrance, Toxic};
+use crate::proxy::fault::toxic::{Age, Entrance, Farewell, Toxic};
 
 /// One toxic of a proxy.
 #[derive(Debug)]
@@ -102,6 +102,12 @@ impl ActiveToxic {
         }
     }
 
+    /// How this connection is sent away, when it finds so many others open.
+    fn turn_away(&self, place: &Place, open: u64) -> Option<Farewell> {
+        let farewell = self.fault(Direction::Down).toxic()?.turn_away(open)?;
+        (self.age(place) == Age::New && self.is_drawn(Direction::Down, place)).then_some(farewell)
+    }
+
     fn age(&self, place: &Place) -> Age {
         if place.connection < self.since_connection { Age::Established } else { Age::New }
     }
@@ -116,9 +122,11 @@ impl ActiveToxic {
         carried: Option<u64>,
     ) -> Option<Box<dyn Toxic>> {
         let toxic = self.fault(direction).toxic()?;
-        let runs = self.identity.stream.covers(direction)
+        let whole = toxic.needs_both_directions();
+        let drawn = if whole { Direction::Down } else { direction };
+        let runs = (whole || self.identity.stream.covers(direction))
             && toxic.affects(self.age(place))
-            && self.is_drawn(direction, place);
+            && self.is_drawn(drawn, place);
         let draws = || self.identity.draws(direction, place);
         runs.then(|| match carried {
             Some(carried) => toxic.resume(now, draws(), carried),
@@ -214,6 +222,16 @@ impl ToxicTable {
     ) -> impl Iterator<Item = (&Arc<ActiveToxic>, Duration)> {
         let delays = self.toxics.iter().map(|toxic| (toxic, toxic.connect_delay(place)));
         delays.filter(|(_, delay)| !delay.is_zero())
+    }
+
+    /// The first toxic that sends this connection away, when it finds so many others open, and how.
+    pub(in crate::proxy) fn turn_away(
+        &self,
+        place: &Place,
+        open: u64,
+    ) -> Option<(&Arc<Identity>, Farewell)> {
+        let mut toxics = self.toxics.iter();
+        toxics.find_map(|toxic| Some((&toxic.identity, toxic.turn_away(place, open)?)))
     }
 
     pub(in crate::proxy) fn is_empty(&self) -> bool {

@@ -1,38 +1,35 @@
-//! One connection: its handle for the control side, and the task that dials and forwards.
+//! One connection: its handle for the control side, and its place among those of its proxy.
 
 use std::convert::Infallible;
-use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Waker};
 
+use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::io::ReadBuf;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::base::descriptors;
-use crate::base::timer::Timer;
 use crate::protocol::Conversation;
 use crate::proxy::close::{CloseManner, Closer};
-use crate::proxy::config::{Dial, Direction};
+use crate::proxy::config::Direction;
+use crate::proxy::fault::SAID_BYTES_MAX;
 use crate::proxy::fault::identity::Place;
 use crate::proxy::fault::message::Reporter;
-use crate::proxy::fault::outbox::Due;
 use crate::proxy::fault::table::ToxicTable;
 use crate::proxy::instance::Proxy;
 use crate::proxy::path::held::{AllHeld, Held};
-use crate::proxy::path::link::{Clock, Ended, Link};
-use crate::proxy::path::upstream::{Peer, Server, prepare};
+use crate::proxy::path::link::Ended;
 use crate::proxy::tap::flight::Flight;
 use crate::proxy::tap::meter::{Meter, Shared};
 use crate::proxy::tap::view::{ConnectionView, TapSnapshot};
 
 /// Held by a connection until it has taken up a change; the control side waits for the last drop.
 pub(in crate::proxy) type Acknowledgement = mpsc::Sender<Infallible>;
+
+/// What may wait to be said to a client that takes nothing.
+const UNSAID_BYTES_MAX: usize = SAID_BYTES_MAX;
 
 /// What the control side wants from a connection.
 #[derive(Debug, Default)]
@@ -48,12 +45,18 @@ pub(in crate::proxy) struct Mail {
 /// The handle of a live connection, shared by its task and the control side.
 #[derive(Debug)]
 pub(in crate::proxy) struct Live {
-    place: Place,
+    pub(super) place: Place,
     client: SocketAddr,
-    opened: Instant,
+    pub(super) opened: Instant,
     has_mail: AtomicBool,
     mail: Mutex<Mail>,
     waker: Mutex<Option<Waker>>,
+    /// What is to be said to the client that it did not ask for.
+    said: Mutex<Vec<Bytes>>,
+    /// The bytes of that which wait, here or in the link.
+    unsaid: AtomicUsize,
+    /// It is being sent away, and none of those that are open.
+    leaving: AtomicBool,
     /// Wanted by nobody else while bytes flow, so that locking it costs next to nothing.
     meter: Mutex<Meter>,
     shared: Arc<Shared>,
@@ -75,6 +78,9 @@ impl Live {
             has_mail: AtomicBool::new(false),
             mail: Mutex::default(),
             waker: Mutex::default(),
+            said: Mutex::default(),
+            unsaid: AtomicUsize::new(0),
+            leaving: AtomicBool::new(false),
             meter: Mutex::new(shared.meter(opened)),
             shared,
             all_held,
@@ -98,6 +104,32 @@ impl Live {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    /// Sets whether it is being sent away, and returns whether it was.
+    pub(in crate::proxy) fn set_leaving(&self, leaving: bool) -> bool {
+        self.leaving.swap(leaving, Ordering::Relaxed)
+    }
+
+    /// Says something to the client as soon as there is room; `false`: too much waits already.
+    pub(in crate::proxy) fn say(&self, bytes: &Bytes) -> bool {
+        let add = |unsaid| Some(unsaid + bytes.len()).filter(|sum| *sum <= UNSAID_BYTES_MAX);
+        let fits = self.unsaid.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok();
+        if fits {
+            self.said.lock().push(bytes.clone());
+            self.post(|_| ());
+        }
+        fits
+    }
+
+    /// What is to be said to the client.
+    pub(in crate::proxy) fn take_said(&self) -> Vec<Bytes> {
+        std::mem::take(&mut *self.said.lock())
+    }
+
+    /// So many bytes of that no longer wait.
+    pub(in crate::proxy) fn was_said(&self, bytes: usize) {
+        self.unsaid.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// The mail, if there is any; else the task is woken when there is.
@@ -204,9 +236,9 @@ impl Live {
 /// A connection's place among the live ones of its proxy, given up in the end, however that comes.
 #[derive(Debug)]
 pub(in crate::proxy) struct Membership {
-    proxy: Arc<Proxy>,
-    live: Arc<Live>,
-    ended: Ended,
+    pub(super) proxy: Arc<Proxy>,
+    pub(super) live: Arc<Live>,
+    pub(super) ended: Ended,
 }
 
 impl Membership {
@@ -219,105 +251,4 @@ impl Drop for Membership {
     fn drop(&mut self) {
         self.proxy.connection_ended(&self.live, self.ended);
     }
-}
-
-/// Serves one accepted client to its end.
-pub(in crate::proxy) async fn serve(mut membership: Membership, client: std::net::TcpStream) {
-    let Membership { proxy, live, ended } = &mut membership;
-    // Refused when there is no memory for one more socket to wait for.
-    *ended = match TcpStream::from_std(client) {
-        Ok(client) => forward(proxy, client, live).await,
-        Err(_) => Ended { by: Closer::Proxy, how: CloseManner::Fin },
-    };
-}
-
-async fn forward(proxy: &Proxy, client: TcpStream, live: &Arc<Live>) -> Ended {
-    if let Err(ended) = wait_to_connect(proxy, live, &client).await {
-        return ended;
-    }
-    let dialled = match dial(proxy, live).await {
-        Ok(dialled) => dialled,
-        Err(told) => return told,
-    };
-    match dialled.and_then(|server| prepare(&client).map(|()| server)) {
-        Ok(server) if descriptors::is_reserved(&server) => {
-            client.reset_on_close();
-            Ended { by: Closer::Proxy, how: CloseManner::Reset }
-        }
-        Ok(server) => {
-            let table = proxy.table();
-            Link::new(client, server, Arc::clone(live), live.place, &table, Clock::Fine).run().await
-        }
-        Err(_) => {
-            let how = match proxy.dial {
-                Dial::Eager => CloseManner::Reset,
-                Dial::Lazy => CloseManner::Fin,
-            };
-            if how == CloseManner::Reset {
-                client.reset_on_close();
-            }
-            Ended { by: Closer::Refused, how }
-        }
-    }
-}
-
-/// Waits as long as the toxics say before the server is connected to, and no longer than they are
-/// there; an error when the connection ended meanwhile. A change of toxics is acknowledged at once.
-async fn wait_to_connect(proxy: &Proxy, live: &Live, client: &TcpStream) -> Result<(), Ended> {
-    let table = proxy.table();
-    let due_by = |table: &ToxicTable| {
-        let delays = table.connect_delays(&live.place).map(|(_, delay)| delay);
-        Due::after(live.opened, delays.fold(Duration::ZERO, Duration::saturating_add))
-    };
-    let mut due = due_by(&table);
-    if due <= Due::At(live.opened) {
-        return Ok(());
-    }
-    table.connect_delays(&live.place).for_each(|(toxic, _)| toxic.identity.touch(1));
-    // Not a fine one: each of those is a descriptor, and many may wait.
-    let mut timer = Timer::coarse();
-    let mut silent = true;
-    poll_fn(|cx| {
-        if let Some(mail) = live.poll_mail(cx) {
-            if let Some(how) = mail.close {
-                return Poll::Ready(Err(Ended { by: Closer::Proxy, how }));
-            }
-            due = mail.table.map_or(due, |table| due_by(&table));
-        }
-        if silent && let Poll::Ready(said) = poll_said(client, cx) {
-            said?;
-            silent = false;
-        }
-        match due {
-            Due::At(due) => timer.poll_until(cx, due).map(Ok),
-            Due::Never => Poll::Pending,
-        }
-    })
-    .await
-}
-
-/// Ready when the client has said something, which stays where it is; an error when it has left
-/// without a word.
-fn poll_said(client: &TcpStream, cx: &mut Context<'_>) -> Poll<Result<(), Ended>> {
-    let mut byte = [0];
-    let peeked = std::task::ready!(client.poll_peek(cx, &mut ReadBuf::new(&mut byte)));
-    Poll::Ready(match peeked {
-        Ok(0) => Err(Ended { by: Closer::Client, how: CloseManner::Fin }),
-        Ok(_) => Ok(()),
-        Err(_) => Err(Ended { by: Closer::Client, how: CloseManner::Reset }),
-    })
-}
-
-/// Connects to the server; an error when the connection was told to end meanwhile. A change of
-/// toxics is acknowledged at once: the link will start with the newest.
-async fn dial(proxy: &Proxy, live: &Live) -> Result<std::io::Result<Server>, Ended> {
-    let upstream = proxy.upstream();
-    let mut dialling = std::pin::pin!(upstream.dial());
-    poll_fn(|cx| {
-        if let Some(how) = live.poll_mail(cx).and_then(|mail| mail.close) {
-            return Poll::Ready(Err(Ended { by: Closer::Proxy, how }));
-        }
-        dialling.as_mut().poll(cx).map(Ok)
-    })
-    .await
 }

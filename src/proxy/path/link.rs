@@ -73,7 +73,7 @@ impl<C: Peer, S: Peer> Link<C, S> {
         let (up, down) = (pipe(Direction::Up), pipe(Direction::Down));
         let exchange =
             Exchange::begin(now, &table.rules(&place), place, || live.conversation()).map(Box::new);
-        Self {
+        let mut link = Self {
             client,
             server,
             up,
@@ -84,7 +84,16 @@ impl<C: Peer, S: Peer> Link<C, S> {
             clock,
             timer: None,
             ends: Ends::default(),
-        }
+        };
+        link.take_up();
+        link
+    }
+
+    /// Takes up what the sockets have to know of the toxics, and what is to be said.
+    fn take_up(&mut self) {
+        self.up.fit_buffer(&self.client);
+        self.down.fit_buffer(&self.server);
+        self.down.say(self.live.take_said());
     }
 
     /// Forwards until either side, a toxic or the proxy ends the connection, and closes it the same
@@ -132,12 +141,16 @@ impl<C: Peer, S: Peer> Link<C, S> {
             self.down.chain.reconcile(now, &table);
             self.change_rules(now, &table);
         }
+        self.take_up();
         None
     }
 
     /// Moves what can be moved now, in both directions.
     fn turn(&mut self, cx: &mut Context<'_>, now: Instant) -> Step {
         let Self { client, server, up, down, exchange, live, ends, .. } = self;
+        if let Some(exchange) = exchange {
+            exchange.wake_by(cx.waker());
+        }
         let mut turn = Turn::new(cx, now, live, exchange.as_deref_mut());
         // Answers of ours that the client does not read keep its requests waiting.
         let waited = !up.rules_have_room(&mut turn);
@@ -148,6 +161,7 @@ impl<C: Peer, S: Peer> Link<C, S> {
             return Step::Ended(ended);
         }
         down.source_was_reset |= up.receiver_was_reset;
+        hear(up, down, now);
         let is_worn_out = turn.renew();
         let ended = down.pump(&mut turn, server, client);
         ends.look(turn.now, up, down, live);
@@ -155,6 +169,7 @@ impl<C: Peer, S: Peer> Link<C, S> {
             return Step::Ended(ended);
         }
         up.source_was_reset |= down.receiver_was_reset;
+        hear(down, up, now);
         let goes_on = waited && up.rules_have_room(&mut turn);
         let is_worn_out = turn.renew() || is_worn_out;
         let stalled = exchange.as_ref().is_some_and(|exchange| exchange.is_stalled());
@@ -222,6 +237,13 @@ impl<C: Peer, S: Peer> Link<C, S> {
             Clock::Runtime => Timer::coarse(),
         });
         timer.poll_until(cx, due)
+    }
+}
+
+/// Tells one direction that something came in the other.
+fn hear(from: &mut Pipe, other: &mut Pipe, now: Instant) {
+    if std::mem::take(&mut from.has_read) {
+        other.chain.on_other(now);
     }
 }
 

@@ -5,5 +5,6 @@ pub(super) mod connection;
 pub(super) mod held;
 pub(super) mod link;
 pub(super) mod listener;
+pub(super) mod serve;
 pub(super) mod sockets;
 pub(super) mod upstream;

@@ -15,15 +15,31 @@ use tokio::net::UnixStream;
 /// A server that has not answered a connect for this long is taken for one that refuses.
 pub(in crate::proxy) const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What the system is asked to keep of what a peer sends that is not to be read: the least that it takes.
+const LITTLE_BYTES: usize = 1;
+/// The same once that is over. The system no longer fits the buffer to the traffic by itself.
+const MUCH_BYTES: usize = 4 << 20;
+
 /// One end of a connection.
 pub(in crate::proxy) trait Peer: AsyncRead + AsyncWrite + Unpin + Send {
     /// Makes the coming close a reset.
     fn reset_on_close(&self) {}
+
+    /// Lets the system keep as little as it can of what the peer sends, or as much as it gives.
+    fn buffer_little(&self, little: bool) {
+        let _ = little;
+    }
 }
 
 impl Peer for TcpStream {
     fn reset_on_close(&self) {
         reset_on_close(self);
+    }
+
+    fn buffer_little(&self, little: bool) {
+        let bytes = if little { LITTLE_BYTES } else { MUCH_BYTES };
+        // Fails only on a socket that is already dead; the system cuts what is beyond its own bound.
+        let _ = socket2::SockRef::from(self).set_recv_buffer_size(bytes);
     }
 }
 
@@ -115,6 +131,14 @@ impl Peer for Server {
     fn reset_on_close(&self) {
         match self {
             Self::Tcp(stream) => stream.reset_on_close(),
+            #[cfg(unix)]
+            Self::Unix(_) => {}
+        }
+    }
+
+    fn buffer_little(&self, little: bool) {
+        match self {
+            Self::Tcp(stream) => stream.buffer_little(little),
             #[cfg(unix)]
             Self::Unix(_) => {}
         }

@@ -371,6 +371,49 @@ async fn figures_are_live_while_connections_are_open() {
     assert_eq!(taps["connections"][0]["client"], client.local_addr().unwrap().to_string());
 }
 
+/// Catches something that is said to nobody or to the wrong one, and a mistake that says something.
+#[tokio::test]
+async fn something_is_said_to_clients_that_did_not_ask() {
+    let (api, server) = (Api::new().await, TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let address = api.proxy(&server).await;
+    let (mut one, mut one_peer) = connect(address, &server).await;
+    let (mut other, mut other_peer) = connect(address, &server).await;
+    let say = |body: serde_json::Value, status| api.json("POST", "/proxies/p/say", body, status);
+    let said = say(json!({ "text": "ERROR\r\n" }), 200).await;
+    assert_eq!(said, json!({ "connections": 2, "refused": 0 }));
+    for client in [&mut one, &mut other] {
+        let mut read = [0; 7];
+        within(client.read_exact(&mut read)).await.unwrap();
+        assert_eq!(&read, b"ERROR\r\n");
+    }
+    let taps = api.json("GET", "/proxies/p/connections", json!(null), 200).await;
+    let address = other.local_addr().unwrap().to_string();
+    let entries = taps["connections"].as_array().unwrap();
+    let id = &entries.iter().find(|entry| entry["client"] == address).unwrap()["id"];
+    let said = say(json!({ "hex": "00", "connection": id }), 200).await;
+    assert_eq!(said, json!({ "connections": 1, "refused": 0 }));
+    within(other.read_exact(&mut [0])).await.unwrap();
+    for (body, status, what) in [
+        (json!({}), 400, "say what"),
+        (json!({ "text": "" }), 400, "1 to"),
+        (json!({ "txt": "x" }), 400, "did you mean `text`"),
+        (json!({ "text": 5 }), 400, "cannot unmarshal number"),
+        (json!({ "text": "x", "hex": "00" }), 400, "give one of"),
+        (json!({ "base64": "?" }), 400, "does not decode"),
+        (json!({ "text": "x".repeat((1 << 20) + 1) }), 400, "1 to"),
+        (json!({ "text": "x", "connection": -1 }), 400, "`connection` is a number"),
+        (json!({ "text": "x", "connection": 99 }), 404, "connection not found"),
+        (json!([]), 400, "cannot unmarshal array"),
+    ] {
+        let answer = say(body.clone(), status).await.to_string();
+        assert!(answer.contains(what), "{body}: {answer}");
+    }
+    assert_eq!(api.send("GET", "/proxies/p/say", "").await.status, 405);
+    assert_eq!(api.send("POST", "/proxies/q/say", r#"{"text":"x"}"#).await.status, 404);
+    echo(&mut one, &mut one_peer).await;
+    echo(&mut other, &mut other_peer).await;
+}
+
 /// Catches a run that others change unnoticed, and one that is blamed for being looked at.
 #[tokio::test]
 async fn a_run_is_told_of_changes_and_of_nothing_else() {

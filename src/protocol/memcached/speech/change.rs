@@ -5,7 +5,7 @@ use std::ops::Range;
 use rand::RngExt;
 
 use crate::base::seed::Stream;
-use crate::protocol::exchange::Change;
+use crate::protocol::exchange::{Change, Field, Position};
 use crate::protocol::memcached::frame::binary::{HEADER_BYTES, Header};
 use crate::protocol::memcached::frame::command::Dialect;
 use crate::protocol::memcached::frame::meta;
@@ -42,6 +42,10 @@ impl Whole<'_> {
             Change::Half => self.half().to_vec(),
             Change::Duplicate => self.bytes.repeat(2),
             Change::Unsolicited(extra) => [extra, self.bytes].concat(),
+            Change::Said(Position::Before, said) => [said, self.bytes].concat(),
+            Change::Said(Position::After, said) => [self.bytes, said].concat(),
+            Change::Said(Position::Instead, said) => said.to_vec(),
+            Change::Field(field, value) => self.with_field(*field, *value)?,
             Change::ShortLength => {
                 let (part, value) = self.value()?;
                 self.with_length(part, value.len() / 2)
@@ -66,6 +70,17 @@ impl Whole<'_> {
                 bytes
             }
         })
+    }
+
+    /// Another value in a field of the first header. `None`: there is none, or it says that already.
+    fn with_field(&self, field: Field, value: u64) -> Option<Vec<u8>> {
+        let part = self.parts.first().filter(|_| self.dialect == Dialect::Binary)?;
+        self.header(part)?;
+        let mut bytes = self.bytes.to_vec();
+        let place = place(field);
+        let value = &value.to_be_bytes()[size_of::<u64>() - place.len()..];
+        bytes[part.start + place.start..part.start + place.end].copy_from_slice(value);
+        (bytes != self.bytes).then_some(bytes)
     }
 
     /// Up to the middle of the first value, or else of the whole.
@@ -192,6 +207,27 @@ impl Whole<'_> {
     }
 }
 
+/// Where a field stands in a header.
+const fn place(field: Field) -> Range<usize> {
+    match field {
+        Field::Magic => 0..1,
+        Field::Opcode => 1..2,
+        Field::KeyLength => 2..4,
+        Field::ExtrasLength => 4..5,
+        Field::DataType => 5..6,
+        Field::Status => 6..8,
+        Field::TotalLength => 8..12,
+        Field::Opaque => 12..16,
+        Field::Cas => 16..24,
+    }
+}
+
+/// The largest value of a field.
+pub(crate) const fn largest(field: Field) -> u64 {
+    let place = place(field);
+    u64::MAX >> (u64::BITS as usize - 8 * (place.end - place.start))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,6 +275,40 @@ mod tests {
         assert_eq!(meta(Change::WrongKey, hit).unwrap(), "VA 4 f0 kQey O1\r\nabcd\r\n");
         assert_eq!(meta(Change::WrongValue, hit).unwrap(), "VA 7 f0 kkey O1\r\nanother\r\n");
         assert_eq!(meta(Change::WrongKey, "VA 4 f0\r\nabcd\r\n"), None);
+    }
+
+    /// Catches a field that is written over its neighbour, one of a reply that has no header, and a change
+    /// that changes nothing.
+    #[test]
+    fn a_field_of_a_header_says_something_else() {
+        let header = Header {
+            magic: 0x81,
+            opcode: 0,
+            key_bytes: 0,
+            extras_bytes: 0,
+            status: 1,
+            body_bytes: 0,
+            opaque: 7,
+            cas: 9,
+        };
+        let bytes = header.bytes();
+        let part = [Part { start: 0, head_end: HEADER_BYTES, end: HEADER_BYTES }];
+        let changed = |dialect, field, value| {
+            let whole = Whole { dialect, bytes: &bytes, parts: &part };
+            whole.change(&Change::Field(field, value), &mut Seed::new(1).stream(), None)
+        };
+        let read =
+            |field, value| Header::read(&changed(Dialect::Binary, field, value).unwrap()).unwrap();
+        assert_eq!(read(Field::Opaque, 8), Header { opaque: 8, ..header });
+        assert_eq!(
+            read(Field::TotalLength, u64::from(u32::MAX)),
+            Header { body_bytes: u32::MAX, ..header }
+        );
+        assert_eq!(read(Field::Cas, u64::MAX), Header { cas: u64::MAX, ..header });
+        assert_eq!(read(Field::Magic, 0), Header { magic: 0, ..header });
+        assert_eq!(changed(Dialect::Binary, Field::Status, 1), None);
+        assert_eq!(changed(Dialect::Text, Field::Status, 2), None);
+        assert_eq!((largest(Field::Magic), largest(Field::Cas)), (255, u64::MAX));
     }
 
     /// Catches a miss in which a value is changed.

@@ -16,6 +16,8 @@ pub(super) enum Action {
         delay: Duration,
         /// Up to so much later.
         jitter: Duration,
+        /// So many bytes of it leave at once.
+        after_bytes: u64,
     },
     /// The message waits until the rule is changed or removed.
     Hold,
@@ -25,6 +27,13 @@ pub(super) enum Action {
         when: When,
         /// With a FIN or a RST.
         how: CloseManner,
+    },
+    /// The reply changes places with another one.
+    Swap {
+        /// With one of another connection, or that to the next request.
+        across: bool,
+        /// How long one waits for the other.
+        wait: Duration,
     },
     /// The reply is changed, and something else than the next reply may follow.
     Change(Change, Option<Ending>),

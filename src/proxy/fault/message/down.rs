@@ -1,6 +1,7 @@
 //! The reply side of an exchange: replies in the order of their requests, ours among them.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -11,6 +12,7 @@ use super::plan::{Effect, Plan, Plans, Substitute};
 use crate::protocol::observe::{Owner, REPLY_LINE_BYTES_MAX};
 use crate::protocol::speech::change::Part;
 use crate::proxy::close::CloseManner;
+use crate::proxy::fault::identity::Identity;
 use crate::proxy::fault::outbox::{Due, HELD_BYTES_MAX, Outbox};
 use crate::proxy::kept::keep;
 
@@ -58,6 +60,22 @@ pub(super) enum Piece {
     Uncertain(Plan),
 }
 
+impl Piece {
+    /// Bytes that it keeps.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Pass(bytes) | Self::Ours(Substitute::Reply(bytes)) => bytes.len(),
+            Self::Reply(_, reply) => reply.cost(),
+            Self::Ours(Substitute::Close(_)) | Self::InVain(_) | Self::Uncertain(_) => 0,
+        }
+    }
+
+    /// Whether it is a reply that changes places with the one before.
+    pub(super) const fn swaps_back(&self) -> bool {
+        matches!(self, Self::Reply(Plan { effect: Effect::SwapBack, .. }, _))
+    }
+}
+
 /// Whose the reply is that is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum UnderWay {
@@ -96,6 +114,8 @@ pub(super) struct Down {
     ours_cost: usize,
     collecting: Option<(Aim, Kept)>,
     batch: Batch,
+    /// The reply to this request changes places with that to the next, which was not asked yet.
+    pub(super) swapping: Option<(u64, Arc<Identity>)>,
     /// When what waits for a reply that tells whose it is no longer does.
     deadline: Option<Instant>,
     /// What may be kept until a reply is whole, or until it is known whose it is.
@@ -117,6 +137,7 @@ impl Down {
             ours_cost: 0,
             collecting: None,
             batch: Batch::default(),
+            swapping: None,
             deadline: None,
             kept_most: HELD_BYTES_MAX,
         }
@@ -164,9 +185,12 @@ impl Down {
         self.ours_cost >= UNTOLD_BYTES_MAX
     }
 
-    /// Puts something of ours into its place. Gives it back when its turn is now.
-    pub(super) fn queue(&mut self, ours: OwnReply) -> Option<Substitute> {
-        let free = self.ours.is_empty() && self.batch.is_empty() && self.collecting.is_none();
+    /// Puts something of ours into its place. Gives it back when its turn is now, and nothing is held back.
+    pub(super) fn queue(&mut self, ours: OwnReply, held_back: bool) -> Option<Substitute> {
+        let free = !held_back
+            && self.ours.is_empty()
+            && self.batch.is_empty()
+            && self.collecting.is_none();
         if free && ours.after.is_none_or(|after| after < self.done) {
             return Some(ours.what);
         }
@@ -370,6 +394,13 @@ impl Down {
             let Some(ours) = self.ours.pop_front() else { return };
             self.ours_cost -= ours.cost();
             out.push(Piece::Ours(ours.what));
+        }
+    }
+
+    /// What of ours has its place now, and had to wait for a reply that was held back.
+    pub(super) fn stand_ready(&mut self, out: &mut Vec<Piece>) {
+        if self.batch.is_empty() && self.collecting.is_none() {
+            self.stand_before(self.done, out);
         }
     }
 

@@ -10,10 +10,12 @@
 //! `truth` is told, in order, the replies that it should have seen.
 
 use std::sync::Arc;
+use std::task::Waker;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use self::swap::HeldBack;
 use super::batch::Kept;
 use super::down::{Down, Mark, Piece};
 use super::judge::{Cut, Judge, Sequel};
@@ -67,6 +69,10 @@ pub(in crate::proxy) struct Exchange {
     cuts: Vec<Cut>,
     marks: Vec<Mark>,
     pieces: Vec<Piece>,
+    /// A reply that waits to change places with another.
+    held_back: Option<HeldBack>,
+    /// Wakes the connection.
+    waker: Waker,
 }
 
 impl Exchange {
@@ -100,6 +106,8 @@ impl Exchange {
             cuts: Vec::new(),
             marks: Vec::new(),
             pieces: Vec::new(),
+            held_back: None,
+            waker: Waker::noop().clone(),
             observer,
         };
         exchange.owed = exchange.observer.last_outstanding();
@@ -120,6 +128,9 @@ impl Exchange {
         if !before.is_empty() {
             self.down.plans.forget(|id| before.iter().any(|rule| rule.of.id == id));
             self.down.hasten(now);
+            if let Some(held) = &mut self.held_back {
+                held.forget(now, |id| before.iter().any(|rule| rule.of.id == id));
+            }
             if !may_match(&self.rules, self.up.kept()) {
                 self.up.pass_kept(now);
             }
@@ -135,10 +146,18 @@ impl Exchange {
             && !self.deaf
             && self.up.is_idle()
             && self.down.is_idle()
+            && self.held_back.is_none()
             && self.sequel.is_nothing()
     }
 
     // === what the link asks ===
+
+    /// Whoever has to wake the connection from outside does it so.
+    pub(in crate::proxy) fn wake_by(&mut self, waker: &Waker) {
+        if !self.waker.will_wake(waker) {
+            self.waker = waker.clone();
+        }
+    }
 
     const fn out(&mut self, direction: Direction) -> &mut Outbox {
         match direction {
@@ -165,7 +184,8 @@ impl Exchange {
             Direction::Down => self.down.deadline(),
         };
         let next = self.out(direction).next().and_then(|item| item.due.instant());
-        [next, deadline].into_iter().flatten().min()
+        let held = self.held_back.as_ref().filter(|_| direction == Direction::Down);
+        [next, deadline, held.map(HeldBack::until)].into_iter().flatten().min()
     }
 
     /// Stops waiting for what did not come in its time.
@@ -176,6 +196,9 @@ impl Exchange {
         reporter: &Reporter,
         truth: &mut impl FnMut(&[u8], Origin) -> u32,
     ) {
+        if direction == Direction::Down {
+            self.look_at_swap(now, reporter, truth);
+        }
         let is_due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
         match direction {
             Direction::Up if is_due(self.up.deadline()) => {
@@ -197,14 +220,17 @@ impl Exchange {
         let ours = direction == Direction::Down || self.down.has_room_for_ours();
         let out = self.out(direction);
         let waits = out.next().is_some_and(|item| item.due <= Due::At(now));
-        ours && !waits && out.cost() < HELD_BYTES_MAX
+        let room = ours && !waits && out.cost() < HELD_BYTES_MAX;
+        // What comes behind a reply that waits for another connection waits too.
+        let held = self.held_back.as_ref().filter(|_| direction == Direction::Down);
+        room && !held.is_some_and(HeldBack::is_across)
     }
 
     /// Bytes that are kept back, with the cost of their pieces.
     pub(in crate::proxy) fn held(&self, direction: Direction) -> usize {
         match direction {
             Direction::Up => self.up.held(),
-            Direction::Down => self.down.held(),
+            Direction::Down => self.down.held() + self.held_back.as_ref().map_or(0, HeldBack::held),
         }
     }
 
@@ -302,7 +328,7 @@ impl Exchange {
             self.up.insert(chunk, barrier);
         }
         self.deaf |= is_last;
-        if let Some(stand) = ours.and_then(|ours| self.down.queue(ours)) {
+        if let Some(stand) = ours.and_then(|ours| self.down.queue(ours, self.held_back.is_some())) {
             self.stand(now, stand, truth);
         }
     }
@@ -360,7 +386,7 @@ impl Exchange {
         reporter: &Reporter,
         truth: &mut impl FnMut(&[u8], Origin) -> u32,
     ) -> Option<u32> {
-        let watching = self.down.is_watching();
+        let watching = self.down.is_watching() || self.held_back.is_some();
         let Self { observer, down, marks, .. } = self;
         let mut first = down.is_between_replies();
         let mut opaque = false;
@@ -432,6 +458,9 @@ impl Exchange {
         reporter: &Reporter,
         truth: &mut impl FnMut(&[u8], Origin) -> u32,
     ) {
+        while self.held_back.is_some() {
+            self.end_swap(now, reporter, truth);
+        }
         let mut pieces = std::mem::take(&mut self.pieces);
         self.down.release(&mut pieces);
         self.put_out(now, pieces, reporter, truth);
@@ -446,13 +475,15 @@ impl Exchange {
         truth: &mut impl FnMut(&[u8], Origin) -> u32,
     ) {
         for piece in pieces.drain(..) {
+            let Some(piece) = self.queue_behind(now, piece, reporter, truth) else { continue };
             match piece {
                 _ if self.mute => {}
                 Piece::Pass(bytes) => self.pass(now, bytes, truth),
                 Piece::Ours(stand) => self.stand(now, stand, truth),
                 Piece::Reply(plan, reply) => self.deliver(now, plan, reply, reporter, truth),
-                // It is done behind the request instead.
-                Piece::InVain(plan) | Piece::Uncertain(plan) if plan.is_bound() => {}
+                // It is done behind the request instead, or it is the reply before that is not swapped.
+                Piece::InVain(plan) | Piece::Uncertain(plan)
+                    if plan.is_bound() || matches!(plan.effect, Effect::SwapBack) => {}
                 Piece::InVain(plan) => {
                     self.spare(&plan);
                     reporter.in_vain(&plan.rule);
@@ -524,6 +555,9 @@ impl Exchange {
             _ => None,
         };
         let messages = truth(&bytes, Origin::Server);
+        if plan.effect.swaps() {
+            return self.swap(now, plan, bytes.into(), messages, reporter);
+        }
         if let Some(how) = how {
             fired();
             let half = Bytes::copy_from_slice(whole.half());
@@ -533,9 +567,16 @@ impl Exchange {
         let rule = self.rules.iter_mut().find(|rule| rule.of.id == plan.rule.id);
         // What cannot wait for the client is not made longer.
         let room = self.down.out.cost() < HELD_BYTES_MAX;
+        let mut at_once = 0;
         let (due, bytes, sequel) = match (&plan.effect, rule) {
             (Effect::Hold, Some(_)) => (Due::Never, bytes, None),
-            (Effect::Delay(delay, jitter), Some(rule)) => {
+            (Effect::Delay(delay, jitter, after), Some(rule)) => {
+                at_once = usize::try_from(*after).unwrap_or(usize::MAX);
+                if at_once >= bytes.len() {
+                    rule.was_in_vain();
+                    reporter.in_vain(&plan.rule);
+                    return put(&mut self.down.out, now, messages, |out| out.data(bytes.into()));
+                }
                 (rule.due(began, *delay, *jitter), bytes, None)
             }
             (Effect::Change(change, sequel), Some(rule)) => {
@@ -552,7 +593,11 @@ impl Exchange {
             _ => return put(&mut self.down.out, now, messages, |out| out.data(bytes.into())),
         };
         fired();
-        put(&mut self.down.out, now, messages, |out| out.data_at(due, bytes.into()));
+        let mut bytes = Bytes::from(bytes);
+        put(&mut self.down.out, now, messages, |out| {
+            out.data(bytes.split_to(at_once));
+            out.data_at(due, bytes);
+        });
         if let Some(sequel) = sequel {
             self.down.follow(sequel);
             (self.deaf, self.mute) = (true, true);
@@ -621,5 +666,6 @@ fn changed(rule: &mut Rule, plan: &Plan, change: &Change, whole: &Whole<'_>) -> 
     changed.filter(|changed| changed != whole.bytes)
 }
 
+mod swap;
 #[cfg(test)]
 mod tests;

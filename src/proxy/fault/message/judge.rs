@@ -16,7 +16,7 @@ use crate::protocol::speech::answer::{answered, spoken};
 use crate::protocol::speech::matcher::RequestView;
 use crate::proxy::close::CloseManner;
 use crate::proxy::config::Direction;
-use crate::proxy::fault::identity::Place;
+use crate::proxy::fault::identity::{Identity, Place};
 use crate::proxy::fault::outbox::Due;
 
 /// What was decided about one request.
@@ -103,6 +103,9 @@ impl Judge<'_> {
         if !request.framing.regular || request.end.is_none() || request.truncated {
             return;
         }
+        if self.swaps_back(request) {
+            return;
+        }
         let mut known = None;
         for index in 0..self.rules.len() {
             if !self.rules[index].matches(&view) {
@@ -120,6 +123,16 @@ impl Judge<'_> {
             self.rules[index].was_in_vain();
             self.reporter.in_vain(&self.rules[index].of);
         }
+    }
+
+    /// Whether its reply changes places with that to the request before, which was planned.
+    fn swaps_back<T: Copy>(&mut self, request: &Request<'_, T>) -> bool {
+        let before = self.down.swapping.take();
+        let follows = |(first, _): &(u64, _)| *first + 1 == request.paired.sequence;
+        let rule = before.filter(|it| follows(it) && request.is_answered());
+        let Some((_, rule)) = rule.filter(|_| self.down.plans.have_room()) else { return false };
+        self.push(rule, request, request.paired.sequence, Effect::SwapBack);
+        true
     }
 
     /// Carries an action out. `false`: the request has nothing that it could be done to.
@@ -165,22 +178,31 @@ impl Judge<'_> {
                     if when == When::After { Effect::DropAll(how) } else { Effect::DropHalf(how) };
                 return self.drop_behind(index, request, (effect, how), standing, cut);
             }
-            Action::Delay { delay, jitter } => {
-                if rule.covers(Direction::Up) {
-                    cut.fate = Fate::Late(rule.due(self.now, delay, jitter));
+            Action::Delay { delay, jitter, after_bytes } => {
+                let length = request.end.unwrap_or(request.start) - request.start;
+                if rule.covers(Direction::Up) && after_bytes < length {
+                    let due = rule.due(self.now, delay, jitter);
+                    cut.fate = Fate::Late { due, after_bytes };
                 }
                 if rule.covers(Direction::Down) && !noreply {
-                    return self.plan(index, request, Effect::Delay(delay, jitter));
+                    return self.plan(index, request, Effect::Delay(delay, jitter, after_bytes));
                 }
             }
             Action::Hold => {
                 if rule.covers(Direction::Up) {
-                    cut.fate = Fate::Late(Due::Never);
+                    cut.fate = Fate::Late { due: Due::Never, after_bytes: 0 };
                 } else {
                     return !noreply && self.plan(index, request, Effect::Hold);
                 }
             }
-            Action::Change(..) if noreply => return false,
+            Action::Change(..) | Action::Swap { .. } if noreply => return false,
+            Action::Swap { across: true, wait } => {
+                return self.plan(index, request, Effect::SwapAcross(wait));
+            }
+            Action::Swap { across: false, wait } => {
+                self.down.swapping = Some((request.paired.sequence, Arc::clone(&rule.of)));
+                return self.plan(index, request, Effect::SwapNext(wait));
+            }
             Action::Change(change, sequel) => {
                 let Some(change) = spoken(&request.framing, request.head, change) else {
                     return false;
@@ -257,17 +279,27 @@ impl Judge<'_> {
     ) -> bool {
         let has_room = self.down.plans.have_room();
         if has_room {
-            let swaps = matches!(effect, Effect::Change(Change::WrongValue, _));
-            let key = request.keys().next().filter(|_| swaps).unwrap_or_default();
-            self.down.plans.push(Plan {
-                sequence,
-                dialect: request.framing.dialect,
-                command: request.framing.command.name(),
-                rule: Arc::clone(&self.rules[index].of),
-                effect,
-                key: key.into(),
-            });
+            self.push(Arc::clone(&self.rules[index].of), request, sequence, effect);
         }
         has_room
+    }
+
+    fn push<T: Copy>(
+        &mut self,
+        rule: Arc<Identity>,
+        request: &Request<'_, T>,
+        sequence: u64,
+        effect: Effect,
+    ) {
+        let other_value = matches!(effect, Effect::Change(Change::WrongValue, _));
+        let key = request.keys().next().filter(|_| other_value).unwrap_or_default();
+        self.down.plans.push(Plan {
+            sequence,
+            dialect: request.framing.dialect,
+            command: request.framing.command.name(),
+            rule,
+            effect,
+            key: key.into(),
+        });
     }
 }

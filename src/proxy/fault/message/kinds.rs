@@ -1,15 +1,17 @@
 //! The message faults by name: first what can be done to a message, then the recipes, which are the
 //! same with the settings that an operator has in mind.
 
+use std::time::Duration;
+
+use strum::VariantNames as _;
+
 use super::action::{Action, Ending, When};
 use super::spec::RuleSpec;
-use crate::base::family::{Kind, Setting, SettingError, Settings, Unit};
-use crate::protocol::exchange::{CannedReply, Change};
+use crate::base::family::{Kind, Setting, SettingError, Settings, Unit, unknown};
+use crate::protocol::exchange::{CannedReply, Change, Field, Position};
+use crate::protocol::speech::change::largest;
 use crate::proxy::close::CloseManner;
-use crate::proxy::fault::setting::{size, time};
-
-/// The longest line that a rule may say.
-const MESSAGE_BYTES_MAX: usize = 1024;
+use crate::proxy::fault::setting::{BASE64, HEX, TEXT, line, said, size, time};
 
 const KEY: Setting = setting(
     "key",
@@ -72,6 +74,12 @@ macro_rules! settings {
     };
 }
 
+mod recipes;
+pub(in crate::proxy::fault) use recipes::{
+    BUSY, CLIENT_ERROR, CONNECTION_DROP, EXISTS, ITEM_TOO_LARGE, NOT_STORED, SERVER_ERROR,
+    SLOW_COMMAND,
+};
+
 const READS: &str = "get,gets,gat,gats,mg";
 const STORES: &str = "set,add,replace,append,prepend,cas,ms";
 
@@ -111,9 +119,10 @@ pub(in crate::proxy::fault) const DELAY: Kind<RuleSpec> = Kind {
     settings: settings!(
         "*",
         setting("delay", Unit::Milliseconds, "1s", "how late at least"),
-        JITTER
+        JITTER,
+        setting("after_bytes", Unit::Bytes, "0B", "so many bytes of a message leave at once")
     ),
-    build: |settings| delay(settings),
+    build: |settings| delay(settings, size(settings, "after_bytes")?),
 };
 
 pub(in crate::proxy::fault) const HOLD: Kind<RuleSpec> = Kind {
@@ -205,79 +214,92 @@ pub(in crate::proxy::fault) const UNSOLICITED: Kind<RuleSpec> = Kind {
     name: "memcached_unsolicited",
     summary: "send a line that nobody asked for before a reply",
     settings: settings!("*", message("SERVER_ERROR unsolicited", "the line")),
-    build: |settings| rule(settings, Action::Change(Change::Unsolicited(line(settings)?), None)),
+    build: |settings| {
+        rule(settings, Action::Change(Change::Unsolicited(line(settings, "message")?), None))
+    },
 };
 
-pub(in crate::proxy::fault) const SERVER_ERROR: Kind<RuleSpec> = Kind {
-    name: "memcached_server_error",
-    summary: "recipe: the server has no memory left",
+pub(in crate::proxy::fault) const SAY: Kind<RuleSpec> = Kind {
+    name: "memcached_say",
+    summary: "say any bytes before, after or instead of a reply",
     settings: settings!(
-        STORES,
-        message("SERVER_ERROR out of memory storing object", "the line"),
-        status()
+        "*",
+        TEXT,
+        BASE64,
+        HEX,
+        setting(
+            "place",
+            Unit::Choice(&["before", "after", "instead"]),
+            "before",
+            "before the reply, after it, or in its place; the command has run"
+        )
     ),
-    build: |settings| error(settings),
+    build: |settings| {
+        let position = match settings.text("place")? {
+            "after" => Position::After,
+            "instead" => Position::Instead,
+            _ => Position::Before,
+        };
+        rule(settings, Action::Change(Change::Said(position, said(settings)?), None))
+    },
 };
 
-pub(in crate::proxy::fault) const CLIENT_ERROR: Kind<RuleSpec> = Kind {
-    name: "memcached_client_error",
-    summary: "recipe: the server takes requests for malformed",
+pub(in crate::proxy::fault) const FIELD: Kind<RuleSpec> = Kind {
+    name: "memcached_field",
+    summary: "set a field in the header of a binary reply",
+    settings: settings!(
+        "*",
+        setting(
+            "field",
+            Unit::Choice(Field::VARIANTS),
+            "opaque",
+            "which; the first header of a reply"
+        ),
+        setting(
+            "value",
+            Unit::Count,
+            "0",
+            "what it says then, the largest that it holds at most; a reply that says so already passes"
+        )
+    ),
+    build: |settings| {
+        let field: Field = settings.text("field")?.parse().map_err(|_| {
+            let what =
+                unknown("choice", settings.text("field").unwrap_or_default(), Field::VARIANTS);
+            SettingError::at("field", format!("`field`: {what}"))
+        })?;
+        let value = size(settings, "value")?.min(largest(field));
+        rule(settings, Action::Change(Change::Field(field, value), None))
+    },
+};
+
+/// How long one reply waits for another at most: clients wait longer.
+const SWAP_WAIT_MAX: Duration = Duration::from_secs(1);
+
+pub(in crate::proxy::fault) const SWAP: Kind<RuleSpec> = Kind {
+    name: "memcached_swap",
+    summary: "let two replies change places",
     settings: settings!(
         READS,
-        message("CLIENT_ERROR bad command line format", "the line"),
-        status()
+        setting(
+            "across",
+            Unit::Choice(&["requests", "connections"]),
+            "requests",
+            "requests: with the reply to the next request of a pipeline; connections: with a reply of \
+             another connection of the proxy"
+        ),
+        setting(
+            "wait",
+            Unit::Milliseconds,
+            "100ms",
+            "how long one waits for the other, a second at most; then it passes as it is"
+        )
     ),
-    build: |settings| error(settings),
-};
-
-pub(in crate::proxy::fault) const NOT_STORED: Kind<RuleSpec> = Kind {
-    name: "memcached_not_stored",
-    summary: "recipe: the condition of a conditional store does not hold",
-    settings: settings!("add,replace,append,prepend,ms"),
-    build: |settings| rule(settings, Action::Answer(CannedReply::NotStored)),
-};
-
-pub(in crate::proxy::fault) const EXISTS: Kind<RuleSpec> = Kind {
-    name: "memcached_exists",
-    summary: "recipe: somebody else was faster (a stale cas)",
-    settings: settings!("cas,ms"),
-    build: |settings| rule(settings, Action::Answer(CannedReply::Exists)),
-};
-
-pub(in crate::proxy::fault) const ITEM_TOO_LARGE: Kind<RuleSpec> = Kind {
-    name: "memcached_item_too_large",
-    summary: "recipe: the item is too large; its data are swallowed",
-    settings: settings!(
-        STORES,
-        message("SERVER_ERROR object too large for cache", "the line"),
-        status()
-    ),
-    build: |settings| error(settings),
-};
-
-pub(in crate::proxy::fault) const BUSY: Kind<RuleSpec> = Kind {
-    name: "memcached_busy",
-    summary: "recipe: the server turns requests away",
-    settings: settings!("*", message("SERVER_ERROR busy", "the line"), status()),
-    build: |settings| error(settings),
-};
-
-pub(in crate::proxy::fault) const SLOW_COMMAND: Kind<RuleSpec> = Kind {
-    name: "memcached_slow_command",
-    summary: "recipe: some commands take long",
-    settings: settings!(
-        READS,
-        setting("delay", Unit::Milliseconds, "3s", "how late at least"),
-        JITTER
-    ),
-    build: |settings| delay(settings),
-};
-
-pub(in crate::proxy::fault) const CONNECTION_DROP: Kind<RuleSpec> = Kind {
-    name: "memcached_connection_drop",
-    summary: "recipe: the connection is lost once the command has run",
-    settings: settings!("*", when("after"), HOW),
-    build: |settings| drop_connection(settings),
+    build: |settings| {
+        let across = settings.text("across")? == "connections";
+        let wait = time(settings, "wait", Unit::Milliseconds)?.min(SWAP_WAIT_MAX);
+        rule(settings, Action::Swap { across, wait })
+    },
 };
 
 const fn when(default: &'static str) -> Setting {
@@ -295,7 +317,7 @@ fn rule(settings: &Settings, action: Action) -> Result<Box<RuleSpec>, SettingErr
 
 fn error(settings: &Settings) -> Result<Box<RuleSpec>, SettingError> {
     let status = u16::try_from(size(settings, "status")?).unwrap_or(u16::MAX);
-    let line = line(settings)?;
+    let line = line(settings, "message")?;
     if ![&b"SERVER_ERROR "[..], b"CLIENT_ERROR ", b"ERROR"]
         .iter()
         .any(|word| line.starts_with(word))
@@ -307,23 +329,10 @@ fn error(settings: &Settings) -> Result<Box<RuleSpec>, SettingError> {
     rule(settings, Action::Answer(CannedReply::Error { line, status }))
 }
 
-/// The line that a rule says: one, printable, and not too long for a client to read.
-fn line(settings: &Settings) -> Result<Box<[u8]>, SettingError> {
-    let text = settings.text("message")?;
-    let fits = !text.is_empty() && text.len() <= MESSAGE_BYTES_MAX;
-    if !fits || text.chars().any(char::is_control) {
-        let what = format!(
-            "`message` must be one line of 1 to {MESSAGE_BYTES_MAX} bytes; its end is added"
-        );
-        return Err(SettingError::at("message", what));
-    }
-    Ok(text.as_bytes().into())
-}
-
-fn delay(settings: &Settings) -> Result<Box<RuleSpec>, SettingError> {
+fn delay(settings: &Settings, after_bytes: u64) -> Result<Box<RuleSpec>, SettingError> {
     let delay = time(settings, "delay", Unit::Milliseconds)?;
     let jitter = time(settings, "jitter", Unit::Milliseconds)?;
-    rule(settings, Action::Delay { delay, jitter })
+    rule(settings, Action::Delay { delay, jitter, after_bytes })
 }
 
 fn drop_connection(settings: &Settings) -> Result<Box<RuleSpec>, SettingError> {

@@ -15,12 +15,14 @@ mod down;
 mod exchange;
 mod judge;
 pub(super) mod kinds;
+mod meeting;
 mod plan;
 mod report;
 mod seen;
 mod spec;
 mod state;
 mod up;
+mod words;
 
 pub(in crate::proxy) use exchange::{Active, Exchange, Origin};
 pub(in crate::proxy) use report::Reporter;

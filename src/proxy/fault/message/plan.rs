@@ -35,16 +35,29 @@ pub(super) struct Plan {
 /// What is done with a reply.
 #[derive(Debug)]
 pub(super) enum Effect {
-    Delay(Duration, Duration),
+    /// At least, up to so much more, and behind so many bytes.
+    Delay(Duration, Duration, u64),
     Hold,
     DropAll(CloseManner),
     DropHalf(CloseManner),
     Change(Change, Option<Ending>),
+    /// It changes places with that to the next request, which is waited for so long.
+    SwapNext(Duration),
+    /// It changes places with that to the request before.
+    SwapBack,
+    /// It changes places with one of another connection, which is waited for so long.
+    SwapAcross(Duration),
     /// It is that of the no-op in a request's place, which tells the place of this.
     Instead(Substitute),
     /// It is that of the no-op behind a request that has no reply or may have none, and tells that the
     /// request has run.
     Ran(CloseManner),
+}
+
+impl Effect {
+    pub(super) const fn swaps(&self) -> bool {
+        matches!(self, Self::SwapNext(_) | Self::SwapBack | Self::SwapAcross(_))
+    }
 }
 
 impl Plan {

@@ -1,14 +1,17 @@
 //! A rule as it was asked for: whom it matches, how often it fires, and what it does then.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use super::action::Action;
+use super::meeting::Meeting;
 use super::seen::Seen;
+use super::words::whom;
 use crate::base::family::{SettingError, Settings};
 use crate::protocol::speech::matcher::Matcher;
+use crate::proxy::config::Stream;
 use crate::proxy::fault::setting::{never, no_delay, share, size};
 
 /// A rule as it was asked for: checked settings, and what all connections of a proxy count together.
@@ -17,12 +20,16 @@ pub struct RuleSpec {
     pub(super) matcher: Matcher,
     pub(super) probability: f64,
     pub(super) action: Action,
+    /// Which requests are meant, in words.
+    whom: String,
     cadence: Cadence,
     /// Whether every connection counts for itself.
     pub(super) per_connection: bool,
     shared: Tally,
     /// What a reply with another key's value takes it from, on whatever connection it passed.
     pub(super) seen: Mutex<Seen>,
+    /// Where replies of two connections change places.
+    pub(super) meeting: Arc<Meeting>,
 }
 
 /// Which of the matching requests are meant.
@@ -50,6 +57,7 @@ impl RuleSpec {
             matcher,
             probability: share(settings, "probability")?,
             action,
+            whom: whom(settings)?,
             cadence: Cadence {
                 skip: size(settings, "skip")?,
                 every: size(settings, "every")?.max(1),
@@ -58,7 +66,13 @@ impl RuleSpec {
             per_connection: settings.text("per")? == "connection",
             shared: Tally::default(),
             seen: Mutex::default(),
+            meeting: Arc::default(),
         })
+    }
+
+    /// What it does with these settings.
+    pub(in crate::proxy::fault) fn words(&self, stream: Stream) -> String {
+        format!("{}: {}", self.whom, self.action.words(stream))
     }
 
     /// Why it changes nothing with these settings; `None`: it does something.
@@ -66,8 +80,8 @@ impl RuleSpec {
         if self.probability <= 0.0 {
             return Some(never("probability"));
         }
-        let at_once = Action::Delay { delay: Duration::ZERO, jitter: Duration::ZERO };
-        (self.action == at_once).then(|| no_delay("delay"))
+        let Action::Delay { delay, jitter, .. } = self.action else { return None };
+        (delay.is_zero() && jitter.is_zero()).then(|| no_delay("delay"))
     }
 
     /// Whether a matching request is one that is meant. `own` counts for one connection.
@@ -82,9 +96,11 @@ impl RuleSpec {
         tally.fired.fetch_update(Ordering::Relaxed, Ordering::Relaxed, once_more).is_ok()
     }
 
-    /// It was due and came to nothing: that is none of the `count` that was asked for.
+    /// It was due and came to nothing: that is none of the `count` that was asked for. One that was due
+    /// before a change counts for nothing behind it.
     pub(super) fn was_in_vain(&self, own: &Tally) {
-        self.tally(own).fired.fetch_sub(1, Ordering::Relaxed);
+        let once_less = |fired: u64| fired.checked_sub(1);
+        let _ = self.tally(own).fired.fetch_update(Ordering::Relaxed, Ordering::Relaxed, once_less);
     }
 
     const fn tally<'a>(&'a self, own: &'a Tally) -> &'a Tally {

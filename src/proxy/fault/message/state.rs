@@ -8,6 +8,7 @@ use rand::RngExt;
 use tokio::time::Instant;
 
 use super::action::Action;
+use super::meeting::Meeting;
 use super::spec::{RuleSpec, Tally};
 use crate::base::seed::Stream;
 use crate::protocol::speech::matcher::RequestView;
@@ -51,6 +52,11 @@ impl Rule {
     /// connection.
     pub(super) fn swap_value(&self, key: Vec<u8>, value: Bytes) -> Option<Bytes> {
         self.spec.seen.lock().swap(key, value)
+    }
+
+    /// Where its replies meet those of other connections.
+    pub(super) fn meeting(&self) -> &Arc<Meeting> {
+        &self.spec.meeting
     }
 
     /// Whether it would look at the request at all.

@@ -18,8 +18,8 @@ pub(super) const HEAD_WAIT: Duration = Duration::from_millis(100);
 pub(super) enum Fate {
     /// They go on.
     Pass,
-    /// They go on at this time, and what follows them not before.
-    Late(Due),
+    /// They go on at this time, and what follows them not before; the first `after_bytes` at once.
+    Late { due: Due, after_bytes: u64 },
     /// The server never sees them.
     Swallow,
 }
@@ -118,9 +118,12 @@ impl Up {
         self.at += (to - from) as u64;
         match self.fate {
             Fate::Pass => chunk.run.1 = to,
-            Fate::Late(due) => {
+            Fate::Late { due, after_bytes } => {
+                let first = usize::try_from(after_bytes).unwrap_or(usize::MAX).min(to - from);
+                chunk.run.1 = from + first;
                 self.flush(chunk);
-                self.out.data_at(due, chunk.bytes.slice(from..to));
+                self.out.data_at(due, chunk.bytes.slice(from + first..to));
+                self.fate = Fate::Late { due, after_bytes: after_bytes - first as u64 };
                 chunk.run = (to, to);
             }
             Fate::Swallow => {

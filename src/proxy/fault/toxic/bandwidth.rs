@@ -16,6 +16,7 @@ use super::spec::in_time;
 use super::{Toxic, ToxicSpec};
 use crate::base::family::{Kind, Setting, Unit};
 use crate::base::seed::Stream;
+use crate::base::units::ByteSize;
 use crate::proxy::fault::outbox::{Due, HELD_BYTES_MAX, Outbox};
 use crate::proxy::fault::setting::size;
 
@@ -76,6 +77,21 @@ impl ToxicSpec for Spec {
         let own = || Arc::new(Mutex::new(Bucket::new(bytes_per_second, burst)));
         let bucket = self.bucket.clone().unwrap_or_else(own);
         Box::new(Bandwidth { bytes_per_second, bucket })
+    }
+
+    fn words(&self) -> Option<String> {
+        if self.bytes_per_second == 0 {
+            return Some("nothing passes; it waits for the end".to_owned());
+        }
+        let whose =
+            if self.bucket.is_some() { "all connections together" } else { "each connection" };
+        let burst = match self.burst {
+            0 => String::new(),
+            burst => format!("; up to {} that were saved up leave at once", ByteSize(burst)),
+        };
+        #[expect(clippy::cast_precision_loss, reason = "shown, not counted")]
+        let rate = self.bytes_per_second as f64 / 1000.0;
+        Some(format!("{rate}KB/s for {whose}{burst}"))
     }
 }
 

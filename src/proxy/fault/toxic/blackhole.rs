@@ -15,7 +15,7 @@ const AFFECTS: &[&str] = &["all", "established", "new", "bytes"];
 
 pub(in crate::proxy::fault) const KIND: Kind<dyn ToxicSpec> = Kind {
     name: "blackhole",
-    summary: "let nothing pass, close nothing, answer no new connection",
+    summary: "let nothing pass and close nothing; by default, answer no new connection either",
     settings: &[
         Setting {
             name: "mode",
@@ -86,6 +86,27 @@ impl ToxicSpec for Spec {
     /// A stream that has a hole never goes on, whatever the mode is now.
     fn resume(&self, _: Instant, _: Stream, lost: u64) -> Box<dyn Toxic> {
         Box::new(Blackhole { spec: *self, lost: lost > 0 })
+    }
+
+    fn words(&self) -> Option<String> {
+        let whom = match self.affects {
+            Affects::All => "nothing passes and nothing is closed; no SYN is answered",
+            Affects::Established => "connections that were open pass nothing; new ones work",
+            Affects::New => "no SYN is answered; open connections work",
+            Affects::Bytes => "nothing passes and nothing is closed; connecting works",
+        };
+        let end = match (self.discard, self.clear) {
+            _ if self.affects == Affects::New => "",
+            (false, Clear::Deliver) => "; what was kept back comes at the end",
+            (true, Clear::Deliver) => "; bytes are lost, and who lost some is closed at the end",
+            (_, Clear::Close) => "; those connections are closed at the end",
+            (_, Clear::Reset) => "; those connections are reset at the end",
+        };
+        Some(format!("{whom}{end}"))
+    }
+
+    fn has_directions(&self) -> bool {
+        self.affects != Affects::New
     }
 
     fn entrance(&self) -> Entrance {

@@ -30,6 +30,10 @@ impl ToxicSpec for Spec {
     fn start(&self, now: Instant, _: Stream) -> Box<dyn Toxic> {
         Box::new(LimitTime { close_at: Some(now + self.0) })
     }
+
+    fn has_directions(&self) -> bool {
+        false
+    }
 }
 
 #[derive(Debug)]

@@ -8,6 +8,7 @@ pub(super) mod bandwidth;
 pub(super) mod blackhole;
 mod bucket;
 pub(super) mod corrupt;
+pub(super) mod idle_timeout;
 pub(super) mod latency;
 pub(super) mod latency_distribution;
 pub(super) mod limit_data;
@@ -17,13 +18,16 @@ pub(super) mod noop;
 pub(super) mod packet_loss;
 pub(super) mod refuse;
 pub(super) mod reset_peer;
+pub(super) mod say;
 pub(super) mod slicer;
 pub(super) mod slow_close;
 pub(super) mod slow_connect;
+pub(super) mod slow_reader;
 mod spec;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(super) mod timeout;
+pub(super) mod turn_away;
 
 use noop::pass_through;
-pub use spec::{Age, Clear, Entrance, Toxic, ToxicSpec};
+pub use spec::{Age, Clear, Entrance, Farewell, Toxic, ToxicSpec};

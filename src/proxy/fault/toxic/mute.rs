@@ -44,6 +44,15 @@ impl ToxicSpec for Spec {
         Box::new(Mute)
     }
 
+    fn words(&self) -> Option<String> {
+        let whom = match self.only {
+            None => "connections are accepted, and nothing passes",
+            Some(Age::New) => "new connections are accepted, and pass nothing; open ones work",
+            Some(Age::Established) => "open connections pass nothing; new ones work",
+        };
+        Some(format!("{whom}; what was kept back comes at the end"))
+    }
+
     fn affects(&self, age: Age) -> bool {
         self.only.is_none_or(|only| only == age)
     }

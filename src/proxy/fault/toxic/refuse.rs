@@ -23,6 +23,10 @@ impl ToxicSpec for Spec {
         Box::new(Refuse { at: Some(now) })
     }
 
+    fn has_directions(&self) -> bool {
+        false
+    }
+
     fn entrance(&self) -> Entrance {
         Entrance::Refused
     }

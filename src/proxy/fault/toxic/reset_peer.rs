@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::{Clear, Toxic, ToxicSpec};
 use crate::base::family::{Kind, Setting, Unit};
 use crate::base::seed::Stream;
+use crate::base::time::DurationText;
 use crate::proxy::fault::outbox::{Due, Outbox};
 use crate::proxy::fault::setting::time;
 
@@ -30,6 +31,14 @@ struct Spec(Duration);
 impl ToxicSpec for Spec {
     fn start(&self, _: Instant, _: Stream) -> Box<dyn Toxic> {
         Box::new(ResetPeer { after: self.0, lost: false, reset_at: None })
+    }
+
+    fn words(&self) -> Option<String> {
+        let when = match self.0.is_zero() {
+            true => "at once".to_owned(),
+            false => format!("{} later", DurationText(self.0)),
+        };
+        Some(format!("the next bytes are lost, and their connection is reset {when}"))
     }
 
     /// A stream that has a hole already is reset all the same, at the new time.

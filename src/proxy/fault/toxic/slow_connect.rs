@@ -54,6 +54,10 @@ impl ToxicSpec for Spec {
         (self.delay.is_zero() && self.jitter.is_zero()).then(|| no_delay("delay"))
     }
 
+    fn has_directions(&self) -> bool {
+        false
+    }
+
     /// It is over before there are any bytes.
     fn affects(&self, _: Age) -> bool {
         false

@@ -33,10 +33,31 @@ pub trait ToxicSpec: fmt::Debug + Send + Sync {
         Duration::ZERO
     }
 
+    /// How a connection is sent away that was just accepted, when so many others are open.
+    fn turn_away(&self, open: u64) -> Option<Farewell> {
+        let _ = open;
+        None
+    }
+
     /// Why it changes nothing with these settings, at the setting to change; `None`: it does something.
     /// The control API takes it all the same, as Toxiproxy does; a plan refuses it.
     fn idle(&self) -> Option<SettingError> {
         None
+    }
+
+    /// What it does with these settings, where the summary of its kind does not say it.
+    fn words(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether it acts on each direction by itself, so that it matters which is meant.
+    fn has_directions(&self) -> bool {
+        true
+    }
+
+    /// Whether it acts on both directions whichever is meant, because it is about the connection.
+    fn needs_both_directions(&self) -> bool {
+        false
     }
 
     /// Whether it acts on the bytes of a connection of this age.
@@ -77,6 +98,17 @@ pub enum Entrance {
     Refused,
 }
 
+/// How a connection is sent away that was just accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// This is said, then it is closed.
+    Line(Bytes),
+    /// It is reset.
+    Reset,
+    /// It is told nothing, and waits.
+    Silence,
+}
+
 /// What becomes of a connection when a toxic that ran on it is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clear {
@@ -97,6 +129,21 @@ pub trait Toxic: Send {
     fn on_end(&mut self, now: Instant, out: &mut Outbox) {
         let _ = now;
         out.end();
+    }
+
+    /// Bytes arrived in the other direction at `now`.
+    fn on_other(&mut self, now: Instant) {
+        let _ = now;
+    }
+
+    /// How many bytes may be read from the sender now: whatever fits, or fewer, or none.
+    fn reads(&self) -> usize {
+        usize::MAX
+    }
+
+    /// So many bytes were read from the sender at `now`, wherever they are.
+    fn on_read(&mut self, now: Instant, bytes: usize) {
+        let _ = (now, bytes);
     }
 
     /// When it wants to act without anything arriving.

@@ -66,6 +66,13 @@ impl Bench {
         self
     }
 
+    /// Something passes in the other direction.
+    pub(crate) fn other_at(&mut self, at_ms: u64) -> &mut Self {
+        self.run_to(at_ms);
+        self.toxic.on_other(self.start + Duration::from_millis(at_ms));
+        self
+    }
+
     fn decide(
         &mut self,
         at_ms: u64,

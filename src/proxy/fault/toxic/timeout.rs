@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::{Clear, Toxic, ToxicSpec};
 use crate::base::family::{Kind, Setting, Unit};
 use crate::base::seed::Stream;
+use crate::base::time::DurationText;
 use crate::proxy::fault::outbox::Outbox;
 use crate::proxy::fault::setting::time;
 
@@ -31,6 +32,14 @@ struct Spec(Duration);
 impl ToxicSpec for Spec {
     fn start(&self, now: Instant, _: Stream) -> Box<dyn Toxic> {
         Box::new(Timeout { after: self.0, quiet_since: now })
+    }
+
+    fn words(&self) -> Option<String> {
+        let then = match self.0.is_zero() {
+            true => "nothing is closed before the end".to_owned(),
+            false => format!("who sends nothing more is closed after {}", DurationText(self.0)),
+        };
+        Some(format!("every byte is lost; {then}, and then every connection"))
     }
 }
 

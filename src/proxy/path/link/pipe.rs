@@ -1,6 +1,7 @@
 //! One direction of a connection: reads, lets the rules and toxics decide, and writes.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -54,6 +55,12 @@ pub(super) struct Pipe {
     /// A write found that the receiver has reset the connection. The system tells of a reset once, so
     /// that a read behind that write sees an ordinary end: the other direction must know.
     pub(super) receiver_was_reset: bool,
+    /// Something was read in this turn.
+    pub(super) has_read: bool,
+    /// Whether the system keeps little of what the source sends, because it is not to be read.
+    buffers_little: bool,
+    /// What is said to the receiver that nobody asked for, and did not enter the row yet.
+    said: VecDeque<Bytes>,
     /// What the other direction knows of this one's source.
     pub(super) source_was_reset: bool,
 }
@@ -106,6 +113,22 @@ impl Pipe {
             done: false,
             receiver_was_reset: false,
             source_was_reset: false,
+            has_read: false,
+            buffers_little: false,
+            said: VecDeque::new(),
+        }
+    }
+
+    /// Says something to the receiver that nobody asked for, as soon as there is room.
+    pub(super) fn say(&mut self, what: impl IntoIterator<Item = Bytes>) {
+        self.said.extend(what);
+    }
+
+    /// Tells the system how much to keep of what `source` sends, when that has changed.
+    pub(super) fn fit_buffer(&mut self, source: &impl Peer) {
+        let little = self.chain.reads() < usize::MAX;
+        if std::mem::replace(&mut self.buffers_little, little) != little {
+            source.buffer_little(little);
         }
     }
 
@@ -159,7 +182,8 @@ impl Pipe {
 
     /// Bytes held, with the cost of their pieces.
     pub(super) fn holds(&self) -> usize {
-        self.pending.len() + self.chain.held()
+        let said: usize = self.said.iter().map(Bytes::len).sum();
+        self.pending.len() + self.chain.held() + said
     }
 
     /// Whether more may enter the row of toxics.
@@ -194,6 +218,7 @@ impl Pipe {
         let kept = turn.exchange.as_ref().and_then(|exchange| exchange.collected(self.direction));
         self.source == Source::Open
             && self.has_room()
+            && self.chain.reads() > 0
             && (self.pending.is_empty() || !self.chain.is_bare())
             && (self.held.has_room() || kept.is_some_and(|kept| self.held.has_room_beside(kept)))
             && self.rules_have_room(turn)
@@ -206,9 +231,15 @@ impl Pipe {
             .is_none_or(|exchange| self.pending.is_empty() && exchange.has_room(direction, now))
     }
 
-    /// Lets what the rules have let go of enter the row of toxics.
+    /// Lets what the rules have let go of enter the row of toxics, and what is said besides.
     fn advance(&mut self, turn: &mut Turn<'_, '_>) {
         let Turn { now, live, exchange, .. } = turn;
+        while self.chain.has_room()
+            && let Some(bytes) = self.said.pop_front()
+        {
+            live.was_said(bytes.len());
+            self.chain.take_in(*now, What::Data(bytes), 0);
+        }
         let Some(exchange) = exchange else { return };
         exchange.on_time(self.direction, *now, live.reporter(), &mut truth(live, *now));
         while self.has_room()
@@ -301,16 +332,19 @@ impl Pipe {
         to: &mut T,
     ) -> Read {
         SCRATCH.with_borrow_mut(|scratch| {
-            let mut buffer = ReadBuf::new(scratch);
+            let most = self.chain.reads().min(scratch.len());
+            let mut buffer = ReadBuf::new(&mut scratch[..most]);
             match Pin::new(from).poll_read(turn.cx, &mut buffer) {
                 Poll::Pending => return Read::Nothing,
                 Poll::Ready(Err(error)) => self.source_ended(turn, Some(&error)),
                 Poll::Ready(Ok(())) if buffer.filled().is_empty() => self.source_ended(turn, None),
                 Poll::Ready(Ok(())) if turn.exchange.is_some() => {
+                    self.took(turn.now, buffer.filled().len());
                     self.exchange(turn, buffer.filled(), to);
                 }
                 Poll::Ready(Ok(())) => {
                     let data = buffer.filled();
+                    self.took(turn.now, data.len());
                     let messages = turn.live.arrived(self.direction, turn.now, data);
                     if self.chain.is_bare() {
                         self.forward(turn, data, messages, to);
@@ -321,6 +355,11 @@ impl Pipe {
             }
             Read::Some
         })
+    }
+
+    fn took(&mut self, now: Instant, bytes: usize) {
+        self.has_read = true;
+        self.chain.on_read(now, bytes);
     }
 
     /// Shows the rules what was read. What they leave alone goes on at once.

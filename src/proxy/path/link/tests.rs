@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
@@ -345,6 +346,14 @@ const ROWS: &[Row] = &[
     ("limit_time", &[("time", "1h")], "ab", "c"),
     ("limit_time", &[("time", "10ms")], "ab|fin", ""),
     ("corrupt", &[("probability", "0%")], "ab", "c"),
+    ("turn_away", &[], "ab", "c"),
+    ("idle_timeout", &[("after", "1h")], "ab", "c"),
+    ("idle_timeout", &[("after", "10ms")], "ab|fin", ""),
+    ("idle_timeout", &[("after", "10ms"), ("how", "reset")], "ab|reset", ""),
+    ("idle_timeout", &[("after", "10ms"), ("how", "forget")], "ab", "|reset"),
+    ("slow_reader", &[], "", "abc"),
+    ("slow_reader", &[("rate", "1KB/s")], "ab", "c"),
+    ("say", &[("text", "x"), ("connections", "all")], "xab", "c"),
 ];
 
 /// Catches a toxic that spares open connections or new ones, or that leaves something else behind
@@ -381,6 +390,73 @@ fn every_toxic_has_its_row_in_the_documentation() {
         assert!(page.contains(&format!("\n| `{}` |", kind.name)), "{}", kind.name);
         assert!(tested(kind.name), "{}", kind.name);
     }
+}
+
+/// Catches a connection that is taken for idle although the other direction is busy, one that is not ended
+/// because only one direction was meant, and a forgotten one on which something still passes.
+#[tokio::test(start_paused = true)]
+async fn idleness_is_that_of_the_whole_connection() {
+    let idle = |how| ToxicConfig {
+        stream: Stream::Downstream,
+        ..texts("idle_timeout", &[("after", "100ms"), ("how", how), ("later", "nothing")])
+    };
+    let mut story = Story::new(&[idle("fin")]);
+    let began = Instant::now();
+    for _ in 0..5 {
+        story.client.write_all(b"x").await.unwrap();
+        story.server_reads(1).await;
+        tokio::time::sleep(ms(60)).await;
+    }
+    let ended = story.link.join_next().await.unwrap().unwrap();
+    assert_eq!(ended, Ended { by: Closer::Fault, how: CloseManner::Fin });
+    assert_eq!(began.elapsed(), ms(340));
+    let mut story = Story::new(&[idle("forget")]);
+    tokio::time::sleep(ms(200)).await;
+    story.client.write_all(b"lost").await.unwrap();
+    story.server.write_all(b"lost").await.unwrap();
+    assert_eq!(story.seen().await, "");
+    let read = tokio::time::timeout(ms(1000), story.client.read(&mut [0])).await;
+    assert!(read.is_err(), "nothing comes, and nobody is told");
+}
+
+/// Catches a sender that is read although nothing may be, and one that is not read again.
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_blocks_the_sender_from_the_first_byte() {
+    let mut story = Story::new(&[latency("l", 10)]);
+    story.add(texts("slow_reader", &[])).await;
+    let taken = tokio::time::timeout(ms(1000), async {
+        loop {
+            story.client.write_all(b"x").await.unwrap();
+        }
+    });
+    assert!(taken.await.is_err());
+    assert_eq!(story.live.view().bytes_from_client, 0);
+    story.remove("t").await;
+    story.server_reads(PIPE_BYTES).await;
+}
+
+/// Catches bytes that are lost, that overtake what is on its way, or that pile up for a client that reads
+/// nothing.
+#[tokio::test(start_paused = true)]
+async fn what_is_said_comes_in_its_turn_and_is_bounded() {
+    const SAID: usize = 1 << 20;
+    let mut story = Story::new(&[]);
+    story.server.write_all(b"before").await.unwrap();
+    tokio::time::sleep(ms(1)).await;
+    assert!(story.live.say(&Bytes::from_static(b"said")));
+    tokio::time::sleep(ms(1)).await;
+    let mut read = [0; 10];
+    story.client.read_exact(&mut read).await.unwrap();
+    assert_eq!(&read, b"beforesaid");
+    let large = Bytes::from(vec![b'x'; SAID]);
+    let mut taken = 0;
+    for _ in 0..10 {
+        taken += usize::from(story.live.say(&large));
+        tokio::time::sleep(ms(1)).await;
+    }
+    assert_eq!(taken, 3, "one is under way, one is next, one waits");
+    story.client.read_exact(&mut vec![0; 3 * SAID]).await.unwrap();
+    assert!(story.live.say(&large));
 }
 
 /// Catches a healing that lets an end that was held back wait on.

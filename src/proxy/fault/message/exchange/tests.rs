@@ -7,7 +7,7 @@ use crate::base::family::{Settings, Value};
 use crate::base::seed::Seed;
 use crate::protocol::memcached::frame::binary::{Header, REPLY_MAGIC, REQUEST_MAGIC};
 use crate::protocol::memcached::frame::version::ServerVersion;
-use crate::proxy::config::{FaultCounts, Stream, ToxicConfig};
+use crate::proxy::config::{FaultCounts, Stream, ToxicConfig, ToxicUpdate};
 use crate::proxy::fault::message::batch::TOLD_WAIT;
 use crate::proxy::fault::message::up::HEAD_WAIT;
 use crate::proxy::fault::table::ToxicTable;
@@ -27,6 +27,10 @@ struct Talk {
 
 impl Talk {
     fn new(kind: &str, settings: &[(&str, &str)]) -> Self {
+        Self::on(Stream::Downstream, kind, settings)
+    }
+
+    fn on(stream: Stream, kind: &str, settings: &[(&str, &str)]) -> Self {
         let mut attributes = Settings::default();
         for (name, value) in settings {
             let number = value.parse().map(Value::Integer);
@@ -35,12 +39,20 @@ impl Talk {
         let toxic = ToxicConfig {
             name: Some("rule".into()),
             kind: kind.into(),
-            stream: Stream::Downstream,
+            stream,
             toxicity: 1.0,
             attributes,
         };
-        let table = ToxicTable::of(vec![toxic]).unwrap();
-        let place = Place { seed: Seed::new(1), connection: 0 };
+        Self::at(0, ToxicTable::of(vec![toxic]).unwrap())
+    }
+
+    /// Another connection of the same proxy.
+    fn beside(&self) -> Self {
+        Self::at(1, self.table.clone())
+    }
+
+    fn at(connection: u64, table: ToxicTable) -> Self {
+        let place = Place { seed: Seed::new(1), connection };
         let version = ServerVersion::V1_6_18;
         let now = Instant::now();
         let exchange =
@@ -114,6 +126,107 @@ impl Talk {
         let FaultCounts { fired, passed_as_uncertain, could_not_fire } = counts.unwrap_or_default();
         [fired, passed_as_uncertain, could_not_fire]
     }
+}
+
+/// Catches a message that is late as a whole, or whose rest is not, and one that is too short to be split.
+#[test]
+fn the_first_bytes_leave_at_once() {
+    let split = &[("delay", "100"), ("after_bytes", "7")];
+    let mut talk = Talk::new("memcached_delay", split);
+    talk.client_says("get a\r\nget b\r\n");
+    talk.server_says("VALUE a 0 1\r\nx\r\nEND\r\nEND\r\n");
+    talk.client_got("VALUE a");
+    talk.wait(Duration::from_millis(100));
+    talk.client_got(" 0 1\r\nx\r\nEND\r\nEND\r\n");
+    assert_eq!(talk.counts(), [1, 0, 1]);
+    let mut talk = Talk::on(Stream::Upstream, "memcached_delay", split);
+    talk.client_says("set a 0");
+    talk.client_says(" 0 1\r\nx\r\nget a\r\n");
+    talk.server_got("set a 0");
+    talk.wait(Duration::from_millis(100));
+    talk.server_got(" 0 1\r\nx\r\nget a\r\n");
+}
+
+/// Catches bytes in another place than was asked for, a line end that is added, and a meter that is told of
+/// them instead of the reply.
+#[test]
+fn any_bytes_come_beside_a_reply_or_in_its_place() {
+    for (place, got) in [("before", "\0?END\r\n"), ("after", "END\r\n\0?"), ("instead", "\0?")] {
+        let mut talk = Talk::new("memcached_say", &[("base64", "AD8="), ("place", place)]);
+        talk.client_says("get a\r\n");
+        talk.server_got("get a\r\n");
+        talk.server_says("END\r\n");
+        talk.client_got(got);
+        assert_eq!(take(&mut talk.told), "END\r\n");
+    }
+}
+
+const A: &str = "VALUE a 0 1\r\nA\r\nEND\r\n";
+const B: &str = "VALUE b 0 1\r\nB\r\nEND\r\n";
+
+/// Catches replies that keep their places, one that waits for a request that was never asked, and one that
+/// waits for ever.
+#[test]
+fn neighbouring_replies_change_places() {
+    let mut talk = Talk::new("memcached_swap", &[]);
+    talk.client_says("get a\r\nget b\r\n");
+    talk.server_says(A);
+    talk.client_got("");
+    talk.server_says(B);
+    talk.client_got(&[B, A].concat());
+    assert_eq!(take(&mut talk.told), [A, B].concat(), "as it should have been");
+    talk.client_says("get a\r\n");
+    talk.server_says(A);
+    talk.client_got(A);
+    assert_eq!(talk.counts(), [1, 0, 1]);
+    talk.client_says("get a\r\nget b\r\n");
+    talk.server_says(A);
+    talk.wait(Duration::from_millis(100));
+    talk.client_got(A);
+    talk.server_says(B);
+    talk.client_got(B);
+    assert_eq!(talk.counts(), [1, 0, 2]);
+}
+
+/// Catches a reply that goes to the wrong connection or to both, one that overtakes what it is held back
+/// before, and one that waits on when its rule is gone or nobody came.
+#[test]
+fn replies_of_two_connections_change_places() {
+    let mut one = Talk::new("memcached_swap", &[("across", "connections"), ("command", "get")]);
+    let mut other = one.beside();
+    one.client_says("get a\r\nset a 0 0 1\r\nx\r\n");
+    other.client_says("get b\r\n");
+    one.server_says(format!("{A}STORED\r\n"));
+    one.client_got("");
+    other.server_says(B);
+    other.client_got(A);
+    one.wait(Duration::ZERO);
+    one.client_got(&format!("{B}STORED\r\n"));
+    assert_eq!(one.counts(), [2, 0, 0]);
+    for gone in [false, true] {
+        one.client_says("get a\r\n");
+        one.server_says(A);
+        one.client_got("");
+        if gone {
+            one.clear();
+        } else {
+            one.wait(Duration::from_millis(100));
+            assert_eq!(one.counts(), [2, 0, 1]);
+        }
+        one.client_got(A);
+    }
+    other.client_says("get b\r\n");
+    other.server_says(B);
+    other.client_got("");
+    let table = other.table.updated("rule", &ToxicUpdate::default()).unwrap().0;
+    other.exchange.reconcile(other.now, &table.rules(&other.exchange.place));
+    other.wait(Duration::ZERO);
+    other.client_got(B);
+    other.client_says("get b\r\n");
+    other.server_says(B);
+    other.client_got("");
+    other.wait(Duration::from_secs(1));
+    other.client_got(B);
 }
 
 fn tell(told: &mut Vec<u8>) -> impl FnMut(&[u8], Origin) -> u32 + '_ {

@@ -183,7 +183,7 @@ impl World {
         let kind = config.kind.clone();
         let Ok((table, _)) = self.table.with(config, self.lines.len() as u64) else { return };
         // These change or insert messages, or bytes.
-        if kind.starts_with("memcached_") || kind == "corrupt" {
+        if kind.starts_with("memcached_") || ["corrupt", "say"].contains(&&*kind) {
             self.pairs().for_each(|pair| {
                 pair.requests.waive();
                 pair.replies.waive();

@@ -29,7 +29,7 @@ pub(super) struct Arguments {
     #[arg(long, requires = "driver", value_name = "KIND", value_parser = values::word(&Backend::WORDS))]
     nodes: Option<Backend>,
     /// How many calls the driver of a command may have under way
-    #[arg(long, value_name = "COUNT", requires = "command", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "COUNT", requires = "command", value_parser = values::count(1..=1000))]
     concurrency: Option<u32>,
     /// One JSON object for each check and a summary, and nothing else on stdout
     #[arg(long, requires = "driver")]

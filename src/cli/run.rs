@@ -9,9 +9,10 @@ use super::session::Session;
 use super::{list, output, values};
 use crate::base::seed::Seed;
 use crate::lab::{Backend, Network};
+use crate::load::WORKERS_MAX;
 use crate::plan::{
     Choice, Library, Options, Plan, PlanError, RateWish, choose, read_address, read_listen,
-    read_toxiproxy,
+    read_toxiproxy, runnable,
 };
 use crate::report::Skipped;
 
@@ -23,10 +24,10 @@ pub(super) struct Arguments {
     scenario: Vec<String>,
     /// How long one run of one scenario lasts, such as 1m; its phases are scaled to fit. Without it
     /// the scenarios rotate until Ctrl-C
-    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
     duration: Option<Duration>,
     /// Concurrent workers [default: 100]
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "COUNT", value_parser = values::count(1..=WORKERS_MAX))]
     concurrency: Option<u32>,
     /// The workload [default: the scenario's, else mixed]
     #[arg(long, value_name = "NAME|FILE")]
@@ -139,6 +140,20 @@ impl Arguments {
     fn choose(&self) -> Result<Choice, PlanError> {
         choose(&Library::new("."), &self.scenario, &self.options(), Seed::from_system())
     }
+}
+
+/// What to say of a word that is no command, where it may be something to run.
+pub(super) fn meant_by(word: &str) -> Option<String> {
+    let meant = runnable(&Library::new("."), word);
+    let first = meant.first()?;
+    let others: Vec<String> = meant[1..].iter().map(|name| format!("`{name}`")).collect();
+    let others = match others.as_slice() {
+        [] => String::new(),
+        others => format!(" (or {})", others.join(" or ")),
+    };
+    Some(format!(
+        "`{word}` is no command; scenarios are named by -scenario: `harness -scenario {first}`{others}"
+    ))
 }
 
 /// Does what was asked for.

@@ -37,7 +37,7 @@ pub(super) struct Arguments {
     #[arg(long = "loop", requires = "scenario")]
     again: bool,
     /// How long one round of the scenario lasts [default: as the scenario has it]
-    #[arg(long, value_name = "TIME", value_parser = values::time, requires = "scenario")]
+    #[arg(long, value_name = "TIME", value_parser = values::duration, requires = "scenario")]
     duration: Option<Duration>,
     /// How long traffic is waited for [default: until it comes]
     #[arg(long, value_name = "TIME", value_parser = values::time, requires = "scenario")]

@@ -101,7 +101,7 @@ impl Library {
         let place = format!("{}/{name}.toml", folder.path());
         let path = self.root.join(&place);
         if is_name(name) && path.is_file() {
-            return read(&path, place);
+            return read(&path, place.clone()).map(|text| text.lying_in(folder.path()));
         }
         let embedded = folder.embedded().iter().find(|(embedded, _)| *embedded == name);
         embedded.map(|(_, text)| FileText::new(format!("{place} (built in)"), *text)).ok_or_else(
@@ -147,7 +147,8 @@ impl Library {
     /// # Errors
     /// When it cannot be read.
     pub fn open(&self, path: &str) -> Result<FileText, PlanError> {
-        read(&self.root.join(path), path.to_owned())
+        let folder = Path::new(path).parent().unwrap_or(Path::new(""));
+        read(&self.root.join(path), path.to_owned()).map(|text| text.lying_in(folder))
     }
 
     /// The name and the file that a word on the command line means: a path when it looks like one.

@@ -7,7 +7,7 @@ use super::options::Options;
 use super::source::FileText;
 use super::suite::{FULL, SUITES};
 use super::{client, objective, scenario, workload};
-use crate::base::family::unknown;
+use crate::base::family::{meant, unknown};
 use crate::base::seed::Seed;
 use crate::driver::DriverConfig;
 
@@ -140,13 +140,28 @@ fn names(library: &Library, word: &str) -> Result<Vec<String>, PlanError> {
     if word == "all" {
         return Ok(all);
     }
-    let known: Vec<&str> = all
-        .iter()
-        .map(String::as_str)
-        .chain(SUITES.iter().map(|suite| suite.name))
-        .chain(["all"])
-        .collect();
+    let known = known(library);
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
     Err(PlanError::Option(unknown("scenario", word, &known)))
+}
+
+/// Everything that can be run by its name.
+fn known(library: &Library) -> Vec<String> {
+    let mut known = library.names(Folder::Scenarios);
+    known.extend(SUITES.iter().map(|suite| suite.name.to_owned()));
+    known.push("all".to_owned());
+    known
+}
+
+/// What can be run and is meant by a word that may be misspelt: names, the nearest first, or a file.
+#[must_use]
+pub fn runnable(library: &Library, word: &str) -> Vec<String> {
+    let known = known(library);
+    if known.iter().any(|name| name == word) || (is_path(word) && library.open(word).is_ok()) {
+        return vec![word.to_owned()];
+    }
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    meant(word, &known).into_iter().map(str::to_owned).collect()
 }
 
 /// The scenarios of a suite.
@@ -175,7 +190,8 @@ pub fn check(library: &Library, path: &str) -> Result<&'static str, PlanError> {
         scenario::read(library, &source, &name, &Options::default(), Seed::new(0))?;
         Ok("a scenario")
     } else if has(&["arrival", "keys", "values", "mix", "http"])? {
-        source.read(|table| workload::read(table, &name))?;
+        let read = source.read(|table| workload::read(table, &name))?;
+        workload::check_parts(&read, None, scenario::DEFAULT_CONCURRENCY)?;
         Ok("a workload")
     } else if has(&["measure", "at_most", "at_least"])? {
         source.read(|table| objective::read(table, Some(&name)))?;

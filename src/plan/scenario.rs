@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use super::error::{FileError, PlanError};
 use super::fault;
-use super::files::{Folder, Library};
+use super::files::{Folder, Library, is_path};
 use super::model::{Addresses, FaultPlan, Phases, Plan};
-use super::options::{Options, SEED_MAX, metrics_interval, read_toxiproxy};
+use super::options::{
+    DURATION_MAX, DURATION_MIN, Options, SEED_MAX, metrics_interval, read_toxiproxy,
+};
 use super::scale;
 use super::source::{FileText, TomlTable, TomlValue};
 use super::suite::{self, Suite};
 use super::{client, nodes, objective, workload};
-use crate::base::family::unknown;
 use crate::base::seed::Seed;
 use crate::event::Phase;
 use crate::judge::{EXAMINED_MIN, Objective};
@@ -45,15 +46,9 @@ const KEYS: [&str; 18] = [
 
 const DEFAULT_WORKLOAD: &str = "mixed";
 const DEFAULT_CLIENT: &str = "default";
-const DEFAULT_CONCURRENCY: u32 = 100;
+pub(super) const DEFAULT_CONCURRENCY: u32 = 100;
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(2);
 const DEFAULT_OUT: &str = "runs";
-
-/// The shortest run in which every phase can hold a few samples.
-const DURATION_MIN: Duration = Duration::from_secs(1);
-
-/// The longest run: everything scaled to it can be counted in nanoseconds.
-const DURATION_MAX: Duration = Duration::from_secs(31_557_600);
 
 /// The shortest steady phase before a fault: a second in each of the halves that are compared.
 const STEADY_MIN: Duration = Duration::from_secs(2);
@@ -95,12 +90,21 @@ pub(super) fn read(
     options: &Options,
     fresh: Seed,
 ) -> Result<Plan, PlanError> {
-    source.read(|table| Reader { library, options, table }.plan(name, fresh))
+    source.read(|table| Reader { library, options, source, table }.plan(name, fresh))
+}
+
+/// An error about a file as one at the place that names the file; what is wrong inside keeps its own.
+fn at(node: &TomlValue<'_>, error: PlanError) -> PlanError {
+    match error {
+        PlanError::File(_) => error,
+        other => node.error(other.to_string()).into(),
+    }
 }
 
 struct Reader<'a> {
     library: &'a Library,
     options: &'a Options,
+    source: &'a FileText,
     table: &'a TomlTable<'a>,
 }
 
@@ -321,10 +325,10 @@ impl Reader<'_> {
                 return Ok((client.name.clone().unwrap_or_else(|| "custom".to_owned()), client));
             }
             (None, Some(node)) => {
-                return client::named(self.library, node.text()?).map_err(|error| match error {
-                    PlanError::Option(what) => node.error(what).into(),
-                    other => other,
-                });
+                let word = node.text()?;
+                let is_file = is_path(word) && self.library.client(word).is_none();
+                let word = if is_file { self.source.path_of(word) } else { word.to_owned() };
+                return client::named(self.library, &word).map_err(|error| at(node, error));
             }
             (None, None) => DEFAULT_CLIENT,
         };
@@ -336,9 +340,8 @@ impl Reader<'_> {
         let chosen = match (&self.options.workload, &written) {
             (None, Some(node)) if node.is_table() => workload::read(&node.table()?, "custom")?,
             (None, Some(node)) => {
-                let name = node.text()?;
-                let source = self.named(Folder::Workloads, name, node)?;
-                source.read(|table| workload::read(table, name))?
+                let (name, source) = self.named(Folder::Workloads, node)?;
+                source.read(|table| workload::read(table, &name))?
             }
             (word, _) => {
                 let word = word.as_deref().unwrap_or(DEFAULT_WORKLOAD);
@@ -346,26 +349,16 @@ impl Reader<'_> {
                 source.read(|table| workload::read(table, &name))?
             }
         };
-        // What a workload needs of the workers is the load's own knowledge.
-        chosen
-            .parts(rate, concurrency)
-            .map_err(|error| PlanError::Option(format!("the workload {}: {error}", chosen.name)))?;
+        workload::check_parts(&chosen, rate, concurrency)?;
         Ok(chosen)
     }
 
-    /// A file that a scenario names: an unknown name is an error at the place that names it.
-    fn named(
-        &self,
-        folder: Folder,
-        name: &str,
-        node: &TomlValue<'_>,
-    ) -> Result<FileText, PlanError> {
-        let names = self.library.names(folder);
-        if !names.iter().any(|known| known == name) {
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            return Err(node.error(unknown(folder.noun(), name, &names)).into());
-        }
-        self.library.find(folder, name)
+    /// A file that a scenario names, by its name or by a path that starts where the scenario lies. What
+    /// is wrong with the name is an error at the place that names it.
+    fn named(&self, folder: Folder, node: &TomlValue<'_>) -> Result<(String, FileText), PlanError> {
+        let word = node.text()?;
+        let word = if is_path(word) { self.source.path_of(word) } else { word.to_owned() };
+        self.library.named_or_path(folder, &word).map_err(|error| at(node, error))
     }
 
     fn objectives(&self, phases: &Phases) -> Result<Vec<Objective>, PlanError> {
@@ -386,9 +379,8 @@ impl Reader<'_> {
             Ok(())
         };
         for node in &self.table.list("objectives")? {
-            let name = node.text()?;
-            let source = self.named(Folder::Objectives, name, node)?;
-            add(source.read(|table| objective::read(table, Some(name)))?, node)?;
+            let (name, source) = self.named(Folder::Objectives, node)?;
+            add(source.read(|table| objective::read(table, Some(&name)))?, node)?;
         }
         for node in &self.table.list("objective")? {
             add(objective::read(&node.table()?, None)?, node)?;

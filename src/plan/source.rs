@@ -6,6 +6,7 @@
 
 use std::net::SocketAddr;
 use std::ops::{Range, RangeInclusive};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
@@ -21,12 +22,25 @@ use crate::base::time::DurationText;
 pub struct FileText {
     name: String,
     text: String,
+    /// Where the files lie that it names by path.
+    folder: PathBuf,
 }
 
 impl FileText {
     /// A file that was read, or that is built in.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { name: name.into(), text: text.into() }
+        Self { name: name.into(), text: text.into(), folder: PathBuf::new() }
+    }
+
+    /// The same, with the folder that its paths start from.
+    #[must_use]
+    pub(super) fn lying_in(self, folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into(), ..self }
+    }
+
+    /// The path of a file that it names, as seen from the working directory.
+    pub(super) fn path_of(&self, named: &str) -> String {
+        self.folder.join(named).to_string_lossy().into_owned()
     }
 
     /// What errors call the file.

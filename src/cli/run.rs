@@ -16,6 +16,9 @@ use crate::plan::{
 };
 use crate::report::Skipped;
 
+/// How often everything can be run at most: for ever is without an end.
+const RUNS_MAX: u32 = 1_000_000;
+
 /// Run scenarios: start nodes and proxies, drive the load, break things, judge.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -23,9 +26,16 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME|FILE|SUITE", value_delimiter = ',')]
     scenario: Vec<String>,
     /// How long one run of one scenario lasts, such as 1m; its phases are scaled to fit. Without it
-    /// the scenarios rotate until Ctrl-C
+    /// each has the length that it was written with
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     duration: Option<Duration>,
+    /// Run every scenario so often, one after the other, and end [default: 1 with -duration; without it
+    /// they rotate until Ctrl-C]
+    #[arg(long, value_name = "COUNT", value_parser = values::count(1..=RUNS_MAX))]
+    runs: Option<u32>,
+    /// The same as -runs 1
+    #[arg(long, conflicts_with = "runs")]
+    once: bool,
     /// Concurrent workers [default: 100]
     #[arg(long, value_name = "COUNT", value_parser = values::count(1..=WORKERS_MAX))]
     concurrency: Option<u32>,
@@ -136,6 +146,11 @@ impl Arguments {
         }
     }
 
+    /// How often everything is run; `None`: until Ctrl-C.
+    fn rounds(&self) -> Option<u32> {
+        self.runs.or_else(|| (self.once || self.duration.is_some()).then_some(1))
+    }
+
     /// One plan for each scenario that was named, in that order, and those that cannot be had.
     fn choose(&self) -> Result<Choice, PlanError> {
         choose(&Library::new("."), &self.scenario, &self.options(), Seed::from_system())
@@ -176,9 +191,20 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
         for Skipped { scenario, reason } in skipped {
             output::remark(&format!("{scenario} skipped: {reason}"));
         }
-        let texts: Vec<String> = plans.iter().map(Plan::to_toml).collect();
-        return output::result(texts.join("\n"));
+        for (plan, what) in
+            plans.iter().flat_map(|it| it.too_short().into_iter().map(move |w| (it, w)))
+        {
+            output::remark(&format!("{}: {what}", plan.scenario));
+        }
+        return output::result(Plan::all_to_toml(&plans));
     }
-    let (continuous, json) = (arguments.duration.is_none(), arguments.lab.json);
-    Session { plans, skipped, continuous, json, verbose: false }.play()
+    let rounds = arguments.rounds();
+    if rounds.is_none() {
+        output::remark(&format!(
+            "{} scenarios rotate until Ctrl-C; -once runs each of them once at its own length, \
+             -duration 1m once for a minute",
+            plans.len()
+        ));
+    }
+    Session { plans, skipped, rounds, json: arguments.lab.json, verbose: false }.play()
 }

@@ -39,7 +39,7 @@ pub use options::{
     DURATION_MAX, DURATION_MIN, METRICS_INTERVAL_MIN, Options, SEED_MAX, metrics_interval,
     read_address, read_listen, read_toxiproxy,
 };
-pub use resolve::{Choice, check, choose, driver, plan_of, plans, runnable, scenario_of};
+pub use resolve::{Checked, Choice, check, choose, driver, plan_of, plans, runnable, scenario_of};
 pub use section::{Section, sections};
 pub use source::FileText;
 pub use suite::{SUITES, Suite};

@@ -4,7 +4,7 @@ use md5::{Digest, Md5};
 
 use super::model::{FaultPlan, Plan};
 use super::text::{TomlText, string};
-use super::{client, driver, fault, objective, workload};
+use super::{client, driver, fault, objective, suite, workload};
 use crate::base::units::Ratio;
 use crate::lab::{Backend, Listen, Network};
 use crate::load::RateWish;
@@ -15,12 +15,31 @@ impl Plan {
     pub fn to_toml(&self) -> String {
         let mut text = TomlText::default();
         text.comment("A resolved plan. `harness -scenario FILE` runs it again.");
+        self.print(&mut text);
+        text.finish()
+    }
+
+    /// Plans as one file: as [`Plan::to_toml`] where there is one, else as a suite's.
+    #[must_use]
+    pub fn all_to_toml(plans: &[Self]) -> String {
+        if let [plan] = plans {
+            return plan.to_toml();
+        }
+        let mut text = TomlText::default();
+        text.comment("A resolved suite. `harness -scenario FILE` runs it again.");
+        for plan in plans {
+            text.within(suite::RUN);
+            plan.print(&mut text);
+        }
+        text.finish()
+    }
+
+    fn print(&self, text: &mut TomlText) {
         text.string("name", &self.scenario);
         text.string("summary", &self.summary);
         text.value("seed", &self.seed.to_string());
         text.duration("metrics_interval", self.metrics_interval);
-        self.print_what_matters(&mut text);
-        text.finish()
+        self.print_what_matters(text);
     }
 
     /// A number for everything that decides what is run and how it is judged; neither the seed nor

@@ -50,6 +50,15 @@ pub(super) const DEFAULT_CONCURRENCY: u32 = 100;
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(2);
 const DEFAULT_OUT: &str = "runs";
 
+/// What a warm-up grows to in a long run, unless it was written longer: keys are stored by then.
+const WARMUP_MAX: Duration = Duration::from_secs(15);
+
+/// What a baseline before a fault grows to in a long run: its percentiles are settled by then.
+const STEADY_MAX: Duration = Duration::from_secs(60);
+
+/// What the time to recover grows to in a long run: slower clients than this are found by a short one.
+const RECOVERY_MAX: Duration = Duration::from_secs(120);
+
 /// The shortest steady phase before a fault: a second in each of the halves that are compared.
 const STEADY_MIN: Duration = Duration::from_secs(2);
 
@@ -62,6 +71,30 @@ const FAULT_MIN: Duration = Duration::from_secs(1);
 
 /// What healing every fault may take of the recovery phase before recovery is examined.
 const HEALING: Duration = Duration::from_millis(500);
+
+impl Plan {
+    /// What is too short to be judged, one sentence each: the file wrote it so.
+    #[must_use]
+    pub fn too_short(&self) -> Vec<String> {
+        if self.faults.is_empty() {
+            return Vec::new();
+        }
+        let needs = [
+            (Phase::Steady, STEADY_MIN),
+            (Phase::Fault, FAULT_MIN),
+            (Phase::Recovery, EXAMINED_MIN + HEALING),
+        ];
+        let show = humantime::format_duration;
+        let short = needs.into_iter().filter(|(phase, least)| self.phases.length(*phase) < *least);
+        short
+            .map(|(phase, least)| {
+                let length = show(self.phases.length(phase));
+                let least = show(least);
+                format!("`{phase}` is {length} long, which is too short to judge; write \"{least}\" or more")
+            })
+            .collect()
+    }
+}
 
 /// What a list shows of a scenario.
 #[derive(Clone, Debug)]
@@ -93,6 +126,33 @@ pub(super) fn read(
     source.read(|table| Reader { library, options, source, table }.plan(name, fresh))
 }
 
+/// Reads the run at this place of a suite's file: a whole scenario, or one by name with what differs.
+pub(super) fn read_run(
+    library: &Library,
+    source: &FileText,
+    place: usize,
+    options: &Options,
+    fresh: Seed,
+) -> Result<Plan, PlanError> {
+    source.read(|table| {
+        let runs = table.list(suite::RUN)?;
+        let node = runs.get(place).ok_or_else(|| table.error("there is no such run"))?;
+        let table = &node.table()?;
+        let Some(scenario) = table.get("scenario") else {
+            table
+                .need("name", "what the run is called; or write `scenario` and the name of one")?;
+            return Reader { library, options, source, table }.plan("", fresh);
+        };
+        table.only("key beside `scenario`", &suite::RUN_KEYS)?;
+        let reader = Reader { library, options, source, table };
+        let options = reader.with_what_differs()?;
+        let (name, file) = reader.named(Folder::Scenarios, &scenario)?;
+        let name = table.get("name").map_or(Ok(name.as_str()), |node| node.name())?;
+        let plan = read(library, &file, name, &options, fresh)?;
+        Ok(Plan { scenario: name.to_owned(), ..plan })
+    })
+}
+
 /// An error about a file as one at the place that names the file; what is wrong inside keeps its own.
 fn at(node: &TomlValue<'_>, error: PlanError) -> PlanError {
     match error {
@@ -109,6 +169,32 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// The options, with what a run of a suite says where they say nothing.
+    fn with_what_differs(&self) -> Result<Options, PlanError> {
+        let word = |key: &str, named: fn(&Self, &str) -> String| {
+            self.table.optional(key, |node| Ok(named(self, node.text()?)))
+        };
+        let file = |it: &Self, word: &str| {
+            if is_path(word) { it.source.path_of(word) } else { word.to_owned() }
+        };
+        let client = |it: &Self, word: &str| match it.library.client(word) {
+            Some(_) => word.to_owned(),
+            None if is_path(word) => it.source.path_of(word),
+            None => word.to_owned(),
+        };
+        let duration = self.table.optional("duration", TomlValue::duration)?;
+        let workload = word("workload", file)?;
+        let client = word("client", client)?;
+        Ok(Options {
+            duration: self.options.duration.or(duration),
+            workload: self.options.workload.clone().or(workload),
+            client: self.options.client.clone().or(client),
+            rate: self.rate()?,
+            concurrency: self.written_concurrency()?,
+            ..self.options.clone()
+        })
+    }
+
     fn plan(&self, name: &str, fresh: Seed) -> Result<Plan, PlanError> {
         let Self { table, options, .. } = self;
         table.only("key", &KEYS)?;
@@ -202,7 +288,16 @@ impl Reader<'_> {
                 recovery: written.recovery.min(EXAMINED_MIN + HEALING),
             }
         };
-        scale::phases(written, length, &floors).ok_or_else(|| {
+        let most = |written: Duration, most: Duration| written.max(most);
+        let is_broken = !written.fault.is_zero();
+        let ceilings = Phases {
+            warmup: most(written.warmup, WARMUP_MAX),
+            // Something has to take the rest.
+            steady: if is_broken { most(written.steady, STEADY_MAX) } else { Duration::MAX },
+            fault: Duration::MAX,
+            recovery: most(written.recovery, RECOVERY_MAX),
+        };
+        scale::phases(written, length, &floors, &ceilings).ok_or_else(|| {
             let show = humantime::format_duration;
             PlanError::Option(format!(
                 "-duration {} is too short to judge {name}: its phases need at least {} (steady), {} \
@@ -233,11 +328,15 @@ impl Reader<'_> {
         })
     }
 
-    fn concurrency(&self) -> Result<u32, FileError> {
-        let written = self.table.get("concurrency");
-        let written = written.map(|node| node.count(1..=WORKERS_MAX.into())).transpose()?;
+    fn written_concurrency(&self) -> Result<Option<u32>, FileError> {
+        let written =
+            self.table.optional("concurrency", |node| node.count(1..=WORKERS_MAX.into()))?;
         let written = written.map(|count| u32::try_from(count).unwrap_or(u32::MAX));
-        Ok(self.options.concurrency.or(written).unwrap_or(DEFAULT_CONCURRENCY))
+        Ok(self.options.concurrency.or(written))
+    }
+
+    fn concurrency(&self) -> Result<u32, FileError> {
+        Ok(self.written_concurrency()?.unwrap_or(DEFAULT_CONCURRENCY))
     }
 
     fn rate(&self) -> Result<Option<RateWish>, FileError> {

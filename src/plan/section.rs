@@ -87,6 +87,13 @@ fn suites(library: &Library) -> Result<Section, PlanError> {
         let count = members(library, suite.name)?.len();
         rows.push((suite.name.to_owned(), format!("{} ({count} scenarios)", suite.summary)));
     }
+    for name in library.names(Folder::Suites) {
+        let source = library.find(Folder::Suites, &name)?;
+        let summary = source
+            .read(|table| table.need("summary", "one line about it")?.text().map(str::to_owned))?;
+        let count = super::suite::runs(&source)?.unwrap_or_default();
+        rows.push((name, format!("{summary} ({count} runs)")));
+    }
     Ok(Section { title: "suites", note: None, rows })
 }
 

@@ -29,7 +29,7 @@ fn usage_errors_end_with_2_and_name_the_cure() {
     let table = [
         (
             "-duration 10",
-            r#"invalid value '10' for '--duration <TIME>': "10" has no unit; write "10s", "10ms" or "10m""#,
+            r#"invalid value '10' for '--duration <TIME>': "10" has no unit; write "10s" or "10m""#,
         ),
         (
             "-rate 2000",
@@ -44,10 +44,19 @@ fn usage_errors_end_with_2_and_name_the_cure() {
         ("-servers cache:11211", r#""cache:11211" is no numeric address with a port"#),
         ("-servers 127.0.0.1:1 -nodes embedded", "cannot be used with"),
         ("-nodes redis", "possible values: auto, memcached, embedded"),
-        ("-concurrency 0", "0 is not in 1.."),
+        ("-concurrency 0", r#""0" is no whole number from 1 to 10000; write "1""#),
+        ("-concurrency -1", r#"write "1""#),
+        ("-duration -5s", r#""-5s" is no duration; write a number and a unit, such as "5s""#),
+        ("-rate -5", r#""-5" is no rate above zero; write "5/s""#),
+        ("-seed -1", r#"write "1""#),
+        (
+            "packet-loss",
+            "is no command; scenarios are named by -scenario: `harness -scenario packet-loss`",
+        ),
+        ("run packetloss -json", "`harness -scenario packet-loss`"),
         ("-seed x", "a seed is a whole number"),
         ("-scenaro x", "a similar argument exists: '--scenario'"),
-        ("-duration 5ms -dry-run", "-duration 5ms is not possible"),
+        ("-duration 5ms -dry-run", r#""5ms" is too short; write "1s" or more"#),
         ("chek x", "'check'"),
         ("repot x", "'report'"),
         ("report", "required arguments were not provided"),

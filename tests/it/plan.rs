@@ -1,5 +1,7 @@
 //! Files and options in, plans out: what ships, what is refused and where, what is printed.
 
+mod files;
+
 use std::time::Duration;
 
 use harness::base::seed::Seed;
@@ -152,7 +154,8 @@ fn every_file_in_the_repository_is_what_its_folder_says() {
         for name in names {
             let path = format!("{}/{name}.toml", folder.path());
             let noun = check(&library, &path).unwrap_or_else(|error| panic!("{error}"));
-            assert!(noun.ends_with(folder.noun()), "{path} is {noun}");
+            assert!(noun.noun.ends_with(folder.noun()), "{path} is {}", noun.noun);
+            assert!(noun.remarks.is_empty(), "{path}: {:?}", noun.remarks);
         }
     }
 }
@@ -701,11 +704,13 @@ fn check_tells_files_apart() {
     let of = |text: &str| {
         std::fs::write(folder.path().join("f.toml"), text).unwrap();
         check(&library, "f.toml")
+            .map(|checked| checked.noun)
             .map_err(|error| error.to_string().lines().next().unwrap().to_owned())
     };
     let workload = "summary = \"x\"\n[arrival]\nconstant = {}\n[keys]\nuniform = {}\n[values]\n\
                     fixed = {}\n[mix]\nget = 1";
     assert_eq!(of(HEAD), Ok("a scenario"));
+    assert_eq!(of("[[run]]\nscenario = \"latency\""), Ok("a suite"));
     assert_eq!(of(workload), Ok("a workload"));
     assert_eq!(of("measure = \"wrong_data\"\nat_most = 0"), Ok("an objective"));
     assert_eq!(of("operation_timeout = \"50ms\""), Ok("a client profile"));

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use super::exit::Exit;
 use super::session::Session;
+use super::values::Server;
 use super::{list, output, values};
 use crate::base::seed::Seed;
 use crate::lab::{Backend, Network};
 use crate::load::WORKERS_MAX;
 use crate::plan::{
-    Choice, Library, Options, Plan, PlanError, RateWish, choose, read_address, read_listen,
-    read_toxiproxy, runnable,
+    Choice, Library, Options, Plan, PlanError, RateWish, choose, read_listen, read_toxiproxy,
+    runnable,
 };
 use crate::report::Skipped;
 
@@ -54,6 +55,10 @@ pub(super) struct Arguments {
     /// Drive this external Toxiproxy server instead of our own proxies
     #[arg(long, value_name = "URL", value_parser = read_toxiproxy, conflicts_with = "listen")]
     toxiproxy: Option<String>,
+    /// Let the client reach the nodes without our proxies: nothing is broken between them, and nothing
+    /// that passes is counted
+    #[arg(long, conflicts_with_all = ["listen", "toxiproxy"])]
+    direct: bool,
     #[command(flatten)]
     lab: LabFlags,
     /// List what can be named here, and stop
@@ -70,15 +75,15 @@ pub(super) struct NodeFlags {
     /// What the nodes are; auto takes a real memcached from PATH when there is one [default: auto]
     #[arg(long, value_name = "KIND", value_parser = values::word(&Backend::WORDS))]
     nodes: Option<Backend>,
-    /// Use nodes that already run, at these numeric addresses, behind our proxies
+    /// Use nodes that already run, behind our proxies: addresses or names, each with its port
     #[arg(
         long,
-        value_name = "ADDRESS",
+        value_name = "HOST:PORT",
         value_delimiter = ',',
-        value_parser = read_address,
+        value_parser = values::server,
         conflicts_with = "nodes"
     )]
-    servers: Vec<SocketAddr>,
+    servers: Vec<Server>,
 }
 
 /// How a lab is made and told of, here and for `exec`.
@@ -126,9 +131,15 @@ impl LabFlags {
 }
 
 impl NodeFlags {
+    /// Says which addresses the names stand for.
+    pub(super) fn tell(&self) {
+        self.servers.iter().filter_map(Server::told).for_each(|told| output::remark(&told));
+    }
+
     /// What was asked for, if anything was.
     pub(super) fn backend(&self) -> Option<Backend> {
-        let servers = (!self.servers.is_empty()).then(|| Backend::Servers(self.servers.clone()));
+        let addresses = self.servers.iter().map(Server::address).collect();
+        let servers = (!self.servers.is_empty()).then_some(Backend::Servers(addresses));
         servers.or_else(|| self.nodes.clone())
     }
 }
@@ -142,6 +153,7 @@ impl Arguments {
             rate: self.rate,
             client: self.client.clone(),
             toxiproxy: self.toxiproxy.clone(),
+            direct: self.direct,
             ..self.lab.options(&self.nodes)
         }
     }
@@ -176,6 +188,7 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
     if arguments.list {
         return list::all();
     }
+    arguments.nodes.tell();
     let Choice { plans, skipped } = match arguments.choose() {
         Ok(choice) => choice,
         Err(error) => {

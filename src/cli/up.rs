@@ -102,6 +102,7 @@ impl Arguments {
 
 /// Serves until a signal, or until the scenario is over.
 pub(super) fn main(arguments: &Arguments) -> Exit {
+    arguments.nodes.tell();
     if let Some(scenario) = &arguments.scenario {
         return match arguments.plan(scenario) {
             Ok(plan) => Session::of_one(plan, arguments.json, false).play(),

@@ -1,5 +1,7 @@
 //! How the values of options are read. Every message shows what to write instead, and that is taken.
 
+use std::collections::BTreeSet;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -7,7 +9,10 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::base::time::DurationText;
 use crate::base::units::Rate;
-use crate::plan::{DURATION_MAX, DURATION_MIN, METRICS_INTERVAL_MIN, RateWish, SEED_MAX};
+use crate::plan::{
+    DURATION_MAX, DURATION_MIN, METRICS_INTERVAL_MIN, RateWish, SEED_MAX, read_address,
+};
+use crate::protocol::memcached::program::PORT;
 
 /// The shortest time that is waited for anything.
 const TIME_MIN: Duration = Duration::from_millis(1);
@@ -90,6 +95,64 @@ pub(super) fn count(
     }
 }
 
+/// A server that already runs, with the name that it was given by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Server {
+    word: String,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Server {
+    /// Where it is reached: at the first of its addresses.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
+    /// Which addresses a name stands for.
+    pub(super) fn told(&self) -> Option<String> {
+        let (first, others) = self.addresses.split_first()?;
+        if self.word == first.to_string() {
+            return None;
+        }
+        let others: Vec<String> = others.iter().map(SocketAddr::to_string).collect();
+        let others = match others.as_slice() {
+            [] => String::new(),
+            others => format!(", and not {}, which it is, too", others.join(", ")),
+        };
+        Some(format!("{} is taken as {first}{others}", self.word))
+    }
+}
+
+/// A server by address or name, which is looked up now: a run goes to one address from start to end.
+pub(super) fn server(text: &str) -> Result<Server, String> {
+    let is_numeric = text.parse::<SocketAddr>().is_ok();
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
+    let port = port.parse::<u16>().ok().filter(|port| *port > 0);
+    let is_host = |host: &str| {
+        !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    };
+    if is_numeric || port.is_none() || !is_host(host) {
+        let read = read_address(text).map(|address| vec![address]);
+        return match read {
+            Ok(addresses) => Ok(Server { word: text.to_owned(), addresses }),
+            Err(_) if is_host(host) && host.parse::<std::net::IpAddr>().is_err() => {
+                Err(format!("\"{text}\" has no port; write \"{host}:{PORT}\""))
+            }
+            Err(error) => Err(error),
+        };
+    }
+    let mut addresses: Vec<SocketAddr> = match text.to_socket_addrs() {
+        Ok(addresses) => addresses.collect(),
+        Err(error) => return Err(format!("nobody knows the host of \"{text}\": {error}")),
+    };
+    let mut seen = BTreeSet::new();
+    addresses.retain(|address| seen.insert(*address));
+    if addresses.is_empty() {
+        return Err(format!("the host of \"{text}\" has no address"));
+    }
+    Ok(Server { word: text.to_owned(), addresses })
+}
+
 /// `2000/s`, or `max` for a closed loop.
 pub(super) fn rate(text: &str) -> Result<RateWish, String> {
     if text == "max" {
@@ -111,7 +174,7 @@ pub(super) fn seed(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{read_address, read_listen, read_toxiproxy};
+    use crate::plan::{read_listen, read_toxiproxy};
 
     /// Catches a value that is guessed at, and a message that does not show the right spelling.
     #[test]
@@ -140,6 +203,30 @@ mod tests {
             count(1..=9)("0").unwrap_err(),
             r#""0" is no whole number from 1 to 9; write "1""#
         );
+    }
+
+    /// Catches a name of which only one address is told, and a correction that loses the host.
+    #[test]
+    fn servers_have_names() {
+        let numeric = server("127.0.0.1:5").unwrap();
+        assert_eq!((numeric.address().port(), numeric.told()), (5, None));
+        let named = server("localhost:5").unwrap();
+        assert!(named.address().ip().is_loopback());
+        assert!(named.told().unwrap().starts_with("localhost:5 is taken as "));
+        let addresses = ["10.0.0.1:5", "10.0.0.2:5"].map(|text| text.parse().unwrap()).to_vec();
+        let two = Server { word: "cache:5".to_owned(), addresses };
+        assert_eq!(
+            two.told().unwrap(),
+            "cache:5 is taken as 10.0.0.1:5, and not 10.0.0.2:5, which it is, too"
+        );
+        for (text, refused) in [
+            ("cache", r#""cache" has no port; write "cache:11211""#),
+            ("cache:0", r#""cache:0" has no port; write "cache:11211""#),
+            ("127.0.0.1", "write \"127.0.0.1:11211\""),
+            ("a b:5", "is no numeric address"),
+        ] {
+            assert!(server(text).unwrap_err().contains(refused), "{text}");
+        }
     }
 
     /// Whether a reader takes a text, or what it says.

@@ -152,7 +152,7 @@ impl Library {
     /// # Errors
     /// When it cannot be read.
     pub fn open(&self, path: &str) -> Result<FileText, PlanError> {
-        let folder = Path::new(path).parent().unwrap_or(Path::new(""));
+        let folder = Path::new(path).parent().unwrap_or_else(|| Path::new(""));
         read(&self.root.join(path), path.to_owned()).map(|text| text.lying_in(folder))
     }
 

@@ -16,6 +16,7 @@ mod error;
 mod fault;
 mod files;
 mod http;
+mod lengths;
 mod model;
 mod nodes;
 mod objective;

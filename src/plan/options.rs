@@ -58,6 +58,8 @@ pub struct Options {
     pub api: Option<SocketAddr>,
     /// The control address of an external Toxiproxy that stands in for our proxies.
     pub toxiproxy: Option<String>,
+    /// Whether to leave the proxies out.
+    pub direct: bool,
     /// Who does the faults of the network.
     pub network: Option<Network>,
     /// The seed.

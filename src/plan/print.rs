@@ -6,7 +6,7 @@ use super::model::{FaultPlan, Plan};
 use super::text::{TomlText, string};
 use super::{client, driver, fault, objective, suite, workload};
 use crate::base::units::Ratio;
-use crate::lab::{Backend, Listen, Network};
+use crate::lab::{Backend, Listen, Network, NodeProgram};
 use crate::load::RateWish;
 
 impl Plan {
@@ -62,6 +62,9 @@ impl Plan {
         if let Some(address) = &self.toxiproxy {
             text.string("toxiproxy", address);
         }
+        if self.direct {
+            text.value("direct", "true");
+        }
         if self.network != Network::User {
             text.string("network", self.network.name());
         }
@@ -102,6 +105,15 @@ impl Plan {
         if !lies.is_empty() {
             text.value("lies", &format!("[{}]", lies.join(", ")));
         }
+        if self.nodes.program != NodeProgram::default() {
+            print_program(text, &self.nodes.program);
+        }
+        for (node, other) in &self.nodes.others {
+            text.element("nodes.node");
+            text.string("name", &node.to_string());
+            text.string("backend", other.backend.name());
+            print_program(text, &other.program);
+        }
     }
 
     /// Only what was asked for: a file that names an address insists on it.
@@ -116,6 +128,14 @@ impl Plan {
             }
         }
     }
+}
+
+fn print_program(text: &mut TomlText, NodeProgram { binary, args }: &NodeProgram) {
+    if let Some(binary) = binary {
+        text.string("binary", &binary.to_string_lossy());
+    }
+    let args: Vec<String> = args.iter().map(|word| string(word)).collect();
+    text.value("args", &format!("[{}]", args.join(", ")));
 }
 
 fn print_fault(text: &mut TomlText, planned: &FaultPlan) {

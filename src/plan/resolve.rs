@@ -34,6 +34,9 @@ pub fn plans(
 pub fn scenario_of(library: &Library, word: &str, options: &Options) -> Result<Plan, PlanError> {
     let mut plans = plans(library, &[word.to_owned()], options, Seed::from_system())?;
     match (plans.len(), plans.pop()) {
+        (1, Some(plan)) if plan.direct => Err(PlanError::Option(format!(
+            "`{word}` leaves the proxies out, and only they see what an application does"
+        ))),
         (1, Some(plan)) => Ok(plan),
         (count, _) => {
             Err(PlanError::Option(format!("`{word}` is {count} scenarios; name one of them")))
@@ -156,7 +159,7 @@ fn named(library: &Library, word: &str) -> Result<Vec<Job>, PlanError> {
         return Job::of(name, &source);
     }
     let has = |folder: Folder| library.names(folder).iter().any(|name| name == word);
-    for folder in [Folder::Scenarios, Folder::Suites].into_iter().filter(|folder| has(*folder)) {
+    if let Some(folder) = [Folder::Scenarios, Folder::Suites].into_iter().find(|it| has(*it)) {
         return Job::of(word.to_owned(), &library.find(folder, word)?);
     }
     let names = if SUITES.iter().any(|suite| suite.name == word) {

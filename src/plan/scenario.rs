@@ -7,23 +7,20 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::error::{FileError, PlanError};
-use super::fault;
+use super::fault::{self, Breaks};
 use super::files::{Folder, Library, is_path};
 use super::model::{Addresses, FaultPlan, Phases, Plan};
-use super::options::{
-    DURATION_MAX, DURATION_MIN, Options, SEED_MAX, metrics_interval, read_toxiproxy,
-};
-use super::scale;
+use super::options::{Options, SEED_MAX, metrics_interval, read_toxiproxy};
 use super::source::{FileText, TomlTable, TomlValue};
 use super::suite::{self, Suite};
-use super::{client, nodes, objective, workload};
+use super::{client, lengths, nodes, objective, workload};
 use crate::base::seed::Seed;
 use crate::event::Phase;
-use crate::judge::{EXAMINED_MIN, Objective};
+use crate::judge::Objective;
 use crate::lab::{Listen, Network, Nodes};
 use crate::load::{RateWish, WORKERS_MAX, Workload};
 
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "name",
     "summary",
     "suites",
@@ -36,6 +33,7 @@ const KEYS: [&str; 18] = [
     "out",
     "toxiproxy",
     "network",
+    "direct",
     "nodes",
     "addresses",
     "phases",
@@ -50,51 +48,9 @@ pub(super) const DEFAULT_CONCURRENCY: u32 = 100;
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(2);
 const DEFAULT_OUT: &str = "runs";
 
-/// What a warm-up grows to in a long run, unless it was written longer: keys are stored by then.
-const WARMUP_MAX: Duration = Duration::from_secs(15);
-
-/// What a baseline before a fault grows to in a long run: its percentiles are settled by then.
-const STEADY_MAX: Duration = Duration::from_secs(60);
-
-/// What the time to recover grows to in a long run: slower clients than this are found by a short one.
-const RECOVERY_MAX: Duration = Duration::from_secs(120);
-
-/// The shortest steady phase before a fault: a second in each of the halves that are compared.
-const STEADY_MIN: Duration = Duration::from_secs(2);
-
 /// Why a driver and a Toxiproxy do not go together.
 const NO_WITNESS: &str = "-toxiproxy: a driver needs the harness's own proxies, which see where its \
                           client puts a key; leave -toxiproxy out, or -client";
-
-/// The shortest fault phase: what objectives give a client to notice a fault.
-const FAULT_MIN: Duration = Duration::from_secs(1);
-
-/// What healing every fault may take of the recovery phase before recovery is examined.
-const HEALING: Duration = Duration::from_millis(500);
-
-impl Plan {
-    /// What is too short to be judged, one sentence each: the file wrote it so.
-    #[must_use]
-    pub fn too_short(&self) -> Vec<String> {
-        if self.faults.is_empty() {
-            return Vec::new();
-        }
-        let needs = [
-            (Phase::Steady, STEADY_MIN),
-            (Phase::Fault, FAULT_MIN),
-            (Phase::Recovery, EXAMINED_MIN + HEALING),
-        ];
-        let show = humantime::format_duration;
-        let short = needs.into_iter().filter(|(phase, least)| self.phases.length(*phase) < *least);
-        short
-            .map(|(phase, least)| {
-                let length = show(self.phases.length(phase));
-                let least = show(least);
-                format!("`{phase}` is {length} long, which is too short to judge; write \"{least}\" or more")
-            })
-            .collect()
-    }
-}
 
 /// What a list shows of a scenario.
 #[derive(Clone, Debug)]
@@ -103,11 +59,16 @@ pub(super) struct Head {
     pub(super) summary: String,
     /// The suites it belongs to.
     pub(super) suites: Vec<&'static Suite>,
+    /// What is broken first, if anything is.
+    pub(super) breaks: Option<Breaks>,
 }
 
 /// Reads only what a list shows.
 pub(super) fn head(source: &FileText) -> Result<Head, FileError> {
-    source.read(|table| Ok(Head { summary: summary(table)?, suites: suite::of(table)? }))
+    source.read(|table| {
+        let breaks = fault::first(table)?;
+        Ok(Head { summary: summary(table)?, suites: suite::of(table)?, breaks })
+    })
 }
 
 fn summary(table: &TomlTable<'_>) -> Result<String, FileError> {
@@ -191,6 +152,8 @@ impl Reader<'_> {
             client: self.options.client.clone().or(client),
             rate: self.rate()?,
             concurrency: self.written_concurrency()?,
+            direct: self.options.direct
+                || self.table.optional("direct", TomlValue::flag)?.unwrap_or_default(),
             ..self.options.clone()
         })
     }
@@ -200,13 +163,13 @@ impl Reader<'_> {
         table.only("key", &KEYS)?;
         suite::of(table)?;
         let name = table.get("name").map_or(Ok(name), |node| node.name())?;
-        let written = self.phases()?;
+        let written = lengths::read(table)?;
         let nodes = nodes::read(table.get("nodes").as_ref(), options.backend.as_ref())?;
         let mut faults = match table.get("faults") {
             Some(list) => fault::read(&list, written.fault, nodes.count)?,
             None => Vec::new(),
         };
-        let phases = self.scaled(name, &written, &faults)?;
+        let phases = lengths::scaled(table, options, name, &written, &faults)?;
         fault::scale(&mut faults, written.fault, phases.fault);
         let (client_profile, client::Client { config: client, driver, .. }) = self.client()?;
         let most = driver.as_ref().map_or(u32::MAX, |driver| driver.concurrency);
@@ -215,6 +178,8 @@ impl Reader<'_> {
         if driver.is_some() && toxiproxy.is_some() {
             return Err(PlanError::Option(NO_WITNESS.to_owned()));
         }
+        let network = self.network(toxiproxy.is_some(), addresses.proxies.required)?;
+        let direct = self.direct(driver.is_some(), toxiproxy.is_some(), network, &faults)?;
         let workload = self.workload(rate, concurrency)?;
         workload::check_client(&workload, driver.is_some() || options.client.is_some())?;
         Ok(Plan {
@@ -234,97 +199,10 @@ impl Reader<'_> {
             out: self.out()?,
             addresses,
             nodes,
-            network: self.network(toxiproxy.is_some(), addresses.proxies.required)?,
+            network,
             toxiproxy,
+            direct,
             faults,
-        })
-    }
-
-    fn phases(&self) -> Result<Phases, FileError> {
-        let node = self.table.need("phases", "a table with the length of each phase")?;
-        let phases = node.table()?;
-        phases.only("phase", &Phases::PLANNED.map(Phase::name))?;
-        let length = |phase: Phase| match phases.get(phase.name()) {
-            None => Ok(Duration::ZERO),
-            Some(node) => match node.duration()? {
-                length if length > DURATION_MAX => Err(node.error(format!(
-                    "`{phase}` must be at most {} long",
-                    humantime::format_duration(DURATION_MAX)
-                ))),
-                length => Ok(length),
-            },
-        };
-        let read = Phases {
-            warmup: length(Phase::Warmup)?,
-            steady: length(Phase::Steady)?,
-            fault: length(Phase::Fault)?,
-            recovery: length(Phase::Recovery)?,
-        };
-        if read.steady.is_zero() {
-            let what = "`steady` is missing: without a baseline nothing can be judged";
-            return Err(phases
-                .get("steady")
-                .map_or_else(|| node.error_at_key(what), |n| n.error(what)));
-        }
-        Ok(read)
-    }
-
-    /// The phases in the length that was asked for. None becomes shorter than judging needs, unless it
-    /// was written so.
-    fn scaled(
-        &self,
-        name: &str,
-        written: &Phases,
-        faults: &[FaultPlan],
-    ) -> Result<Phases, PlanError> {
-        let length = self.checked(self.options.duration.unwrap_or_else(|| written.total()))?;
-        let floors = if faults.is_empty() {
-            Phases::default()
-        } else {
-            Phases {
-                warmup: Duration::ZERO,
-                steady: written.steady.min(STEADY_MIN),
-                fault: written.fault.min(FAULT_MIN).max(fault::least_phase(faults, written.fault)),
-                recovery: written.recovery.min(EXAMINED_MIN + HEALING),
-            }
-        };
-        let most = |written: Duration, most: Duration| written.max(most);
-        let is_broken = !written.fault.is_zero();
-        let ceilings = Phases {
-            warmup: most(written.warmup, WARMUP_MAX),
-            // Something has to take the rest.
-            steady: if is_broken { most(written.steady, STEADY_MAX) } else { Duration::MAX },
-            fault: Duration::MAX,
-            recovery: most(written.recovery, RECOVERY_MAX),
-        };
-        scale::phases(written, length, &floors, &ceilings).ok_or_else(|| {
-            let show = humantime::format_duration;
-            PlanError::Option(format!(
-                "-duration {} is too short to judge {name}: its phases need at least {} (steady), {} \
-                 (fault) and {} (recovery); the least that works is {}",
-                show(length),
-                show(floors.steady),
-                show(floors.fault),
-                show(floors.recovery),
-                show(floors.total()),
-            ))
-        })
-    }
-
-    fn checked(&self, length: Duration) -> Result<Duration, PlanError> {
-        if (DURATION_MIN..=DURATION_MAX).contains(&length) {
-            return Ok(length);
-        }
-        let show = humantime::format_duration;
-        let what = format!(
-            "{} is not possible; a run takes between {} and {}",
-            show(length),
-            show(DURATION_MIN),
-            show(DURATION_MAX)
-        );
-        Err(match (self.options.duration, self.table.get("phases")) {
-            (None, Some(node)) => node.error_at_key(what).into(),
-            _ => PlanError::Option(format!("-duration {what}")),
         })
     }
 
@@ -398,6 +276,39 @@ impl Reader<'_> {
         };
         let (flag, what) = (if toxiproxy { "-toxiproxy" } else { "-listen" }, in_the_way);
         Err(PlanError::Option(format!("-network kernel: {what}; leave out {flag}")))
+    }
+
+    /// Whether the proxies are left out, which nothing may need.
+    fn direct(
+        &self,
+        driver: bool,
+        toxiproxy: bool,
+        network: Network,
+        faults: &[FaultPlan],
+    ) -> Result<bool, PlanError> {
+        let written = self.table.optional("direct", TomlValue::flag)?;
+        if !(self.options.direct || written.unwrap_or_default()) {
+            return Ok(false);
+        }
+        let fault = faults.iter().find(|planned| fault::is_of_network(&planned.spec.fault));
+        let needs = match (fault, driver, toxiproxy, network) {
+            (Some(FaultPlan { spec, .. }), ..) => {
+                format!("the fault `{}` ({}) is done by a proxy", spec.name, spec.fault.kind)
+            }
+            (None, true, ..) => {
+                "only a proxy sees where the client of a driver puts a key; leave out \
+                                 -client"
+                    .to_owned()
+            }
+            (None, false, true, _) => {
+                "a Toxiproxy is one in between; leave out -toxiproxy".to_owned()
+            }
+            (None, false, false, Network::Kernel) => {
+                "-network kernel is the network of the proxies; leave it out".to_owned()
+            }
+            (None, false, false, Network::User) => return Ok(true),
+        };
+        Err(PlanError::Option(format!("-direct leaves the proxies out, and {needs}")))
     }
 
     fn addresses(&self, nodes: &Nodes) -> Result<Addresses, PlanError> {

@@ -12,8 +12,8 @@ pub(super) const RUN: &str = "run";
 pub(super) const KEYS: [&str; 2] = ["summary", RUN];
 
 /// What a run may say of a scenario that it names.
-pub(super) const RUN_KEYS: [&str; 7] =
-    ["name", "scenario", "duration", "workload", "client", "rate", "concurrency"];
+pub(super) const RUN_KEYS: [&str; 8] =
+    ["name", "scenario", "duration", "workload", "client", "rate", "concurrency", "direct"];
 
 /// The most runs of one file.
 pub(super) const RUNS_MAX: usize = 1000;

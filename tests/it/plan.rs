@@ -1,6 +1,7 @@
 //! Files and options in, plans out: what ships, what is refused and where, what is printed.
 
 mod files;
+mod nodes;
 
 use std::time::Duration;
 
@@ -169,17 +170,21 @@ fn the_catalogue_is_complete() {
         "asymmetric-downstream",
         "asymmetric-upstream",
         "bandwidth-throttle",
+        "baseline-direct",
         "baseline-steady",
         "big-multiget",
         "breaker-partial-outage",
         "brief-packet-drop",
         "cas-exists",
         "client-error",
+        "clock-skew",
         "cold-restart-stampede",
         "complete-failure",
         "connection-drop",
+        "connection-limit",
         "connection-timeout",
         "corrupted-reply",
+        "eviction-pressure",
         "extra-end",
         "flapping-node",
         "flush-all",
@@ -210,6 +215,7 @@ fn the_catalogue_is_complete() {
         "rolling-failures",
         "server-busy",
         "server-error-oom",
+        "server-idle-timeout",
         "short-length",
         "sigstop-hang",
         "silent-miss",
@@ -248,7 +254,7 @@ fn a_printed_plan_reads_back_to_itself() {
         ..Options::default()
     };
     for options in [Options::default(), options] {
-        for plan in plans(&library, &[], &options, Seed::new(99)).unwrap() {
+        for plan in choose(&library, &[], &options, Seed::new(99)).unwrap().plans {
             let text = plan.to_toml();
             // Where results go is not the file's to say.
             let out = Options { out: options.out.clone(), ..Options::default() };
@@ -734,15 +740,21 @@ fn everything_with_a_name_is_listed() {
     let (_folder, library) = shipped();
     let sections = sections(&library).unwrap();
     let row = |title: &str, name: &str| {
-        let section = sections.iter().find(|section| section.title == title).unwrap();
-        section.rows.iter().any(|(row, summary)| row == name && !summary.is_empty())
+        let of_title = sections.iter().filter(|section| section.title == title);
+        of_title
+            .flat_map(|section| &section.rows)
+            .any(|(row, summary)| row == name && !summary.is_empty())
     };
     for (title, name) in [
         ("scenarios", "packet-loss"),
+        ("scenarios", "baseline-steady"),
+        ("scenarios", "silent-miss"),
         ("suites", "smoke"),
+        ("suites", "five-minutes"),
         ("workloads", "mixed"),
         ("toxics", "latency"),
         ("node faults", "kill"),
+        ("node faults", "clock"),
         ("lies", "dropped-set"),
         ("broken clients", "leaking-pool"),
         ("hash strategies", "ketama"),

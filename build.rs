@@ -35,8 +35,12 @@ const NETNS: &str = "real_netns";
 const SLOW: [&str; 1] = ["slow_planted"];
 
 /// The name of a table in `plan/files.rs`, and the folder whose files it holds.
-const EMBEDDED: [(&str, &str); 3] =
-    [("SCENARIOS", "scenarios"), ("WORKLOADS", "workloads"), ("OBJECTIVES", "metrics/objectives")];
+const EMBEDDED: [(&str, &str); 4] = [
+    ("SCENARIOS", "scenarios"),
+    ("WORKLOADS", "workloads"),
+    ("OBJECTIVES", "metrics/objectives"),
+    ("SUITE_FILES", "suites"),
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     tell_real_parts();

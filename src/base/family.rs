@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+pub(crate) use super::misspelt::distance;
+pub use super::misspelt::{meant, unknown};
 use super::time::DurationText;
 use super::units::{ByteSize, Rate, Ratio};
 
@@ -430,50 +432,6 @@ fn number(value: f64) -> Value {
     } else {
         Value::Float(value)
     }
-}
-
-/// More characters than this are no misspelt name, and are not repeated in a message.
-const NAME_CHARS_MAX: usize = 64;
-
-/// The error for a name that is not among `names`: the nearest ones, else all.
-#[must_use]
-pub fn unknown(noun: &str, name: &str, names: &[&str]) -> String {
-    let start: String = name.chars().take(NAME_CHARS_MAX).collect();
-    let is_whole = start.len() == name.len();
-    let shown = if is_whole { start } else { format!("{start}...") };
-    let mut near: Vec<(usize, &str)> = names
-        .iter()
-        .filter(|_| is_whole)
-        .map(|candidate| (distance(name, candidate), *candidate))
-        .filter(|(distance, candidate)| {
-            *distance <= 1 + candidate.len() / 4 || candidate.contains(name)
-        })
-        .collect();
-    near.sort_unstable();
-    let near: Vec<String> =
-        near.iter().take(3).map(|(_, candidate)| format!("`{candidate}`")).collect();
-    if near.is_empty() {
-        let all: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-        format!("unknown {noun} `{shown}`; there are {}", all.join(", "))
-    } else {
-        format!("unknown {noun} `{shown}`; did you mean {}?", near.join(" or "))
-    }
-}
-
-/// The edit distance (Levenshtein 1966) between two short names.
-pub(crate) fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substitute = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = substitute.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod file;
 pub mod group;
 pub mod heap;
 pub mod lane;
+pub mod misspelt;
 pub mod name;
 pub mod port;
 pub mod processor;

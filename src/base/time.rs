@@ -176,8 +176,8 @@ impl std::str::FromStr for DurationText {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let trimmed = text.trim();
-        if !trimmed.is_empty() && trimmed.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
-        {
+        let is_bare = trimmed.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        if is_bare && trimmed.parse::<f64>().is_ok() {
             return Err(DurationError {
                 what: format!("\"{trimmed}\" has no unit"),
                 suggestion: format!("\"{trimmed}s\", \"{trimmed}ms\" or \"{trimmed}m\""),

@@ -30,10 +30,29 @@ impl Rate {
     /// The highest rate that a plan may ask for.
     pub const MAX_PER_SECOND: f64 = 10_000_000.0;
 
-    /// A rate, when it is finite, above zero and at most [`Rate::MAX_PER_SECOND`].
+    /// The lowest one: once in twelve days.
+    pub const MIN_PER_SECOND: f64 = 1e-6;
+
+    /// A rate, when it lies between [`Rate::MIN_PER_SECOND`] and [`Rate::MAX_PER_SECOND`].
     #[must_use]
     pub fn per_second(value: f64) -> Option<Self> {
-        (value.is_finite() && value > 0.0 && value <= Self::MAX_PER_SECOND).then_some(Self(value))
+        (Self::MIN_PER_SECOND..=Self::MAX_PER_SECOND).contains(&value).then_some(Self(value))
+    }
+
+    /// Why `text`, which asks for `value` events a second if it is a number at all, is none.
+    fn refusal(text: &str, value: Option<f64>) -> UnitError {
+        let (noun, nearest) = match value {
+            Some(value) if value > Self::MAX_PER_SECOND => {
+                ("rate of at most 10000000/s", Self::MAX_PER_SECOND)
+            }
+            Some(value) if value < Self::MIN_PER_SECOND => {
+                ("rate above zero", Self::per_second(-value).map_or(1.0, Self::as_per_second))
+            }
+            Some(value) if !value.is_nan() => ("rate", value),
+            _ => ("rate", 2000.0),
+        };
+        let suggestion = format!("\"{nearest}/s\" (events a second, above zero)");
+        UnitError::new(text, noun, suggestion)
     }
 
     /// Events a second.
@@ -55,10 +74,7 @@ impl FromStr for Rate {
     /// `2000/s`, `90/m`, `10k/s`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let trimmed = text.trim();
-        let error = || {
-            let number = if trimmed.parse::<f64>().is_ok() { trimmed } else { "2000" };
-            UnitError::new(trimmed, "rate", format!("\"{number}/s\" (events a second, above zero)"))
-        };
+        let error = || Self::refusal(trimmed, trimmed.parse().ok());
         let (number, unit) = trimmed.split_once('/').ok_or_else(error)?;
         let per = match unit.trim() {
             "s" | "sec" | "second" => 1.0,
@@ -72,7 +88,8 @@ impl FromStr for Rate {
             None => (number, 1.0),
         };
         let value = digits.parse::<f64>().map_err(|_| error())?;
-        Self::per_second(value * scale / per).ok_or_else(error)
+        let value = value * scale / per;
+        Self::per_second(value).ok_or_else(|| Self::refusal(trimmed, Some(value)))
     }
 }
 
@@ -150,14 +167,14 @@ impl FromStr for ByteSize {
     /// `64KiB`, `1MB`, `100B`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let trimmed = text.trim();
-        if trimmed.parse::<f64>().is_ok() {
+        let read = |text: &str| text.parse::<bytesize::ByteSize>().map(|size| Self(size.as_u64()));
+        let is_bare = trimmed.parse::<f64>().is_ok();
+        if is_bare && read(&format!("{trimmed}KiB")).is_ok() {
             let suggestion = format!("\"{trimmed}B\" or \"{trimmed}KiB\"");
             return Err(UnitError::new(trimmed, "size", suggestion));
         }
-        trimmed
-            .parse::<bytesize::ByteSize>()
-            .map(|size| Self(size.as_u64()))
-            .map_err(|_| UnitError::new(trimmed, "size", "\"100B\", \"64KiB\" or \"1MB\""))
+        let refused = || UnitError::new(trimmed, "size", "\"100B\", \"64KiB\" or \"1MB\"");
+        if is_bare { Err(refused()) } else { read(trimmed).map_err(|_| refused()) }
     }
 }
 
@@ -205,8 +222,25 @@ mod tests {
     /// Catches a quantity that would divide by zero or never end.
     #[test]
     fn senseless_quantities_are_refused() {
-        for text in ["0/s", "-1/s", "inf/s", "NaN/s", "1e300/s", "10/y", "/s", ""] {
-            assert!(text.parse::<Rate>().is_err(), "{text}");
+        for text in [
+            "0/s",
+            "-1/s",
+            "inf/s",
+            "NaN/s",
+            "1e300/s",
+            "1e-320/s",
+            "10/y",
+            "/s",
+            "",
+            "0",
+            "-5",
+            "NaN",
+            "10000001",
+            "10000001/s",
+        ] {
+            let refused = text.parse::<Rate>().unwrap_err().to_string();
+            let suggested = refused.rsplit_once("write \"").unwrap().1.split('"').next().unwrap();
+            assert!(suggested.parse::<Rate>().is_ok(), "{text}: {refused}");
         }
         for text in ["101%", "-1%", "NaN%", "%", ""] {
             assert!(text.parse::<Ratio>().is_err(), "{text}");

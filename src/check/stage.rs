@@ -56,9 +56,10 @@ impl Stage {
         scope: &Scope,
     ) -> Result<Self, LabError> {
         let config = LabConfig {
-            nodes: Nodes { backend, count: NODES, lies: Vec::new() },
+            nodes: Nodes::alike(backend, NODES),
             listen: Listen::usual(0),
             toxiproxy: None,
+            direct: false,
             network: Network::User,
             programs: programs.clone(),
         };

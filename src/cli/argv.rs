@@ -5,7 +5,7 @@
 //! there is no second list of options to keep. Nothing is refused here: what this does not
 //! recognise is left for clap, whose errors and suggestions are better.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use clap::{Arg, ArgAction, Command};
 
@@ -33,11 +33,23 @@ pub(super) fn normalise(
             break;
         }
         if walk.take(word) {
-            walk.done.extend(words.next());
+            match (words.next(), walk.done.last_mut()) {
+                // clap takes it for an option; whoever reads the value says what is wrong with it.
+                (Some(value), Some(option)) if is_negative(&value) => {
+                    option.push("=");
+                    option.push(value);
+                }
+                (value, _) => walk.done.extend(value),
+            }
         }
     }
     walk.done.extend(words);
     walk.done
+}
+
+/// Whether a word begins as a number below zero does.
+fn is_negative(word: &OsStr) -> bool {
+    matches!(word.as_encoded_bytes(), [b'-', b'0'..=b'9' | b'.', ..])
 }
 
 /// The words up to the first that is neither an option nor its value: Go's programs read no further.
@@ -214,7 +226,8 @@ mod tests {
         let table = [
             ("-scenario run", "run --scenario run"),
             ("-scenario -json -json", "run --scenario -json --json"),
-            ("-offset -5", "run --offset -5"),
+            ("-offset -5", "run --offset=-5"),
+            ("-duration -5s -json", "run --duration=-5s --json"),
             ("-offset=-5 -json", "run --offset=-5 --json"),
             ("-json -- -scenario y", "run --json -- -scenario y"),
             ("-- -scenario y", "run -- -scenario y"),

@@ -12,7 +12,7 @@ use super::{output, values};
 use crate::check::{Finding, Outcome, Summary};
 use crate::driver::DriverConfig;
 use crate::lab::Backend;
-use crate::plan::{Library, check, driver};
+use crate::plan::{Checked, Library, check, driver};
 use crate::run::Environment;
 
 /// Check scenario, workload, objective and client files without running anything; with -driver, start the
@@ -29,7 +29,7 @@ pub(super) struct Arguments {
     #[arg(long, requires = "driver", value_name = "KIND", value_parser = values::word(&Backend::WORDS))]
     nodes: Option<Backend>,
     /// How many calls the driver of a command may have under way
-    #[arg(long, value_name = "COUNT", requires = "command", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "COUNT", requires = "command", value_parser = values::count(1..=1000))]
     concurrency: Option<u32>,
     /// One JSON object for each check and a summary, and nothing else on stdout
     #[arg(long, requires = "driver")]
@@ -54,7 +54,8 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
     let mut exit = Exit::Pass;
     for file in &arguments.files {
         match check(&library, file) {
-            Ok(noun) => {
+            Ok(Checked { noun, remarks }) => {
+                remarks.iter().for_each(|remark| output::remark(&format!("{file}: {remark}")));
                 let printed = output::result(format!("{file}: {noun}, fine\n"));
                 if printed != Exit::Pass {
                     return printed;

@@ -83,6 +83,7 @@ impl Arguments {
 
 /// Runs it to its end.
 pub(super) fn main(arguments: &Arguments) -> Exit {
+    arguments.nodes.tell();
     let plan = match arguments.plan() {
         Ok(plan) => plan,
         Err(error) => {

@@ -42,7 +42,7 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
 
 fn explain(library: &Library, name: &str) -> Result<String, PlanError> {
     let (scenario, workload) = if name.contains('/') || name.contains('.') {
-        let noun = check(library, name)?;
+        let noun = check(library, name)?.noun;
         (noun.ends_with("scenario"), noun.ends_with("workload"))
     } else {
         let has = |folder| library.names(folder).iter().any(|known| known == name);

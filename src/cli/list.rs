@@ -49,7 +49,8 @@ fn print(wanted: impl Fn(&Section) -> bool, name: Option<&str>) -> Exit {
 fn text(section: &Section) -> String {
     let width = section.rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let note = section.note.map_or_else(String::new, |note| format!(" ({note})"));
-    let mut text = format!("{}{note}\n", section.title);
+    let group = section.group.map_or_else(String::new, |group| format!(": {group}"));
+    let mut text = format!("{}{group}{note}\n", section.title);
     for (name, summary) in &section.rows {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  {name:width$}  {summary}");

@@ -36,6 +36,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use ctl::Program;
 pub use exit::Exit;
 
@@ -71,6 +72,10 @@ pub fn main() -> ExitCode {
 
 /// Says what clap says. Help and version are errors of its own too: they go to stdout and end with 0.
 fn refused(error: &clap::Error) -> Exit {
+    if let Some(cure) = stray_word(error).and_then(run::meant_by) {
+        output::complain(&cure);
+        return Exit::Usage;
+    }
     let plain = error.render().to_string();
     // With its colours only when there is nothing else in it that a terminal would obey.
     if Text::from(plain.as_str()).as_str() == plain {
@@ -80,6 +85,19 @@ fn refused(error: &clap::Error) -> Exit {
         output::remark(&plain);
     }
     if error.use_stderr() { Exit::Usage } else { Exit::Pass }
+}
+
+/// The word that stands where a command or an option belongs.
+fn stray_word(error: &clap::Error) -> Option<&str> {
+    let place = match error.kind() {
+        ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        _ => return None,
+    };
+    match error.get(place) {
+        Some(ContextValue::String(word)) if !word.starts_with('-') => Some(word),
+        _ => None,
+    }
 }
 
 /// The harness as the child that becomes a node; not a command for people.

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufWriter, ErrorKind, IsTerminal, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 
 use super::exit::Exit;
-use super::output;
+use super::{output, values};
 use crate::base::family::{Chosen, Settings, unknown};
 use crate::base::terminal::Text;
 use crate::client::selector::{KeyHash, SELECTORS, Selector};
@@ -27,7 +27,7 @@ pub(super) struct Arguments {
     servers: Vec<Server>,
     /// Their shares of the keys, in the same order [default: 1 each]
     #[arg(long, value_name = "NUMBER", value_delimiter = ',',
-          value_parser = clap::value_parser!(u32).range(1..))]
+          value_parser = values::count(1..=u32::MAX))]
     weights: Vec<u32>,
     /// How nodes are found; `harness list hash-strategies` shows all [default: ketama]
     #[arg(long, value_name = "NAME", value_parser = strategy)]

@@ -6,14 +6,19 @@ use std::time::Duration;
 
 use super::exit::Exit;
 use super::session::Session;
+use super::values::Server;
 use super::{list, output, values};
 use crate::base::seed::Seed;
 use crate::lab::{Backend, Network};
+use crate::load::WORKERS_MAX;
 use crate::plan::{
-    Choice, Library, Options, Plan, PlanError, RateWish, choose, read_address, read_listen,
-    read_toxiproxy,
+    Choice, Library, Options, Plan, PlanError, RateWish, choose, read_listen, read_toxiproxy,
+    runnable,
 };
 use crate::report::Skipped;
+
+/// How often everything can be run at most: for ever is without an end.
+const RUNS_MAX: u32 = 1_000_000;
 
 /// Run scenarios: start nodes and proxies, drive the load, break things, judge.
 #[derive(Debug, clap::Args)]
@@ -22,11 +27,18 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME|FILE|SUITE", value_delimiter = ',')]
     scenario: Vec<String>,
     /// How long one run of one scenario lasts, such as 1m; its phases are scaled to fit. Without it
-    /// the scenarios rotate until Ctrl-C
-    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    /// each has the length that it was written with
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
     duration: Option<Duration>,
+    /// Run every scenario so often, one after the other, and end [default: 1 with -duration; without it
+    /// they rotate until Ctrl-C]
+    #[arg(long, value_name = "COUNT", value_parser = values::count(1..=RUNS_MAX))]
+    runs: Option<u32>,
+    /// The same as -runs 1
+    #[arg(long, conflicts_with = "runs")]
+    once: bool,
     /// Concurrent workers [default: 100]
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "COUNT", value_parser = values::count(1..=WORKERS_MAX))]
     concurrency: Option<u32>,
     /// The workload [default: the scenario's, else mixed]
     #[arg(long, value_name = "NAME|FILE")]
@@ -43,6 +55,10 @@ pub(super) struct Arguments {
     /// Drive this external Toxiproxy server instead of our own proxies
     #[arg(long, value_name = "URL", value_parser = read_toxiproxy, conflicts_with = "listen")]
     toxiproxy: Option<String>,
+    /// Let the client reach the nodes without our proxies: nothing is broken between them, and nothing
+    /// that passes is counted
+    #[arg(long, conflicts_with_all = ["listen", "toxiproxy"])]
+    direct: bool,
     #[command(flatten)]
     lab: LabFlags,
     /// List what can be named here, and stop
@@ -59,15 +75,15 @@ pub(super) struct NodeFlags {
     /// What the nodes are; auto takes a real memcached from PATH when there is one [default: auto]
     #[arg(long, value_name = "KIND", value_parser = values::word(&Backend::WORDS))]
     nodes: Option<Backend>,
-    /// Use nodes that already run, at these numeric addresses, behind our proxies
+    /// Use nodes that already run, behind our proxies: addresses or names, each with its port
     #[arg(
         long,
-        value_name = "ADDRESS",
+        value_name = "HOST:PORT",
         value_delimiter = ',',
-        value_parser = read_address,
+        value_parser = values::server,
         conflicts_with = "nodes"
     )]
-    servers: Vec<SocketAddr>,
+    servers: Vec<Server>,
 }
 
 /// How a lab is made and told of, here and for `exec`.
@@ -115,9 +131,15 @@ impl LabFlags {
 }
 
 impl NodeFlags {
+    /// Says which addresses the names stand for.
+    pub(super) fn tell(&self) {
+        self.servers.iter().filter_map(Server::told).for_each(|told| output::remark(&told));
+    }
+
     /// What was asked for, if anything was.
     pub(super) fn backend(&self) -> Option<Backend> {
-        let servers = (!self.servers.is_empty()).then(|| Backend::Servers(self.servers.clone()));
+        let addresses = self.servers.iter().map(Server::address).collect();
+        let servers = (!self.servers.is_empty()).then_some(Backend::Servers(addresses));
         servers.or_else(|| self.nodes.clone())
     }
 }
@@ -131,8 +153,14 @@ impl Arguments {
             rate: self.rate,
             client: self.client.clone(),
             toxiproxy: self.toxiproxy.clone(),
+            direct: self.direct,
             ..self.lab.options(&self.nodes)
         }
+    }
+
+    /// How often everything is run; `None`: until Ctrl-C.
+    fn rounds(&self) -> Option<u32> {
+        self.runs.or_else(|| (self.once || self.duration.is_some()).then_some(1))
     }
 
     /// One plan for each scenario that was named, in that order, and those that cannot be had.
@@ -141,11 +169,26 @@ impl Arguments {
     }
 }
 
+/// What to say of a word that is no command, where it may be something to run.
+pub(super) fn meant_by(word: &str) -> Option<String> {
+    let meant = runnable(&Library::new("."), word);
+    let first = meant.first()?;
+    let others: Vec<String> = meant[1..].iter().map(|name| format!("`{name}`")).collect();
+    let others = match others.as_slice() {
+        [] => String::new(),
+        others => format!(" (or {})", others.join(" or ")),
+    };
+    Some(format!(
+        "`{word}` is no command; scenarios are named by -scenario: `harness -scenario {first}`{others}"
+    ))
+}
+
 /// Does what was asked for.
 pub(super) fn main(arguments: &Arguments) -> Exit {
     if arguments.list {
         return list::all();
     }
+    arguments.nodes.tell();
     let Choice { plans, skipped } = match arguments.choose() {
         Ok(choice) => choice,
         Err(error) => {
@@ -161,9 +204,20 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
         for Skipped { scenario, reason } in skipped {
             output::remark(&format!("{scenario} skipped: {reason}"));
         }
-        let texts: Vec<String> = plans.iter().map(Plan::to_toml).collect();
-        return output::result(texts.join("\n"));
+        for (plan, what) in
+            plans.iter().flat_map(|it| it.too_short().into_iter().map(move |w| (it, w)))
+        {
+            output::remark(&format!("{}: {what}", plan.scenario));
+        }
+        return output::result(Plan::all_to_toml(&plans));
     }
-    let (continuous, json) = (arguments.duration.is_none(), arguments.lab.json);
-    Session { plans, skipped, continuous, json, verbose: false }.play()
+    let rounds = arguments.rounds();
+    if rounds.is_none() {
+        output::remark(&format!(
+            "{} scenarios rotate until Ctrl-C; -once runs each of them once at its own length, \
+             -duration 1m once for a minute",
+            plans.len()
+        ));
+    }
+    Session { plans, skipped, rounds, json: arguments.lab.json, verbose: false }.play()
 }

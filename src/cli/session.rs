@@ -20,8 +20,8 @@ pub(super) struct Session {
     pub(super) plans: Vec<Plan>,
     /// What was asked for besides and cannot be had.
     pub(super) skipped: Vec<Skipped>,
-    /// Whether to begin again after the last one, until Ctrl-C.
-    pub(super) continuous: bool,
+    /// How often to begin after the last one; `None`: until Ctrl-C.
+    pub(super) rounds: Option<u32>,
     /// Whether stdout is for programs.
     pub(super) json: bool,
     /// Whether the output of a command is shown whatever it came to.
@@ -33,7 +33,8 @@ impl Session {
     pub(super) fn of_one(plan: Plan, json: bool, verbose: bool) -> Self {
         // What goes on until Ctrl-C ends with its verdict then.
         let continuous = plan.command.as_ref().is_some_and(|c| c.repeats && !c.is_started());
-        Self { plans: vec![plan], skipped: Vec::new(), continuous, json, verbose }
+        let rounds = (!continuous).then_some(1);
+        Self { plans: vec![plan], skipped: Vec::new(), rounds, json, verbose }
     }
 
     /// Runs everything.
@@ -91,10 +92,11 @@ impl Session {
         screen: &mut Screen,
         tally: &mut VerdictCounts,
     ) -> Exit {
-        for round in 0_u64.. {
+        let continuous = self.rounds.is_none();
+        for round in 0..self.rounds.map_or(u64::MAX, u64::from) {
             for plan in &self.plans {
                 if environment.interrupt.is_cancelled() {
-                    return tally.cut_short(self.continuous);
+                    return tally.cut_short(continuous);
                 }
                 let plan = in_round(plan, round);
                 match run(&plan, environment, screen).await {
@@ -102,18 +104,15 @@ impl Session {
                         screen.finished(&finished);
                         tally.add(&finished.report);
                     }
-                    Err(RunError::Interrupted) => return tally.cut_short(self.continuous),
+                    Err(RunError::Interrupted) => return tally.cut_short(continuous),
                     Err(error) => {
                         output::complain(&error);
                         return exit_of(&error);
                     }
                 }
             }
-            if !self.continuous {
-                break;
-            }
         }
-        tally.exit(self.continuous)
+        tally.exit(continuous)
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) struct Arguments {
     #[arg(long = "loop", requires = "scenario")]
     again: bool,
     /// How long one round of the scenario lasts [default: as the scenario has it]
-    #[arg(long, value_name = "TIME", value_parser = values::time, requires = "scenario")]
+    #[arg(long, value_name = "TIME", value_parser = values::duration, requires = "scenario")]
     duration: Option<Duration>,
     /// How long traffic is waited for [default: until it comes]
     #[arg(long, value_name = "TIME", value_parser = values::time, requires = "scenario")]
@@ -102,6 +102,7 @@ impl Arguments {
 
 /// Serves until a signal, or until the scenario is over.
 pub(super) fn main(arguments: &Arguments) -> Exit {
+    arguments.nodes.tell();
     if let Some(scenario) = &arguments.scenario {
         return match arguments.plan(scenario) {
             Ok(plan) => Session::of_one(plan, arguments.json, false).play(),

@@ -1,20 +1,25 @@
 //! What a lab is asked to be: which nodes, where its proxies listen, who does the faults of the network.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::backend::external;
-use super::backend::process::find_program;
+use super::backend::process::{find_program, is_program};
 use super::error::LabError;
-use super::fault::FAULTS;
+use super::fault::{FAULTS, NodeAction};
 use super::nemesis::failed;
 use super::timeline::FaultSpec;
 use super::{LieSpec, ground, injector};
+use crate::base::name::NodeIndex;
 use crate::protocol::memcached::program;
 
 /// The program that a real node runs.
 const MEMCACHED: &str = program::NAME;
+
+/// Why a fault of the network cannot be done.
+const DIRECT: &str = "with -direct there is no proxy in between that could do it; leave it out";
 
 /// How to build a lab.
 #[derive(Clone, Debug)]
@@ -25,6 +30,8 @@ pub struct LabConfig {
     pub listen: Listen,
     /// The control address of an external Toxiproxy, whose proxies stand in for ours.
     pub toxiproxy: Option<String>,
+    /// Whether clients reach the nodes without a proxy in between.
+    pub direct: bool,
     /// Who loses, refuses and swallows packets.
     pub network: Network,
     /// Where other programs are.
@@ -40,6 +47,43 @@ pub struct Nodes {
     pub count: u16,
     /// What they lie about; only embedded ones can be told to.
     pub lies: Vec<LieSpec>,
+    /// How those are started that the harness starts.
+    pub program: NodeProgram,
+    /// Those that differ from the rest.
+    pub others: BTreeMap<NodeIndex, OtherNode>,
+}
+
+impl Nodes {
+    /// So many honest nodes of one sort.
+    #[must_use]
+    pub const fn alike(backend: Backend, count: u16) -> Self {
+        let program = NodeProgram { binary: None, args: Vec::new() };
+        Self { backend, count, lies: Vec::new(), program, others: BTreeMap::new() }
+    }
+
+    /// Whether they run already.
+    #[must_use]
+    pub const fn is_given(&self) -> bool {
+        matches!(self.backend, Backend::Servers(_))
+    }
+}
+
+/// How a node is started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeProgram {
+    /// The program, instead of the memcached on PATH.
+    pub binary: Option<PathBuf>,
+    /// Its arguments, which were checked, behind those of the lab.
+    pub args: Vec<String>,
+}
+
+/// A node that differs from the rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherNode {
+    /// What it is.
+    pub backend: Backend,
+    /// How it is started.
+    pub program: NodeProgram,
 }
 
 /// What the nodes are.
@@ -138,9 +182,10 @@ impl LabConfig {
     #[must_use]
     pub fn embedded(count: u16) -> Self {
         Self {
-            nodes: Nodes { backend: Backend::Embedded, count, lies: Vec::new() },
+            nodes: Nodes::alike(Backend::Embedded, count),
             listen: Listen::usual(0),
             toxiproxy: None,
+            direct: false,
             network: Network::User,
             programs: Programs::default(),
         }
@@ -153,27 +198,48 @@ impl LabConfig {
     /// The first thing that it cannot do, and why.
     pub fn can(&self, faults: &[FaultSpec]) -> Result<(), LabError> {
         ground::can(self)?;
-        self.memcached()?;
+        self.can_start()?;
         faults.iter().try_for_each(|fault| self.can_do(fault).map_err(|what| failed(fault, what)))
+    }
+
+    /// Whether the clock of a node is ours to set.
+    fn has_clock(&self, node: NodeIndex) -> Result<(), String> {
+        let is_embedded =
+            !self.nodes.is_given() && self.memcached(node).is_ok_and(|it| it.is_none());
+        is_embedded.then_some(()).ok_or_else(|| {
+            format!(
+                "{node} takes its time from its machine, and only embedded nodes have a clock of their \
+                 own; write -nodes embedded"
+            )
+        })
     }
 
     fn can_do(&self, fault: &FaultSpec) -> Result<(), String> {
         let Some(kind) = FAULTS.find(&fault.fault.kind) else {
+            if self.direct {
+                return Err(DIRECT.to_owned());
+            }
             return injector::can(self.toxiproxy.is_some(), fault);
         };
         let action = kind.make(&fault.fault.settings).map_err(|error| error.what)?;
+        if let NodeAction::Clock { .. } = *action {
+            return fault.nodes.iter().try_for_each(|node| self.has_clock(*node));
+        }
         let Backend::Servers(addresses) = &self.nodes.backend else { return Ok(()) };
         let mut servers = fault.nodes.iter().filter_map(|node| addresses.get(node.position()));
         servers.try_for_each(|address| external::can(*address, *action))
     }
 
-    /// The `memcached` that the nodes run, where they run one.
-    pub(super) fn memcached(&self) -> Result<Option<PathBuf>, LabError> {
+    /// The `memcached` that a node runs, where it runs one.
+    pub(super) fn memcached(&self, node: NodeIndex) -> Result<Option<PathBuf>, LabError> {
+        let (backend, NodeProgram { binary, .. }) = self.nodes.of(node);
         let find = || find_program(MEMCACHED, &self.programs.path);
-        match self.nodes.backend {
-            Backend::Auto => Ok(find()),
-            Backend::Memcached => find().map(Some).ok_or(LabError::NoMemcached),
-            Backend::Embedded | Backend::Servers(_) => Ok(None),
+        match (backend, binary) {
+            (Backend::Embedded | Backend::Servers(_), _) => Ok(None),
+            (_, Some(binary)) if is_program(binary) => Ok(Some(binary.clone())),
+            (_, Some(binary)) => Err(LabError::Binary { node, path: binary.clone() }),
+            (Backend::Auto, None) => Ok(find()),
+            (Backend::Memcached, None) => find().map(Some).ok_or(LabError::NoMemcached),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Why a lab did not come up, or a fault could not be applied.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::base::name::NodeIndex;
 
@@ -57,6 +58,22 @@ pub enum LabError {
     /// No `memcached` on PATH although one was asked for.
     #[error("no memcached on PATH; install it, or run with -nodes embedded")]
     NoMemcached,
+    /// A program of `[nodes]` that is none.
+    #[error("{} of {node} is no program that can be run here: name another with `binary`", path.display())]
+    Binary {
+        /// The node.
+        node: NodeIndex,
+        /// Its program.
+        path: PathBuf,
+    },
+    /// A node that cannot be started as it is to be.
+    #[error("{node}: {what}")]
+    Arguments {
+        /// The node.
+        node: NodeIndex,
+        /// What it cannot be.
+        what: String,
+    },
     /// A fault that this backend cannot do.
     #[error("fault `{fault}` ({kind}) cannot be done on {node}: {what}")]
     Fault {

@@ -6,6 +6,7 @@
 //! ```
 //! It knows neither the client nor the load. Whatever the client heals from, it noticed itself.
 
+mod arguments;
 pub mod backend;
 mod config;
 pub mod error;
@@ -24,11 +25,14 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
+pub use self::arguments::{check_arguments, embedded as embedded_arguments};
 use self::backend::embedded::EmbeddedNode;
 use self::backend::external::ExternalNode;
-use self::backend::process::{ProcessConfig, ProcessNode, Supervisor};
+use self::backend::process::{CONNECTIONS_MAX, ProcessConfig, ProcessNode, Supervisor};
 use self::backend::{NodeInfo, RunningNode};
-pub use self::config::{Backend, LabConfig, Listen, Network, Nodes, Programs};
+pub use self::config::{
+    Backend, LabConfig, Listen, Network, NodeProgram, Nodes, OtherNode, Programs,
+};
 use self::error::LabError;
 use self::fault::NodeAction;
 use self::ground::Ground;
@@ -94,7 +98,7 @@ impl Lab {
         let ground = Ground::prepare(config, nodes.len(), &network).await?;
         let sockets = ground.sockets();
         let proxies = ProxySet::listening_on(sockets, seed.fork("proxy"), events, &network);
-        let mut notices = Vec::new();
+        let mut notices = told_arguments(&config.nodes);
         let (injector, addresses) = match &config.toxiproxy {
             Some(address) => {
                 notices.push(format!(
@@ -106,6 +110,14 @@ impl Lab {
                 Injector::toxiproxy(address, &upstreams, &network)
                     .await
                     .map_err(|what| LabError::Toxiproxy { address: address.clone(), what })?
+            }
+            None if config.direct => {
+                notices.push(
+                    "no proxy stands in between (-direct): nothing counts what passes on the wire"
+                        .to_owned(),
+                );
+                let addresses = nodes.iter().map(RunningNode::address).collect();
+                (Injector::Nobody, addresses)
             }
             None => {
                 let listen = ground.listen(config, nodes.len());
@@ -212,35 +224,56 @@ impl std::fmt::Debug for Lab {
     }
 }
 
+/// What whoever looks on should know of nodes that are not started as usual.
+fn told_arguments(nodes: &Nodes) -> Vec<String> {
+    let told = nodes.indices().filter_map(|node| {
+        let args = &nodes.of(node).1.args;
+        (!args.is_empty()).then(|| format!("{node} is started with {}", args.join(" ")))
+    });
+    told.collect()
+}
+
 async fn start_nodes(
     config: &LabConfig,
     seed: Seed,
     scope: &Scope,
 ) -> Result<Vec<RunningNode>, LabError> {
-    let Nodes { backend, count, lies } = &config.nodes;
     let mut nodes = Vec::new();
-    if let Backend::Servers(addresses) = backend {
+    if let Backend::Servers(addresses) = &config.nodes.backend {
         for address in addresses {
             nodes.push(RunningNode::External(ExternalNode::reach(*address).await?));
         }
-    } else if let Some(program) = config.memcached()? {
-        let supervisor = Supervisor::start(scope)
-            .map_err(|source| LabError::System { what: "cannot start a thread", source })?;
-        for _ in 0..*count {
-            let process = ProcessConfig {
-                program: program.clone(),
-                harness: config.programs.harness.clone(),
-                memory_mib: MEMORY_MIB,
-            };
-            let node = ProcessNode::start(process, supervisor.clone()).await?;
-            nodes.push(RunningNode::Process(node));
-        }
-    } else {
-        for index in 0..*count {
-            let seed = seed.fork("node").index(index.into());
-            let node = EmbeddedNode::start(MEMORY_MIB, lies, seed, scope).await?;
-            nodes.push(RunningNode::Embedded(node));
-        }
+        return Ok(nodes);
+    }
+    let mut supervisor = None;
+    for node in config.nodes.indices() {
+        let NodeProgram { args, .. } = config.nodes.of(node).1;
+        let Some(program) = config.memcached(node)? else {
+            let usual = ["-c".to_owned(), CONNECTIONS_MAX.to_string()];
+            let usual = usual.into_iter().chain(["-m".to_owned(), MEMORY_MIB.to_string()]);
+            let words: Vec<String> = usual.chain(args.iter().cloned()).collect();
+            let to_be = arguments::embedded(&words);
+            let to_be = to_be.map_err(|what| LabError::Arguments { node, what })?;
+            let seed = seed.fork("node").index(node.0.into());
+            let lies = &config.nodes.lies;
+            let started = EmbeddedNode::start(to_be, lies, seed, scope).await?;
+            nodes.push(RunningNode::Embedded(started));
+            continue;
+        };
+        let supervisor = match &supervisor {
+            Some(supervisor) => supervisor,
+            None => supervisor.insert(
+                Supervisor::start(scope)
+                    .map_err(|source| LabError::System { what: "cannot start a thread", source })?,
+            ),
+        };
+        let process = ProcessConfig {
+            program,
+            harness: config.programs.harness.clone(),
+            memory_mib: MEMORY_MIB,
+            args: args.clone(),
+        };
+        nodes.push(RunningNode::Process(ProcessNode::start(process, supervisor.clone()).await?));
     }
     Ok(nodes)
 }

@@ -122,14 +122,14 @@ impl<'lab> Nemesis<'lab> {
                 self.lab.data_lost(node);
             }
             self.lab.begin(node, action).await.map_err(|what| failed(fault, what))?;
-            if action == NodeAction::Flush {
+            if matches!(action, NodeAction::Flush | NodeAction::Clock { .. }) {
                 // What was written between the word and the deed is lost as well.
                 self.lab.data_lost(node);
             }
             let change = match action {
                 NodeAction::Kill => ProcessChange::Killed,
                 NodeAction::Pause => ProcessChange::Stopped,
-                NodeAction::Flush => continue,
+                NodeAction::Flush | NodeAction::Clock { .. } => continue,
             };
             self.events.emit(EventKind::Process { node, change });
         }
@@ -181,7 +181,7 @@ impl<'lab> Nemesis<'lab> {
             let change = match action {
                 NodeAction::Kill => ProcessChange::Started,
                 NodeAction::Pause => ProcessChange::Continued,
-                NodeAction::Flush => continue,
+                NodeAction::Flush | NodeAction::Clock { .. } => continue,
             };
             self.events.emit(EventKind::Process { node, change });
         }
@@ -193,16 +193,21 @@ impl<'lab> Nemesis<'lab> {
 /// does it where that may be the kernel.
 fn parameters(fault: &FaultSpec, by_kernel: Option<bool>) -> BTreeMap<String, String> {
     let chosen = &fault.fault;
-    if FAULTS.find(&chosen.kind).is_some() {
-        return BTreeMap::new();
-    }
-    let kind = TOXICS.find(&chosen.kind);
+    let of_node = FAULTS.find(&chosen.kind);
+    let toxic = TOXICS.find(&chosen.kind);
+    let unit = |name: &str| match of_node {
+        Some(kind) => kind.setting(name),
+        None => toxic?.setting(name),
+    };
     let mut parameters: BTreeMap<String, String> = chosen
         .settings
         .iter()
-        .filter_map(|(name, value)| Some((name, kind?.setting(name)?.unit.format(value))))
+        .filter_map(|(name, value)| Some((name, unit(name)?.unit.format(value))))
         .map(|(name, text)| (name.to_owned(), text.trim_matches('"').to_owned()))
         .collect();
+    if of_node.is_some() {
+        return parameters;
+    }
     if let Some(by_kernel) = by_kernel {
         parameters.insert("by".into(), if by_kernel { "kernel" } else { "proxy" }.into());
     }

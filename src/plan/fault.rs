@@ -26,6 +26,35 @@ const TOXIPROXYS: [&str; 6] =
 /// The most faults that a scenario may unfold to.
 const FAULTS_MAX: usize = 1000;
 
+/// What a fault is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Breaks {
+    /// A node.
+    Node,
+    /// The bytes on their way.
+    Network,
+    /// Single requests and replies.
+    Message,
+}
+
+/// What the first fault of a scenario is of, as far as a list wants to know.
+pub(super) fn first(table: &TomlTable<'_>) -> Result<Option<Breaks>, FileError> {
+    let Some(fault) = table.list("faults")?.into_iter().next() else { return Ok(None) };
+    let mut keys = fault.table()?.iter().map(|node| node.key()).filter(|key| !KEYS.contains(key));
+    Ok(keys.next().map(|kind| {
+        if FAULTS.find(kind).is_some() {
+            Breaks::Node
+        } else if kind.starts_with(MESSAGE) {
+            Breaks::Message
+        } else {
+            Breaks::Network
+        }
+    }))
+}
+
+/// What the names of message faults begin with.
+const MESSAGE: &str = "memcached_";
+
 /// Reads every fault, unfolded, in the order of the file, at the times of the file. `phase` is the
 /// fault phase as the file has it, `nodes` how many nodes there are.
 pub(super) fn read(

@@ -1,6 +1,6 @@
 //! The files that every binary carries, and the files in the working directory that override them.
 //!
-//! `scenarios/`, `workloads/` and `metrics/objectives/` are built in; a file of the same name in a
+//! `scenarios/`, `suites/`, `workloads/` and `metrics/objectives/` are built in; a file of the same name in a
 //! folder of the same name below the working directory takes the place of the one that is built in,
 //! and any other file there is a new one. A path names a file anywhere.
 
@@ -13,7 +13,7 @@ use super::source::FileText;
 use crate::base::family::unknown;
 use crate::base::file;
 
-// `SCENARIOS`, `WORKLOADS` and `OBJECTIVES`: name and text of every file, written by build.rs.
+// `SCENARIOS`, `WORKLOADS`, `OBJECTIVES` and `SUITE_FILES`: name and text of every file, written by build.rs.
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 
 /// How long a file may be: a plan of a thousand faults is shorter.
@@ -31,11 +31,13 @@ pub enum Folder {
     Workloads,
     /// `metrics/objectives/`
     Objectives,
+    /// `suites/`
+    Suites,
 }
 
 impl Folder {
     /// Every folder.
-    pub const ALL: [Self; 3] = [Self::Scenarios, Self::Workloads, Self::Objectives];
+    pub const ALL: [Self; 4] = [Self::Scenarios, Self::Workloads, Self::Objectives, Self::Suites];
 
     /// What one file of it is called.
     #[must_use]
@@ -44,6 +46,7 @@ impl Folder {
             Self::Scenarios => "scenario",
             Self::Workloads => "workload",
             Self::Objectives => "objective",
+            Self::Suites => "suite",
         }
     }
 
@@ -54,6 +57,7 @@ impl Folder {
             Self::Scenarios => "scenarios",
             Self::Workloads => "workloads",
             Self::Objectives => "metrics/objectives",
+            Self::Suites => "suites",
         }
     }
 
@@ -62,6 +66,7 @@ impl Folder {
             Self::Scenarios => SCENARIOS,
             Self::Workloads => WORKLOADS,
             Self::Objectives => OBJECTIVES,
+            Self::Suites => SUITE_FILES,
         }
     }
 }
@@ -101,7 +106,7 @@ impl Library {
         let place = format!("{}/{name}.toml", folder.path());
         let path = self.root.join(&place);
         if is_name(name) && path.is_file() {
-            return read(&path, place);
+            return read(&path, place.clone()).map(|text| text.lying_in(folder.path()));
         }
         let embedded = folder.embedded().iter().find(|(embedded, _)| *embedded == name);
         embedded.map(|(_, text)| FileText::new(format!("{place} (built in)"), *text)).ok_or_else(
@@ -147,7 +152,8 @@ impl Library {
     /// # Errors
     /// When it cannot be read.
     pub fn open(&self, path: &str) -> Result<FileText, PlanError> {
-        read(&self.root.join(path), path.to_owned())
+        let folder = Path::new(path).parent().unwrap_or_else(|| Path::new(""));
+        read(&self.root.join(path), path.to_owned()).map(|text| text.lying_in(folder))
     }
 
     /// The name and the file that a word on the command line means: a path when it looks like one.

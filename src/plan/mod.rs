@@ -16,6 +16,7 @@ mod error;
 mod fault;
 mod files;
 mod http;
+mod lengths;
 mod model;
 mod nodes;
 mod objective;
@@ -35,8 +36,11 @@ pub use error::{FileError, PlanError};
 pub use files::{Folder, Library};
 pub use model::{Addresses, FaultPlan, Phases, Plan, Who};
 pub use nodes::chosen_nodes;
-pub use options::{Options, SEED_MAX, metrics_interval, read_address, read_listen, read_toxiproxy};
-pub use resolve::{Choice, check, choose, driver, plan_of, plans, scenario_of};
+pub use options::{
+    DURATION_MAX, DURATION_MIN, METRICS_INTERVAL_MIN, Options, SEED_MAX, metrics_interval,
+    read_address, read_listen, read_toxiproxy,
+};
+pub use resolve::{Checked, Choice, check, choose, driver, plan_of, plans, runnable, scenario_of};
 pub use section::{Section, sections};
 pub use source::FileText;
 pub use suite::{SUITES, Suite};

@@ -53,6 +53,8 @@ pub struct Plan {
     pub addresses: Addresses,
     /// The control address of an external Toxiproxy that stands in for our proxies.
     pub toxiproxy: Option<String>,
+    /// Whether the client reaches the nodes without a proxy in between.
+    pub direct: bool,
     /// Who does the faults of the network.
     pub network: Network,
 }

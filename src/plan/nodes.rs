@@ -1,11 +1,16 @@
 //! `[nodes]`: how many there are, and what they are.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::error::{FileError, PlanError};
 use super::model::Addresses;
-use super::source::TomlValue;
-use crate::lab::{Backend, LieSpec, LieSpecError, Listen, Nodes};
+use super::source::{TomlTable, TomlValue};
+use crate::base::name::NodeIndex;
+use crate::lab::{
+    Backend, LieSpec, LieSpecError, Listen, NodeProgram, Nodes, OtherNode, check_arguments,
+    embedded_arguments,
+};
 
 const DEFAULT_COUNT: u16 = 3;
 
@@ -18,8 +23,8 @@ pub(super) fn read(
     given: Option<&Backend>,
 ) -> Result<Nodes, PlanError> {
     let written = written.map(read_table).transpose()?;
-    let mut nodes =
-        written.unwrap_or(Nodes { backend: Backend::Auto, count: DEFAULT_COUNT, lies: Vec::new() });
+    let mut nodes = written.unwrap_or(Nodes::alike(Backend::Auto, DEFAULT_COUNT));
+    check_given(&nodes, given)?;
     if let (Some(backend), false) =
         (given, nodes.lies.is_empty() || given == Some(&Backend::Embedded))
     {
@@ -36,10 +41,39 @@ pub(super) fn read(
         }
         Some(backend) => {
             nodes.backend = backend.clone();
+            nodes.others.values_mut().for_each(|other| other.backend = backend.clone());
         }
         None => {}
     }
     Ok(nodes)
+}
+
+/// Whether the nodes of a file can be what the command line says instead.
+fn check_given(nodes: &Nodes, given: Option<&Backend>) -> Result<(), PlanError> {
+    let usual = NodeProgram::default();
+    let is_usual = |node: &OtherNode| node.program == usual;
+    let is_plain = nodes.program == usual && nodes.others.values().all(is_usual);
+    let refused = match given {
+        Some(Backend::Servers(_)) if !is_plain || !nodes.others.is_empty() => {
+            "-servers names nodes that run already, and this scenario starts its own in a way of its own; \
+             leave it out"
+                .to_owned()
+        }
+        Some(Backend::Embedded) if !is_plain => {
+            let of = |node| nodes.of(node).1;
+            let binary = nodes.indices().find(|node| of(*node).binary.is_some());
+            let words = nodes.indices().find_map(|node| embedded_arguments(&of(node).args).err());
+            match (binary, words) {
+                (Some(node), _) => format!(
+                    "-nodes embedded: {node} is a program of this scenario's own (`binary`); leave it out"
+                ),
+                (None, Some(what)) => format!("-nodes embedded: {what}"),
+                (None, None) => return Ok(()),
+            }
+        }
+        _ => return Ok(()),
+    };
+    Err(PlanError::Option(refused))
 }
 
 /// The nodes that a command line asks for, where there is no file.
@@ -77,7 +111,7 @@ impl Addresses {
 
 fn read_table(node: &TomlValue<'_>) -> Result<Nodes, FileError> {
     let table = node.table()?;
-    table.only("key", &["backend", "count", "servers", "lies"])?;
+    table.only("key", &["backend", "count", "servers", "lies", "args", "binary", "node"])?;
     let count = table.optional("count", |node| node.count(1..=COUNT_MAX.into()))?;
     let backend = table.optional("backend", |node| node.word("backend", &Backend::WORDS))?;
     let lies = table.get("lies");
@@ -92,18 +126,91 @@ fn read_table(node: &TomlValue<'_>) -> Result<Nodes, FileError> {
                 ));
             }
         };
-        return Ok(Nodes {
-            backend: backend.unwrap_or(Backend::Auto),
-            count: count.unwrap_or(DEFAULT_COUNT),
-            lies,
-        });
+        let backend = backend.unwrap_or(Backend::Auto);
+        let program = read_program(&table, &backend, &NodeProgram::default())?;
+        let count = count.unwrap_or(DEFAULT_COUNT);
+        let nodes = Nodes { lies, program, ..Nodes::alike(backend, count) };
+        let others = read_others(&table, &nodes)?;
+        return Ok(Nodes { others, ..nodes });
     };
-    if let Some(other) = table.get("backend").or_else(|| table.get("count")).or(lies) {
+    let beside = ["backend", "count", "args", "binary", "node"];
+    if let Some(other) = beside.iter().find_map(|key| table.get(key)).or(lies) {
         let what = format!("`{}` and `servers` exclude each other", other.key());
         return Err(other.error_at_key(what));
     }
     let addresses: Result<_, _> = servers.list()?.iter().map(TomlValue::address).collect();
     of_servers(addresses?).map_err(|what| servers.error(format!("`servers` {what}")))
+}
+
+/// How a node is started: as `usual`, but where the table says otherwise.
+fn read_program(
+    table: &TomlTable<'_>,
+    backend: &Backend,
+    usual: &NodeProgram,
+) -> Result<NodeProgram, FileError> {
+    let binary = table.optional("binary", |node| {
+        if node.text()?.contains('\0') || node.text()?.is_empty() {
+            return Err(node.error("`binary` is the path of a program"));
+        }
+        match backend {
+            Backend::Embedded => {
+                Err(node.error("an embedded node is no program; leave `binary` out"))
+            }
+            _ => Ok(node.path()),
+        }
+    })?;
+    let args = table.optional("args", |node| {
+        let words = node.list()?;
+        let args: Vec<String> =
+            words.iter().map(|word| word.text().map(str::to_owned)).collect::<Result<_, _>>()?;
+        let at = |place: usize, what: String| words.get(place).unwrap_or(node).error(what);
+        check_arguments(&args).map_err(|(place, what)| at(place, what))?;
+        if *backend == Backend::Embedded {
+            embedded_arguments(&args).map_err(|what| node.error(what))?;
+        }
+        Ok(args)
+    })?;
+    Ok(NodeProgram {
+        binary: binary.or_else(|| usual.binary.clone()),
+        args: args.unwrap_or_else(|| usual.args.clone()),
+    })
+}
+
+/// `[[nodes.node]]`: those that differ from the rest.
+fn read_others(
+    table: &TomlTable<'_>,
+    nodes: &Nodes,
+) -> Result<BTreeMap<NodeIndex, OtherNode>, FileError> {
+    let mut others = BTreeMap::new();
+    for element in table.list("node")? {
+        let table = element.table()?;
+        table.only("key", &["name", "backend", "binary", "args"])?;
+        let name = table.need("name", "which node it is, such as \"n1\"")?;
+        let index = NodeIndex::try_from(name.text()?.to_owned()).ok();
+        let index = index.filter(|index| index.0 < nodes.count).ok_or_else(|| {
+            let last = NodeIndex(nodes.count - 1);
+            name.error(format!(
+                "there is no node `{}`; nodes are n1 to {last}",
+                name.text().unwrap_or("")
+            ))
+        })?;
+        let backend = table.optional("backend", |node| node.word("backend", &Backend::WORDS))?;
+        let backend = backend.unwrap_or_else(|| nodes.backend.clone());
+        if !nodes.lies.is_empty() && backend != Backend::Embedded {
+            return Err(name.error("the nodes here tell `lies`, and only embedded ones do"));
+        }
+        // A program of the others is none of an embedded one.
+        let usual = match (&backend, &nodes.backend) {
+            (Backend::Embedded, Backend::Embedded) => nodes.program.clone(),
+            (Backend::Embedded, _) => NodeProgram::default(),
+            _ => nodes.program.clone(),
+        };
+        let program = read_program(&table, &backend, &usual)?;
+        if others.insert(index, OtherNode { backend, program }).is_some() {
+            return Err(name.error(format!("{index} is described twice")));
+        }
+    }
+    Ok(others)
 }
 
 fn read_lies(node: &TomlValue<'_>) -> Result<Vec<LieSpec>, FileError> {
@@ -119,9 +226,7 @@ fn of_servers(servers: Vec<SocketAddr>) -> Result<Nodes, String> {
         return Err(format!("lists {server} twice"));
     }
     match u16::try_from(servers.len()) {
-        Ok(count @ 1..=COUNT_MAX) => {
-            Ok(Nodes { backend: Backend::Servers(servers), count, lies: Vec::new() })
-        }
+        Ok(count @ 1..=COUNT_MAX) => Ok(Nodes::alike(Backend::Servers(servers), count)),
         _ => Err(format!("needs 1 to {COUNT_MAX} addresses")),
     }
 }

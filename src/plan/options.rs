@@ -1,6 +1,6 @@
 //! What the command line adds to a scenario. Everything given here goes before the file.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,8 +11,14 @@ use crate::protocol::memcached::program::PORT;
 /// The largest seed: JSON numbers above 2^53 are rounded by many readers.
 pub const SEED_MAX: u64 = (1 << 53) - 1;
 
+/// The shortest run in which every phase can hold a few samples.
+pub const DURATION_MIN: Duration = Duration::from_secs(1);
+
+/// The longest run: everything scaled to it can be counted in nanoseconds.
+pub const DURATION_MAX: Duration = Duration::from_secs(31_557_600);
+
 /// The shortest time between two live figures: they are made of pieces of this length.
-const METRICS_INTERVAL_MIN: Duration = Duration::from_millis(100);
+pub const METRICS_INTERVAL_MIN: Duration = Duration::from_millis(100);
 
 /// Checks how often live figures are asked for.
 ///
@@ -52,6 +58,8 @@ pub struct Options {
     pub api: Option<SocketAddr>,
     /// The control address of an external Toxiproxy that stands in for our proxies.
     pub toxiproxy: Option<String>,
+    /// Whether to leave the proxies out.
+    pub direct: bool,
     /// Who does the faults of the network.
     pub network: Option<Network>,
     /// The seed.
@@ -64,8 +72,20 @@ pub struct Options {
 /// What to write instead.
 pub fn read_listen(text: &str) -> Result<SocketAddr, String> {
     text.parse::<SocketAddr>().map_err(|_| {
-        format!("\"{text}\" is no numeric address with a port; write \"127.0.0.1:{PORT}\"")
+        format!("\"{text}\" is no numeric address with a port; write \"{}\"", nearest(text))
     })
+}
+
+/// The address that may be meant by a text that is none.
+fn nearest(text: &str) -> SocketAddr {
+    let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let bare = |host: &str| host.trim_matches(['[', ']']).parse::<IpAddr>();
+    let (host, port) = match (bare(text), text.rsplit_once(':')) {
+        (Ok(host), _) => (host, None),
+        (Err(_), Some((host, port))) => (bare(host).unwrap_or(here), port.parse::<u16>().ok()),
+        (Err(_), None) => (here, None),
+    };
+    SocketAddr::new(host, port.filter(|port| *port > 0).unwrap_or(PORT))
 }
 
 /// Reads a numeric address with a port.
@@ -75,7 +95,8 @@ pub fn read_listen(text: &str) -> Result<SocketAddr, String> {
 pub fn read_address(text: &str) -> Result<SocketAddr, String> {
     let address = read_listen(text)?;
     if address.port() == 0 {
-        return Err(format!("\"{text}\" has port 0; write the port that is listened on"));
+        let meant = nearest(text);
+        return Err(format!("\"{text}\" has port 0, and nobody listens there; write \"{meant}\""));
     }
     Ok(address)
 }
@@ -108,6 +129,18 @@ mod tests {
             read_address("cache:11211").unwrap_err(),
             r#""cache:11211" is no numeric address with a port; write "127.0.0.1:11211""#
         );
+        for (text, meant) in [
+            ("10.0.0.1", "10.0.0.1:11211"),
+            (":21211", "127.0.0.1:21211"),
+            ("localhost:5", "127.0.0.1:5"),
+            ("::1", "[::1]:11211"),
+            ("[::1]", "[::1]:11211"),
+            ("1.2.3.4:99999", "1.2.3.4:11211"),
+            ("", "127.0.0.1:11211"),
+        ] {
+            let refused = read_address(text).unwrap_err();
+            assert!(refused.ends_with(&format!("write \"{meant}\"")), "{refused}");
+        }
         assert!(read_address("127.0.0.1").is_err() && read_address("127.0.0.1:0").is_err());
         assert!(read_listen("127.0.0.1").is_err() && read_listen("127.0.0.1:0").is_ok());
     }

@@ -4,9 +4,9 @@ use md5::{Digest, Md5};
 
 use super::model::{FaultPlan, Plan};
 use super::text::{TomlText, string};
-use super::{client, driver, fault, objective, workload};
+use super::{client, driver, fault, objective, suite, workload};
 use crate::base::units::Ratio;
-use crate::lab::{Backend, Listen, Network};
+use crate::lab::{Backend, Listen, Network, NodeProgram};
 use crate::load::RateWish;
 
 impl Plan {
@@ -15,12 +15,31 @@ impl Plan {
     pub fn to_toml(&self) -> String {
         let mut text = TomlText::default();
         text.comment("A resolved plan. `harness -scenario FILE` runs it again.");
+        self.print(&mut text);
+        text.finish()
+    }
+
+    /// Plans as one file: as [`Plan::to_toml`] where there is one, else as a suite's.
+    #[must_use]
+    pub fn all_to_toml(plans: &[Self]) -> String {
+        if let [plan] = plans {
+            return plan.to_toml();
+        }
+        let mut text = TomlText::default();
+        text.comment("A resolved suite. `harness -scenario FILE` runs it again.");
+        for plan in plans {
+            text.within(suite::RUN);
+            plan.print(&mut text);
+        }
+        text.finish()
+    }
+
+    fn print(&self, text: &mut TomlText) {
         text.string("name", &self.scenario);
         text.string("summary", &self.summary);
         text.value("seed", &self.seed.to_string());
         text.duration("metrics_interval", self.metrics_interval);
-        self.print_what_matters(&mut text);
-        text.finish()
+        self.print_what_matters(text);
     }
 
     /// A number for everything that decides what is run and how it is judged; neither the seed nor
@@ -42,6 +61,9 @@ impl Plan {
         }
         if let Some(address) = &self.toxiproxy {
             text.string("toxiproxy", address);
+        }
+        if self.direct {
+            text.value("direct", "true");
         }
         if self.network != Network::User {
             text.string("network", self.network.name());
@@ -83,6 +105,15 @@ impl Plan {
         if !lies.is_empty() {
             text.value("lies", &format!("[{}]", lies.join(", ")));
         }
+        if self.nodes.program != NodeProgram::default() {
+            print_program(text, &self.nodes.program);
+        }
+        for (node, other) in &self.nodes.others {
+            text.element("nodes.node");
+            text.string("name", &node.to_string());
+            text.string("backend", other.backend.name());
+            print_program(text, &other.program);
+        }
     }
 
     /// Only what was asked for: a file that names an address insists on it.
@@ -97,6 +128,14 @@ impl Plan {
             }
         }
     }
+}
+
+fn print_program(text: &mut TomlText, NodeProgram { binary, args }: &NodeProgram) {
+    if let Some(binary) = binary {
+        text.string("binary", &binary.to_string_lossy());
+    }
+    let args: Vec<String> = args.iter().map(|word| string(word)).collect();
+    text.value("args", &format!("[{}]", args.join(", ")));
 }
 
 fn print_fault(text: &mut TomlText, planned: &FaultPlan) {

@@ -5,9 +5,9 @@ use super::files::{Folder, Library, is_path};
 use super::model::Plan;
 use super::options::Options;
 use super::source::FileText;
-use super::suite::{FULL, SUITES};
+use super::suite::{self, FULL, SUITES};
 use super::{client, objective, scenario, workload};
-use crate::base::family::unknown;
+use crate::base::family::{meant, unknown};
 use crate::base::seed::Seed;
 use crate::driver::DriverConfig;
 
@@ -24,7 +24,7 @@ pub fn plans(
     options: &Options,
     fresh: Seed,
 ) -> Result<Vec<Plan>, PlanError> {
-    chosen(library, words)?.iter().map(|word| plan(library, word, options, fresh)).collect()
+    jobs(library, words)?.iter().map(|job| job.plan(library, options, fresh)).collect()
 }
 
 /// The plan of the one scenario that `word` names, for whoever makes the calls in the load's place.
@@ -34,6 +34,9 @@ pub fn plans(
 pub fn scenario_of(library: &Library, word: &str, options: &Options) -> Result<Plan, PlanError> {
     let mut plans = plans(library, &[word.to_owned()], options, Seed::from_system())?;
     match (plans.len(), plans.pop()) {
+        (1, Some(plan)) if plan.direct => Err(PlanError::Option(format!(
+            "`{word}` leaves the proxies out, and only they see what an application does"
+        ))),
         (1, Some(plan)) => Ok(plan),
         (count, _) => {
             Err(PlanError::Option(format!("`{word}` is {count} scenarios; name one of them")))
@@ -41,24 +44,48 @@ pub fn scenario_of(library: &Library, word: &str, options: &Options) -> Result<P
     }
 }
 
-fn plan(library: &Library, word: &str, options: &Options, fresh: Seed) -> Result<Plan, PlanError> {
-    let (name, source) = library.named_or_path(Folder::Scenarios, word)?;
-    scenario::read(library, &source, &name, options, fresh)
+/// Something that is run: a scenario's file, or the run at a place of a suite's.
+#[derive(Debug)]
+struct Job {
+    name: String,
+    source: FileText,
+    run: Option<usize>,
 }
 
-/// The scenarios that `words` name, each once.
-fn chosen(library: &Library, words: &[String]) -> Result<Vec<String>, PlanError> {
+impl Job {
+    fn plan(&self, library: &Library, options: &Options, fresh: Seed) -> Result<Plan, PlanError> {
+        let Self { name, source, run } = self;
+        match run {
+            None => scenario::read(library, source, name, options, fresh),
+            Some(place) => scenario::read_run(library, source, *place, options, fresh),
+        }
+    }
+
+    /// What a file is there for.
+    fn of(name: String, source: &FileText) -> Result<Vec<Self>, PlanError> {
+        let job = |run| Self { name: name.clone(), source: source.clone(), run };
+        Ok(match suite::runs(source)? {
+            None => vec![job(None)],
+            Some(count) => (0..count).map(|place| job(Some(place))).collect(),
+        })
+    }
+}
+
+/// What `words` name, each once.
+fn jobs(library: &Library, words: &[String]) -> Result<Vec<Job>, PlanError> {
     let everything = [FULL.to_owned()];
     let words = if words.is_empty() { &everything } else { words };
-    let mut chosen: Vec<String> = Vec::new();
+    let mut jobs: Vec<Job> = Vec::new();
     for word in words {
-        for name in names(library, word.trim())? {
-            if !chosen.contains(&name) {
-                chosen.push(name);
+        for job in named(library, word.trim())? {
+            let is_same =
+                |other: &Job| other.source.name() == job.source.name() && other.run == job.run;
+            if !jobs.iter().any(is_same) {
+                jobs.push(job);
             }
         }
     }
-    Ok(chosen)
+    Ok(jobs)
 }
 
 /// The scenarios that `words` name, as far as they can be had with the options.
@@ -82,11 +109,11 @@ pub fn choose(
     fresh: Seed,
 ) -> Result<Choice, PlanError> {
     let mut choice = Choice { plans: Vec::new(), skipped: Vec::new() };
-    for word in chosen(library, words)? {
-        match plan(library, &word, options, fresh) {
+    for job in jobs(library, words)? {
+        match job.plan(library, options, fresh) {
             Ok(plan) => choice.plans.push(plan),
             Err(error) => {
-                let fine = plan(library, &word, &Options::default(), fresh)?;
+                let fine = job.plan(library, &Options::default(), fresh)?;
                 choice.skipped.push((fine.scenario, error));
             }
         }
@@ -125,28 +152,54 @@ pub fn driver(library: &Library, word: &str) -> Result<DriverConfig, PlanError> 
     })
 }
 
-/// The scenarios that one word means.
-fn names(library: &Library, word: &str) -> Result<Vec<String>, PlanError> {
+/// What one word means.
+fn named(library: &Library, word: &str) -> Result<Vec<Job>, PlanError> {
     if is_path(word) {
-        return Ok(vec![word.to_owned()]);
+        let (name, source) = library.named_or_path(Folder::Scenarios, word)?;
+        return Job::of(name, &source);
     }
-    let all = library.names(Folder::Scenarios);
-    if all.iter().any(|name| name == word) {
-        return Ok(vec![word.to_owned()]);
+    let has = |folder: Folder| library.names(folder).iter().any(|name| name == word);
+    if let Some(folder) = [Folder::Scenarios, Folder::Suites].into_iter().find(|it| has(*it)) {
+        return Job::of(word.to_owned(), &library.find(folder, word)?);
     }
-    if SUITES.iter().any(|suite| suite.name == word) {
-        return members(library, word);
+    let names = if SUITES.iter().any(|suite| suite.name == word) {
+        members(library, word)?
+    } else if word == "all" {
+        library.names(Folder::Scenarios)
+    } else {
+        return Err(unknown_word(library, word));
+    };
+    let mut jobs = Vec::new();
+    for name in names {
+        jobs.extend(Job::of(name.clone(), &library.find(Folder::Scenarios, &name)?)?);
     }
-    if word == "all" {
-        return Ok(all);
+    Ok(jobs)
+}
+
+fn unknown_word(library: &Library, word: &str) -> PlanError {
+    let known = known(library);
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    PlanError::Option(unknown("scenario", word, &known))
+}
+
+/// Everything that can be run by its name.
+fn known(library: &Library) -> Vec<String> {
+    let mut known = library.names(Folder::Scenarios);
+    known.extend(library.names(Folder::Suites));
+    known.extend(SUITES.iter().map(|suite| suite.name.to_owned()));
+    known.push("all".to_owned());
+    known
+}
+
+/// What can be run and is meant by a word that may be misspelt: names, the nearest first, or a file.
+#[must_use]
+pub fn runnable(library: &Library, word: &str) -> Vec<String> {
+    let known = known(library);
+    if known.iter().any(|name| name == word) || (is_path(word) && library.open(word).is_ok()) {
+        return vec![word.to_owned()];
     }
-    let known: Vec<&str> = all
-        .iter()
-        .map(String::as_str)
-        .chain(SUITES.iter().map(|suite| suite.name))
-        .chain(["all"])
-        .collect();
-    Err(PlanError::Option(unknown("scenario", word, &known)))
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    meant(word, &known).into_iter().map(str::to_owned).collect()
 }
 
 /// The scenarios of a suite.
@@ -161,28 +214,46 @@ pub(super) fn members(library: &Library, suite: &str) -> Result<Vec<String>, Pla
     Ok(members)
 }
 
+/// What a file is that is right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// What it is, in words.
+    pub noun: &'static str,
+    /// What it does not forbid to run it, and what whoever wrote it should know.
+    pub remarks: Vec<String>,
+}
+
 /// Checks one file and says what it is. What it holds decides, not where it lies.
 ///
 /// # Errors
 /// For the first mistake in it.
-pub fn check(library: &Library, path: &str) -> Result<&'static str, PlanError> {
+pub fn check(library: &Library, path: &str) -> Result<Checked, PlanError> {
     let source = library.open(path)?;
     let name = super::files::stem(path);
     let has = |keys: &[&str]| {
         source.read(|table| Ok::<_, PlanError>(keys.iter().any(|key| table.get(key).is_some())))
     };
-    if has(&["phases", "faults", "objectives", "objective"])? {
-        scenario::read(library, &source, &name, &Options::default(), Seed::new(0))?;
-        Ok("a scenario")
+    let fine = |noun| Ok(Checked { noun, remarks: Vec::new() });
+    if has(&[suite::RUN, "phases", "faults", "objectives", "objective"])? {
+        let jobs = Job::of(name, &source)?;
+        let noun = if jobs.iter().any(|job| job.run.is_some()) { "a suite" } else { "a scenario" };
+        let mut remarks = Vec::new();
+        for job in &jobs {
+            let plan = job.plan(library, &Options::default(), Seed::new(0))?;
+            let of = |what| format!("{}: {what}", plan.scenario);
+            remarks.extend(plan.too_short().into_iter().map(of));
+        }
+        Ok(Checked { noun, remarks })
     } else if has(&["arrival", "keys", "values", "mix", "http"])? {
-        source.read(|table| workload::read(table, &name))?;
-        Ok("a workload")
+        let read = source.read(|table| workload::read(table, &name))?;
+        workload::check_parts(&read, None, scenario::DEFAULT_CONCURRENCY)?;
+        fine("a workload")
     } else if has(&["measure", "at_most", "at_least"])? {
         source.read(|table| objective::read(table, Some(&name)))?;
-        Ok("an objective")
+        fine("an objective")
     } else {
         let folder = library.folder(path);
         source.read(|table| client::read(table, &folder))?;
-        Ok("a client profile")
+        fine("a client profile")
     }
 }

@@ -1,7 +1,7 @@
 //! Stretches the times of a scenario to `-duration`, so that everything keeps its order.
 //!
 //! Boundaries are scaled, not lengths: rounding then never makes the parts differ from the whole. A
-//! phase does not become shorter than its floor; the others share what is left.
+//! phase becomes neither shorter than its floor nor longer than its ceiling; the others share what is left.
 
 use std::time::Duration;
 
@@ -11,24 +11,37 @@ use super::model::Phases;
 const STEP: Duration = Duration::from_millis(1);
 
 /// The phases as `written`, `to` long in all and in proportion, but for those that would fall below
-/// their floor. `None`: the floors alone are longer.
-pub(super) fn phases(written: &Phases, to: Duration, floors: &Phases) -> Option<Phases> {
+/// their floor or grow above their ceiling. `None`: the floors alone are longer.
+pub(super) fn phases(
+    written: &Phases,
+    to: Duration,
+    floors: &Phases,
+    ceilings: &Phases,
+) -> Option<Phases> {
     let lengths = Phases::PLANNED.map(|phase| written.length(phase));
     let floors = Phases::PLANNED.map(|phase| floors.length(phase));
-    let mut at_floor = [false; Phases::PLANNED.len()];
+    let ceilings = Phases::PLANNED.map(|phase| ceilings.length(phase));
+    let mut settled: [Option<Duration>; Phases::PLANNED.len()] = [None; Phases::PLANNED.len()];
     let scaled = loop {
-        let all = |of: &[Duration], wanted: bool| -> Duration {
-            of.iter().zip(at_floor).filter(|(_, at)| *at == wanted).map(|(length, _)| *length).sum()
-        };
-        let rest = to.checked_sub(all(&floors, true))?;
-        let scale = Scale::new(all(&lengths, false), rest);
-        let scaled: [Duration; Phases::PLANNED.len()] = std::array::from_fn(|place| {
-            if at_floor[place] { floors[place] } else { scale.exactly(lengths[place]) }
-        });
-        if scaled.iter().zip(floors).all(|(length, floor)| *length >= floor) {
-            break scaled;
+        let rest = to.checked_sub(settled.iter().flatten().sum())?;
+        let free = lengths.iter().zip(settled).filter(|(_, settled)| settled.is_none());
+        let scale = Scale::new(free.map(|(length, _)| *length).sum(), rest);
+        let wanted: [Duration; Phases::PLANNED.len()] =
+            std::array::from_fn(|at| settled[at].unwrap_or_else(|| scale.exactly(lengths[at])));
+        let kept: [Duration; Phases::PLANNED.len()] =
+            std::array::from_fn(|at| wanted[at].min(ceilings[at]).max(floors[at]));
+        if kept == wanted {
+            break wanted;
         }
-        at_floor = std::array::from_fn(|place| at_floor[place] || scaled[place] < floors[place]);
+        // Who gives more than the others take has its bound for good; the rest is shared again.
+        let [all_kept, all_wanted]: [Duration; 2] = [kept, wanted].map(|all| all.iter().sum());
+        for at in 0..kept.len() {
+            let by_floor = all_kept >= all_wanted && kept[at] > wanted[at];
+            let by_ceiling = all_kept <= all_wanted && kept[at] < wanted[at];
+            if by_floor || by_ceiling {
+                settled[at] = Some(kept[at]);
+            }
+        }
     };
     let (mut end, mut start) = (Duration::ZERO, Duration::ZERO);
     let last = lengths.iter().rposition(|length| !length.is_zero());
@@ -105,8 +118,10 @@ mod tests {
         Phases { warmup, steady, fault, recovery }
     }
 
+    const UNBOUNDED: [u64; 4] = [u64::MAX; 4];
+
     fn scaled(given: [u64; 4], to: u64, floors: [u64; 4]) -> Option<Phases> {
-        phases(&long(given), ms(to), &long(floors))
+        phases(&long(given), ms(to), &long(floors), &long(UNBOUNDED))
     }
 
     /// Catches phases that do not add up to the length asked for, or that lose their proportion.
@@ -140,6 +155,21 @@ mod tests {
         assert_eq!(scaled([0, 5000, 0, 0], 1000, [0; 4]), Some(long([0, 1000, 0, 0])));
     }
 
+    /// Catches a warm-up of minutes because the whole takes an hour, and time that nobody gets.
+    #[test]
+    fn what_grows_has_a_ceiling() {
+        let ceilings = [15_000, 60_000, u64::MAX, 120_000];
+        let written = [3000, 5000, 15_000, 10_000];
+        let of = |to, floors| phases(&long(written), ms(to), &long(floors), &long(ceilings));
+        assert_eq!(of(66_000, [0; 4]), Some(long([6000, 10_000, 30_000, 20_000])));
+        assert_eq!(of(3_600_000, [0; 4]), Some(long([15_000, 60_000, 3_405_000, 120_000])));
+        assert_eq!(of(200_000, [0; 4]), Some(long([15_000, 30_833, 92_500, 61_667])));
+        assert_eq!(
+            of(15_000, [0, 2000, 1000, 4500]),
+            scaled(written, 15_000, [0, 2000, 1000, 4500])
+        );
+    }
+
     /// Catches a fault that leaves its phase, and a length compared with a timeout that is scaled.
     #[test]
     fn faults_move_with_their_phase() {
@@ -169,10 +199,12 @@ mod tests {
             to in 1000_u64..10_000_000,
             share in 0_u64..100,
             rest in 1_u64..=100,
+            ceiling in 1_u64..1_000_000,
             fixed: bool,
         ) {
             let given = long(lengths);
-            let scaled = phases(&given, ms(to), &Phases::default()).unwrap();
+            let ceilings = long([ceiling.max(1), u64::MAX, u64::MAX, ceiling.max(1)]);
+            let scaled = phases(&given, ms(to), &Phases::default(), &ceilings).unwrap();
             let scale = Scale::new(given.fault, scaled.fault);
             prop_assert_eq!(scaled.total(), ms(to));
             let at = given.fault * u32::try_from(share).unwrap() / 100;

@@ -7,22 +7,20 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::error::{FileError, PlanError};
-use super::fault;
-use super::files::{Folder, Library};
+use super::fault::{self, Breaks};
+use super::files::{Folder, Library, is_path};
 use super::model::{Addresses, FaultPlan, Phases, Plan};
 use super::options::{Options, SEED_MAX, metrics_interval, read_toxiproxy};
-use super::scale;
 use super::source::{FileText, TomlTable, TomlValue};
 use super::suite::{self, Suite};
-use super::{client, nodes, objective, workload};
-use crate::base::family::unknown;
+use super::{client, lengths, nodes, objective, workload};
 use crate::base::seed::Seed;
 use crate::event::Phase;
-use crate::judge::{EXAMINED_MIN, Objective};
+use crate::judge::Objective;
 use crate::lab::{Listen, Network, Nodes};
 use crate::load::{RateWish, WORKERS_MAX, Workload};
 
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "name",
     "summary",
     "suites",
@@ -35,6 +33,7 @@ const KEYS: [&str; 18] = [
     "out",
     "toxiproxy",
     "network",
+    "direct",
     "nodes",
     "addresses",
     "phases",
@@ -45,28 +44,13 @@ const KEYS: [&str; 18] = [
 
 const DEFAULT_WORKLOAD: &str = "mixed";
 const DEFAULT_CLIENT: &str = "default";
-const DEFAULT_CONCURRENCY: u32 = 100;
+pub(super) const DEFAULT_CONCURRENCY: u32 = 100;
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(2);
 const DEFAULT_OUT: &str = "runs";
-
-/// The shortest run in which every phase can hold a few samples.
-const DURATION_MIN: Duration = Duration::from_secs(1);
-
-/// The longest run: everything scaled to it can be counted in nanoseconds.
-const DURATION_MAX: Duration = Duration::from_secs(31_557_600);
-
-/// The shortest steady phase before a fault: a second in each of the halves that are compared.
-const STEADY_MIN: Duration = Duration::from_secs(2);
 
 /// Why a driver and a Toxiproxy do not go together.
 const NO_WITNESS: &str = "-toxiproxy: a driver needs the harness's own proxies, which see where its \
                           client puts a key; leave -toxiproxy out, or -client";
-
-/// The shortest fault phase: what objectives give a client to notice a fault.
-const FAULT_MIN: Duration = Duration::from_secs(1);
-
-/// What healing every fault may take of the recovery phase before recovery is examined.
-const HEALING: Duration = Duration::from_millis(500);
 
 /// What a list shows of a scenario.
 #[derive(Clone, Debug)]
@@ -75,11 +59,16 @@ pub(super) struct Head {
     pub(super) summary: String,
     /// The suites it belongs to.
     pub(super) suites: Vec<&'static Suite>,
+    /// What is broken first, if anything is.
+    pub(super) breaks: Option<Breaks>,
 }
 
 /// Reads only what a list shows.
 pub(super) fn head(source: &FileText) -> Result<Head, FileError> {
-    source.read(|table| Ok(Head { summary: summary(table)?, suites: suite::of(table)? }))
+    source.read(|table| {
+        let breaks = fault::first(table)?;
+        Ok(Head { summary: summary(table)?, suites: suite::of(table)?, breaks })
+    })
 }
 
 fn summary(table: &TomlTable<'_>) -> Result<String, FileError> {
@@ -95,28 +84,92 @@ pub(super) fn read(
     options: &Options,
     fresh: Seed,
 ) -> Result<Plan, PlanError> {
-    source.read(|table| Reader { library, options, table }.plan(name, fresh))
+    source.read(|table| Reader { library, options, source, table }.plan(name, fresh))
+}
+
+/// Reads the run at this place of a suite's file: a whole scenario, or one by name with what differs.
+pub(super) fn read_run(
+    library: &Library,
+    source: &FileText,
+    place: usize,
+    options: &Options,
+    fresh: Seed,
+) -> Result<Plan, PlanError> {
+    source.read(|table| {
+        let runs = table.list(suite::RUN)?;
+        let node = runs.get(place).ok_or_else(|| table.error("there is no such run"))?;
+        let table = &node.table()?;
+        let Some(scenario) = table.get("scenario") else {
+            table
+                .need("name", "what the run is called; or write `scenario` and the name of one")?;
+            return Reader { library, options, source, table }.plan("", fresh);
+        };
+        table.only("key beside `scenario`", &suite::RUN_KEYS)?;
+        let reader = Reader { library, options, source, table };
+        let options = reader.with_what_differs()?;
+        let (name, file) = reader.named(Folder::Scenarios, &scenario)?;
+        let name = table.get("name").map_or(Ok(name.as_str()), |node| node.name())?;
+        let plan = read(library, &file, name, &options, fresh)?;
+        Ok(Plan { scenario: name.to_owned(), ..plan })
+    })
+}
+
+/// An error about a file as one at the place that names the file; what is wrong inside keeps its own.
+fn at(node: &TomlValue<'_>, error: PlanError) -> PlanError {
+    match error {
+        PlanError::File(_) => error,
+        other => node.error(other.to_string()).into(),
+    }
 }
 
 struct Reader<'a> {
     library: &'a Library,
     options: &'a Options,
+    source: &'a FileText,
     table: &'a TomlTable<'a>,
 }
 
 impl Reader<'_> {
+    /// The options, with what a run of a suite says where they say nothing.
+    fn with_what_differs(&self) -> Result<Options, PlanError> {
+        let word = |key: &str, named: fn(&Self, &str) -> String| {
+            self.table.optional(key, |node| Ok(named(self, node.text()?)))
+        };
+        let file = |it: &Self, word: &str| {
+            if is_path(word) { it.source.path_of(word) } else { word.to_owned() }
+        };
+        let client = |it: &Self, word: &str| match it.library.client(word) {
+            Some(_) => word.to_owned(),
+            None if is_path(word) => it.source.path_of(word),
+            None => word.to_owned(),
+        };
+        let duration = self.table.optional("duration", TomlValue::duration)?;
+        let workload = word("workload", file)?;
+        let client = word("client", client)?;
+        Ok(Options {
+            duration: self.options.duration.or(duration),
+            workload: self.options.workload.clone().or(workload),
+            client: self.options.client.clone().or(client),
+            rate: self.rate()?,
+            concurrency: self.written_concurrency()?,
+            direct: self.options.direct
+                || self.table.optional("direct", TomlValue::flag)?.unwrap_or_default(),
+            ..self.options.clone()
+        })
+    }
+
     fn plan(&self, name: &str, fresh: Seed) -> Result<Plan, PlanError> {
         let Self { table, options, .. } = self;
         table.only("key", &KEYS)?;
         suite::of(table)?;
         let name = table.get("name").map_or(Ok(name), |node| node.name())?;
-        let written = self.phases()?;
+        let written = lengths::read(table)?;
         let nodes = nodes::read(table.get("nodes").as_ref(), options.backend.as_ref())?;
         let mut faults = match table.get("faults") {
             Some(list) => fault::read(&list, written.fault, nodes.count)?,
             None => Vec::new(),
         };
-        let phases = self.scaled(name, &written, &faults)?;
+        let phases = lengths::scaled(table, options, name, &written, &faults)?;
         fault::scale(&mut faults, written.fault, phases.fault);
         let (client_profile, client::Client { config: client, driver, .. }) = self.client()?;
         let most = driver.as_ref().map_or(u32::MAX, |driver| driver.concurrency);
@@ -125,6 +178,8 @@ impl Reader<'_> {
         if driver.is_some() && toxiproxy.is_some() {
             return Err(PlanError::Option(NO_WITNESS.to_owned()));
         }
+        let network = self.network(toxiproxy.is_some(), addresses.proxies.required)?;
+        let direct = self.direct(driver.is_some(), toxiproxy.is_some(), network, &faults)?;
         let workload = self.workload(rate, concurrency)?;
         workload::check_client(&workload, driver.is_some() || options.client.is_some())?;
         Ok(Plan {
@@ -144,96 +199,22 @@ impl Reader<'_> {
             out: self.out()?,
             addresses,
             nodes,
-            network: self.network(toxiproxy.is_some(), addresses.proxies.required)?,
+            network,
             toxiproxy,
+            direct,
             faults,
         })
     }
 
-    fn phases(&self) -> Result<Phases, FileError> {
-        let node = self.table.need("phases", "a table with the length of each phase")?;
-        let phases = node.table()?;
-        phases.only("phase", &Phases::PLANNED.map(Phase::name))?;
-        let length = |phase: Phase| match phases.get(phase.name()) {
-            None => Ok(Duration::ZERO),
-            Some(node) => match node.duration()? {
-                length if length > DURATION_MAX => Err(node.error(format!(
-                    "`{phase}` must be at most {} long",
-                    humantime::format_duration(DURATION_MAX)
-                ))),
-                length => Ok(length),
-            },
-        };
-        let read = Phases {
-            warmup: length(Phase::Warmup)?,
-            steady: length(Phase::Steady)?,
-            fault: length(Phase::Fault)?,
-            recovery: length(Phase::Recovery)?,
-        };
-        if read.steady.is_zero() {
-            let what = "`steady` is missing: without a baseline nothing can be judged";
-            return Err(phases
-                .get("steady")
-                .map_or_else(|| node.error_at_key(what), |n| n.error(what)));
-        }
-        Ok(read)
-    }
-
-    /// The phases in the length that was asked for. None becomes shorter than judging needs, unless it
-    /// was written so.
-    fn scaled(
-        &self,
-        name: &str,
-        written: &Phases,
-        faults: &[FaultPlan],
-    ) -> Result<Phases, PlanError> {
-        let length = self.checked(self.options.duration.unwrap_or_else(|| written.total()))?;
-        let floors = if faults.is_empty() {
-            Phases::default()
-        } else {
-            Phases {
-                warmup: Duration::ZERO,
-                steady: written.steady.min(STEADY_MIN),
-                fault: written.fault.min(FAULT_MIN).max(fault::least_phase(faults, written.fault)),
-                recovery: written.recovery.min(EXAMINED_MIN + HEALING),
-            }
-        };
-        scale::phases(written, length, &floors).ok_or_else(|| {
-            let show = humantime::format_duration;
-            PlanError::Option(format!(
-                "-duration {} is too short to judge {name}: its phases need at least {} (steady), {} \
-                 (fault) and {} (recovery); the least that works is {}",
-                show(length),
-                show(floors.steady),
-                show(floors.fault),
-                show(floors.recovery),
-                show(floors.total()),
-            ))
-        })
-    }
-
-    fn checked(&self, length: Duration) -> Result<Duration, PlanError> {
-        if (DURATION_MIN..=DURATION_MAX).contains(&length) {
-            return Ok(length);
-        }
-        let show = humantime::format_duration;
-        let what = format!(
-            "{} is not possible; a run takes between {} and {}",
-            show(length),
-            show(DURATION_MIN),
-            show(DURATION_MAX)
-        );
-        Err(match (self.options.duration, self.table.get("phases")) {
-            (None, Some(node)) => node.error_at_key(what).into(),
-            _ => PlanError::Option(format!("-duration {what}")),
-        })
+    fn written_concurrency(&self) -> Result<Option<u32>, FileError> {
+        let written =
+            self.table.optional("concurrency", |node| node.count(1..=WORKERS_MAX.into()))?;
+        let written = written.map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        Ok(self.options.concurrency.or(written))
     }
 
     fn concurrency(&self) -> Result<u32, FileError> {
-        let written = self.table.get("concurrency");
-        let written = written.map(|node| node.count(1..=WORKERS_MAX.into())).transpose()?;
-        let written = written.map(|count| u32::try_from(count).unwrap_or(u32::MAX));
-        Ok(self.options.concurrency.or(written).unwrap_or(DEFAULT_CONCURRENCY))
+        Ok(self.written_concurrency()?.unwrap_or(DEFAULT_CONCURRENCY))
     }
 
     fn rate(&self) -> Result<Option<RateWish>, FileError> {
@@ -297,6 +278,39 @@ impl Reader<'_> {
         Err(PlanError::Option(format!("-network kernel: {what}; leave out {flag}")))
     }
 
+    /// Whether the proxies are left out, which nothing may need.
+    fn direct(
+        &self,
+        driver: bool,
+        toxiproxy: bool,
+        network: Network,
+        faults: &[FaultPlan],
+    ) -> Result<bool, PlanError> {
+        let written = self.table.optional("direct", TomlValue::flag)?;
+        if !(self.options.direct || written.unwrap_or_default()) {
+            return Ok(false);
+        }
+        let fault = faults.iter().find(|planned| fault::is_of_network(&planned.spec.fault));
+        let needs = match (fault, driver, toxiproxy, network) {
+            (Some(FaultPlan { spec, .. }), ..) => {
+                format!("the fault `{}` ({}) is done by a proxy", spec.name, spec.fault.kind)
+            }
+            (None, true, ..) => {
+                "only a proxy sees where the client of a driver puts a key; leave out \
+                                 -client"
+                    .to_owned()
+            }
+            (None, false, true, _) => {
+                "a Toxiproxy is one in between; leave out -toxiproxy".to_owned()
+            }
+            (None, false, false, Network::Kernel) => {
+                "-network kernel is the network of the proxies; leave it out".to_owned()
+            }
+            (None, false, false, Network::User) => return Ok(true),
+        };
+        Err(PlanError::Option(format!("-direct leaves the proxies out, and {needs}")))
+    }
+
     fn addresses(&self, nodes: &Nodes) -> Result<Addresses, PlanError> {
         let mut addresses = Addresses::default();
         if let Some(node) = self.table.get("addresses") {
@@ -321,10 +335,10 @@ impl Reader<'_> {
                 return Ok((client.name.clone().unwrap_or_else(|| "custom".to_owned()), client));
             }
             (None, Some(node)) => {
-                return client::named(self.library, node.text()?).map_err(|error| match error {
-                    PlanError::Option(what) => node.error(what).into(),
-                    other => other,
-                });
+                let word = node.text()?;
+                let is_file = is_path(word) && self.library.client(word).is_none();
+                let word = if is_file { self.source.path_of(word) } else { word.to_owned() };
+                return client::named(self.library, &word).map_err(|error| at(node, error));
             }
             (None, None) => DEFAULT_CLIENT,
         };
@@ -336,9 +350,8 @@ impl Reader<'_> {
         let chosen = match (&self.options.workload, &written) {
             (None, Some(node)) if node.is_table() => workload::read(&node.table()?, "custom")?,
             (None, Some(node)) => {
-                let name = node.text()?;
-                let source = self.named(Folder::Workloads, name, node)?;
-                source.read(|table| workload::read(table, name))?
+                let (name, source) = self.named(Folder::Workloads, node)?;
+                source.read(|table| workload::read(table, &name))?
             }
             (word, _) => {
                 let word = word.as_deref().unwrap_or(DEFAULT_WORKLOAD);
@@ -346,26 +359,16 @@ impl Reader<'_> {
                 source.read(|table| workload::read(table, &name))?
             }
         };
-        // What a workload needs of the workers is the load's own knowledge.
-        chosen
-            .parts(rate, concurrency)
-            .map_err(|error| PlanError::Option(format!("the workload {}: {error}", chosen.name)))?;
+        workload::check_parts(&chosen, rate, concurrency)?;
         Ok(chosen)
     }
 
-    /// A file that a scenario names: an unknown name is an error at the place that names it.
-    fn named(
-        &self,
-        folder: Folder,
-        name: &str,
-        node: &TomlValue<'_>,
-    ) -> Result<FileText, PlanError> {
-        let names = self.library.names(folder);
-        if !names.iter().any(|known| known == name) {
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            return Err(node.error(unknown(folder.noun(), name, &names)).into());
-        }
-        self.library.find(folder, name)
+    /// A file that a scenario names, by its name or by a path that starts where the scenario lies. What
+    /// is wrong with the name is an error at the place that names it.
+    fn named(&self, folder: Folder, node: &TomlValue<'_>) -> Result<(String, FileText), PlanError> {
+        let word = node.text()?;
+        let word = if is_path(word) { self.source.path_of(word) } else { word.to_owned() };
+        self.library.named_or_path(folder, &word).map_err(|error| at(node, error))
     }
 
     fn objectives(&self, phases: &Phases) -> Result<Vec<Objective>, PlanError> {
@@ -386,9 +389,8 @@ impl Reader<'_> {
             Ok(())
         };
         for node in &self.table.list("objectives")? {
-            let name = node.text()?;
-            let source = self.named(Folder::Objectives, name, node)?;
-            add(source.read(|table| objective::read(table, Some(name)))?, node)?;
+            let (name, source) = self.named(Folder::Objectives, node)?;
+            add(source.read(|table| objective::read(table, Some(&name)))?, node)?;
         }
         for node in &self.table.list("objective")? {
             add(objective::read(&node.table()?, None)?, node)?;

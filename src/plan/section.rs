@@ -1,6 +1,7 @@
 //! Everything that has a name, for `-list`: read from the tables and the files themselves.
 
 use super::error::PlanError;
+use super::fault::Breaks;
 use super::files::{Folder, Library};
 use super::resolve::members;
 use super::scenario;
@@ -27,6 +28,8 @@ pub struct Section {
     pub title: &'static str,
     /// What else there is to know about them, where it is more than a line each.
     pub note: Option<&'static str>,
+    /// Which of them, where they are in groups.
+    pub group: Option<&'static str>,
     /// Name and summary.
     pub rows: Vec<(String, String)>,
 }
@@ -36,8 +39,6 @@ pub struct Section {
 /// # Errors
 /// When a file in the working directory is wrong.
 pub fn sections(library: &Library) -> Result<Vec<Section>, PlanError> {
-    let scenario =
-        |name: &str| Ok(scenario::head(&library.find(Folder::Scenarios, name)?)?.summary);
     let text = |folder: Folder| {
         move |name: &str| {
             let source = library.find(folder, name)?;
@@ -46,14 +47,14 @@ pub fn sections(library: &Library) -> Result<Vec<Section>, PlanError> {
             })?)
         }
     };
-    Ok(vec![
-        files(library, "scenarios", Folder::Scenarios, scenario)?,
+    let mut sections = scenarios(library)?;
+    sections.extend([
         suites(library)?,
         files(library, "workloads", Folder::Workloads, text(Folder::Workloads))?,
         family("toxics", &TOXICS),
         family("node faults", &FAULTS),
         family("lies", &LIES),
-        Section { title: "hash strategies", note: None, rows: hash_strategies() },
+        Section { title: "hash strategies", note: None, group: None, rows: hash_strategies() },
         rows("client profiles", PROFILES, |profile| (profile.name, profile.summary)),
         rows("broken clients", Broken::ALL, |broken| (broken.name(), broken.summary())),
         files(library, "objectives", Folder::Objectives, text(Folder::Objectives))?,
@@ -64,7 +65,30 @@ pub fn sections(library: &Library) -> Result<Vec<Section>, PlanError> {
         family("arrivals", &ARRIVALS),
         family("key distributions", &KEYS),
         family("value sizes", &VALUES),
-    ])
+    ]);
+    Ok(sections)
+}
+
+/// The scenarios, by what they break first.
+fn scenarios(library: &Library) -> Result<Vec<Section>, PlanError> {
+    const GROUPS: [(&str, Option<Breaks>); 4] = [
+        ("nothing is broken", None),
+        ("nodes fail", Some(Breaks::Node)),
+        ("the network fails", Some(Breaks::Network)),
+        ("replies are wrong, late or missing", Some(Breaks::Message)),
+    ];
+    let mut sections = GROUPS.map(|(group, _)| Section {
+        title: "scenarios",
+        note: None,
+        group: Some(group),
+        rows: Vec::new(),
+    });
+    for name in library.names(Folder::Scenarios) {
+        let head = scenario::head(&library.find(Folder::Scenarios, &name)?)?;
+        let place = GROUPS.iter().position(|(_, breaks)| *breaks == head.breaks).unwrap_or(0);
+        sections[place].rows.push((name, head.summary));
+    }
+    Ok(sections.into_iter().filter(|section| !section.rows.is_empty()).collect())
 }
 
 fn files(
@@ -78,7 +102,7 @@ fn files(
         .into_iter()
         .map(|name| summary(&name).map(|summary| (name, summary)))
         .collect();
-    Ok(Section { title, note: None, rows: rows? })
+    Ok(Section { title, note: None, group: None, rows: rows? })
 }
 
 fn suites(library: &Library) -> Result<Section, PlanError> {
@@ -87,7 +111,14 @@ fn suites(library: &Library) -> Result<Section, PlanError> {
         let count = members(library, suite.name)?.len();
         rows.push((suite.name.to_owned(), format!("{} ({count} scenarios)", suite.summary)));
     }
-    Ok(Section { title: "suites", note: None, rows })
+    for name in library.names(Folder::Suites) {
+        let source = library.find(Folder::Suites, &name)?;
+        let summary = source
+            .read(|table| table.need("summary", "one line about it")?.text().map(str::to_owned))?;
+        let count = super::suite::runs(&source)?.unwrap_or_default();
+        rows.push((name, format!("{summary} ({count} runs)")));
+    }
+    Ok(Section { title: "suites", note: None, group: None, rows })
 }
 
 fn hash_strategies() -> Vec<(String, String)> {
@@ -109,5 +140,5 @@ fn rows<T>(
     row: fn(&T) -> (&'static str, &'static str),
 ) -> Section {
     let rows = items.iter().map(row).map(|(name, summary)| (name.to_owned(), summary.to_owned()));
-    Section { title, note: None, rows: rows.collect() }
+    Section { title, note: None, group: None, rows: rows.collect() }
 }

@@ -4,8 +4,11 @@
 //! a duration, a count, a kind of a family. Whatever is wrong becomes a [`FileError`] at the very
 //! value (or key) that is wrong. Nothing here knows what a scenario is.
 
+mod json;
+
 use std::net::SocketAddr;
 use std::ops::{Range, RangeInclusive};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
@@ -21,12 +24,25 @@ use crate::base::time::DurationText;
 pub struct FileText {
     name: String,
     text: String,
+    /// Where the files lie that it names by path.
+    folder: PathBuf,
 }
 
 impl FileText {
     /// A file that was read, or that is built in.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { name: name.into(), text: text.into() }
+        Self { name: name.into(), text: text.into(), folder: PathBuf::new() }
+    }
+
+    /// The same, with the folder that its paths start from.
+    #[must_use]
+    pub(super) fn lying_in(self, folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into(), ..self }
+    }
+
+    /// The path of a file that it names, as seen from the working directory.
+    pub(super) fn path_of(&self, named: &str) -> String {
+        self.folder.join(named).to_string_lossy().into_owned()
     }
 
     /// What errors call the file.
@@ -112,11 +128,6 @@ impl<'a> TomlTable<'a> {
         nodes.into_iter()
     }
 
-    /// As JSON.
-    pub(super) fn json(&self) -> Result<serde_json::Map<String, serde_json::Value>, FileError> {
-        self.iter().map(|node| Ok((node.key.to_owned(), node.json()?))).collect()
-    }
-
     /// An error about the table as a whole.
     pub(super) fn error(&self, what: impl Into<String>) -> FileError {
         self.source.error(&self.span, what)
@@ -177,6 +188,12 @@ impl<'a> TomlValue<'a> {
     /// A text.
     pub(super) fn text(&self) -> Result<&'a str, FileError> {
         self.as_text().ok_or_else(|| self.expected("a text"))
+    }
+
+    /// A text that is the path of a file, from where this one lies.
+    pub(super) fn path(&self) -> PathBuf {
+        let path = self.source.folder.join(self.as_text().unwrap_or_default());
+        std::path::absolute(&path).unwrap_or(path)
     }
 
     /// A text that can be a name, and thus part of a file's.
@@ -258,23 +275,6 @@ impl<'a> TomlValue<'a> {
             DeValue::Boolean(flag) => Ok(*flag),
             _ => Err(self.expected("true or false")),
         }
-    }
-
-    /// As JSON, for whoever is handed it as it is. A number that has no form there is refused.
-    pub(super) fn json(&self) -> Result<serde_json::Value, FileError> {
-        Ok(match self.value {
-            DeValue::String(text) => serde_json::Value::from(text.as_ref()),
-            DeValue::Boolean(flag) => serde_json::Value::from(*flag),
-            DeValue::Datetime(time) => serde_json::Value::from(time.to_string()),
-            DeValue::Integer(_) | DeValue::Float(_) => {
-                let number = self.bare_number().unwrap_or_default();
-                number.parse().map_err(|_| self.expected("a number that JSON can have"))?
-            }
-            DeValue::Array(_) => {
-                self.list()?.iter().map(Self::json).collect::<Result<Vec<_>, _>>()?.into()
-            }
-            DeValue::Table(_) => self.table()?.json()?.into(),
-        })
     }
 
     /// Whether it is a table.

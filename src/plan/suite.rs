@@ -1,8 +1,34 @@
-//! Suites: scenarios that are run together. A scenario says itself which it belongs to.
+//! Suites: scenarios that are run together. A scenario says itself which of ours it belongs to; a file with
+//! `[[run]]` is a suite by itself.
 
 use super::error::FileError;
-use super::source::TomlTable;
+use super::source::{FileText, TomlTable};
 use crate::base::family::unknown;
+
+/// The list of a suite's file: what is run, one after the other.
+pub(super) const RUN: &str = "run";
+
+/// What a suite's file may have.
+pub(super) const KEYS: [&str; 2] = ["summary", RUN];
+
+/// What a run may say of a scenario that it names.
+pub(super) const RUN_KEYS: [&str; 8] =
+    ["name", "scenario", "duration", "workload", "client", "rate", "concurrency", "direct"];
+
+/// The most runs of one file.
+pub(super) const RUNS_MAX: usize = 1000;
+
+/// How many runs a file has, where it is a suite's.
+pub(super) fn runs(source: &FileText) -> Result<Option<usize>, FileError> {
+    source.read(|table| {
+        let Some(node) = table.get(RUN) else { return Ok(None) };
+        table.only("key", &KEYS)?;
+        match node.list()?.len() {
+            count @ 1..=RUNS_MAX => Ok(Some(count)),
+            _ => Err(node.error_at_key(format!("a suite has 1 to {RUNS_MAX} runs"))),
+        }
+    })
+}
 
 /// Scenarios that are run together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

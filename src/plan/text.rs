@@ -8,7 +8,11 @@ use crate::base::time::DurationText;
 
 /// A TOML document under construction.
 #[derive(Clone, Debug, Default)]
-pub(super) struct TomlText(String);
+pub(super) struct TomlText {
+    text: String,
+    /// What every table stands in, with the dot behind it.
+    within: String,
+}
 
 impl TomlText {
     /// A comment line.
@@ -18,12 +22,18 @@ impl TomlText {
 
     /// The header of a table.
     pub(super) fn table(&mut self, path: &str) {
-        self.line(&format!("\n[{path}]"));
+        self.line(&format!("\n[{}{path}]", self.within));
     }
 
     /// The header of an element of a list of tables.
     pub(super) fn element(&mut self, path: &str) {
+        self.line(&format!("\n[[{}{path}]]", self.within));
+    }
+
+    /// The header of an element of a list of tables, in which everything else stands from here on.
+    pub(super) fn within(&mut self, path: &str) {
         self.line(&format!("\n[[{path}]]"));
+        self.within = format!("{path}.");
     }
 
     /// A key and a value that is TOML already.
@@ -54,12 +64,12 @@ impl TomlText {
 
     /// The document.
     pub(super) fn finish(self) -> String {
-        self.0
+        self.text
     }
 
     fn line(&mut self, line: &str) {
         // Writing to a String cannot fail.
-        let _ = writeln!(self.0, "{line}");
+        let _ = writeln!(self.text, "{line}");
     }
 }
 

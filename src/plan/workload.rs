@@ -10,7 +10,7 @@ use crate::event::Operation;
 use crate::load::arrival::ARRIVALS;
 use crate::load::keys::KEYS;
 use crate::load::values::VALUES;
-use crate::load::{Cancel, MULTI_GET_KEYS_MAX, Mix, OriginSpec, WEIGHT_MAX, Workload};
+use crate::load::{Cancel, MULTI_GET_KEYS_MAX, Mix, OriginSpec, RateWish, WEIGHT_MAX, Workload};
 
 const TABLE_KEYS: [&str; 10] =
     ["name", "summary", "arrival", "keys", "values", "mix", "options", "origin", "cancel", "http"];
@@ -88,6 +88,16 @@ pub(super) fn check_client(workload: &Workload, is_named: bool) -> Result<(), Pl
         "the workload {} asks a service, whose client is its own; leave -client out, or -workload",
         workload.name
     )))
+}
+
+/// Whether so many workers can do it. What it needs of them is the load's own knowledge.
+pub(super) fn check_parts(
+    workload: &Workload,
+    rate: Option<RateWish>,
+    workers: u32,
+) -> Result<(), PlanError> {
+    let parts = workload.parts(rate, workers).map(drop);
+    parts.map_err(|error| PlanError::Option(format!("the workload {}: {error}", workload.name)))
 }
 
 fn read_mix(table: &TomlTable<'_>) -> Result<Vec<(Operation, u32)>, FileError> {

@@ -76,6 +76,7 @@ pub(super) fn able_lab(plan: &Plan, environment: &Environment) -> Result<LabConf
         nodes: plan.nodes.clone(),
         listen: plan.addresses.proxies,
         toxiproxy: plan.toxiproxy.clone(),
+        direct: plan.direct,
         network: plan.network,
         programs: environment.programs.clone(),
     };

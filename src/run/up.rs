@@ -91,6 +91,7 @@ async fn assemble(
         nodes: nodes.clone(),
         listen: addresses.proxies,
         toxiproxy: None,
+        direct: false,
         network: Network::User,
         programs: environment.programs.clone(),
     };

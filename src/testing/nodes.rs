@@ -48,9 +48,10 @@ impl Nodes {
     pub async fn start(count: u16) -> Result<Self, TestError> {
         let scope = Scope::current("testing");
         let config = LabConfig {
-            nodes: lab::Nodes { backend: Backend::Embedded, count, lies: Vec::new() },
+            nodes: lab::Nodes::alike(Backend::Embedded, count),
             listen: Listen::usual(0),
             toxiproxy: None,
+            direct: false,
             network: Network::User,
             programs: Programs::default(),
         };

@@ -1,5 +1,8 @@
 //! Files and options in, plans out: what ships, what is refused and where, what is printed.
 
+mod files;
+mod nodes;
+
 use std::time::Duration;
 
 use harness::base::seed::Seed;
@@ -153,7 +156,8 @@ fn every_file_in_the_repository_is_what_its_folder_says() {
         for name in names {
             let path = format!("{}/{name}.toml", folder.path());
             let noun = check(&library, &path).unwrap_or_else(|error| panic!("{error}"));
-            assert!(noun.ends_with(folder.noun()), "{path} is {noun}");
+            assert!(noun.noun.ends_with(folder.noun()), "{path} is {}", noun.noun);
+            assert!(noun.remarks.is_empty(), "{path}: {:?}", noun.remarks);
         }
     }
 }
@@ -167,6 +171,7 @@ fn the_catalogue_is_complete() {
         "asymmetric-downstream",
         "asymmetric-upstream",
         "bandwidth-throttle",
+        "baseline-direct",
         "baseline-steady",
         "big-multiget",
         "blocked-writes",
@@ -174,11 +179,14 @@ fn the_catalogue_is_complete() {
         "brief-packet-drop",
         "cas-exists",
         "client-error",
+        "clock-skew",
         "cold-restart-stampede",
         "complete-failure",
         "connection-drop",
+        "connection-limit",
         "connection-timeout",
         "corrupted-reply",
+        "eviction-pressure",
         "extra-end",
         "flapping-node",
         "flush-all",
@@ -211,6 +219,7 @@ fn the_catalogue_is_complete() {
         "rolling-failures",
         "server-busy",
         "server-error-oom",
+        "server-idle-timeout",
         "short-length",
         "sigstop-hang",
         "silent-miss",
@@ -252,7 +261,7 @@ fn a_printed_plan_reads_back_to_itself() {
         ..Options::default()
     };
     for options in [Options::default(), options] {
-        for plan in plans(&library, &[], &options, Seed::new(99)).unwrap() {
+        for plan in choose(&library, &[], &options, Seed::new(99)).unwrap().plans {
             let text = plan.to_toml();
             // Where results go is not the file's to say.
             let out = Options { out: options.out.clone(), ..Options::default() };
@@ -708,11 +717,13 @@ fn check_tells_files_apart() {
     let of = |text: &str| {
         std::fs::write(folder.path().join("f.toml"), text).unwrap();
         check(&library, "f.toml")
+            .map(|checked| checked.noun)
             .map_err(|error| error.to_string().lines().next().unwrap().to_owned())
     };
     let workload = "summary = \"x\"\n[arrival]\nconstant = {}\n[keys]\nuniform = {}\n[values]\n\
                     fixed = {}\n[mix]\nget = 1";
     assert_eq!(of(HEAD), Ok("a scenario"));
+    assert_eq!(of("[[run]]\nscenario = \"latency\""), Ok("a suite"));
     assert_eq!(of(workload), Ok("a workload"));
     assert_eq!(of("measure = \"wrong_data\"\nat_most = 0"), Ok("an objective"));
     assert_eq!(of("operation_timeout = \"50ms\""), Ok("a client profile"));
@@ -736,15 +747,21 @@ fn everything_with_a_name_is_listed() {
     let (_folder, library) = shipped();
     let sections = sections(&library).unwrap();
     let row = |title: &str, name: &str| {
-        let section = sections.iter().find(|section| section.title == title).unwrap();
-        section.rows.iter().any(|(row, summary)| row == name && !summary.is_empty())
+        let of_title = sections.iter().filter(|section| section.title == title);
+        of_title
+            .flat_map(|section| &section.rows)
+            .any(|(row, summary)| row == name && !summary.is_empty())
     };
     for (title, name) in [
         ("scenarios", "packet-loss"),
+        ("scenarios", "baseline-steady"),
+        ("scenarios", "silent-miss"),
         ("suites", "smoke"),
+        ("suites", "five-minutes"),
         ("workloads", "mixed"),
         ("toxics", "latency"),
         ("node faults", "kill"),
+        ("node faults", "clock"),
         ("lies", "dropped-set"),
         ("broken clients", "leaking-pool"),
         ("hash strategies", "ketama"),

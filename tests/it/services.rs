@@ -33,7 +33,7 @@ fn shown(page: &str) -> String {
 #[test]
 fn the_examples_resolve_and_read_back() {
     let library = Library::new(ROOT);
-    assert_eq!(check(&library, "examples/service/shop.toml").unwrap(), "a workload");
+    assert_eq!(check(&library, "examples/service/shop.toml").unwrap().noun, "a workload");
     let example = std::fs::read_to_string(Path::new(ROOT).join("examples/service/shop.toml"));
     for workload in [example.unwrap(), shown("docs/services.md")] {
         let plan = plan_of(&workload, Options::default()).unwrap_or_else(|error| panic!("{error}"));

@@ -6,7 +6,6 @@ use std::time::Duration;
 use crate::base::port::HeldPort;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
-use crate::base::units::ByteSize;
 use crate::lab::error::LabError;
 use crate::protocol::memcached::probe;
 use crate::protocol::memcached::server::config::NodeConfig;
@@ -15,9 +14,6 @@ use crate::protocol::memcached::server::serve::Node;
 
 /// How long a fresh node may take until it answers `version`.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Client connections that one node accepts; more than any pool of ours asks for.
-const CONNECTIONS_MAX: u32 = 4096;
 
 /// An embedded node that can be killed and started again on its port.
 #[derive(Debug)]
@@ -32,23 +28,18 @@ pub struct EmbeddedNode {
 }
 
 impl EmbeddedNode {
-    /// Starts a node on a free port of the loopback interface.
+    /// Starts a node like `config` on a free port of the loopback interface.
     ///
     /// # Errors
     /// When there is no free port.
     pub async fn start(
-        memory_mib: u32,
+        config: NodeConfig,
         lies: &[LieSpec],
         seed: Seed,
         scope: &Scope,
     ) -> Result<Self, LabError> {
-        let config = NodeConfig {
-            memory: ByteSize(u64::from(memory_mib) << 20),
-            max_connections: CONNECTIONS_MAX,
-            lies: lies.to_vec(),
-            seed,
-            ..NodeConfig::default()
-        };
+        let listen = NodeConfig::default().listen;
+        let config = NodeConfig { listen, lies: lies.to_vec(), seed, ..config };
         let node = launch(&config, scope).await?;
         let address = node.address();
         let config = NodeConfig { listen: address.to_string(), ..config };
@@ -90,6 +81,13 @@ impl EmbeddedNode {
         self.port = None;
         self.node = Some(launch(&self.config, &self.scope).await?);
         Ok(())
+    }
+
+    /// Sets its clock ahead.
+    pub fn set_ahead(&self, seconds: u32) {
+        if let Some(node) = &self.node {
+            node.set_ahead(seconds);
+        }
     }
 
     /// Answers nothing any more; the kernel still accepts connections and data.

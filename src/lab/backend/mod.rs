@@ -71,6 +71,13 @@ impl RunningNode {
                 Ok(())
             }
             (Self::Process(node), NodeAction::Pause) => node.pause().map_err(text),
+            (Self::Process(node), NodeAction::Clock { .. }) => {
+                Err(format!("{} takes its time from its machine", node.address()))
+            }
+            (Self::Embedded(node), NodeAction::Clock { ahead }) => {
+                node.set_ahead(ahead);
+                Ok(())
+            }
             (Self::Embedded(node), NodeAction::Kill) => {
                 node.kill().await;
                 Ok(())
@@ -97,7 +104,7 @@ impl RunningNode {
                 node.resume();
                 Ok(())
             }
-            (_, NodeAction::Flush) | (Self::External(_), _) => Ok(()),
+            (_, NodeAction::Flush | NodeAction::Clock { .. }) | (Self::External(_), _) => Ok(()),
         }
     }
 

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
@@ -27,8 +27,8 @@ const START_ATTEMPTS: u32 = 5;
 /// The pause between two looks at whether a killed process is gone.
 const REAP_PAUSE: Duration = Duration::from_millis(1);
 
-/// Client connections that one node accepts; more than any pool of ours asks for.
-const CONNECTIONS_MAX: u32 = 4096;
+/// Client connections that one node accepts, unless it is told; more than any pool of ours asks for.
+pub const CONNECTIONS_MAX: u32 = 4096;
 
 /// The one thread that starts children. It lives as long as the process: a child's leash breaks when
 /// the thread that started it ends.
@@ -78,6 +78,8 @@ pub struct ProcessConfig {
     pub harness: PathBuf,
     /// Memory for items, in MiB.
     pub memory_mib: u32,
+    /// Arguments behind the lab's own; memcached takes the last of each flag.
+    pub args: Vec<String>,
 }
 
 /// A running (or killed) memcached.
@@ -88,6 +90,8 @@ pub struct ProcessNode {
     address: SocketAddr,
     version: String,
     child: Option<Child>,
+    /// Whether it ran and did not answer when it was started.
+    was_mute: bool,
     /// Its port, while no process has it: no other node may answer in its place.
     port: Option<HeldPort>,
 }
@@ -110,10 +114,13 @@ impl ProcessNode {
                 address,
                 version: String::new(),
                 child: None,
+                was_mute: false,
                 port: None,
             };
             match node.launch().await {
                 Ok(()) => return Ok(node),
+                // Another port helps only who found the first one taken, and ended.
+                Err(error) if node.was_mute => return Err(error),
                 Err(error) => last = Some(error),
             }
         }
@@ -205,6 +212,11 @@ impl ProcessNode {
             }
             Err(problem) => {
                 let mut child = self.child.take().expect("it was put there above");
+                self.was_mute = matches!(child.try_wait(), Ok(None));
+                // All of its group: what it started holds its stderr open.
+                if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+                    let _ = kill_process_group(group, Signal::KILL);
+                }
                 let _ = child.kill();
                 let printed = tokio::task::spawn_blocking(move || last_words(&mut child)).await;
                 let what = format!("{problem}{}", printed.unwrap_or_default());
@@ -223,7 +235,7 @@ impl ProcessNode {
             // Any other user would mean a change of credentials, which takes the leash off (prctl(2)).
             stays_root: rustix::process::geteuid().is_root(),
         };
-        command.args(settings.arguments());
+        command.args(settings.arguments()).args(&self.config.args);
         // A process group of its own: Ctrl-C is for the harness, which drains before it ends a node.
         command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         command
@@ -257,11 +269,14 @@ fn free_port() -> std::io::Result<SocketAddr> {
 /// The program called `name` on `path` (the value of PATH), when there is one.
 #[must_use]
 pub fn find_program(name: &str, path: &std::ffi::OsStr) -> Option<PathBuf> {
+    std::env::split_paths(path).map(|folder| folder.join(name)).find(|file| is_program(file))
+}
+
+/// Whether a file can be run.
+#[must_use]
+pub fn is_program(file: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    let runs = |file: &Path| {
-        file.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
-    };
-    std::env::split_paths(path).map(|folder| folder.join(name)).find(|file| runs(file))
+    file.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]

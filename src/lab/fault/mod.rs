@@ -1,5 +1,6 @@
 //! Faults of the node itself, one file each. Faults of the network are toxics of its proxy.
 
+mod clock;
 mod flush;
 mod kill;
 mod pause;
@@ -15,16 +16,21 @@ pub enum NodeAction {
     Pause,
     /// `flush_all`; nothing to take back.
     Flush,
+    /// Another time; not set back, as what was stored since would then outlive its time.
+    Clock {
+        /// How many seconds ahead.
+        ahead: u32,
+    },
 }
 
 impl NodeAction {
     /// Whether the node's data is gone afterwards.
     #[must_use]
     pub const fn loses_data(self) -> bool {
-        matches!(self, Self::Kill | Self::Flush)
+        matches!(self, Self::Kill | Self::Flush | Self::Clock { .. })
     }
 }
 
 /// Every fault of a node.
 pub static FAULTS: Family<NodeAction> =
-    Family { noun: "node fault", kinds: &[kill::KIND, pause::KIND, flush::KIND] };
+    Family { noun: "node fault", kinds: &[kill::KIND, pause::KIND, flush::KIND, clock::KIND] };

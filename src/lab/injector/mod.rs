@@ -25,6 +25,8 @@ pub(crate) enum Injector {
     Kernel(kernel::KernelInjector),
     /// An external Toxiproxy.
     Toxiproxy(toxiproxy::ToxiproxyInjector),
+    /// Nobody: nothing lies between clients and nodes.
+    Nobody,
 }
 
 /// A toxic that must be taken back.
@@ -92,7 +94,7 @@ impl Injector {
             Self::Own(_) => true,
             #[cfg(target_os = "linux")]
             Self::Kernel(_) => true,
-            Self::Toxiproxy(_) => false,
+            Self::Toxiproxy(_) | Self::Nobody => false,
         }
     }
 
@@ -103,6 +105,7 @@ impl Injector {
             #[cfg(target_os = "linux")]
             Self::Kernel(kernel) => kernel.toxics(fault),
             Self::Toxiproxy(_) => toxiproxy::toxics(fault),
+            Self::Nobody => Vec::new(),
         }
     }
 
@@ -113,6 +116,7 @@ impl Injector {
             #[cfg(target_os = "linux")]
             Self::Kernel(kernel) => kernel.apply(fault).await,
             Self::Toxiproxy(toxiproxy) => toxiproxy.apply(fault).await,
+            Self::Nobody => Err("there is nothing in between that could".to_owned()),
         }
     }
 
@@ -124,6 +128,7 @@ impl Injector {
             #[cfg(target_os = "linux")]
             Self::Kernel(kernel) => kernel.heal(toxics).await.map(Some),
             Self::Toxiproxy(toxiproxy) => toxiproxy.heal(toxics).await.map(|()| None),
+            Self::Nobody => Ok(None),
         }
     }
 }

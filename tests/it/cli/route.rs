@@ -115,7 +115,11 @@ fn mistakes_are_named() {
         (vec!["k", "-servers", "a"], b"", "there is no port"),
         (vec!["k", "-servers", "a:1,a:1"], b"", "\"a:1\" is listed twice"),
         (vec!["k", "-servers", "a:1,b:1", "-weights", "1"], b"", "1 weights for 2 servers"),
-        (vec!["k", "-servers", "a:1", "-weights", "0"], b"", "0 is not in 1.."),
+        (
+            vec!["k", "-servers", "a:1", "-weights", "0"],
+            b"",
+            "no whole number from 1 to 4294967295",
+        ),
         (vec!["k", "-servers", "a:1", "-strategy", "ketma"], b"", "did you mean `ketama`?"),
         (vec!["k", "-servers", "a:1", "-hash", "md4"], b"", "did you mean `md5`?"),
         (vec!["-servers", "a:1"], b"good\n\n", "line 2 is empty; a key has 1 to 250 bytes"),

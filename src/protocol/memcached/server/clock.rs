@@ -33,6 +33,14 @@ pub struct Now {
     pub stamp: u64,
 }
 
+impl Now {
+    /// The moment as a clock has it that runs so many seconds ahead. Items keep their order of age.
+    #[must_use]
+    pub const fn ahead(self, seconds: u32) -> Self {
+        Self { seconds: self.seconds.saturating_add(seconds), ..self }
+    }
+}
+
 impl Clock {
     /// A node that starts at `started`, which is `unix_seconds` after 1970.
     #[must_use]

@@ -9,6 +9,7 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::clock::Clock;
+use super::clock::{Clock, Now};
 use super::config::NodeConfig;
 use super::lie::{Conversation, Liar};
 use super::output::Output;
@@ -58,8 +59,16 @@ enum Life {
 struct Shared {
     store: Store,
     clock: Clock,
+    /// How far that clock was set ahead.
+    ahead: AtomicU32,
     facts: Facts,
     liar: Option<Arc<Liar>>,
+}
+
+impl Shared {
+    fn now(&self) -> Now {
+        self.clock.at(Instant::now()).ahead(self.ahead.load(Relaxed))
+    }
 }
 
 impl Node {
@@ -74,6 +83,7 @@ impl Node {
         let shared = Arc::new(Shared {
             store: Store::new(Limits { memory_bytes: config.memory.0, item_bytes }),
             clock: Clock::new(Instant::now(), Wall::now().unix_seconds()),
+            ahead: AtomicU32::new(0),
             facts: Facts {
                 port: address.port(),
                 address: address.ip().to_string(),
@@ -116,7 +126,12 @@ impl Node {
 
     /// Forgets every item, as `flush_all` does.
     pub fn flush(&self) {
-        self.shared.store.flush(None, self.shared.clock.at(Instant::now()));
+        self.shared.store.flush(None, self.shared.now());
+    }
+
+    /// Sets the clock so many seconds ahead of what it is then.
+    pub fn set_ahead(&self, seconds: u32) {
+        self.shared.ahead.fetch_add(seconds, Relaxed);
     }
 
     /// Closes the listener and every connection. Returns when that is done; whoever was cut short
@@ -230,7 +245,7 @@ impl Connection {
         while runs(&mut self.life).await {
             let step = {
                 let Shared { store, clock, facts, .. } = &*self.shared;
-                let context = Context { store, clock, now: clock.at(Instant::now()), facts };
+                let context = Context { store, clock, now: self.shared.now(), facts };
                 conversation.run(&mut self.input, &mut self.output, &context)
             };
             self.write().await?;

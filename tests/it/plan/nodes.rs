@@ -1,0 +1,97 @@
+//! What a file and the command line say of the nodes.
+
+use std::time::Duration;
+
+use harness::lab::{Backend, NodeProgram, Nodes};
+use harness::plan::Options;
+
+use super::{HEAD, plan_of};
+
+const ARGS: &str = "[nodes]\nargs = [\"-c\", \"64\", \"-o\", \"idle_timeout=5\"]\n";
+
+fn nodes_of(lines: &str) -> Result<Nodes, String> {
+    plan_of(&format!("{HEAD}{lines}"), &Options::default()).map(|plan| plan.nodes)
+}
+
+/// Catches a node that is started otherwise than its file says, and what a printed plan loses of it.
+#[test]
+fn nodes_are_started_as_the_file_says() {
+    let one = "[[nodes.node]]\nname = \"n2\"\nbackend = \"embedded\"\nargs = [\"-m8\"]\n\
+               [[nodes.node]]\nname = \"n3\"\nargs = []\nbinary = \"./own/memcached\"\n";
+    let plan = plan_of(&format!("{HEAD}{ARGS}{one}"), &Options::default()).unwrap();
+    let program = |node: u16| plan.nodes.of(harness::base::name::NodeIndex(node));
+    assert_eq!(program(0).1.args, ["-c", "64", "-o", "idle_timeout=5"]);
+    assert_eq!(
+        (program(1).0, program(1).1.args.as_slice()),
+        (&Backend::Embedded, &["-m8".to_owned()][..])
+    );
+    let NodeProgram { binary, args } = program(2).1;
+    assert!(binary.as_ref().unwrap().is_absolute() && args.is_empty());
+    assert!(binary.as_ref().unwrap().ends_with("own/memcached"));
+    let again = plan_of(&plan.to_toml(), &Options::default()).unwrap();
+    assert_eq!(again, plan);
+}
+
+/// Catches an argument that would break the lab, is not placed, or is refused without a reason.
+#[test]
+fn what_nodes_cannot_be_is_refused_at_its_place() {
+    for (lines, refused) in [
+        (
+            "args = [\"-c\", \"64\", \"-p\", \"1\"]",
+            "s.toml:6:21: `-p` is refused: the lab chooses where",
+        ),
+        ("args = [\"-m\", \"5\\u0000\"]", "s.toml:6:15: \"5\\0\" is no value of `-m`"),
+        ("args = \"-c 64\"", "s.toml:6:8: `args`: expected a list"),
+        ("binary = \"\"", "s.toml:6:10: `binary` is the path of a program"),
+        (
+            "backend = \"embedded\"\nargs = [\"-o\", \"x\"]",
+            "s.toml:7:8: `-o` is unknown; a node takes -l -p -m -c -I and -U 0; an embedded node",
+        ),
+        ("backend = \"embedded\"\nbinary = \"x\"", "s.toml:7:10: an embedded node is no program"),
+        ("servers = [\"127.0.0.1:1\"]\nargs = []", "s.toml:7:1: `args` and `servers` exclude"),
+        ("[[nodes.node]]\nargs = []", "s.toml:6:1: `name` is missing"),
+        ("[[nodes.node]]\nname = \"n4\"", "s.toml:7:8: there is no node `n4`; nodes are n1 to n3"),
+        ("[[nodes.node]]\nname = \"n1\"\n[[nodes.node]]\nname = \"n1\"", "n1 is described twice"),
+    ] {
+        let error = nodes_of(&format!("[nodes]\n{lines}\n")).unwrap_err();
+        assert!(error.contains(refused), "{lines}: {error}");
+    }
+    let file = format!("{HEAD}{ARGS}");
+    for (backend, refused) in [
+        (
+            Backend::Servers(vec!["127.0.0.1:1".parse().unwrap()]),
+            "-servers names nodes that run already",
+        ),
+        (Backend::Embedded, "-nodes embedded: `-o` is unknown"),
+    ] {
+        let options = Options { backend: Some(backend), ..Options::default() };
+        let error = plan_of(&file, &options).unwrap_err();
+        assert!(error.contains(refused), "{error}");
+    }
+}
+
+/// Catches a run without proxies that something of it needs.
+#[test]
+fn what_needs_a_proxy_is_refused_without_one() {
+    let direct = Options { direct: true, ..Options::default() };
+    let plan = plan_of(HEAD, &direct).unwrap();
+    assert!(plan.direct && plan_of(&plan.to_toml(), &Options::default()).unwrap().direct);
+    let of = |fault: &str| format!("{HEAD}[[faults]]\non = \"all\"\n{fault} = {{}}\n");
+    assert!(plan_of(&of("kill"), &direct).is_ok());
+    assert!(
+        plan_of(&of("refuse"), &direct).unwrap_err().starts_with(
+            "-direct leaves the proxies out, and the fault `refuse` (refuse) is done by"
+        )
+    );
+    let toxiproxy = Options { toxiproxy: Some("127.0.0.1:1".into()), ..direct.clone() };
+    assert!(plan_of(HEAD, &toxiproxy).unwrap_err().contains("leave out -toxiproxy"));
+}
+
+/// Catches a long run of which the warm-up takes minutes.
+#[test]
+fn a_long_run_is_broken_for_most_of_it() {
+    let options = Options { duration: Some(Duration::from_secs(3600)), ..Options::default() };
+    let phases = super::named("single-node-failure", &options).phases;
+    assert_eq!(phases.total().as_secs(), 3600);
+    assert!(phases.warmup.as_secs() <= 15 && phases.fault.as_secs() > 3000, "{phases:?}");
+}

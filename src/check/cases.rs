@@ -90,7 +90,10 @@ fn cas(name: &str, value: &[u8], expected: Answer) -> Step {
 /// A change of what is not there.
 fn not_found(op: &'static str, name: &str, done: Answer) -> Step {
     Step::new(op, key(name), Answer::NotFound)
-        .differs(done, "does not tell that the key is absent")
+        .differs(
+            done,
+            "says the same of an absent key: list it in `cannot_tell`, or runs contradict it",
+        )
         .or_error(Some("tells an absent key as an error"))
 }
 
@@ -99,7 +102,9 @@ fn no_counter(op: &'static str, name: &str) -> Step {
     let step = Step::new(op, key(name), Answer::NotFound).by(1);
     let begun = [0, 1].map(Answer::Counted).into_iter();
     begun
-        .fold(step, |step, answer| step.ends(answer, "creates the counter"))
+        .fold(step, |step, answer| {
+            step.ends(answer, "creates the counter: leave it out, or runs call such values wrong")
+        })
         .or_error(Some("tells an absent key as an error"))
 }
 

@@ -269,6 +269,9 @@ async fn silence(session: &mut Session, homes: &Homes, config: &DriverConfig) ->
             let waited = patience.as_secs_f64();
             Ok(Verdict::Differs(format!("the call to it has not ended in {waited} s")))
         }
+        Some(Told { answer: Answer::Hit(value), .. }) if value.bytes == silent.as_bytes() => {
+            Ok(Verdict::Differs("finds the value elsewhere".to_owned()))
+        }
         Some(told) => failed_call(&told, "tells a miss, not an error"),
     }
 }
@@ -283,7 +286,7 @@ async fn cancelled(session: &mut Session, homes: &Homes) -> Came {
     let Some(told) = session.gather(&[id], &[], PATIENCE).await?.answers.remove(&id) else {
         return Err(Trouble::new(format!("no answer in {} s", PATIENCE.as_secs())));
     };
-    if matches!(told.answer, Answer::Hit(_)) {
+    if matches!(&told.answer, Answer::Hit(value) if value.bytes != silent.as_bytes()) {
         return Err(unexpected(&told));
     }
     let key = homes.others.first().unwrap_or(silent);
@@ -302,7 +305,12 @@ pub(super) async fn refused(session: &mut Session, homes: &Homes, stage: &Stage)
     }
     let mut notes = Vec::new();
     let write = Step::write("set", key.as_str(), *b"value", Answer::Stored);
-    for request in [Homes::get(key), write.request(None)] {
+    let listed = |op: &&str| session.ready().operations.iter().any(|known| known == op);
+    let others: Vec<&str> = ["delete", "incr"].into_iter().filter(listed).collect();
+    let others = others.into_iter().map(|op| Request::new(op, key.as_bytes()).by(1));
+    let requests: Vec<Request<'_>> =
+        [Homes::get(key), write.request(None)].into_iter().chain(others).collect();
+    for request in requests {
         let id = session.ask(&request).await;
         let ping = session.ping().await;
         let mut all = session.gather(&[id], &[ping], PATIENCE).await?;
@@ -312,8 +320,14 @@ pub(super) async fn refused(session: &mut Session, homes: &Homes, stage: &Stage)
                 notes.push(format!("`{}` has not ended after {waited} s", request.name()));
             }
             None => return Err(no_pong()),
-            Some(Told { answer: Answer::Stored, .. }) => {
-                notes.push("`set` is told as `stored`".to_owned());
+            Some(Told {
+                answer: answer @ (Answer::Stored | Answer::Deleted | Answer::Counted(_)),
+                ..
+            }) => {
+                notes.push(format!("`{}` is told as `{}`", request.name(), answer.name()));
+            }
+            Some(Told { answer: Answer::Hit(value), .. }) if value.bytes == key.as_bytes() => {
+                notes.push("`get` finds the value elsewhere".to_owned());
             }
             Some(told) => {
                 let hidden = format!("`{}` tells no error", request.name());
@@ -333,7 +347,9 @@ fn failed_call(told: &Told, hidden: &str) -> Came {
             Ok(Verdict::Differs(format!("class `other`: {}", failed.message)))
         }
         Answer::Error(_) => Ok(Verdict::Ok),
-        Answer::Miss | Answer::NotStored => Ok(Verdict::Differs(hidden.to_owned())),
+        Answer::Miss | Answer::NotStored | Answer::NotFound => {
+            Ok(Verdict::Differs(hidden.to_owned()))
+        }
         _ => Err(unexpected(told)),
     }
 }

@@ -1,6 +1,7 @@
 //! The calls that a driver has under way.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
@@ -14,6 +15,7 @@ pub(super) type Told = Option<(Answer, Instant)>;
 #[derive(Debug)]
 struct Call {
     op: &'static str,
+    asked: Instant,
     /// `None`: whoever called has given up.
     caller: Option<oneshot::Sender<Told>>,
     /// Its slot: a call that nobody waits for any more still keeps the driver busy.
@@ -33,10 +35,11 @@ impl Calls {
         &mut self,
         op: &'static str,
         slot: OwnedSemaphorePermit,
+        asked: Instant,
     ) -> (u64, oneshot::Receiver<Told>) {
         self.last += 1;
         let (caller, answer) = oneshot::channel();
-        self.under_way.insert(self.last, Call { op, caller: Some(caller), _slot: slot });
+        self.under_way.insert(self.last, Call { op, asked, caller: Some(caller), _slot: slot });
         (self.last, answer)
     }
 
@@ -62,6 +65,13 @@ impl Calls {
     /// Whoever made call `id` gives up; whether it was under way.
     pub(super) fn give_up(&mut self, id: u64) -> bool {
         self.under_way.get_mut(&id).is_some_and(|call| call.caller.take().is_some())
+    }
+
+    /// How long those have been under way for which nobody waits any more, the longest first.
+    pub(super) fn open(&self, now: Instant) -> Vec<Duration> {
+        let given_up = self.under_way.values().filter(|call| call.caller.is_none());
+        // In the order in which they were asked.
+        given_up.map(|call| now.saturating_duration_since(call.asked)).collect()
     }
 
     /// The driver is gone: nothing will be answered.
@@ -93,9 +103,11 @@ mod tests {
         let slots = Arc::new(Semaphore::new(2));
         let mut calls = Calls::default();
         let now = Instant::now();
-        let (first, mut told) = calls.begin("get", slot(&slots));
-        let (second, _) = calls.begin("set", slot(&slots));
+        let (first, mut told) = calls.begin("get", slot(&slots), now);
+        let (second, _) = calls.begin("set", slot(&slots), now);
         assert!(calls.give_up(second) && !calls.give_up(second));
+        let later = Duration::from_secs(9);
+        assert_eq!(calls.open(now + later), [later], "the first has somebody who waits");
         assert_eq!(slots.available_permits(), 0, "the driver still works on it");
         calls.answered(first, Answer::Miss, now).unwrap();
         assert_eq!(told.try_recv().unwrap(), Some((Answer::Miss, now)));
@@ -106,7 +118,7 @@ mod tests {
         let error = calls.answered(second, Answer::Miss, now).unwrap_err();
         assert_eq!(error, "a `set` cannot come to `miss`");
         assert_eq!((slots.available_permits(), calls.under_way.len()), (2, 0));
-        let (_, mut told) = calls.begin("get", slot(&slots));
+        let (_, mut told) = calls.begin("get", slot(&slots), now);
         calls.abandon();
         assert_eq!(told.try_recv().unwrap(), None);
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
@@ -58,6 +59,10 @@ struct Came {
     /// Whether no node can have answered.
     unanswered: bool,
 }
+
+/// How long ago a call must have been made to be one that does not end: longer than any stall of the
+/// machine under which a run is judged.
+const OPEN_MIN: Duration = Duration::from_secs(3);
 
 impl Driver {
     /// Starts the driver and waits until it is ready.
@@ -120,6 +125,16 @@ impl Driver {
     #[must_use]
     pub fn story(&self) -> Story {
         self.0.shared.state.lock().story()
+    }
+
+    /// Calls that nobody waits for any more and that have still not ended, long after they were asked:
+    /// for how long, the longest first.
+    #[must_use]
+    pub fn open_calls(&self) -> Vec<Duration> {
+        let long = (self.0.shared.recipe.config.timeout * 3).max(OPEN_MIN);
+        let mut open = self.0.shared.state.lock().calls.open(Instant::now());
+        open.retain(|age| *age >= long);
+        open
     }
 
     /// Misses that no node has answered: errors that the client told as misses.
@@ -220,7 +235,7 @@ impl Driver {
         let (id, answer, outbox) = {
             let mut state = self.0.shared.state.lock();
             let outbox = state.outbox.clone()?;
-            let (id, answer) = state.calls.begin(request.name(), slot);
+            let (id, answer) = state.calls.begin(request.name(), slot, Instant::now());
             (id, answer, outbox)
         };
         let given_up = GiveUp { shared: &self.0.shared, id };
@@ -281,7 +296,12 @@ impl Driver {
         let came = self.call(key, &request).await;
         let answer = came.answer.as_ref();
         let result = answer.and_then(read).ok_or_else(|| failure(answer, came.asked));
-        Call { result, trace: came.trace }
+        let mut trace = came.trace;
+        if self.0.shared.state.lock().ready.cannot_tell.iter().any(|op| op == request.name()) {
+            // As after a second attempt: either answer may come, whatever was there.
+            trace.attempts = trace.attempts.max(2);
+        }
+        Call { result, trace }
     }
 
     pub(super) async fn store(&self, key: &Key, request: Request<'_>) -> Call<Store> {

@@ -54,6 +54,8 @@ pub struct Ready {
     pub cancel: bool,
     /// Whether flags are stored and told.
     pub flags: bool,
+    /// Operations whose answer does not tell whether the key was there.
+    pub cannot_tell: Vec<String>,
 }
 
 /// One operation on the cache, as it is sent.

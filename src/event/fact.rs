@@ -24,7 +24,7 @@ pub struct DelayUs {
 pub const SERVICE: &str = "service";
 
 /// Who made the calls that were judged.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SubjectFacts {
     /// `builtin`, `driver`, `service`, `command` or `application`.
     pub kind: String,
@@ -48,6 +48,13 @@ pub struct SubjectFacts {
     pub crashes: Option<u64>,
     /// Misses that no node has answered: errors that the client told as misses; `null`: nobody looked.
     pub misses_unanswered: Option<u64>,
+    /// Calls that had not ended when the run did, after three times the timeout and 3 s at least; `null`:
+    /// nobody could see.
+    #[serde(default)]
+    pub calls_open: Option<u64>,
+    /// How long the first of them had been under way, in seconds; `null`: there is none.
+    #[serde(default)]
+    pub longest_open_s: Option<f64>,
     /// Objectives of the scenario that only a client which tells its inside can be judged by.
     pub not_judged: Vec<String>,
     /// Its own words for its errors, a sample of each.

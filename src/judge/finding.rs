@@ -63,6 +63,13 @@ pub(super) fn gates(summary: &Summary, objectives: &[Objective]) -> Vec<String> 
         let who = if summary.tells_nodes() { "client" } else { "service" };
         reasons.push(format!("the process of the {who} died: {crashes}"));
     }
+    let subject = summary.inputs.subject.as_ref();
+    let open = subject.and_then(|it| it.calls_open.filter(|open| *open > 0).zip(it.longest_open_s));
+    reasons.extend(open.map(|(open, longest)| {
+        format!(
+            "calls that had not ended when the run did: {open}, the longest after {longest:.1} s"
+        )
+    }));
     match &summary.inputs.harness.tasks {
         Closed::Clean => {}
         Closed::Leaked { tasks } => reasons.push(format!("tasks that did not end: {tasks}")),

@@ -138,6 +138,8 @@ const MEASURED_BY: &[(&str, &[MeasuredBy])] = &[
     ("wire_count_difference", &[Proxies, Client]),
     ("dirty_reuse", &[Proxies]),
     ("misses_unanswered", &[Client]),
+    ("calls_open", &[Client]),
+    ("longest_open_s", &[Client]),
     ("wire_*", &[Proxies, Fault]),
     ("throughput", &[]),
     ("collateral_index", &[Fault]),
@@ -170,6 +172,8 @@ fn whole() -> Summary {
         crashes: Some(0),
         pipelines: Some(false),
         misses_unanswered: Some(0),
+        calls_open: Some(1),
+        longest_open_s: Some(4.0),
         // No command has both: each is to be there once.
         command: Some(CommandFacts { exit_code: Some(0), signal: Some(0), ..Default::default() }),
         ..SubjectFacts::default()

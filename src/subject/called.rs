@@ -152,6 +152,7 @@ fn facts_of(driver: &Driver) -> SubjectFacts {
     let Story { ready, crashes, floor, .. } = driver.story();
     let round_trips = &floor.round_trips_us;
     let errors = driver.errors().into_iter();
+    let open = driver.open_calls();
     SubjectFacts {
         kind: "driver".to_owned(),
         name: ready.client,
@@ -168,6 +169,8 @@ fn facts_of(driver: &Driver) -> SubjectFacts {
         }),
         crashes: (!driver.is_web()).then_some(crashes.len() as u64),
         misses_unanswered: Some(driver.misses_unanswered()),
+        calls_open: (!driver.is_web()).then_some(open.len() as u64),
+        longest_open_s: open.first().map(Duration::as_secs_f64),
         errors: errors
             .map(|(class, message)| SubjectError { class: class.name().to_owned(), message })
             .collect(),

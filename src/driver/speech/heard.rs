@@ -39,6 +39,8 @@ pub(super) struct Raw<'a> {
     cancel: Option<bool>,
     /// Whether it stores and tells flags; false where it is left out.
     flags: Option<bool>,
+    /// Of `delete` and `touch`, those that say the same whether the key was there or not.
+    cannot_tell: Option<Vec<String>>,
     /// The number of the ping.
     pong: Option<u64>,
     /// It ends.
@@ -227,6 +229,7 @@ impl Raw<'_> {
             operations: self.operations.ok_or("`ready` lists its `operations`")?,
             cancel: self.cancel.unwrap_or_default(),
             flags: self.flags.unwrap_or_default(),
+            cannot_tell: self.cannot_tell.unwrap_or_default(),
         }))
     }
 

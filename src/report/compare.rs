@@ -186,6 +186,11 @@ mod tests {
         assert_eq!(table.lines().count(), 4, "{table}");
         assert!(table.contains("| 4 (1 not judged) |"), "{table}");
         assert!(text(&rows).lines().count() == 4, "{}", text(&rows));
+        let mut other = run("a", Verdict::Pass, 0);
+        other.1.scenario = "another".to_owned();
+        let several = markdown(&compare(&[&runs[..], &[other]].concat()));
+        assert!(several.starts_with("| client | pass | degraded | fail |"), "{several}");
+        assert!(several.contains("| a | 1 | - | 1: "), "{several}");
         let page = html(&rows);
         assert!(page.contains("href=\"runs/a/report.html\"") && page.contains("4 (1 not judged)"));
         let none = compare(&[run("a<b", Verdict::Invalid, 900)]);

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use maud::{Markup, html};
 
 use super::ComparedRow;
+use crate::judge::Verdict;
 use crate::report::REPORT_PAGE;
 use crate::report::format::page;
 
@@ -47,16 +48,68 @@ fn heads() -> Vec<&'static str> {
     ["scenario", "client"].into_iter().chain(COLUMNS.iter().map(|(name, _)| *name)).collect()
 }
 
-/// The table in Markdown.
-#[must_use]
-pub fn markdown(rows: &[ComparedRow]) -> String {
-    let mut text = format!("| {} |\n|{}\n", heads().join(" | "), "---|".repeat(heads().len()));
-    for row in rows {
-        let cells: Vec<String> = cells(row).iter().map(|cell| cell.replace('|', "\\|")).collect();
+/// What a client came to over several scenarios.
+fn overview(rows: &[ComparedRow]) -> Vec<[String; 6]> {
+    clients(rows)
+        .into_iter()
+        .map(|client| {
+            let own: Vec<&ComparedRow> = rows.iter().filter(|row| row.client == client).collect();
+            let scenarios = |wanted: &dyn Fn(&ComparedRow) -> bool| {
+                let found = own.iter().filter(|row| wanted(row));
+                found.map(|row| row.scenario.as_str()).collect::<Vec<_>>()
+            };
+            let came = |verdict| scenarios(&|row| row.verdict == verdict);
+            let listed = |names: Vec<&str>| match names.len() {
+                0 => none(),
+                count => format!("{count}: {}", names.join(", ")),
+            };
+            let wrong = scenarios(&|row| row.wrong.is_some_and(|wrong| wrong > 0.0));
+            [
+                client.to_owned(),
+                came(Some(Verdict::Pass)).len().to_string(),
+                listed(came(Some(Verdict::Degraded))),
+                listed(came(Some(Verdict::Fail))),
+                listed(wrong),
+                listed(came(None)),
+            ]
+        })
+        .collect()
+}
+
+/// The heads of the overview.
+const OVERVIEW: [&str; 6] = ["client", "pass", "degraded", "fail", "wrong data", "not judged"];
+
+/// The clients, each once.
+fn clients(rows: &[ComparedRow]) -> Vec<&str> {
+    let mut clients: Vec<&str> = rows.iter().map(|row| row.client.as_str()).collect();
+    clients.sort_unstable();
+    clients.dedup();
+    clients
+}
+
+/// A table in Markdown.
+fn table<C: AsRef<str>>(
+    heads: &[&str],
+    lines: impl IntoIterator<Item = impl IntoIterator<Item = C>>,
+) -> String {
+    let mut text = format!("| {} |\n|{}\n", heads.join(" | "), "---|".repeat(heads.len()));
+    for cells in lines {
+        let cells: Vec<String> =
+            cells.into_iter().map(|cell| cell.as_ref().replace('|', "\\|")).collect();
         // Writing to a String cannot fail.
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
     text
+}
+
+/// The table in Markdown; of several scenarios, what each client came to before it.
+#[must_use]
+pub fn markdown(rows: &[ComparedRow]) -> String {
+    let all = table(&heads(), rows.iter().map(cells));
+    if rows.iter().all(|row| row.scenario == rows[0].scenario) {
+        return all;
+    }
+    format!("{}\n{all}", table(&OVERVIEW, overview(rows)))
 }
 
 /// The table for a terminal: a block for each scenario, so that a line stays short.
@@ -92,9 +145,7 @@ pub fn text(rows: &[ComparedRow]) -> String {
 /// A page: every scenario and client at a glance, each linking to its runs, and the figures below.
 #[must_use]
 pub fn html(rows: &[ComparedRow]) -> String {
-    let mut clients: Vec<&str> = rows.iter().map(|row| row.client.as_str()).collect();
-    clients.sort_unstable();
-    clients.dedup();
+    let clients = clients(rows);
     let blocks = || rows.chunk_by(|one, other| one.scenario == other.scenario);
     page(
         "Clients side by side",

@@ -370,8 +370,17 @@ pub(super) fn class_of(answer: Option<&Answer>) -> ErrorClass {
     }
 }
 
-/// Why a change is not known to be done. One that reached a node may be.
+/// Why a change is not known to be done. One that reached a node may be, and so may one that was sent and
+/// given up: on a busy machine a proxy reads it later than its client waits.
 fn failure(answer: Option<&Answer>, asked: bool) -> Failure {
     let class = class_of(answer);
-    if asked { Failure::Indeterminate(class) } else { Failure::Error(class) }
+    let sent_nothing = matches!(
+        class,
+        ErrorClass::Refused
+            | ErrorClass::ConnectTimeout
+            | ErrorClass::NoConnection
+            | ErrorClass::TooLarge
+            | ErrorClass::ClientError
+    );
+    if asked || !sent_nothing { Failure::Indeterminate(class) } else { Failure::Error(class) }
 }

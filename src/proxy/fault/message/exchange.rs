@@ -556,7 +556,8 @@ impl Exchange {
         };
         let messages = truth(&bytes, Origin::Server);
         if plan.effect.swaps() {
-            return self.swap(now, plan, bytes.into(), messages, reporter);
+            let of = whole.remembered(&plan.key).map(|(key, _)| key);
+            return self.swap(now, plan, (bytes.into(), of), messages, reporter);
         }
         if let Some(how) = how {
             fired();

@@ -16,6 +16,8 @@ pub(super) struct Meeting(Mutex<Option<Waiting>>);
 #[derive(Debug)]
 struct Waiting {
     dialect: Dialect,
+    /// The key whose value it is; `None`: it has no value.
+    of: Option<Vec<u8>>,
     reply: Bytes,
     /// Where the other one comes.
     other: Arc<Mutex<Option<Bytes>>>,
@@ -29,22 +31,35 @@ pub(super) enum Met {
     Other(Bytes),
     /// It waits for one.
     Waits(Ticket),
-    /// The one that waits says the same, or in another dialect.
+    /// The one that waits says the same, or in another dialect, or no client could tell the two apart.
     Nothing,
 }
 
 impl Meeting {
-    /// A reply has come. `waker` wakes its connection when the other is there.
-    pub(super) fn meet(self: &Arc<Self>, dialect: Dialect, reply: &Bytes, waker: &Waker) -> Met {
+    /// A reply has come, the value of the key `of` if it is one. `waker` wakes its connection when the
+    /// other is there. Two values of one key, or a value and none, keep their places: whoever gets the
+    /// other has no means to notice.
+    pub(super) fn meet(
+        self: &Arc<Self>,
+        dialect: Dialect,
+        of: Option<Vec<u8>>,
+        reply: &Bytes,
+        waker: &Waker,
+    ) -> Met {
         let mut place = self.0.lock();
         match place.take() {
             None => {
                 let (reply, other) = (reply.clone(), Arc::default());
                 let ticket = Ticket { meeting: Arc::clone(self), other: Arc::clone(&other) };
-                *place = Some(Waiting { dialect, reply, other, waker: waker.clone() });
+                *place = Some(Waiting { dialect, of, reply, other, waker: waker.clone() });
                 Met::Waits(ticket)
             }
-            Some(waiting) if waiting.dialect != dialect || waiting.reply == *reply => {
+            Some(waiting)
+                if waiting.dialect != dialect
+                    || waiting.reply == *reply
+                    || waiting.of.is_some() != of.is_some()
+                    || (of.is_some() && waiting.of == of) =>
+            {
                 *place = Some(waiting);
                 Met::Nothing
             }
@@ -93,7 +108,26 @@ mod tests {
     use super::*;
 
     fn meet(meeting: &Arc<Meeting>, reply: &'static str) -> Met {
-        meeting.meet(Dialect::Text, &Bytes::from_static(reply.as_bytes()), Waker::noop())
+        meet_as(meeting, None, reply)
+    }
+
+    fn meet_as(meeting: &Arc<Meeting>, of: Option<&str>, reply: &'static str) -> Met {
+        let of = of.map(|key| key.as_bytes().to_vec());
+        meeting.meet(Dialect::Text, of, &Bytes::from_static(reply.as_bytes()), Waker::noop())
+    }
+
+    /// Catches an older value of the same key, or a miss in the place of a value: an honest client would be
+    /// accused of stale reads and false misses.
+    #[test]
+    fn what_nobody_could_tell_apart_stays() {
+        let meeting = Arc::new(Meeting::default());
+        let waits = meet_as(&meeting, Some("k"), "new");
+        assert!(matches!(meet_as(&meeting, Some("k"), "old"), Met::Nothing));
+        assert!(matches!(meet_as(&meeting, None, "END"), Met::Nothing));
+        assert!(
+            matches!(meet_as(&meeting, Some("j"), "other"), Met::Other(reply) if reply == "new")
+        );
+        drop(waits);
     }
 
     /// Catches a reply that is given to two, one that is given away after its connection has gone on, and

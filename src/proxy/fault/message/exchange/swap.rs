@@ -56,12 +56,12 @@ impl HeldBack {
 }
 
 impl Exchange {
-    /// A reply that is to change places has come.
+    /// A reply that is to change places has come, with the key whose value it is.
     pub(super) fn swap(
         &mut self,
         now: Instant,
         plan: Plan,
-        reply: Bytes,
+        (reply, of): (Bytes, Option<Vec<u8>>),
         messages: u32,
         reporter: &Reporter,
     ) {
@@ -75,7 +75,7 @@ impl Exchange {
             self.down.plans.any((next, next), |_| true).then_some(None)
         } else {
             let rule = self.rules.iter().find(|rule| rule.of.id == plan.rule.id);
-            match rule.map(|rule| rule.meeting().meet(plan.dialect, &reply, &self.waker)) {
+            match rule.map(|rule| rule.meeting().meet(plan.dialect, of, &reply, &self.waker)) {
                 Some(Met::Other(other)) => {
                     reporter.fired(now, self.place.connection, plan.command, &plan.rule);
                     return put(&mut self.down.out, now, messages, |out| out.data(other));

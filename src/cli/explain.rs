@@ -15,16 +15,16 @@ use crate::load::arrival::ARRIVALS;
 use crate::load::keys::KEYS;
 use crate::load::values::VALUES;
 use crate::load::{OriginSpec, RateWish, Workload};
-use crate::plan::{FaultPlan, Folder, Library, Options, Plan, PlanError, check, plans};
+use crate::plan::{FaultPlan, Folder, Library, Options, Plan, PlanError, SUITES, check, plans};
 use crate::proxy::fault::TOXICS;
 
 /// The scenario that a workload is resolved with; nothing of it is shown.
 const CARRIER: &str = "baseline-steady";
 
-/// Say in words what a scenario or a workload does: what happens when, and what is judged.
+/// Say in words what a scenario, a suite or a workload does: what happens when, and what is judged.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// A scenario or a workload, by name or file
+    /// A scenario, a suite or a workload, by name or file
     #[arg(value_name = "NAME|FILE")]
     name: String,
 }
@@ -49,9 +49,7 @@ fn explain(library: &Library, name: &str) -> Result<String, PlanError> {
         (has(Folder::Scenarios), has(Folder::Workloads))
     };
     if !scenario && !workload {
-        let names = [library.names(Folder::Scenarios), library.names(Folder::Workloads)].concat();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        return Err(PlanError::Option(unknown("scenario or workload", name, &names)));
+        return of_suite(library, name);
     }
     let resolve = |scenario: &str, options: Options| {
         let plans = plans(library, &[scenario.to_owned()], &options, Seed::new(0))?;
@@ -67,6 +65,28 @@ fn explain(library: &Library, name: &str) -> Result<String, PlanError> {
             say(&mut text, format_args!("workload {}: {}", name, plan.workload.summary));
             of_workload(&mut text, &plan.workload, None);
         }
+    }
+    Ok(text)
+}
+
+/// The scenarios of a suite, each in a line.
+fn of_suite(library: &Library, name: &str) -> Result<String, PlanError> {
+    let folders = [Folder::Scenarios, Folder::Workloads, Folder::Suites];
+    let mut names: Vec<String> = folders.iter().flat_map(|it| library.names(*it)).collect();
+    names.extend(SUITES.iter().map(|suite| suite.name.to_owned()));
+    let is_file = name.contains('/') || name.contains('.');
+    if !is_file && !names.iter().any(|known| known == name) {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        return Err(PlanError::Option(unknown("scenario, suite or workload", name, &names)));
+    }
+    let plans = plans(library, &[name.to_owned()], &Options::default(), Seed::new(0))?;
+    let all: Duration = plans.iter().map(|plan| plan.phases.total()).sum();
+    let mut text = String::new();
+    let (count, all) = (plans.len(), DurationText(all));
+    say(&mut text, format_args!("suite {name}: {count} scenarios, {all} at their own lengths\n"));
+    let width = plans.iter().map(|plan| plan.scenario.len()).max().unwrap_or_default();
+    for plan in &plans {
+        say(&mut text, format_args!("  {:width$}  {}", plan.scenario, plan.summary));
     }
     Ok(text)
 }

@@ -172,7 +172,10 @@ impl Objective {
         let told = format!("{}: {} is {}", self.name, self.subject(), self.measure.show(value));
         // What must never happen once needs no large sample to have happened.
         if samples < self.min_samples && (holds || !self.measure.counts_breaches) {
-            let why = format!("{told}, but from {samples} samples; {} needed", self.min_samples);
+            let needed = self.min_samples;
+            let why = format!(
+                "{told}, but from {samples} samples; {needed} needed: a longer -duration or a higher -rate"
+            );
             return (Grade::Inconclusive, why);
         }
         let grade = if holds { Grade::Pass } else { Grade::Fail };

@@ -113,6 +113,12 @@ pub(super) fn named(library: &Library, word: &str) -> Result<(String, Client), P
     }
     let (name, path) = match library.client(word) {
         Some(path) => (word.replace('/', "-"), path),
+        None if is_path(word) && !word.ends_with(".toml") => {
+            return Err(PlanError::Option(format!(
+                "`{word}` is no client file: those are TOML, with the command of the driver in [driver]; \
+                 `harness check -driver -- COMMAND` takes the command itself"
+            )));
+        }
         None if is_path(word) => (stem(word), word.to_owned()),
         None => {
             let clients = library.clients();

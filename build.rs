@@ -11,7 +11,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// The cfg name, and the programs whose presence on PATH switches it on.
-const PARTS: [(&str, &[&str]); 9] = [
+const PARTS: [(&str, &[&str]); 10] = [
     ("real_memcached", &["memcached"]),
     ("real_memccapable", &["memccapable"]),
     ("real_haproxy", &["haproxy"]),
@@ -22,6 +22,7 @@ const PARTS: [(&str, &[&str]); 9] = [
     // Only where they were asked for: no program tells that all of clients/ is installed.
     (CLIENTS, &[]),
     (NETNS, &["ip", "nft"]),
+    (NAMES, &["unshare", "mount", "python3"]),
 ];
 
 /// The published clients of `clients/`.
@@ -29,6 +30,9 @@ const CLIENTS: &str = "real_clients";
 
 /// Network namespaces: their programs are of use to root only.
 const NETNS: &str = "real_netns";
+
+/// Names that resolve: port 53 and a mount namespace are root's.
+const NAMES: &str = "real_names";
 
 /// Tests that take long and need nothing: they run only where `HARNESS_REQUIRE` names them, without
 /// `slow_`.
@@ -66,7 +70,8 @@ fn tell_real_parts() {
         let is_there = |program: &&str| {
             std::env::split_paths(&path).any(|folder| is_program(&folder.join(program)))
         };
-        let found = programs.iter().all(is_there) && cfg != CLIENTS && (cfg != NETNS || is_root());
+        let is_roots = cfg == NETNS || cfg == NAMES;
+        let found = programs.iter().all(is_there) && cfg != CLIENTS && (!is_roots || is_root());
         if asked || found {
             println!("cargo::rustc-cfg={cfg}");
         }

@@ -8,6 +8,7 @@ pub mod deadline;
 pub mod descriptors;
 pub mod family;
 pub mod file;
+pub mod folder;
 pub mod group;
 pub mod heap;
 pub mod lane;

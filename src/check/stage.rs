@@ -61,6 +61,7 @@ impl Stage {
             toxiproxy: None,
             direct: false,
             network: Network::User,
+            names: false,
             programs: programs.clone(),
         };
         // Nothing is drawn: the faults are all or nothing.

@@ -93,6 +93,10 @@ pub(super) struct LabFlags {
     /// [default: user]
     #[arg(long, value_name = "MODE", value_parser = values::word(&Network::WORDS))]
     network: Option<Network>,
+    /// Give the nodes names, n1.harness.test and so on, which the client or command resolves through a
+    /// resolver of ours (Linux; docs/names.md)
+    #[arg(long, conflicts_with = "listen")]
+    names: bool,
     /// The first proxy's address; the others follow it. Port 0 is any free port [default:
     /// 127.0.0.1:21211, or free ports]
     #[arg(long, value_name = "ADDRESS", value_parser = read_listen)]
@@ -124,6 +128,7 @@ impl LabFlags {
             listen: self.listen,
             api: self.api,
             network: self.network,
+            names: self.names,
             seed: self.seed,
             ..Options::default()
         }

@@ -20,7 +20,7 @@ use crate::plan::{
     scenario_of,
 };
 use crate::protocol::memcached::program::SERVERS_VARIABLE;
-use crate::run::{Environment, Up};
+use crate::run::{Environment, Up, Wanted};
 
 /// Start nodes, a proxy in front of each and the control API, for an application of your own; ends at
 /// Ctrl-C.
@@ -55,6 +55,10 @@ pub(super) struct Arguments {
     /// Where journals and reports go [default: runs]
     #[arg(long, value_name = "DIR", requires = "scenario")]
     out: Option<PathBuf>,
+    /// Give the nodes names, which a resolver of ours answers; says how to start an application that asks
+    /// it (Linux; docs/names.md)
+    #[arg(long, conflicts_with = "listen")]
+    names: bool,
     #[command(flatten)]
     nodes: NodeFlags,
     /// The first proxy's address; the others follow it [default: 127.0.0.1:21211, or free ports]
@@ -85,6 +89,7 @@ impl Arguments {
             listen: self.listen,
             api: self.api,
             network: self.network,
+            names: self.names,
             seed: self.seed,
             ..Options::default()
         };
@@ -120,16 +125,13 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
         }
     };
     let seed = arguments.seed.map_or_else(Seed::from_system, Seed::new);
-    interruptible(0, |environment| until_interrupted(&nodes, &addresses, seed, environment))
+    let wanted = Wanted { nodes, addresses, names: arguments.names, seed };
+    interruptible(0, |environment| until_interrupted(wanted, environment))
 }
 
-async fn until_interrupted(
-    nodes: &Nodes,
-    addresses: &Addresses,
-    seed: Seed,
-    environment: Environment,
-) -> Exit {
-    let up = match Up::start(nodes, addresses, seed, &environment).await {
+async fn until_interrupted(wanted: Wanted, environment: Environment) -> Exit {
+    let seed = wanted.seed;
+    let up = match Up::start(wanted, &environment).await {
         Ok(up) => up,
         Err(error) => {
             output::complain(&error);
@@ -165,7 +167,7 @@ fn announce(up: &Up, seed: Seed) -> Exit {
             "{}: {} {} on {}, proxy on {}",
             info.node, info.backend, info.version, info.address, info.proxy_address
         ));
-        servers.push(info.proxy_address.to_string());
+        servers.push(info.server.clone());
     }
     output::remark(&format!("seed {seed}; `harness ctl` breaks things; Ctrl-C ends it"));
     let mut text = format!("{SERVERS_VARIABLE}={}\n", servers.join(","));

@@ -11,7 +11,7 @@ use super::error::LabError;
 use super::fault::{FAULTS, NodeAction};
 use super::nemesis::failed;
 use super::timeline::FaultSpec;
-use super::{LieSpec, ground, injector};
+use super::{LieSpec, ground, injector, names};
 use crate::base::name::NodeIndex;
 use crate::protocol::memcached::program;
 
@@ -34,6 +34,8 @@ pub struct LabConfig {
     pub direct: bool,
     /// Who loses, refuses and swallows packets.
     pub network: Network,
+    /// Whether the nodes have names, which a resolver of our own answers.
+    pub names: bool,
     /// Where other programs are.
     pub programs: Programs,
 }
@@ -187,6 +189,7 @@ impl LabConfig {
             toxiproxy: None,
             direct: false,
             network: Network::User,
+            names: false,
             programs: Programs::default(),
         }
     }
@@ -197,6 +200,7 @@ impl LabConfig {
     /// # Errors
     /// The first thing that it cannot do, and why.
     pub fn can(&self, faults: &[FaultSpec]) -> Result<(), LabError> {
+        names::can(self)?;
         ground::can(self)?;
         self.can_start()?;
         faults.iter().try_for_each(|fault| self.can_do(fault).map_err(|what| failed(fault, what)))
@@ -224,6 +228,9 @@ impl LabConfig {
         let action = kind.make(&fault.fault.settings).map_err(|error| error.what)?;
         if let NodeAction::Clock { .. } = *action {
             return fault.nodes.iter().try_for_each(|node| self.has_clock(*node));
+        }
+        if let NodeAction::Name(action) = *action {
+            return names::can_do(self, action, &fault.nodes);
         }
         let Backend::Servers(addresses) = &self.nodes.backend else { return Ok(()) };
         let mut servers = fault.nodes.iter().filter_map(|node| addresses.get(node.position()));

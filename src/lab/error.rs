@@ -55,6 +55,9 @@ pub enum LabError {
     /// The network that `-network kernel` asks for cannot be had.
     #[error("-network kernel cannot be had: {0}")]
     Network(String),
+    /// The names that `-names` asks for cannot be had.
+    #[error("-names: {0}")]
+    Names(String),
     /// No `memcached` on PATH although one was asked for.
     #[error("no memcached on PATH; install it, or run with -nodes embedded")]
     NoMemcached,

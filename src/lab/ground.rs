@@ -2,6 +2,7 @@
 
 use super::error::LabError;
 use super::injector::Injector;
+use super::names::Names;
 #[cfg(target_os = "linux")]
 use super::network::{KernelNetwork, NetworkTools};
 use super::{LabConfig, Listen, Network};
@@ -66,11 +67,19 @@ impl Ground {
     }
 
     /// Where the proxies listen.
-    pub(super) fn listen(&self, config: &LabConfig, count: usize) -> Vec<Listen> {
-        match self {
-            Self::Own => (0..config.nodes.count).map(|at| config.listen.follower(at)).collect(),
+    pub(super) fn listen(
+        &self,
+        config: &LabConfig,
+        count: usize,
+        names: Option<&Names>,
+    ) -> Vec<Listen> {
+        match (self, names) {
+            (Self::Own, Some(names)) => names.listen(config),
+            (Self::Own, None) => {
+                (0..config.nodes.count).map(|at| config.listen.follower(at)).collect()
+            }
             #[cfg(target_os = "linux")]
-            Self::Kernel(network) => (0..)
+            (Self::Kernel(network), _) => (0..)
                 .map(NodeIndex)
                 .take(count)
                 .map(|node| Listen::on(network.address(node)))

@@ -13,6 +13,7 @@ pub mod error;
 pub mod fault;
 mod ground;
 pub mod injector;
+pub mod names;
 pub mod nemesis;
 #[cfg(target_os = "linux")]
 pub mod network;
@@ -37,6 +38,7 @@ use self::error::LabError;
 use self::fault::NodeAction;
 use self::ground::Ground;
 use self::injector::Injector;
+use self::names::Names;
 use crate::base::name::NodeIndex;
 use crate::base::scope::{Closed, Scope};
 use crate::base::seed::Seed;
@@ -59,6 +61,7 @@ pub struct Lab {
     info: Vec<NodeInfo>,
     injector: Injector,
     proxies: ProxySet,
+    names: Option<Names>,
     data_lost: DataLost,
     notices: Vec<String>,
     lies: Vec<LieSpec>,
@@ -96,6 +99,10 @@ impl Lab {
         let nodes = start_nodes(config, seed, scope).await?;
         let network = scope.child("network");
         let ground = Ground::prepare(config, nodes.len(), &network).await?;
+        let names = match config.names {
+            true => Some(Names::start(config, &network).await?),
+            false => None,
+        };
         let sockets = ground.sockets();
         let proxies = ProxySet::listening_on(sockets, seed.fork("proxy"), events, &network);
         let mut notices = told_arguments(&config.nodes);
@@ -120,17 +127,25 @@ impl Lab {
                 (Injector::Nobody, addresses)
             }
             None => {
-                let listen = ground.listen(config, nodes.len());
+                let listen = ground.listen(config, nodes.len(), names.as_ref());
                 let addresses = put_proxies(&proxies, &listen, &nodes, &mut notices).await?;
                 (ground.injector(proxies.clone()), addresses)
             }
         };
+        if let Some(names) = &names {
+            names.know(&addresses, config.network);
+            notices.push(names.notice());
+        }
         let info = (0..).map(NodeIndex).zip(&nodes).zip(addresses);
         let info = info.map(|((node, backend), proxy_address)| NodeInfo {
             node,
             backend: backend.name(),
             address: backend.address(),
             proxy_address,
+            server: match names {
+                Some(_) => Names::of(node, proxy_address),
+                None => proxy_address.to_string(),
+            },
             version: backend.version().to_owned(),
         });
         let info = info.collect();
@@ -139,6 +154,7 @@ impl Lab {
             info,
             injector,
             proxies,
+            names,
             data_lost,
             notices,
             lies: config.nodes.lies.clone(),
@@ -171,6 +187,12 @@ impl Lab {
     #[must_use]
     pub const fn proxies(&self) -> &ProxySet {
         &self.proxies
+    }
+
+    /// The names of the nodes, where they have any.
+    #[must_use]
+    pub const fn names(&self) -> Option<&Names> {
+        self.names.as_ref()
     }
 
     /// Who breaks the network.
@@ -210,11 +232,24 @@ impl Lab {
     }
 
     pub(crate) async fn begin(&self, node: NodeIndex, action: NodeAction) -> Result<(), String> {
-        self.nodes[node.position()].lock().await.begin(action).await
+        match (action, &self.names) {
+            (NodeAction::Name(action), Some(names)) => {
+                names.begin(node, action, &self.proxies).await
+            }
+            _ => self.nodes[node.position()].lock().await.begin(action).await,
+        }
     }
 
-    pub(crate) async fn end(&self, node: NodeIndex, action: NodeAction) -> Result<(), String> {
-        self.nodes[node.position()].lock().await.end(action).await
+    /// Returns how many operations it touched, where that was counted.
+    pub(crate) async fn end(
+        &self,
+        node: NodeIndex,
+        action: NodeAction,
+    ) -> Result<Option<u64>, String> {
+        match (action, &self.names) {
+            (NodeAction::Name(action), Some(names)) => names.end(node, action, &self.proxies).await,
+            _ => self.nodes[node.position()].lock().await.end(action).await.map(|()| None),
+        }
     }
 }
 

@@ -129,7 +129,7 @@ impl<'lab> Nemesis<'lab> {
             let change = match action {
                 NodeAction::Kill => ProcessChange::Killed,
                 NodeAction::Pause => ProcessChange::Stopped,
-                NodeAction::Flush | NodeAction::Clock { .. } => continue,
+                NodeAction::Flush | NodeAction::Clock { .. } | NodeAction::Name(_) => continue,
             };
             self.events.emit(EventKind::Process { node, change });
         }
@@ -159,7 +159,9 @@ impl<'lab> Nemesis<'lab> {
             Active::Node(action) => {
                 let ended = self.end(fault, action).await;
                 self.active.remove(&index);
-                ended?;
+                if let Some(touched) = ended? {
+                    *self.records[index].operations_touched.get_or_insert(0) += touched;
+                }
             }
         }
         self.records[index].healed = Some(self.clock.now());
@@ -171,21 +173,24 @@ impl<'lab> Nemesis<'lab> {
         Ok(())
     }
 
-    async fn end(&self, fault: &FaultSpec, action: NodeAction) -> Result<(), LabError> {
+    /// Returns how many operations it touched, where that was counted.
+    async fn end(&self, fault: &FaultSpec, action: NodeAction) -> Result<Option<u64>, LabError> {
+        let mut touched = None;
         for &node in &fault.nodes {
             if action == NodeAction::Kill {
                 // Writes that were acknowledged while the node was dying are lost with it.
                 self.lab.data_lost(node);
             }
-            self.lab.end(node, action).await.map_err(|what| failed(fault, what))?;
+            let counted = self.lab.end(node, action).await.map_err(|what| failed(fault, what))?;
+            touched = touched.into_iter().chain(counted).reduce(u64::saturating_add);
             let change = match action {
                 NodeAction::Kill => ProcessChange::Started,
                 NodeAction::Pause => ProcessChange::Continued,
-                NodeAction::Flush | NodeAction::Clock { .. } => continue,
+                NodeAction::Flush | NodeAction::Clock { .. } | NodeAction::Name(_) => continue,
             };
             self.events.emit(EventKind::Process { node, change });
         }
-        Ok(())
+        Ok(touched)
     }
 }
 

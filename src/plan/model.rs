@@ -57,6 +57,8 @@ pub struct Plan {
     pub direct: bool,
     /// Who does the faults of the network.
     pub network: Network,
+    /// Whether the nodes have names, which a resolver of ours answers.
+    pub names: bool,
 }
 
 /// Who makes the calls of a run.

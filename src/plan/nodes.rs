@@ -84,6 +84,20 @@ pub fn chosen_nodes(given: Option<&Backend>) -> Result<Nodes, PlanError> {
     read(None, given)
 }
 
+/// Whether the nodes have names; the proxies then get addresses of their own.
+pub(super) fn read_names(
+    file: &TomlTable<'_>,
+    given: bool,
+    addresses: &Addresses,
+) -> Result<bool, PlanError> {
+    let written = file.optional("names", TomlValue::flag)?.unwrap_or_default();
+    if (given || written) && addresses.proxies.required {
+        let what = "-names: the proxies get addresses of their own; leave out -listen";
+        return Err(PlanError::Option(what.to_owned()));
+    }
+    Ok(given || written)
+}
+
 impl Addresses {
     /// These addresses, but where the command line says otherwise.
     ///

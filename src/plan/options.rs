@@ -62,6 +62,8 @@ pub struct Options {
     pub direct: bool,
     /// Who does the faults of the network.
     pub network: Option<Network>,
+    /// Whether the nodes have names.
+    pub names: bool,
     /// The seed.
     pub seed: Option<u64>,
 }

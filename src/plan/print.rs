@@ -68,6 +68,9 @@ impl Plan {
         if self.network != Network::User {
             text.string("network", self.network.name());
         }
+        if self.names {
+            text.value("names", "true");
+        }
         text.table("phases");
         for phase in super::model::Phases::PLANNED {
             text.duration(phase.name(), self.phases.length(phase));

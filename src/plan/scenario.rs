@@ -20,7 +20,7 @@ use crate::judge::Objective;
 use crate::lab::{Listen, Network, Nodes};
 use crate::load::{RateWish, WORKERS_MAX, Workload};
 
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "name",
     "summary",
     "suites",
@@ -34,6 +34,7 @@ const KEYS: [&str; 19] = [
     "toxiproxy",
     "network",
     "direct",
+    "names",
     "nodes",
     "addresses",
     "phases",
@@ -139,9 +140,8 @@ impl Reader<'_> {
             if is_path(word) { it.source.path_of(word) } else { word.to_owned() }
         };
         let client = |it: &Self, word: &str| match it.library.client(word) {
-            Some(_) => word.to_owned(),
             None if is_path(word) => it.source.path_of(word),
-            None => word.to_owned(),
+            _ => word.to_owned(),
         };
         let duration = self.table.optional("duration", TomlValue::duration)?;
         let workload = word("workload", file)?;
@@ -197,6 +197,7 @@ impl Reader<'_> {
             objectives: self.objectives(&phases)?,
             metrics_interval: self.metrics_interval()?,
             out: self.out()?,
+            names: nodes::read_names(table, options.names, &addresses)?,
             addresses,
             nodes,
             network,
@@ -269,12 +270,11 @@ impl Reader<'_> {
     fn network(&self, toxiproxy: bool, addressed: bool) -> Result<Network, PlanError> {
         let written = self.table.optional("network", |it| it.word("network", &Network::WORDS))?;
         let mode = self.options.network.or(written).unwrap_or_default();
-        let in_the_way = match mode {
-            Network::Kernel if toxiproxy => "an external Toxiproxy does the faults itself",
-            Network::Kernel if addressed => "the proxies get addresses of their own",
+        let (flag, what) = match mode {
+            Network::Kernel if toxiproxy => ("-toxiproxy", "a Toxiproxy does the faults itself"),
+            Network::Kernel if addressed => ("-listen", "the proxies get addresses of their own"),
             _ => return Ok(mode),
         };
-        let (flag, what) = (if toxiproxy { "-toxiproxy" } else { "-listen" }, in_the_way);
         Err(PlanError::Option(format!("-network kernel: {what}; leave out {flag}")))
     }
 

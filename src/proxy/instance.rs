@@ -93,6 +93,8 @@ pub(in crate::proxy) struct Proxy {
 #[derive(Debug, Default)]
 struct Control {
     listener: Option<Listener>,
+    /// At addresses besides, in its name.
+    further: Vec<Listener>,
 }
 
 #[derive(Debug)]
@@ -261,6 +263,9 @@ impl Proxy {
             self.turned(&mut self.state.lock(), Entrance::Refused);
             listener.close().await;
         }
+        for listener in control.further.drain(..) {
+            listener.close().await;
+        }
         self.state.lock().enabled = false;
         self.end_connections();
     }
@@ -327,13 +332,34 @@ impl Proxy {
         let Some(address) = address else { return Ok(()) };
         let entrance = self.table().entrance();
         let fresh = Listener::start(self, address, entrance).await?;
+        let further = std::mem::take(&mut control.further);
         self.stop(control).await;
+        control.further = further;
         let mut state = self.state.lock();
         state.listen = fresh.address().to_string();
         state.enabled = true;
         self.turned(&mut state, entrance);
         control.listener = Some(fresh);
         Ok(())
+    }
+
+    /// Listens at `address` besides, until it is told otherwise or disabled.
+    pub(in crate::proxy) async fn listen_also(
+        self: &Arc<Self>,
+        address: SocketAddr,
+    ) -> Result<(), ProxyError> {
+        let mut control = self.control.lock().await;
+        let listener = Listener::start(self, address, self.table().entrance()).await?;
+        control.further.push(listener);
+        Ok(())
+    }
+
+    /// Listens no more at `address` besides, if it did; its connections stay.
+    pub(in crate::proxy) async fn listen_no_more(&self, address: SocketAddr) {
+        let mut control = self.control.lock().await;
+        for listener in control.further.extract_if(.., |it| it.address() == address) {
+            listener.close().await;
+        }
     }
 
     // === Toxics ===
@@ -379,6 +405,9 @@ impl Proxy {
         if let Some(listener) = &control.listener {
             self.turned(&mut self.state.lock(), table.entrance());
             // First, because only this can fail: then nothing has changed.
+            listener.turn(table.entrance()).await?;
+        }
+        for listener in &control.further {
             listener.turn(table.entrance()).await?;
         }
         let (acknowledgement, mut acknowledged) = mpsc::channel::<Infallible>(1);

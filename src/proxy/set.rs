@@ -1,6 +1,7 @@
 //! The named proxies of one process, and everything that can be asked of them.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -149,6 +150,23 @@ impl ProxySet {
     /// When there is none of this name, or the new address cannot be had: it then is what it was.
     pub async fn update(&self, name: &str, update: ProxyUpdate) -> Result<ProxyView, ProxyError> {
         self.find(name)?.update(&update).await
+    }
+
+    /// Lets a proxy listen at `address` besides, until [`ProxySet::listen_no_more`] or until it is disabled.
+    ///
+    /// # Errors
+    /// When there is none of this name, or the address cannot be had.
+    pub async fn listen_also(&self, name: &str, address: SocketAddr) -> Result<(), ProxyError> {
+        self.find(name)?.listen_also(address).await
+    }
+
+    /// Gives an address back at which a proxy listens besides, if it does; connections stay.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub async fn listen_no_more(&self, name: &str, address: SocketAddr) -> Result<(), ProxyError> {
+        self.find(name)?.listen_no_more(address).await;
+        Ok(())
     }
 
     /// Tells a proxy which version its server has (`1.6.18`), as far as the caller knows: where a broken

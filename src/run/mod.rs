@@ -27,7 +27,7 @@ pub use self::calibration::calibrate;
 pub use self::desk::Finished;
 pub use self::rebuild::{RebuildError, rebuild};
 pub use self::scenario::{possible, run};
-pub use self::up::Up;
+pub use self::up::{Up, Wanted};
 use crate::client::ConfigError;
 use crate::lab::Programs;
 use crate::lab::error::LabError;

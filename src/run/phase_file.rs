@@ -1,20 +1,15 @@
 //! A file that holds the phase's name at any time, so that a test suite can know.
 
-use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::base::folder::OwnFolder;
 use crate::event::Phase;
-
-/// How many were made in this process: each has a folder of its own.
-static MADE: AtomicU64 = AtomicU64::new(0);
 
 /// The file, in a folder that is removed with it.
 #[derive(Debug)]
 pub(super) struct PhaseFile {
-    folder: PathBuf,
+    folder: OwnFolder,
     file: PathBuf,
 }
 
@@ -24,17 +19,8 @@ impl PhaseFile {
     /// # Errors
     /// What the system says.
     pub(super) fn create() -> io::Result<Self> {
-        let (process, number) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-        let folder = std::env::temp_dir().join(format!("harness-{process}-{number}"));
-        match DirBuilder::new().mode(0o700).create(&folder) {
-            // What a process with the same number left behind when it was killed.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                std::fs::remove_dir_all(&folder)?;
-                DirBuilder::new().mode(0o700).create(&folder)?;
-            }
-            made => made?,
-        }
-        let made = Self { file: folder.join("phase"), folder };
+        let folder = OwnFolder::create()?;
+        let made = Self { file: folder.path().join("phase"), folder };
         made.say(Phase::Warmup)?;
         Ok(made)
     }
@@ -48,16 +34,9 @@ impl PhaseFile {
     /// # Errors
     /// What the system says; then the old one stays.
     pub(super) fn say(&self, phase: Phase) -> io::Result<()> {
-        let next = self.folder.join("next");
+        let next = self.folder.path().join("next");
         std::fs::write(&next, format!("{phase}\n"))?;
         std::fs::rename(&next, &self.file)
-    }
-}
-
-impl Drop for PhaseFile {
-    fn drop(&mut self) {
-        // What cannot be removed is a few bytes in a folder for such things.
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 

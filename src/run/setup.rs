@@ -78,10 +78,30 @@ pub(super) fn able_lab(plan: &Plan, environment: &Environment) -> Result<LabConf
         toxiproxy: plan.toxiproxy.clone(),
         direct: plan.direct,
         network: plan.network,
+        names: plan.names,
         programs: environment.programs.clone(),
     };
+    if let Some(why) = needs_no_names(plan) {
+        return Err(LabError::Names(why.to_owned()));
+    }
     lab.can(&faults(plan))?;
     Ok(lab)
+}
+
+/// Why names make no sense for who makes the calls: they are for a process that is started with our resolver.
+fn needs_no_names(plan: &Plan) -> Option<&'static str> {
+    let is_web = plan.driver.as_ref().is_some_and(|driver| driver.url.is_some());
+    match plan.who() {
+        _ if !plan.names => None,
+        Who::Own => Some(
+            "the built-in client is given addresses and resolves nothing; name another with -client, or              leave -names out",
+        ),
+        Who::Driver if is_web => Some("the driver runs already, with a resolver of its own"),
+        Who::Service if plan.command.is_none() => Some(
+            "the service runs already, with a resolver of its own; start it with `harness exec`",
+        ),
+        Who::Driver | Who::Service | Who::Command => None,
+    }
 }
 
 /// Whether there is a program to start for the command of a plan.
@@ -106,7 +126,7 @@ pub(super) fn able_command(plan: &Plan, environment: &Environment) -> Result<(),
 /// What a lab that is up has to tell a command.
 pub(super) fn places(nodes: &[NodeInfo], api: Option<SocketAddr>, phase_file: &Path) -> Places {
     Places {
-        servers: nodes.iter().map(|info| info.proxy_address.to_string()).collect(),
+        servers: nodes.iter().map(|info| info.server.clone()).collect(),
         toxiproxy_url: api.map(|api| format!("http://{api}")).unwrap_or_default(),
         phase_file: phase_file.to_string_lossy().into_owned(),
     }
@@ -125,7 +145,7 @@ pub(super) fn invitation(places: &Places) -> String {
 
 /// What the client is given: the proxies, as if they were the nodes.
 pub(super) fn servers(nodes: &[NodeInfo]) -> Vec<Server> {
-    nodes.iter().map(|info| Server { address: info.proxy_address.to_string(), weight: 1 }).collect()
+    nodes.iter().map(|info| Server { address: info.server.clone(), weight: 1 }).collect()
 }
 
 /// The number of this run, and the client with keys that carry it: what another run left on a server

@@ -19,6 +19,7 @@ use crate::control::Feed;
 use crate::event::{EventKind, Events, Phase};
 use crate::http::HttpSpec;
 use crate::lab::Lab;
+use crate::lab::names::Names;
 use crate::load::{self, Preloaded};
 use crate::plan::{CommandPlan, Plan, Variable};
 use crate::record::{CalibrationCheck, NodeLive, PhaseClock, Recorder};
@@ -194,10 +195,14 @@ impl Parts<'_> {
                 builtin::start(settings, scope)?
             }
             Some(config) => {
+                let mut config = config.clone();
+                let launcher = lab.names().into_iter().flat_map(Names::launcher);
+                let words = launcher.map(|word| word.to_string_lossy().into_owned());
+                config.command = words.chain(config.command).collect();
                 let carried = Arc::new(setup::carried(plan));
                 lab.proxies().follow_keys(&carried);
                 let settings = driver::Settings {
-                    config: config.clone(),
+                    config,
                     servers: servers.into_iter().map(|server| server.address).collect(),
                     carried,
                     key_prefix: client_config.key_prefix,
@@ -238,6 +243,7 @@ impl Parts<'_> {
         let places = setup::places(lab.info(), control.map(Control::address), file.path());
         let usual = Variable::usual(self.plan.nodes.count);
         let settings = command::Settings {
+            launcher: lab.names().map(Names::launcher),
             program: command.program.clone(),
             arguments: command.arguments.clone(),
             // What was asked for goes before what is usual.

@@ -18,6 +18,19 @@ use crate::plan::Addresses;
 /// How long the tasks of a lab may take to end.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
+/// What somebody wants to be up.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The nodes.
+    pub nodes: Nodes,
+    /// Where proxies and control API listen.
+    pub addresses: Addresses,
+    /// Whether the nodes have names.
+    pub names: bool,
+    /// What the toxics draw from.
+    pub seed: Seed,
+}
+
 /// A lab that is up until it is closed.
 #[derive(Debug)]
 pub struct Up {
@@ -31,17 +44,12 @@ impl Up {
     ///
     /// # Errors
     /// When one of them does not come up. Nothing is left running then.
-    pub async fn start(
-        nodes: &Nodes,
-        addresses: &Addresses,
-        seed: Seed,
-        environment: &Environment,
-    ) -> Result<Self, RunError> {
+    pub async fn start(wanted: Wanted, environment: &Environment) -> Result<Self, RunError> {
         let scope = Scope::current("up");
         let started = tokio::select! {
             biased;
             () = environment.interrupt.cancelled() => Err(RunError::Interrupted),
-            started = assemble(nodes, addresses, seed, environment, &scope) => started,
+            started = assemble(wanted, environment, &scope) => started,
         };
         match started {
             Ok((lab, control)) => Ok(Self { lab, control, scope }),
@@ -79,22 +87,23 @@ impl Up {
 }
 
 async fn assemble(
-    nodes: &Nodes,
-    addresses: &Addresses,
-    seed: Seed,
+    wanted: Wanted,
     environment: &Environment,
     scope: &Scope,
 ) -> Result<(Lab, Control), RunError> {
+    let Wanted { nodes, addresses, names, seed } = wanted;
     let feed = Feed::new(RunClock::start());
     let events = feed.events(Events::ignore());
     let config = LabConfig {
-        nodes: nodes.clone(),
+        nodes,
         listen: addresses.proxies,
         toxiproxy: None,
         direct: false,
         network: Network::User,
+        names,
         programs: environment.programs.clone(),
     };
+    config.can(&[])?;
     // Nobody here remembers what the nodes hold.
     let lab = Lab::start(&config, seed, events.clone(), Arc::new(|_| ()), scope).await?;
     let control = Control::start(addresses.api, lab.proxies(), feed, events, scope).await?;

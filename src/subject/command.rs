@@ -45,6 +45,8 @@ const LOG: &str = "command.log";
 /// What it is started with.
 #[derive(Debug)]
 pub(crate) struct Settings {
+    /// What starts it in its place, with its words behind; `None`: nothing does.
+    pub(crate) launcher: Option<[OsString; 2]>,
     /// `None`: an application that somebody else starts, and that lasts as long as the run.
     pub(crate) program: Option<OsString>,
     pub(crate) arguments: Vec<OsString>,
@@ -98,15 +100,17 @@ impl Kept {
 /// # Errors
 /// What the operating system says.
 pub(crate) fn start(given: Settings, scope: &Scope) -> std::io::Result<Command> {
-    let Settings { program, arguments, environment, harness } = given;
+    let Settings { launcher, program, arguments, environment, harness } = given;
     let Some(program) = program else { return Ok(of_others(scope)) };
     let words = std::iter::once(&program).chain(&arguments);
     let line = words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
     // One pipe for both: what came first stands first.
     let (reader, writer) = std::io::pipe()?;
-    let mut command = group::command(&harness, &program);
+    let words = launcher.into_iter().flatten().chain([program]).chain(arguments);
+    let words: Vec<OsString> = words.collect();
+    let mut command = group::command(&harness, &words[0]);
     command
-        .args(arguments)
+        .args(&words[1..])
         .envs(environment)
         .stdin(Stdio::null())
         .stdout(writer.try_clone()?)

@@ -53,6 +53,7 @@ impl Nodes {
             toxiproxy: None,
             direct: false,
             network: Network::User,
+            names: false,
             programs: Programs::default(),
         };
         let (seed, nobody) = (Seed::from_system(), Arc::new(|_| ()));

@@ -86,6 +86,8 @@ impl RunningNode {
                 node.pause();
                 Ok(())
             }
+            // The lab does it, to the names that it has.
+            (_, NodeAction::Name(_)) => Err("a node does not know its name".to_owned()),
             (Self::External(node), _) => external::can(node.address(), action),
         }
     }
@@ -104,7 +106,8 @@ impl RunningNode {
                 node.resume();
                 Ok(())
             }
-            (_, NodeAction::Flush | NodeAction::Clock { .. }) | (Self::External(_), _) => Ok(()),
+            (_, NodeAction::Flush | NodeAction::Clock { .. } | NodeAction::Name(_))
+            | (Self::External(_), _) => Ok(()),
         }
     }
 
@@ -135,8 +138,10 @@ pub struct NodeInfo {
     pub backend: &'static str,
     /// Where the node listens.
     pub address: SocketAddr,
-    /// Where its proxy listens: what the client is given.
+    /// Where its proxy listens when the lab comes up.
     pub proxy_address: SocketAddr,
+    /// What the client is given: that address, or a name with its port.
+    pub server: String,
     /// What it says to `version`.
     pub version: String,
 }

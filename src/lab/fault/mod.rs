@@ -1,9 +1,13 @@
 //! Faults of the node itself, one file each. Faults of the network are toxics of its proxy.
 
 mod clock;
+mod flap;
 mod flush;
 mod kill;
+mod leave;
+mod r#move;
 mod pause;
+mod reorder;
 
 use crate::base::family::Family;
 
@@ -21,6 +25,37 @@ pub enum NodeAction {
         /// How many seconds ahead.
         ahead: u32,
     },
+    /// What its name stands for.
+    Name(NameAction),
+}
+
+/// What is done to the name of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameAction {
+    /// It stands for another address; not taken back, as an instance that was replaced is not.
+    Move(Old),
+    /// The node is not in the list of all.
+    Leave,
+    /// The node is at the end of the list.
+    Reorder,
+    /// Every other answer is an address where nobody is.
+    Flap,
+}
+
+/// What is at the address that a node had before it moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Old {
+    /// Nobody.
+    Refuses,
+    /// The node, until the fault ends.
+    Stays,
+    /// The next node, with its own data.
+    Other,
+}
+
+impl Old {
+    /// The words in files.
+    const WORDS: [&str; 3] = ["refuses", "stays", "other"];
 }
 
 impl NodeAction {
@@ -32,5 +67,16 @@ impl NodeAction {
 }
 
 /// Every fault of a node.
-pub static FAULTS: Family<NodeAction> =
-    Family { noun: "node fault", kinds: &[kill::KIND, pause::KIND, flush::KIND, clock::KIND] };
+pub static FAULTS: Family<NodeAction> = Family {
+    noun: "node fault",
+    kinds: &[
+        kill::KIND,
+        pause::KIND,
+        flush::KIND,
+        clock::KIND,
+        r#move::KIND,
+        leave::KIND,
+        reorder::KIND,
+        flap::KIND,
+    ],
+};

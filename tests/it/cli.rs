@@ -67,7 +67,7 @@ fn usage_errors_end_with_2_and_name_the_cure() {
         ("node -U11211", "must be 0"),
         ("check", "required arguments were not provided"),
         ("check nothing.toml", "cannot read nothing.toml: "),
-        ("explain mixd", "unknown scenario or workload `mixd`; did you mean `mixed`?"),
+        ("explain mixd", "unknown scenario, suite or workload `mixd`; did you mean `mixed`?"),
         ("list toxic", "unknown list `toxic`; did you mean `toxics`?"),
     ];
     for (line, expected) in table {

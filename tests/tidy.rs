@@ -180,6 +180,8 @@ const PURE: &[&str] = &[
     "protocol/memcached/server/lie/",
     "judge/",
     "lab/timeline.rs",
+    "plan/chaos",
+    "plan/shrink",
     "report/format/",
 ];
 /// Files in their midst that hand over the time of a caller, or exist for tests only.

@@ -102,6 +102,13 @@ fn of_scenario(text: &mut String, plan: &Plan) {
     for (at, what) in moments(plan) {
         say(text, format_args!("  {:>10}  {what}", DurationText(at).to_string()));
     }
+    if plan.chaos.is_some() {
+        let seed = plan.seed;
+        say(
+            text,
+            format_args!("  the faults are drawn: these with seed {seed}, others with another"),
+        );
+    }
     let Plan { nodes, concurrency, client_profile, workload, .. } = plan;
     say(
         text,

@@ -24,7 +24,7 @@ const TOXIPROXYS: [&str; 6] =
     ["latency", "bandwidth", "slow_close", "timeout", "slicer", "limit_data"];
 
 /// The most faults that a scenario may unfold to.
-const FAULTS_MAX: usize = 1000;
+pub(super) const FAULTS_MAX: usize = 1000;
 
 /// What a fault is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +35,15 @@ pub(super) enum Breaks {
     Network,
     /// Single requests and replies.
     Message,
+    /// What is drawn.
+    Any,
 }
 
 /// What the first fault of a scenario is of, as far as a list wants to know.
 pub(super) fn first(table: &TomlTable<'_>) -> Result<Option<Breaks>, FileError> {
+    if table.get("chaos").is_some() {
+        return Ok(Some(Breaks::Any));
+    }
     let Some(fault) = table.list("faults")?.into_iter().next() else { return Ok(None) };
     let mut keys = fault.table()?.iter().map(|node| node.key()).filter(|key| !KEYS.contains(key));
     Ok(keys.next().map(|kind| {

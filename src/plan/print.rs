@@ -4,7 +4,7 @@ use md5::{Digest, Md5};
 
 use super::model::{FaultPlan, Plan};
 use super::text::{TomlText, string};
-use super::{client, driver, fault, objective, suite, workload};
+use super::{chaos, client, driver, fault, objective, suite, workload};
 use crate::base::units::Ratio;
 use crate::lab::{Backend, Listen, Network, NodeProgram};
 use crate::load::RateWish;
@@ -82,6 +82,9 @@ impl Plan {
                 text.string("name", &self.client_profile);
                 driver::print(text, "client.driver", driver);
             }
+        }
+        if let Some(chaos) = &self.chaos {
+            chaos::print(text, chaos);
         }
         for planned in &self.faults {
             print_fault(text, planned);

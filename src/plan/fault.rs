@@ -7,6 +7,7 @@ use super::model::FaultPlan;
 use super::scale::Scale;
 use super::source::{TomlTable, TomlValue};
 use super::text::TomlText;
+use super::wait;
 use crate::base::family::{Chosen, SettingError, unknown};
 use crate::base::name::NodeIndex;
 use crate::base::units::Ratio;
@@ -15,8 +16,8 @@ use crate::lab::timeline::{Direction, FaultSpec};
 use crate::proxy::fault::{TOXICS, asks_for_more};
 
 /// The keys beside the one that names the fault.
-const KEYS: [&str; 9] =
-    ["name", "on", "at", "for", "fixed", "times", "every", "stream", "toxicity"];
+const KEYS: [&str; 11] =
+    ["name", "on", "at", "after", "then", "for", "fixed", "times", "every", "stream", "toxicity"];
 
 /// The toxics that Toxiproxy has under the same names, with the same effect, and that its published
 /// client can add. Its `packet_loss` loses bytes, which no network does.
@@ -82,6 +83,7 @@ pub(super) fn read(
             faults.push(fault);
         }
     }
+    wait::check(list, &faults)?;
     Ok(faults)
 }
 
@@ -97,7 +99,9 @@ pub(super) fn scale(faults: &mut [FaultPlan], from: Duration, to: Duration) {
 /// still end within it, and before the next one on their nodes.
 pub(super) fn least_phase(faults: &[FaultPlan], phase: Duration) -> Duration {
     let mut least = Duration::ZERO;
-    for FaultPlan { spec, .. } in faults.iter().filter(|fault| fault.fixed_length) {
+    let is_timed = |fault: &&FaultPlan| fault.spec.after.is_none();
+    let fixed = faults.iter().filter(is_timed).filter(|fault| fault.fixed_length);
+    for FaultPlan { spec, .. } in fixed {
         let end = spec.at + spec.length;
         let follows = |next: &&FaultPlan| {
             next.spec.at >= end && next.spec.nodes.iter().any(|node| spec.nodes.contains(node))
@@ -131,6 +135,7 @@ impl Written {
                 name: read_name(table, &kind)?,
                 nodes: read_nodes(table, nodes)?,
                 at,
+                after: wait::read(table)?,
                 length: table.optional("for", TomlValue::duration)?.unwrap_or(rest),
                 direction: read_direction(table, &kind)?,
                 toxicity: read_toxicity(table, &kind)?,

@@ -31,6 +31,7 @@ mod source;
 mod suite;
 mod text;
 mod timeline;
+mod wait;
 mod workload;
 
 pub use command::{CommandPlan, PHASE_FILE_VARIABLE, Places, TOXIPROXY_VARIABLE, Variable};

@@ -3,6 +3,7 @@
 mod chaos;
 mod files;
 mod nodes;
+mod waiting;
 
 use std::time::Duration;
 

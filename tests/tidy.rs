@@ -182,6 +182,7 @@ const PURE: &[&str] = &[
     "lab/timeline.rs",
     "plan/chaos",
     "plan/shrink",
+    "plan/shrink",
     "report/format/",
 ];
 /// Files in their midst that hand over the time of a caller, or exist for tests only.

@@ -27,6 +27,7 @@ mod resolve;
 mod scale;
 mod scenario;
 mod section;
+mod shrink;
 mod source;
 mod suite;
 mod text;
@@ -45,6 +46,7 @@ pub use options::{
 };
 pub use resolve::{Checked, Choice, check, choose, driver, plan_of, plans, runnable, scenario_of};
 pub use section::{Section, sections};
+pub use shrink::{Outcome, Shrink, Votes};
 pub use source::FileText;
 pub use suite::{SUITES, Suite};
 

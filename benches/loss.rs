@@ -108,6 +108,7 @@ mod linux {
             name: "loss".to_owned(),
             nodes: vec![NodeIndex(0)],
             at: Duration::ZERO,
+            after: None,
             length: ROUND,
             direction: Direction::Both,
             toxicity: 1.0,

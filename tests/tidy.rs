@@ -183,6 +183,9 @@ const PURE: &[&str] = &[
     "lab/names/answer.rs",
     "lab/names/table.rs",
     "lab/timeline.rs",
+    "plan/chaos",
+    "plan/shrink",
+    "plan/shrink",
     "report/format/",
 ];
 /// Files in their midst that hand over the time of a caller, or exist for tests only.

@@ -4,7 +4,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::{
     check, compare, ctl, doctor, examine, exec, explain, list, node, proxy, report, route, run,
-    selftest, up,
+    selftest, shrink, up,
 };
 
 /// What the words on the command line mean.
@@ -37,6 +37,7 @@ pub(super) enum Command {
     Examine(Box<examine::Arguments>),
     Report(report::Arguments),
     Compare(compare::Arguments),
+    Shrink(shrink::Arguments),
     Check(check::Arguments),
     Up(up::Arguments),
     Node(node::Arguments),

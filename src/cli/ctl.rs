@@ -142,7 +142,9 @@ impl Ctl {
             Command::Toxic(Toxic::Remove(target)) => self.remove(target).await,
             Command::Say(say) if self.paint.program == OURS => self.say(say).await,
             // Toxiproxy's program has no such words.
+            Command::Event(event) if self.paint.program == OURS => self.happened(&event.name).await,
             Command::Say(_) => Err(unknown("say")),
+            Command::Event(_) => Err(unknown("event")),
             Command::Run(_) => Err(unknown("run")),
             Command::Unknown(words) => Err(unknown(words.first().map_or("", String::as_str))),
         }
@@ -251,6 +253,18 @@ impl Ctl {
             text += &format!("{} take nothing and were not told\n", count("refused"));
         }
         Ok(text.into())
+    }
+
+    async fn happened(&self, name: &str) -> Result<Text, Failure> {
+        let told = self.remote.send(Method::POST, &["events", name], None).await;
+        let told = told.map_err(|error| match error {
+            RemoteError::Refused { status: 404, .. } => Failure::new(
+                "nobody waits for events there: only the control API of a run or of `harness up` \
+                 takes them\n",
+            ),
+            error => Failure::new(format!("Failed to say that {name} happened: {error}\n")),
+        });
+        told.map(|_| format!("Said that {name} happened\n").into())
     }
 
     /// Toxiproxy's client asks for the proxy before it changes a toxic; so the error names it.

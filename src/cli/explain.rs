@@ -102,6 +102,13 @@ fn of_scenario(text: &mut String, plan: &Plan) {
     for (at, what) in moments(plan) {
         say(text, format_args!("  {:>10}  {what}", DurationText(at).to_string()));
     }
+    if plan.chaos.is_some() {
+        let seed = plan.seed;
+        say(
+            text,
+            format_args!("  the faults are drawn: these with seed {seed}, others with another"),
+        );
+    }
     let Plan { nodes, concurrency, client_profile, workload, .. } = plan;
     say(
         text,
@@ -151,7 +158,7 @@ fn moments(plan: &Plan) -> Vec<(Duration, String)> {
     moments
 }
 
-fn of_fault(planned: &FaultPlan) -> [(Duration, String); 2] {
+fn of_fault(planned: &FaultPlan) -> Vec<(Duration, String)> {
     let spec = &planned.spec;
     let nodes: Vec<String> = spec.nodes.iter().map(ToString::to_string).collect();
     let nodes = nodes.join(", ");
@@ -163,8 +170,14 @@ fn of_fault(planned: &FaultPlan) -> [(Duration, String); 2] {
         all if all >= 1.0 => String::new(),
         share => format!(", on {}% of connections", share * 100.0),
     };
-    let begin = format!("{} begins on {nodes}{network}{share}; {what}", spec.name);
-    [(spec.at, begin), (spec.at + spec.length, format!("{} ends on {nodes}", spec.name))]
+    let begins = format!("begins on {nodes}{network}{share}");
+    if let Some(after) = &spec.after {
+        let (name, length) = (&spec.name, DurationText(spec.length));
+        let waits = format!("{name} waits until {after}; then it {begins}, for {length}; {what}");
+        return vec![(spec.at, waits)];
+    }
+    let begin = format!("{} {begins}; {what}", spec.name);
+    vec![(spec.at, begin), (spec.at + spec.length, format!("{} ends on {nodes}", spec.name))]
 }
 
 /// What a toxic does with its settings, and in which direction, where that matters.

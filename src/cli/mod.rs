@@ -28,6 +28,7 @@ mod runtime;
 mod screen;
 mod selftest;
 mod session;
+mod shrink;
 mod signals;
 mod up;
 mod values;
@@ -125,6 +126,7 @@ fn dispatch(command: &Command) -> ExitCode {
         Command::Exec(arguments) => exec::main(arguments).into(),
         Command::Report(arguments) => report::main(arguments).into(),
         Command::Compare(arguments) => compare::main(arguments).into(),
+        Command::Shrink(arguments) => shrink::main(arguments).into(),
         Command::Check(arguments) => check::main(arguments).into(),
         Command::Up(arguments) => up::main(arguments).into(),
         Command::Node(arguments) => node::main(arguments).into(),

@@ -110,6 +110,7 @@ async fn serve(arguments: &Arguments) -> Result<Exit, (Exit, String)> {
         // Who was told to listen under a name is asked under it.
         allow_hosts: arguments.allow_host.iter().chain([host]).cloned().collect(),
         meddling: None,
+        told: None,
     };
     let address = control::serve(listener, set, options, &scope).map_err(not_bound)?;
     let version = env!("CARGO_PKG_VERSION");

@@ -119,12 +119,11 @@ impl Session {
 /// The first round has the seed that was given; each later one a seed of its own, so that a soak
 /// does not repeat itself.
 fn in_round(plan: &Plan, round: u64) -> Plan {
-    let mut plan = plan.clone();
-    if round > 0 {
-        // Within what JSON readers keep exactly.
-        plan.seed = Seed::new(plan.seed.fork("round").index(round).value() >> 11);
+    if round == 0 {
+        return plan.clone();
     }
-    plan
+    // Within what JSON readers keep exactly.
+    plan.with_seed(Seed::new(plan.seed.fork("round").index(round).value() >> 11))
 }
 
 /// How the program ends when there is no report.

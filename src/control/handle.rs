@@ -6,6 +6,7 @@ use super::input::{self, ProxyInput, SayInput};
 use super::metrics::Metrics;
 use super::path::Resource;
 use super::reply::{ApiReply, Refusal};
+use super::told::Told;
 use super::{output, populate, taps};
 use crate::proxy::{Dial, ProxyConfig, ProxyError, ProxySet, ProxyUpdate};
 
@@ -17,6 +18,8 @@ pub const TOXIPROXY_VERSION: &str = "2.12.0";
 pub(super) struct Handler {
     pub(super) set: ProxySet,
     pub(super) metrics: Metrics,
+    /// Who is told what has happened, where anybody waits for it.
+    pub(super) told: Option<Told>,
 }
 
 impl Handler {
@@ -24,7 +27,9 @@ impl Handler {
     pub(super) fn takes(resource: &Resource, method: &Method) -> bool {
         match resource {
             Resource::Metrics => true,
-            Resource::Populate | Resource::Reset | Resource::Say(_) => method == Method::POST,
+            Resource::Populate | Resource::Reset | Resource::Say(_) | Resource::Event(_) => {
+                method == Method::POST
+            }
             Resource::Version | Resource::Events | Resource::Connections(_) => {
                 method == Method::GET
             }
@@ -39,7 +44,7 @@ impl Handler {
 
     /// Whether such a request is meant to change something.
     pub(super) fn changes(resource: &Resource, method: &Method) -> bool {
-        !matches!(resource, Resource::Metrics) && method != Method::GET
+        !matches!(resource, Resource::Metrics | Resource::Event(_)) && method != Method::GET
     }
 
     /// Answers a request whose method the resource has.
@@ -55,6 +60,7 @@ impl Handler {
             (Resource::Metrics, _) => Ok(self.metrics.reply(&self.set)),
             // Served by the server itself: it has no end.
             (Resource::Events, _) => Ok(ApiReply::not_found()),
+            (Resource::Event(name), _) => self.tell(name),
             (Resource::Reset, _) => self.reset().await,
             (Resource::Proxies, &Method::GET) => Ok(ok(output::proxies(self.set.list()))),
             (Resource::Proxies, _) => self.create(body).await,
@@ -72,6 +78,18 @@ impl Handler {
             (Resource::Toxic(proxy, toxic), _) => self.update_toxic(proxy, toxic, body).await,
         };
         answer.unwrap_or_else(ApiReply::from)
+    }
+
+    /// Somebody may wait for it.
+    fn tell(&self, name: &str) -> Result<ApiReply, Refusal> {
+        match &self.told {
+            Some(told) if told.say(name) => Ok(ApiReply::empty(StatusCode::NO_CONTENT)),
+            Some(_) => Err(Refusal::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many events that nobody has looked at",
+            )),
+            None => Ok(ApiReply::not_found()),
+        }
     }
 
     async fn reset(&self) -> Result<ApiReply, Refusal> {

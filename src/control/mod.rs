@@ -26,6 +26,7 @@ mod request_id;
 mod room;
 mod server;
 mod taps;
+mod told;
 
 pub use axum::http::Method;
 pub use client::{Remote, RemoteError};
@@ -33,3 +34,4 @@ pub use feed::Feed;
 pub use handle::TOXIPROXY_VERSION;
 pub use populate::populate;
 pub use server::{ApiOptions, bind, serve};
+pub use told::Told;

@@ -32,6 +32,8 @@ pub(super) enum Resource {
     Metrics,
     /// Ours: what happens, as it happens.
     Events,
+    /// Ours: a client says that this has happened.
+    Event(String),
 }
 
 /// Finds what `path` means, as it stood in the request line; `is_proxy` tells the names of proxies.
@@ -59,6 +61,7 @@ pub(super) fn find(path: &str, is_proxy: impl Fn(&str) -> bool) -> Found {
         ["version"] => Some(Resource::Version),
         ["metrics"] => Some(Resource::Metrics),
         ["events"] => Some(Resource::Events),
+        ["events", name] => Some(Resource::Event(name.to_owned())),
         ["proxies", proxy, ref rest @ ..] => {
             of_proxy(proxy, rest).or_else(|| of_split_name(&segments[1..], is_proxy))
         }

@@ -31,6 +31,7 @@ use super::path::{self, Found, Resource};
 use super::reply::{ApiReply, Refusal};
 use super::request_id::RequestIds;
 use super::room::{Place, Room, Stage};
+use super::told::Told;
 use crate::base::descriptors;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
@@ -72,6 +73,8 @@ pub struct ApiOptions {
     pub runtime_metrics: bool,
     /// `/events` with what happens.
     pub feed: Option<Feed>,
+    /// `/events/NAME`: who is told what has happened, by its name.
+    pub told: Option<Told>,
     /// Names under which the API may be asked, besides those that no stranger can have.
     pub allow_hosts: Vec<String>,
     /// Who is told of every change that a client makes: during a run that is trouble, because its
@@ -113,7 +116,7 @@ pub fn serve(
     let scope = scope.child("api");
     let metrics = Metrics { proxies: options.proxy_metrics, runtime: options.runtime_metrics };
     let api = Arc::new(Api {
-        handler: Handler { set, metrics },
+        handler: Handler { set, metrics, told: options.told },
         hosts: Hosts::new(address, &options.allow_hosts),
         feed: options.feed,
         meddling: options.meddling,
@@ -235,6 +238,7 @@ impl Api {
         match resource {
             Resource::Metrics => self.handler.metrics.is_on(),
             Resource::Events => self.feed.is_some(),
+            Resource::Event(_) => self.handler.told.is_some(),
             _ => true,
         }
     }

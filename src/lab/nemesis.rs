@@ -1,15 +1,18 @@
 //! Walks the timeline, owns every active fault, and heals all of them on the way out.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
 use super::Lab;
 use super::error::LabError;
 use super::injector::ActiveToxic;
-use super::timeline::{FaultSpec, Step, steps};
+use super::timeline::{After, Fact, FaultSpec, Step, Timeline};
 use crate::base::name::NodeIndex;
 use crate::base::time::RunClock;
+use crate::control::Told;
 use crate::event::FaultRecord;
 use crate::event::{EventKind, Events, ProcessChange};
 use crate::lab::fault::{FAULTS, NodeAction};
@@ -28,6 +31,25 @@ pub fn planned(fault: &FaultSpec, by_kernel: Option<bool>) -> FaultRecord {
     }
 }
 
+/// How often it is looked whether something has happened that a fault waits for.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Who knows whether something has happened that faults wait for.
+pub struct Witness<'lab> {
+    /// How long the fault phase is: what has not happened by then never does.
+    pub phase: Duration,
+    /// What was said to have happened.
+    pub told: Option<&'lab Told>,
+    /// Whether the breaker of a node is open.
+    pub is_open: Box<dyn Fn(NodeIndex) -> bool + 'lab>,
+}
+
+impl fmt::Debug for Witness<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Witness").field("phase", &self.phase).finish_non_exhaustive()
+    }
+}
+
 /// The scheduler of one run's faults.
 #[derive(Debug)]
 pub struct Nemesis<'lab> {
@@ -37,6 +59,8 @@ pub struct Nemesis<'lab> {
     active: BTreeMap<usize, Active>,
     clock: RunClock,
     events: Events,
+    /// None: every fault begins at its time.
+    witness: Option<Witness<'lab>>,
 }
 
 /// A fault that must be healed, perhaps by a second attempt where the first was cut short.
@@ -53,23 +77,74 @@ impl<'lab> Nemesis<'lab> {
     pub fn new(lab: &'lab Lab, faults: &'lab [FaultSpec], clock: RunClock, events: Events) -> Self {
         let records =
             faults.iter().map(|fault| planned(fault, lab.injector().is_kernels(fault))).collect();
-        Self { lab, faults, records, active: BTreeMap::new(), clock, events }
+        Self { lab, faults, records, active: BTreeMap::new(), clock, events, witness: None }
     }
 
-    /// Applies and heals every fault at its time after `start`. When it is cancelled (dropped) in
-    /// the middle, [`Nemesis::heal_all`] takes back what is active.
+    /// The same, with faults that wait for something.
+    #[must_use]
+    pub fn watching(self, witness: Witness<'lab>) -> Self {
+        Self { witness: Some(witness), ..self }
+    }
+
+    /// Applies and heals every fault at its time after `start`, or after what it waits for; ends with the
+    /// phase where that never comes. When it is cancelled (dropped) in the middle,
+    /// [`Nemesis::heal_all`] takes back what is active.
     ///
     /// # Errors
     /// When a fault cannot be applied or healed.
     pub async fn run(&mut self, start: Instant) -> Result<(), LabError> {
-        for (at, step) in steps(self.faults) {
-            sleep_until(start + at).await;
-            match step {
-                Step::Apply(index) => self.apply(index).await?,
-                Step::Heal(index) => self.heal(index).await?,
+        let mut timeline = Timeline::new(self.faults);
+        let before = self.requests();
+        // What was said before the phase is over.
+        let _ = self.witness.iter().filter_map(|it| it.told).map(Told::take).count();
+        loop {
+            if let Some(step) = timeline.take(start.elapsed()) {
+                match step {
+                    Step::Apply(index) => self.apply(index).await?,
+                    Step::Heal(index) => {
+                        self.heal(index).await?;
+                        timeline.tell(start.elapsed(), Fact::Healed(index));
+                    }
+                }
+                continue;
+            }
+            let waits = self.witness.as_ref().filter(|_| timeline.waits());
+            let Some(wake) = wake(timeline.next(), waits, start.elapsed()) else { return Ok(()) };
+            sleep_until(start + wake).await;
+            if let Some(witness) = waits {
+                self.look(witness, &before, start.elapsed(), &mut timeline);
             }
         }
-        Ok(())
+    }
+
+    /// Tells the timeline what has happened.
+    fn look(
+        &self,
+        witness: &Witness<'_>,
+        before: &[u64],
+        now: Duration,
+        timeline: &mut Timeline<'_>,
+    ) {
+        let requests = self.requests();
+        // A proxy that was replaced through the API counts from zero.
+        let since = requests.iter().zip(before).map(|(now, before)| now.saturating_sub(*before));
+        let since: Vec<u64> = since.collect();
+        timeline.tell(now, Fact::Requests(&since));
+        for name in witness.told.map(Told::take).unwrap_or_default() {
+            timeline.tell(now, Fact::Event(&name));
+        }
+        let asks = |fault: &&FaultSpec| fault.after == Some(After::BreakerOpen);
+        for node in self.faults.iter().filter(asks).flat_map(|fault| &fault.nodes) {
+            if (witness.is_open)(*node) {
+                timeline.tell(now, Fact::Open(*node));
+            }
+        }
+    }
+
+    /// What each node's proxy has seen.
+    fn requests(&self) -> Vec<u64> {
+        let taps = self.lab.info().iter().map(|it| self.lab.proxies().tap(&it.node.to_string()));
+        taps.map(|tap| tap.map_or(0, |tap| tap.requests())).collect()
     }
 
     /// Takes back every fault that is active, whatever fails on the way; returns the first failure.
@@ -194,6 +269,13 @@ impl<'lab> Nemesis<'lab> {
     }
 }
 
+/// When to look next: at the next step, and often while somebody waits, until the phase is over.
+fn wake(next: Option<Duration>, waits: Option<&Witness<'_>>, now: Duration) -> Option<Duration> {
+    let look = waits.filter(|witness| now < witness.phase);
+    let look = look.map(|witness| (now + LOOK).min(witness.phase));
+    next.into_iter().chain(look).min()
+}
+
 /// The settings in their text form, with the direction and share where there is a network, and who
 /// does it where that may be the kernel.
 fn parameters(fault: &FaultSpec, by_kernel: Option<bool>) -> BTreeMap<String, String> {
@@ -210,6 +292,9 @@ fn parameters(fault: &FaultSpec, by_kernel: Option<bool>) -> BTreeMap<String, St
         .filter_map(|(name, value)| Some((name, unit(name)?.unit.format(value))))
         .map(|(name, text)| (name.to_owned(), text.trim_matches('"').to_owned()))
         .collect();
+    if let Some(after) = &fault.after {
+        parameters.insert("after".into(), after.to_string());
+    }
     if of_node.is_some() {
         return parameters;
     }
@@ -232,7 +317,7 @@ fn node_action(fault: &FaultSpec) -> Result<NodeAction, LabError> {
     FAULTS.make(&fault.fault).map(|action| *action).map_err(|error| failed(fault, error.what))
 }
 
-pub(super) fn failed(fault: &FaultSpec, what: String) -> LabError {
+pub(crate) fn failed(fault: &FaultSpec, what: String) -> LabError {
     LabError::Fault {
         fault: fault.name.clone(),
         kind: fault.fault.kind.clone(),
@@ -269,6 +354,7 @@ mod tests {
             name: kind.into(),
             nodes: vec![NodeIndex(0)],
             at: Duration::ZERO,
+            after: None,
             length: Duration::from_secs(1),
             direction: Direction::Downstream,
             toxicity: 1.0,

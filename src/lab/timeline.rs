@@ -1,4 +1,5 @@
-//! When each fault starts and heals: resolved before the run, sorted, printable.
+//! When each fault starts and heals: at times that are resolved before the run, or after something that
+//! happens in it.
 
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub struct FaultSpec {
     pub nodes: Vec<NodeIndex>,
     /// When it starts, since the fault phase began.
     pub at: Duration,
+    /// What it waits for instead: it starts when that has happened.
+    pub after: Option<After>,
     /// How long it lasts; it ends with the fault phase at the latest.
     pub length: Duration,
     /// Which direction, for a fault of the network.
@@ -43,6 +46,43 @@ pub struct FaultSpec {
     pub toxicity: f32,
     /// A toxic of the proxy, or a fault of the node.
     pub fault: Chosen,
+}
+
+/// Something that a fault waits for. None of it counts before the fault phase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum After {
+    /// The proxies of its nodes have seen so many requests.
+    Requests(u64),
+    /// Somebody said that this has happened.
+    Event(String),
+    /// The breaker of one of its nodes is open.
+    BreakerOpen,
+    /// The fault of this name was healed.
+    Healed(String),
+}
+
+impl std::fmt::Display for After {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Requests(count) => write!(f, "its nodes have had {count} requests"),
+            Self::Event(name) => write!(f, "the event `{name}` comes"),
+            Self::BreakerOpen => write!(f, "the breaker of one of its nodes is open"),
+            Self::Healed(name) => write!(f, "`{name}` was healed"),
+        }
+    }
+}
+
+/// Something that happened, for whoever waits for it.
+#[derive(Clone, Copy, Debug)]
+pub enum Fact<'a> {
+    /// Requests to each node since the fault phase began.
+    Requests(&'a [u64]),
+    /// This was said to have happened.
+    Event(&'a str),
+    /// The breaker of this node is open.
+    Open(NodeIndex),
+    /// The fault at this place of the plan was healed.
+    Healed(usize),
 }
 
 /// What to do at one moment.
@@ -54,22 +94,87 @@ pub enum Step {
     Heal(usize),
 }
 
-/// Every step in its order; at the same moment healing comes first, so that a fault which follows
-/// another of its kind meets a healthy node.
+/// Every step of the faults that begin at a time, in its order; at the same moment healing comes first, so
+/// that a fault which follows another of its kind meets a healthy node.
 #[must_use]
 pub fn steps(faults: &[FaultSpec]) -> Vec<(Duration, Step)> {
-    let mut steps: Vec<(Duration, Step)> = Vec::with_capacity(faults.len() * 2);
-    for (index, fault) in faults.iter().enumerate() {
-        steps.push((fault.at, Step::Apply(index)));
-        steps.push((fault.at + fault.length, Step::Heal(index)));
-    }
+    let timed = faults.iter().enumerate().filter(|(_, fault)| fault.after.is_none());
+    let mut steps: Vec<_> = timed.flat_map(|(index, fault)| of(index, fault.at, fault)).collect();
+    sort(&mut steps, faults);
+    steps
+}
+
+fn of(index: usize, at: Duration, fault: &FaultSpec) -> [(Duration, Step); 2] {
+    [(at, Step::Apply(index)), (at + fault.length, Step::Heal(index))]
+}
+
+fn sort(steps: &mut [(Duration, Step)], faults: &[FaultSpec]) {
     // A fault of no length (a flush) is still applied before it is healed.
     steps.sort_by_key(|(at, step)| match *step {
         Step::Heal(index) if faults[index].length.is_zero() => (*at, 2, index),
         Step::Heal(index) => (*at, 0, index),
         Step::Apply(index) => (*at, 1, index),
     });
-    steps
+}
+
+/// What is to be done when, as things happen.
+#[derive(Debug)]
+pub struct Timeline<'a> {
+    faults: &'a [FaultSpec],
+    /// In their order; what was done is gone.
+    steps: Vec<(Duration, Step)>,
+    /// The places of the faults that wait for something.
+    waiting: Vec<usize>,
+}
+
+impl<'a> Timeline<'a> {
+    /// Nothing has happened yet.
+    #[must_use]
+    pub fn new(faults: &'a [FaultSpec]) -> Self {
+        let waits = |index: &usize| faults[*index].after.is_some();
+        Self { faults, steps: steps(faults), waiting: (0..faults.len()).filter(waits).collect() }
+    }
+
+    /// When the next step is due.
+    #[must_use]
+    pub fn next(&self) -> Option<Duration> {
+        self.steps.first().map(|(at, _)| *at)
+    }
+
+    /// Takes the next step that is due at `now`.
+    pub fn take(&mut self, now: Duration) -> Option<Step> {
+        let is_due = self.next().is_some_and(|at| at <= now);
+        is_due.then(|| self.steps.remove(0).1)
+    }
+
+    /// Whether a fault waits for something other than its time.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Something happened at `at`: what has waited for it is due from then on.
+    pub fn tell(&mut self, at: Duration, fact: Fact<'_>) {
+        let faults = self.faults;
+        let begins = |index: &mut usize| is_what(faults, &faults[*index], fact);
+        let begun: Vec<usize> = self.waiting.extract_if(.., begins).collect();
+        self.steps.extend(begun.into_iter().flat_map(|index| of(index, at, &faults[index])));
+        sort(&mut self.steps, faults);
+    }
+}
+
+/// Whether `fact` is what `fault` waits for.
+fn is_what(faults: &[FaultSpec], fault: &FaultSpec, fact: Fact<'_>) -> bool {
+    match (&fault.after, fact) {
+        (Some(After::Requests(wanted)), Fact::Requests(seen)) => {
+            let seen = fault.nodes.iter().filter_map(|node| seen.get(node.position()));
+            seen.sum::<u64>() >= *wanted
+        }
+        (Some(After::Event(wanted)), Fact::Event(name)) => wanted == name,
+        (Some(After::BreakerOpen), Fact::Open(node)) => fault.nodes.contains(&node),
+        (Some(After::Healed(wanted)), Fact::Healed(index)) => faults[index].name == *wanted,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -82,6 +187,7 @@ mod tests {
             name: format!("at-{at}"),
             nodes: vec![NodeIndex(0)],
             at: Duration::from_secs(at),
+            after: None,
             length: Duration::from_secs(length),
             direction: Direction::default(),
             toxicity: 1.0,
@@ -111,5 +217,69 @@ mod tests {
         let faults = [fault(1, 0)];
         let second = Duration::from_secs(1);
         assert_eq!(steps(&faults), [(second, Step::Apply(0)), (second, Step::Heal(0))]);
+    }
+
+    fn after(name: &str, length: u64, after: After) -> FaultSpec {
+        FaultSpec { name: name.into(), after: Some(after), ..fault(0, length) }
+    }
+
+    /// Takes every step that is due, as a nemesis does: what is healed is told.
+    fn done(timeline: &mut Timeline<'_>, now: u64) -> Vec<Step> {
+        let now = Duration::from_secs(now);
+        let mut done = Vec::new();
+        while let Some(step) = timeline.take(now) {
+            if let Step::Heal(index) = step {
+                timeline.tell(now, Fact::Healed(index));
+            }
+            done.push(step);
+        }
+        done
+    }
+
+    /// Catches a fault that begins before what it waits for, without it, or twice, and one that is not
+    /// healed its length after it began.
+    #[test]
+    fn a_fault_begins_after_what_it_waits_for() {
+        let secs = Duration::from_secs;
+        let other = |fault: FaultSpec| FaultSpec { nodes: vec![NodeIndex(1)], ..fault };
+        for (wanted, early, fact) in [
+            (After::Requests(100), Fact::Requests(&[99, 500]), Fact::Requests(&[100, 0])),
+            (After::Event("full".into()), Fact::Event("ful"), Fact::Event("full")),
+            (After::BreakerOpen, Fact::Open(NodeIndex(1)), Fact::Open(NodeIndex(0))),
+        ] {
+            let faults = [after("a", 3, wanted.clone())];
+            let mut timeline = Timeline::new(&faults);
+            timeline.tell(secs(1), early);
+            assert_eq!((timeline.next(), timeline.waits()), (None, true), "{wanted}");
+            timeline.tell(secs(2), fact);
+            timeline.tell(secs(3), fact);
+            assert_eq!(done(&mut timeline, 2), [Step::Apply(0)], "{wanted}");
+            assert_eq!(done(&mut timeline, 4), [], "{wanted}");
+            assert_eq!(done(&mut timeline, 5), [Step::Heal(0)], "{wanted}");
+            assert_eq!((timeline.next(), timeline.waits()), (None, false), "{wanted}");
+        }
+        // Requests are those of its own nodes, together.
+        let faults = [other(after("a", 1, After::Requests(7)))];
+        let mut timeline = Timeline::new(&faults);
+        timeline.tell(secs(1), Fact::Requests(&[50, 6]));
+        assert_eq!(timeline.next(), None);
+        timeline.tell(secs(2), Fact::Requests(&[50, 7]));
+        assert_eq!(timeline.next(), Some(secs(2)));
+    }
+
+    /// Catches a chain whose second link begins with the first, or never.
+    #[test]
+    fn one_follows_another() {
+        let faults = [
+            after("third", 1, After::Healed("second".into())),
+            after("second", 2, After::Healed("at-1".into())),
+            fault(1, 1),
+        ];
+        let mut timeline = Timeline::new(&faults);
+        assert_eq!(done(&mut timeline, 1), [Step::Apply(2)]);
+        assert_eq!(done(&mut timeline, 2), [Step::Heal(2), Step::Apply(1)]);
+        assert_eq!(done(&mut timeline, 3), []);
+        assert_eq!(done(&mut timeline, 4), [Step::Heal(1), Step::Apply(0)]);
+        assert_eq!(done(&mut timeline, 5), [Step::Heal(0)]);
     }
 }

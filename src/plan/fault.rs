@@ -7,6 +7,7 @@ use super::model::FaultPlan;
 use super::scale::Scale;
 use super::source::{TomlTable, TomlValue};
 use super::text::TomlText;
+use super::wait;
 use crate::base::family::{Chosen, SettingError, unknown};
 use crate::base::name::NodeIndex;
 use crate::base::units::Ratio;
@@ -15,8 +16,8 @@ use crate::lab::timeline::{Direction, FaultSpec};
 use crate::proxy::fault::{TOXICS, asks_for_more};
 
 /// The keys beside the one that names the fault.
-const KEYS: [&str; 9] =
-    ["name", "on", "at", "for", "fixed", "times", "every", "stream", "toxicity"];
+const KEYS: [&str; 11] =
+    ["name", "on", "at", "after", "then", "for", "fixed", "times", "every", "stream", "toxicity"];
 
 /// The toxics that Toxiproxy has under the same names, with the same effect, and that its published
 /// client can add. Its `packet_loss` loses bytes, which no network does.
@@ -24,7 +25,7 @@ const TOXIPROXYS: [&str; 6] =
     ["latency", "bandwidth", "slow_close", "timeout", "slicer", "limit_data"];
 
 /// The most faults that a scenario may unfold to.
-const FAULTS_MAX: usize = 1000;
+pub(super) const FAULTS_MAX: usize = 1000;
 
 /// What a fault is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +36,15 @@ pub(super) enum Breaks {
     Network,
     /// Single requests and replies.
     Message,
+    /// What is drawn.
+    Any,
 }
 
 /// What the first fault of a scenario is of, as far as a list wants to know.
 pub(super) fn first(table: &TomlTable<'_>) -> Result<Option<Breaks>, FileError> {
+    if table.get("chaos").is_some() {
+        return Ok(Some(Breaks::Any));
+    }
     let Some(fault) = table.list("faults")?.into_iter().next() else { return Ok(None) };
     let mut keys = fault.table()?.iter().map(|node| node.key()).filter(|key| !KEYS.contains(key));
     Ok(keys.next().map(|kind| {
@@ -77,6 +83,7 @@ pub(super) fn read(
             faults.push(fault);
         }
     }
+    wait::check(list, &faults)?;
     Ok(faults)
 }
 
@@ -92,7 +99,9 @@ pub(super) fn scale(faults: &mut [FaultPlan], from: Duration, to: Duration) {
 /// still end within it, and before the next one on their nodes.
 pub(super) fn least_phase(faults: &[FaultPlan], phase: Duration) -> Duration {
     let mut least = Duration::ZERO;
-    for FaultPlan { spec, .. } in faults.iter().filter(|fault| fault.fixed_length) {
+    let is_timed = |fault: &&FaultPlan| fault.spec.after.is_none();
+    let fixed = faults.iter().filter(is_timed).filter(|fault| fault.fixed_length);
+    for FaultPlan { spec, .. } in fixed {
         let end = spec.at + spec.length;
         let follows = |next: &&FaultPlan| {
             next.spec.at >= end && next.spec.nodes.iter().any(|node| spec.nodes.contains(node))
@@ -126,6 +135,7 @@ impl Written {
                 name: read_name(table, &kind)?,
                 nodes: read_nodes(table, nodes)?,
                 at,
+                after: wait::read(table)?,
                 length: table.optional("for", TomlValue::duration)?.unwrap_or(rest),
                 direction: read_direction(table, &kind)?,
                 toxicity: read_toxicity(table, &kind)?,

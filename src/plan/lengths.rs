@@ -84,16 +84,17 @@ pub(super) fn read(table: &TomlTable<'_>) -> Result<Phases, FileError> {
 }
 
 /// The phases in the length that was asked for. None becomes shorter than judging needs, unless it
-/// was written so.
+/// was written so. `drawn`: the faults are yet to be drawn.
 pub(super) fn scaled(
     table: &TomlTable<'_>,
     options: &Options,
     name: &str,
     written: &Phases,
     faults: &[FaultPlan],
+    drawn: bool,
 ) -> Result<Phases, PlanError> {
     let length = checked(table, options, options.duration.unwrap_or_else(|| written.total()))?;
-    let floors = if faults.is_empty() {
+    let floors = if faults.is_empty() && !drawn {
         Phases::default()
     } else {
         Phases {

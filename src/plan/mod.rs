@@ -9,6 +9,7 @@
 //! module reads a file or interprets an option, and a plan prints itself as a file that reads back
 //! to the same plan.
 
+mod chaos;
 mod client;
 mod command;
 mod driver;
@@ -26,15 +27,18 @@ mod resolve;
 mod scale;
 mod scenario;
 mod section;
+mod shrink;
 mod source;
 mod suite;
 mod text;
+mod timeline;
+mod wait;
 mod workload;
 
 pub use command::{CommandPlan, PHASE_FILE_VARIABLE, Places, TOXIPROXY_VARIABLE, Variable};
 pub use error::{FileError, PlanError};
 pub use files::{Folder, Library};
-pub use model::{Addresses, FaultPlan, Phases, Plan, Who};
+pub use model::{Addresses, Chaos, FaultPlan, Phases, Plan, Who};
 pub use nodes::chosen_nodes;
 pub use options::{
     DURATION_MAX, DURATION_MIN, METRICS_INTERVAL_MIN, Options, SEED_MAX, metrics_interval,
@@ -42,6 +46,7 @@ pub use options::{
 };
 pub use resolve::{Checked, Choice, check, choose, driver, plan_of, plans, runnable, scenario_of};
 pub use section::{Section, sections};
+pub use shrink::{Outcome, Shrink, Votes};
 pub use source::FileText;
 pub use suite::{SUITES, Suite};
 

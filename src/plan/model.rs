@@ -43,6 +43,8 @@ pub struct Plan {
     pub command: Option<CommandPlan>,
     /// What is broken, and when.
     pub faults: Vec<FaultPlan>,
+    /// What those faults were drawn from, where they were.
+    pub chaos: Option<Chaos>,
     /// What the run is judged by.
     pub objectives: Vec<Objective>,
     /// How often live figures are taken.
@@ -154,6 +156,26 @@ pub struct FaultPlan {
     pub spec: FaultSpec,
     /// Whether its length means the same however long the run is, so that it is never scaled.
     pub fixed_length: bool,
+}
+
+/// Faults that are drawn: which, and between which bounds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chaos {
+    /// The kinds that are drawn from, by their names.
+    pub(super) kinds: Vec<&'static str>,
+    /// From the end of one fault to the beginning of the next.
+    pub(super) gap: Span,
+    /// How long a fault lasts.
+    pub(super) length: Span,
+    /// How many nodes are broken at once, at most; each has one fault at a time.
+    pub(super) nodes_at_most: u16,
+}
+
+/// A least and a most.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Span {
+    pub(super) min: Duration,
+    pub(super) max: Duration,
 }
 
 /// Where our proxies and the control API listen.

@@ -4,7 +4,7 @@ use md5::{Digest, Md5};
 
 use super::model::{FaultPlan, Plan};
 use super::text::{TomlText, string};
-use super::{client, driver, fault, objective, suite, workload};
+use super::{chaos, client, driver, fault, objective, suite, wait, workload};
 use crate::base::units::Ratio;
 use crate::lab::{Backend, Listen, Network, NodeProgram};
 use crate::load::RateWish;
@@ -86,6 +86,9 @@ impl Plan {
                 driver::print(text, "client.driver", driver);
             }
         }
+        if let Some(chaos) = &self.chaos {
+            chaos::print(text, chaos);
+        }
         for planned in &self.faults {
             print_fault(text, planned);
         }
@@ -147,7 +150,10 @@ fn print_fault(text: &mut TomlText, planned: &FaultPlan) {
     text.string("name", &spec.name);
     let nodes: Vec<String> = spec.nodes.iter().map(|node| string(&node.to_string())).collect();
     text.value("on", &format!("[{}]", nodes.join(", ")));
-    text.duration("at", spec.at);
+    match &spec.after {
+        None => text.duration("at", spec.at),
+        Some(after) => wait::print(text, after),
+    }
     text.duration("for", spec.length);
     text.value("fixed", &fixed_length.to_string());
     if fault::is_of_network(&spec.fault) {

@@ -55,10 +55,14 @@ struct Job {
 impl Job {
     fn plan(&self, library: &Library, options: &Options, fresh: Seed) -> Result<Plan, PlanError> {
         let Self { name, source, run } = self;
-        match run {
+        let plan = match run {
             None => scenario::read(library, source, name, options, fresh),
             Some(place) => scenario::read_run(library, source, *place, options, fresh),
-        }
+        }?;
+        plan.can_wait().map_err(|(fault, why)| {
+            PlanError::Option(format!("the fault `{}` never begins: {why}", fault.spec.name))
+        })?;
+        Ok(plan)
     }
 
     /// What a file is there for.

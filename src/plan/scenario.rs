@@ -13,14 +13,15 @@ use super::model::{Addresses, FaultPlan, Phases, Plan};
 use super::options::{Options, SEED_MAX, metrics_interval, read_toxiproxy};
 use super::source::{FileText, TomlTable, TomlValue};
 use super::suite::{self, Suite};
-use super::{client, lengths, nodes, objective, workload};
+use super::timeline::Timeline;
+use super::{client, nodes, objective, workload};
 use crate::base::seed::Seed;
 use crate::event::Phase;
 use crate::judge::Objective;
 use crate::lab::{Listen, Network, Nodes};
 use crate::load::{RateWish, WORKERS_MAX, Workload};
 
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 21] = [
     "name",
     "summary",
     "suites",
@@ -38,6 +39,7 @@ const KEYS: [&str; 20] = [
     "nodes",
     "addresses",
     "phases",
+    "chaos",
     "faults",
     "objectives",
     "objective",
@@ -163,14 +165,10 @@ impl Reader<'_> {
         table.only("key", &KEYS)?;
         suite::of(table)?;
         let name = table.get("name").map_or(Ok(name), |node| node.name())?;
-        let written = lengths::read(table)?;
         let nodes = nodes::read(table.get("nodes").as_ref(), options.backend.as_ref())?;
-        let mut faults = match table.get("faults") {
-            Some(list) => fault::read(&list, written.fault, nodes.count)?,
-            None => Vec::new(),
-        };
-        let phases = lengths::scaled(table, options, name, &written, &faults)?;
-        fault::scale(&mut faults, written.fault, phases.fault);
+        let seed = self.seed(fresh)?;
+        let timeline = Timeline::read(table, options, name, &nodes, seed)?;
+        let Timeline { phases, chaos, faults } = timeline;
         let (client_profile, client::Client { config: client, driver, .. }) = self.client()?;
         let most = driver.as_ref().map_or(u32::MAX, |driver| driver.concurrency);
         let (rate, concurrency) = (self.rate()?, self.concurrency()?.min(most));
@@ -185,7 +183,7 @@ impl Reader<'_> {
         Ok(Plan {
             scenario: name.to_owned(),
             summary: summary(table)?,
-            seed: self.seed(fresh)?,
+            seed,
             phases,
             workload,
             rate,
@@ -204,6 +202,7 @@ impl Reader<'_> {
             toxiproxy,
             direct,
             faults,
+            chaos,
         })
     }
 

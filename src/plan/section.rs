@@ -71,11 +71,12 @@ pub fn sections(library: &Library) -> Result<Vec<Section>, PlanError> {
 
 /// The scenarios, by what they break first.
 fn scenarios(library: &Library) -> Result<Vec<Section>, PlanError> {
-    const GROUPS: [(&str, Option<Breaks>); 4] = [
+    const GROUPS: [(&str, Option<Breaks>); 5] = [
         ("nothing is broken", None),
         ("nodes fail", Some(Breaks::Node)),
         ("the network fails", Some(Breaks::Network)),
         ("replies are wrong, late or missing", Some(Breaks::Message)),
+        ("anything fails, as drawn", Some(Breaks::Any)),
     ];
     let mut sections = GROUPS.map(|(group, _)| Section {
         title: "scenarios",

@@ -178,6 +178,7 @@ fn fault(name: &str, kind: &str, at: Duration, length: Duration) -> FaultSpec {
         name: name.to_owned(),
         nodes: vec![NodeIndex(0)],
         at,
+        after: None,
         length,
         direction: Direction::Both,
         toxicity: 1.0,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::RunError;
 use crate::base::scope::{Closed, Scope};
-use crate::control::{self, ApiOptions, Feed};
+use crate::control::{self, ApiOptions, Feed, Told};
 use crate::event::Events;
 use crate::lab::Listen;
 use crate::lab::error::LabError;
@@ -22,6 +22,7 @@ pub(super) struct Control {
     address: SocketAddr,
     notice: Option<String>,
     changes: Arc<AtomicU64>,
+    told: Told,
     scope: Scope,
 }
 
@@ -57,22 +58,29 @@ impl Control {
             counter.fetch_add(1, Ordering::Relaxed);
             events.emit(kind);
         });
+        let told = Told::default();
         let options = ApiOptions {
             proxy_metrics: true,
             feed: Some(feed),
             meddling: Some(meddling),
+            told: Some(told.clone()),
             ..ApiOptions::default()
         };
         let address = control::serve(bound.map_err(failed)?, proxies.clone(), options, &scope)
             .map_err(failed)?;
         let notice =
             moved.then(|| format!("{asked} is taken: the control API is on {address} instead"));
-        Ok(Self { address, notice, changes, scope })
+        Ok(Self { address, notice, changes, told, scope })
     }
 
     /// Where it listens.
     pub(super) const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What clients say has happened.
+    pub(super) const fn told(&self) -> &Told {
+        &self.told
     }
 
     /// What a person should know about how it came up.

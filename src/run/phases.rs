@@ -51,7 +51,8 @@ pub(super) async fn perform(
     desk: &mut Desk<'_>,
 ) -> Result<(End, Vec<FaultRecord>), RunError> {
     let faults = setup::faults(plan);
-    let mut nemesis = Nemesis::new(&stage.lab, &faults, stage.clock, stage.events.clone());
+    let nemesis = Nemesis::new(&stage.lab, &faults, stage.clock, stage.events.clone());
+    let mut nemesis = nemesis.watching(stage.witness(plan.phases.fault));
     let end = tokio::select! {
         biased;
         () = environment.interrupt.cancelled() => End::Interrupted,

@@ -13,6 +13,7 @@ use crate::lab::LabConfig;
 use crate::lab::backend::NodeInfo;
 use crate::lab::backend::process::find_program;
 use crate::lab::error::LabError;
+use crate::lab::nemesis::failed;
 use crate::lab::timeline::FaultSpec;
 use crate::load::{self, LoadConfig};
 use crate::plan::{CommandPlan, Places, Plan, Variable, Who};
@@ -85,6 +86,7 @@ pub(super) fn able_lab(plan: &Plan, environment: &Environment) -> Result<LabConf
         return Err(LabError::Names(why.to_owned()));
     }
     lab.can(&faults(plan))?;
+    plan.can_wait().map_err(|(fault, what)| failed(&fault.spec, what))?;
     Ok(lab)
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -13,13 +14,15 @@ use super::phase_file::PhaseFile;
 use super::sink::{ActiveFaults, Sink};
 use super::wire::WireWatch;
 use super::{Environment, RunError, facts, rebuild, setup};
+use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::base::time::RunClock;
 use crate::control::Feed;
-use crate::event::{EventKind, Events, Phase};
+use crate::event::{BreakerState, EventKind, Events, Phase};
 use crate::http::HttpSpec;
 use crate::lab::Lab;
 use crate::lab::names::Names;
+use crate::lab::nemesis::Witness;
 use crate::load::{self, Preloaded};
 use crate::plan::{CommandPlan, Plan, Variable};
 use crate::record::{CalibrationCheck, NodeLive, PhaseClock, Recorder};
@@ -143,6 +146,16 @@ impl Stage {
     pub(super) fn live(&self) -> Vec<NodeLive> {
         let wire_only = self.subject.makes_the_load();
         facts::live(&self.lab, self.subject.snapshot().as_deref(), &self.active, wire_only)
+    }
+
+    /// Who knows what faults may wait for.
+    pub(super) fn witness(&self, phase: Duration) -> Witness<'_> {
+        let is_open = |node: NodeIndex| {
+            let nodes = self.subject.snapshot().unwrap_or_default();
+            nodes.iter().any(|it| it.node == node && it.breaker == BreakerState::Open)
+        };
+        let told = self.control.as_ref().map(Control::told);
+        Witness { phase, told, is_open: Box::new(is_open) }
     }
 
     /// Attempts to connect to each node since the start; empty: nobody counts them.

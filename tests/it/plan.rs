@@ -1,7 +1,9 @@
 //! Files and options in, plans out: what ships, what is refused and where, what is printed.
 
+mod chaos;
 mod files;
 mod nodes;
+mod waiting;
 
 use std::time::Duration;
 
@@ -90,6 +92,10 @@ fn a_duration_is_refused_with_the_least_that_works() {
         let plan = plan(&scenario, least).unwrap();
         assert_eq!(plan.phases.total(), least);
         assert!(plan.phases.recovery >= Duration::from_millis(4500), "{scenario}");
+        if plan.chaos.is_some() {
+            // Drawn for the length that it has.
+            continue;
+        }
         assert_eq!(plan.faults.len(), written.faults.len());
         for (fault, written) in plan.faults.iter().zip(&written.faults) {
             if written.fixed_length {

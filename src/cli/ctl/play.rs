@@ -53,6 +53,13 @@ fn faults(play: &Play) -> Result<Vec<FaultSpec>, String> {
     if faults.is_empty() {
         return Err(format!("`{}` has no fault", play.scenario));
     }
+    if let Some((fault, after)) = faults.iter().find_map(|it| Some((it, it.after.as_ref()?))) {
+        return Err(format!(
+            "the fault `{}` waits until {after}, which is not seen from here; use `harness up \
+             -scenario {}`",
+            fault.name, play.scenario
+        ));
+    }
     match faults.iter().find(|fault| TOXICS.find(&fault.fault.kind).is_none()) {
         Some(fault) => Err(format!(
             "the fault `{}` ({}) needs the process of the node, which a control API does not reach; \

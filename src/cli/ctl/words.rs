@@ -48,6 +48,8 @@ pub(super) enum Command {
     Toxic(Toxic),
     /// Say something to clients that they did not ask for, now
     Say(Say),
+    /// Say that something has happened, for a fault that waits for it
+    Event(Happened),
     /// Break things as a scenario does, in a lab that is up; Ctrl-C takes everything back
     Run(Play),
     #[command(external_subcommand)]
@@ -96,6 +98,14 @@ pub(super) struct Say {
     pub(super) connection: Option<u64>,
     #[command(flatten)]
     pub(super) name: Name,
+}
+
+/// Not one of Toxiproxy's.
+#[derive(Debug, clap::Args)]
+pub(super) struct Happened {
+    /// What: the name that the fault has in `after = { event = "NAME" }`
+    #[arg(value_name = "NAME")]
+    pub(super) name: String,
 }
 
 /// Not one of Toxiproxy's.

@@ -275,6 +275,7 @@ mod tests {
             name: "f".into(),
             nodes: vec![NodeIndex(0)],
             at: Duration::ZERO,
+            after: None,
             length: Duration::from_secs(1),
             direction,
             toxicity: 0.5,

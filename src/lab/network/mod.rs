@@ -248,6 +248,7 @@ mod tests {
             name: format!("the-{kind}"),
             nodes: vec![NodeIndex(0)],
             at: Duration::ZERO,
+            after: None,
             length: Duration::from_secs(1),
             direction: Direction::Both,
             toxicity: 1.0,

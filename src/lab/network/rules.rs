@@ -138,6 +138,7 @@ mod tests {
             name: "a-b.c".into(),
             nodes: vec![NodeIndex(0)],
             at: Duration::ZERO,
+            after: None,
             length: Duration::from_secs(1),
             direction,
             toxicity: 1.0,

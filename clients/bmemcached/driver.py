@@ -27,6 +27,10 @@ class Calls:
     TEXT_KEYS = True
     ERRORS = ((MemcachedException, lambda error: "too_large" if error.code == TOO_LARGE else "server_error"),)
 
+    # add, replace and cas return False for a refusal and for a node that is gone alike, and are left out.
+    # It returns True for a key that is not there, as its documentation says.
+    cannot_tell = ("delete",)
+
     def __init__(self, servers, settings):
         self.client = DistributedClient(servers, **settings)
 
@@ -37,25 +41,11 @@ class Calls:
         found = self.client.get_multi(keys)
         return harness.hits({key: found.get(key) for key in keys})
 
-    def gets(self, key):
-        value, token = self.client.gets(key)
-        return harness.hit(value, cas=token)
-
-    # False for a changed value, a missing one and a node that is gone alike.
-    def cas(self, key, value, ttl, token):
-        return harness.swapped(self.client.cas(key, value, int(token), time=ttl), "exists")
-
     def set(self, key, value, ttl):
-        return harness.stored(self.client.set(key, value, time=ttl))
-
-    def add(self, key, value, ttl):
-        return harness.stored(self.client.add(key, value, time=ttl))
-
-    def replace(self, key, value, ttl):
-        return harness.stored(self.client.replace(key, value, time=ttl))
+        return harness.done_or_failed("stored", self.client.set(key, value, time=ttl))
 
     def delete(self, key):
-        return harness.deleted(self.client.delete(key))
+        return harness.done_or_failed("deleted", self.client.delete(key))
 
     def close(self):
         self.client.disconnect_all()

@@ -8,7 +8,8 @@ A driver is a class whose methods are named after the operations it supports:
 
 They return what `hit`, `stored` and the other functions below make. Keys are bytes, or text where
 they are ASCII and the class says TEXT_KEYS = True. An exception becomes an error of the class that
-the driver's ERRORS name for its type, or that this file knows, or `other`.
+the driver's ERRORS name for its type, or that this file knows, or `other`. An instance may name
+operations that it is `without`, and those of delete and touch of which it `cannot_tell` whether the key was there.
 """
 
 import asyncio
@@ -54,6 +55,11 @@ def stored(done):
     return {"stored": {}} if done else {"not_stored": {}}
 
 
+def done_or_failed(answer, done):
+    """Of a client that returns False where it failed, whatever the reason was."""
+    return {answer: {}} if done else {"error": {"class": "other", "message": f"it returned {done!r}"}}
+
+
 def swapped(done, exists="exists"):
     return {"stored": {}} if done else {exists: {}}
 
@@ -83,6 +89,7 @@ class Requests:
         self.text_keys = getattr(kind, "TEXT_KEYS", False)
         left_out = getattr(first, "without", ())
         self.operations = [o for o in OPERATIONS if hasattr(first, o) and o not in left_out]
+        self.cannot_tell = [o for o in getattr(first, "cannot_tell", ()) if o in self.operations]
         self.lock = threading.Lock()
 
     def say(self, answer):
@@ -99,6 +106,7 @@ class Requests:
             "runtime": f"{platform.python_implementation()} {platform.python_version()}",
             "operations": self.operations,
             "cancel": cancel,
+            "cannot_tell": self.cannot_tell,
         })
 
     def read(self, line):

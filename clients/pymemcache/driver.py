@@ -36,6 +36,10 @@ class Calls:
     )
 
     def __init__(self, servers, settings):
+        if settings.get("default_noreply", True):
+            # Written without waiting for a reply, they return True whatever was there.
+            self.without = ("add", "replace", "append", "prepend")
+            self.cannot_tell = ("delete", "touch")
         nodes = [harness.address(server) for server in servers]
         self.client = HashClient(nodes, use_pooling=not GREENLETS, **settings)
 

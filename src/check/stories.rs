@@ -121,6 +121,10 @@ pub(super) fn ready(ready: &Ready) -> Came {
             return Err(Trouble::new(format!("it lists no `{needed}`; no run is possible")));
         }
     }
+    let telling = ready.cannot_tell.iter().find(|op| !["delete", "touch"].contains(&op.as_str()));
+    if let Some(op) = telling {
+        return Err(Trouble::new(format!("`cannot_tell` is for `delete` and `touch`, not `{op}`")));
+    }
     if ready.client.is_empty() || ready.version.is_empty() {
         return Err(Trouble::new("its client or its version is empty"));
     }

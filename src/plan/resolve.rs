@@ -32,16 +32,18 @@ pub fn plans(
 /// # Errors
 /// For a word, file or option that is wrong, and for a suite.
 pub fn scenario_of(library: &Library, word: &str, options: &Options) -> Result<Plan, PlanError> {
-    let mut plans = plans(library, &[word.to_owned()], options, Seed::from_system())?;
-    match (plans.len(), plans.pop()) {
-        (1, Some(plan)) if plan.direct => Err(PlanError::Option(format!(
+    let jobs = jobs(library, &[word.to_owned()])?;
+    let [job] = &jobs[..] else {
+        let count = jobs.len();
+        return Err(PlanError::Option(format!("`{word}` is {count} scenarios; name one of them")));
+    };
+    let plan = job.plan(library, options, Seed::from_system())?;
+    if plan.direct {
+        return Err(PlanError::Option(format!(
             "`{word}` leaves the proxies out, and only they see what an application does"
-        ))),
-        (1, Some(plan)) => Ok(plan),
-        (count, _) => {
-            Err(PlanError::Option(format!("`{word}` is {count} scenarios; name one of them")))
-        }
+        )));
     }
+    Ok(plan)
 }
 
 /// Something that is run: a scenario's file, or the run at a place of a suite's.

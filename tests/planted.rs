@@ -59,8 +59,8 @@ const PLANTS: &[Plant] = &[
 ];
 
 /// What of the crate a copy needs, and the copy does not build anything else of.
-const NEEDED: [&str; 7] =
-    ["Cargo.toml", "Cargo.lock", "build.rs", "src", "scenarios", "workloads", "metrics"];
+const NEEDED: [&str; 8] =
+    ["Cargo.toml", "Cargo.lock", "build.rs", "src", "scenarios", "suites", "workloads", "metrics"];
 
 /// The name of the copy's program: that of the crate stays what it is.
 const PROGRAM: &str = "planted";

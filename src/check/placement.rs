@@ -47,5 +47,5 @@ async fn place(
     let _ = session.end(false).await;
     let homes = homes.map_err(|trouble| CheckError::NotStored(trouble.came))?;
     let home = |key: &String| (key.clone(), stage.home(key));
-    Ok(Placement { servers, keys: homes.all().iter().map(home).collect() })
+    Ok(Placement { servers, keys: homes.all.iter().map(home).collect() })
 }

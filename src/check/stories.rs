@@ -94,17 +94,13 @@ pub(super) const SILENT: [Silent; 2] = [
 
 /// Keys that are stored, by where they are; each key's value is the key itself.
 pub(super) struct Homes {
-    all: Vec<String>,
+    pub(super) all: Vec<String>,
     /// On the node that will be broken.
     broken: Vec<String>,
     others: Vec<String>,
 }
 
 impl Homes {
-    pub(super) fn all(&self) -> &[String] {
-        &self.all
-    }
-
     fn get(key: &str) -> Request<'_> {
         Request::new("get", key.as_bytes())
     }
@@ -309,12 +305,11 @@ pub(super) async fn refused(session: &mut Session, homes: &Homes, stage: &Stage)
     }
     let mut notes = Vec::new();
     let write = Step::write("set", key.as_str(), *b"value", Answer::Stored);
-    let listed = |op: &&str| session.ready().operations.iter().any(|known| known == op);
-    let others: Vec<&str> = ["delete", "incr"].into_iter().filter(listed).collect();
-    let others = others.into_iter().map(|op| Request::new(op, key.as_bytes()).by(1));
-    let requests: Vec<Request<'_>> =
-        [Homes::get(key), write.request(None)].into_iter().chain(others).collect();
-    for request in requests {
+    let changes = ["delete", "incr"].map(|op| Request::new(op, key.as_bytes()).by(1));
+    for request in [Homes::get(key), write.request(None)].into_iter().chain(changes) {
+        if !session.ready.operations.iter().any(|op| op == request.name()) {
+            continue;
+        }
         let id = session.ask(&request).await;
         let ping = session.ping().await;
         let mut all = session.gather(&[id], &[ping], PATIENCE).await?;

@@ -8,7 +8,7 @@ use maud::html;
 
 use super::Card;
 use crate::report::REPORT_PAGE;
-use crate::report::format::page;
+use crate::report::format::{markdown as escaped, page};
 
 /// The card for a terminal.
 #[must_use]
@@ -58,11 +58,11 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 #[must_use]
 pub fn card_markdown(card: &Card) -> String {
     let runtime = card.runtime.as_deref().map(|it| format!(" on {it}")).unwrap_or_default();
-    let mut text = format!("### {}{runtime}\n\n| | | shown by |\n|---|---|---|\n", card.client);
+    let client = escaped(&format!("{}{runtime}", card.client));
+    let mut text = format!("### {client}\n\n| | | shown by |\n|---|---|---|\n");
     for line in &card.lines {
-        let cell = |text: &str| text.replace('|', "\\|");
         let scenario = line.scenario.unwrap_or("all of them");
-        let _ = writeln!(text, "| {} | {} | {scenario} |", line.question, cell(&line.answer));
+        let _ = writeln!(text, "| {} | {} | {scenario} |", line.question, escaped(&line.answer));
     }
     text
 }

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::ComparedRow;
 use crate::judge::Verdict;
 use crate::report::REPORT_PAGE;
-use crate::report::format::page;
+use crate::report::format::{markdown as escaped, page};
 
 /// What a row has in a column.
 type Cell = fn(&ComparedRow) -> String;
@@ -94,8 +94,7 @@ fn table<C: AsRef<str>>(
 ) -> String {
     let mut text = format!("| {} |\n|{}\n", heads.join(" | "), "---|".repeat(heads.len()));
     for cells in lines {
-        let cells: Vec<String> =
-            cells.into_iter().map(|cell| cell.as_ref().replace('|', "\\|")).collect();
+        let cells: Vec<String> = cells.into_iter().map(|cell| escaped(cell.as_ref())).collect();
         // Writing to a String cannot fail.
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }

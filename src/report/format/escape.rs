@@ -10,7 +10,7 @@ pub(super) fn escaped(text: &str) -> String {
 }
 
 /// Text in a table or a line of Markdown: no element, no link, no image and no further cell.
-pub(super) fn markdown(text: &str) -> String {
+pub(in crate::report) fn markdown(text: &str) -> String {
     fit(text, |c| "\\|[]`".contains(c).then(|| format!("\\{c}")))
 }
 

@@ -11,6 +11,7 @@ mod subject;
 pub mod text;
 mod witness;
 
+pub(super) use escape::markdown;
 pub(super) use page::page;
 
 use super::stored::Stored;

@@ -288,6 +288,11 @@ pub enum EventKind {
         /// The fault's name.
         fault: String,
     },
+    /// Something happened that a fault of the scenario may wait for, as somebody told the API.
+    EventTold {
+        /// Its name.
+        name: String,
+    },
     /// The process of the client died.
     ClientCrashed {
         /// How: "signal 9", "exit code 1".

@@ -8,7 +8,10 @@ use super::exit::Exit;
 use super::run::{LabFlags, NodeFlags};
 use super::session::Session;
 use super::{output, values};
-use crate::plan::{CommandPlan, Library, Options, Plan, PlanError, Variable, scenario_of};
+use crate::load::WORKERS_MAX;
+use crate::plan::{
+    CommandPlan, Library, Options, Plan, PlanError, RateWish, Variable, scenario_of,
+};
 
 /// Run a command of your own under a scenario: a test suite, a job, a server with a load of its own; or
 /// a service that a workload asks for answers.
@@ -28,6 +31,18 @@ pub(super) struct Arguments {
     /// service then: it is waited for, asked, judged by its answers and ended with the run
     #[arg(long, value_name = "NAME|FILE")]
     workload: Option<String>,
+    /// Concurrent requests of the workload [default: 100]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        requires = "workload",
+        value_parser = values::count(1..=WORKERS_MAX)
+    )]
+    concurrency: Option<u32>,
+    /// Intended requests of the workload a second, such as 200/s; max asks again as soon as an answer is
+    /// there [default: the workload's]
+    #[arg(long, value_name = "RATE|max", requires = "workload", value_parser = values::rate)]
+    rate: Option<RateWish>,
     /// How long the run lasts; then the command is ended, which is no failure. Without it the faults
     /// come again and again until the command ends by itself
     #[arg(long, value_name = "TIME", value_parser = values::time)]
@@ -56,6 +71,8 @@ impl Arguments {
         let options = Options {
             duration: self.duration,
             workload: self.workload.clone(),
+            concurrency: self.concurrency,
+            rate: self.rate,
             ..self.lab.options(&self.nodes)
         };
         let plan = scenario_of(&Library::new("."), &self.scenario, &options)?;

@@ -199,7 +199,8 @@ pub(super) fn vacuous(summary: &Summary, analysis: &Analysis) -> Vec<String> {
         // A service may hide a fault from whoever asks it: that is what it is praised for.
         return unmet(summary);
     }
-    let unknown = faults.iter().zip(&analysis.touched).filter(|(_, touched)| touched.is_none());
+    let touched = faults.iter().zip(&analysis.touched);
+    let unknown = touched.filter(|(fault, touched)| fault.applied.is_some() && touched.is_none());
     reasons.extend(unknown.map(|(fault, _)| {
         format!(
             "nobody can say whether the fault `{}` touched anything: it does not count, and \
@@ -214,9 +215,12 @@ pub(super) fn vacuous(summary: &Summary, analysis: &Analysis) -> Vec<String> {
         ));
     }
     for (fault, touched) in faults.iter().zip(&analysis.touched) {
-        if *touched == Some(0) && total >= TOUCHED_OPERATIONS_MIN {
-            let what = if fault.applied.is_some() { "touched no operation" } else { "never began" };
-            reasons.push(format!("the fault `{}` {what}", fault.name));
+        match (fault.applied, *touched) {
+            (None, _) => reasons.push(format!("the fault `{}` never began", fault.name)),
+            (Some(_), Some(0)) if total >= TOUCHED_OPERATIONS_MIN => {
+                reasons.push(format!("the fault `{}` touched no operation", fault.name));
+            }
+            _ => {}
         }
     }
     reasons

@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn each_rule_decides() {
         type Edit = fn(&mut Summary);
-        let rules: [(Edit, Verdict, &str); 20] = [
+        let rules: [(Edit, Verdict, &str); 21] = [
             (|s| s.inputs.data.wrong = Some(1), Verdict::Fail, "never written: 1"),
             (|s| s.inputs.data.corrupt = Some(2), Verdict::Fail, "not their own: 2"),
             (
@@ -305,6 +305,7 @@ mod tests {
                 Verdict::Degraded,
                 "its value was read: 3 times",
             ),
+            (|s| s.inputs.faults[0].applied = None, Verdict::Vacuous, "`down` never began"),
         ];
         let summary = Story::default().tell(usual);
         for (edit, expected, reason) in rules {

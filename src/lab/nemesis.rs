@@ -132,6 +132,7 @@ impl<'lab> Nemesis<'lab> {
         timeline.tell(now, Fact::Requests(&since));
         for name in witness.told.map(Told::take).unwrap_or_default() {
             timeline.tell(now, Fact::Event(&name));
+            self.events.emit(EventKind::EventTold { name });
         }
         let asks = |fault: &&FaultSpec| fault.after == Some(After::BreakerOpen);
         for node in self.faults.iter().filter(asks).flat_map(|fault| &fault.nodes) {

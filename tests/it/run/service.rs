@@ -65,7 +65,7 @@ ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), App).serve_forever()
 const WORKLOAD: &str = r#"
 summary = "each kind comes to an outcome of its own"
 [arrival]
-constant = { rate = "40/s" }
+constant = { rate = "1/s" }
 [http]
 base = "http://127.0.0.1:PORT"
 [[http.request]]
@@ -95,8 +95,11 @@ fn harness(place: &Place, port: u16, words: &str) -> Command {
     place.command(words)
 }
 
+/// The same, started by us, and asked more often than the workload says.
 fn exec(place: &Place, port: u16, command: &[&str]) -> Ended {
-    let words = format!("exec {NODES} -scenario short.toml -workload w.toml --");
+    let words = format!(
+        "exec {NODES} -scenario short.toml -workload w.toml -rate 40/s -concurrency 20 --"
+    );
     Ended::of(harness(place, port, &words).args(command))
 }
 
@@ -187,6 +190,8 @@ fn only_a_service_is_given_a_workload() {
     let words = format!("exec {NODES} -scenario short.toml -workload mixed -- true");
     let ended = Ended::of(&mut place.command(&words));
     ended.refused(2, &["the workload mixed asks a cache", "[http]"]);
+    let words = format!("exec {NODES} -scenario short.toml -rate 9/s -- true");
+    Ended::of(&mut place.command(&words)).refused(2, &["--workload <NAME|FILE>"]);
 }
 
 /// Catches an example that does not run, or whose service does not hide that a node is down.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::exit::Exit;
 use super::run::{LabFlags, NodeFlags};
-use super::session::Session;
+use super::session::{Session, Telling};
 use super::{output, values};
 use crate::load::WORKERS_MAX;
 use crate::plan::{
@@ -108,5 +108,6 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
             return Exit::Usage;
         }
     };
-    Session::of_one(plan, arguments.lab.json, arguments.verbose).play()
+    let telling = Telling { verbose: arguments.verbose, ..arguments.lab.telling() };
+    Session::of_one(plan, telling).play()
 }

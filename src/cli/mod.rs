@@ -14,6 +14,7 @@ mod examine;
 mod exec;
 mod exit;
 mod explain;
+mod github;
 mod interruptible;
 mod list;
 mod log;
@@ -30,6 +31,7 @@ mod selftest;
 mod session;
 mod shrink;
 mod signals;
+mod tally;
 mod up;
 mod values;
 

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::exit::Exit;
-use super::session::Session;
+use super::session::{Session, Telling};
+use super::tally::FailOn;
 use super::values::Server;
 use super::{list, output, values};
 use crate::base::seed::Seed;
@@ -15,10 +16,20 @@ use crate::plan::{
     Choice, Library, Options, Plan, PlanError, RateWish, choose, read_listen, read_toxiproxy,
     runnable,
 };
+use crate::record::retention::Retention;
 use crate::report::Skipped;
 
 /// How often everything can be run at most: for ever is without an end.
 const RUNS_MAX: u32 = 1_000_000;
+/// Ten years.
+const DAYS_MAX: u32 = 3_650;
+const DAY: Duration = Duration::from_secs(86_400);
+/// Runs of a soak whose files are kept, some 100 MB, where nobody says how many.
+const KEPT_DEFAULT: u32 = 200;
+/// What a soak came to so far, in the folder of its runs.
+const SOAK: &str = "soak.json";
+/// A machine that was too busy so often will be so again.
+const RETRIES_MAX: u32 = 100;
 
 /// Run scenarios: start nodes and proxies, drive the load, break things, judge.
 #[derive(Debug, clap::Args)]
@@ -61,6 +72,19 @@ pub(super) struct Arguments {
     direct: bool,
     #[command(flatten)]
     lab: LabFlags,
+    /// Run what proved nothing (`invalid`, `vacuous`) again, so often at most [default: 0]
+    #[arg(long, value_name = "COUNT", value_parser = values::count(0..=RETRIES_MAX))]
+    retry_invalid: Option<u32>,
+    /// Keep the files of so many runs of this session; those that passed go first [default: all, or
+    /// 200 where they rotate until Ctrl-C]
+    #[arg(long, value_name = "COUNT", value_parser = values::count(1..=RUNS_MAX))]
+    keep: Option<u32>,
+    /// Keep the files of no run of this session that is older than so many days
+    #[arg(long, value_name = "DAYS", value_parser = values::count(1..=DAYS_MAX))]
+    keep_days: Option<u32>,
+    /// Write all runs into this file, as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
     /// List what can be named here, and stop
     #[arg(long)]
     list: bool,
@@ -109,7 +133,13 @@ pub(super) struct LabFlags {
     metrics_interval: Option<Duration>,
     /// Newline-delimited JSON on stdout, and nothing else there
     #[arg(long)]
-    pub(super) json: bool,
+    json: bool,
+    /// Show nothing of a run but its verdict and the reasons
+    #[arg(long, conflicts_with = "json")]
+    quiet: bool,
+    /// End with exit code 1 for this verdict too, and for those that are worse [default: fail]
+    #[arg(long, value_name = "VERDICT", value_parser = values::word(&FailOn::WORDS))]
+    fail_on: Option<FailOn>,
     /// Where journals and reports go [default: runs]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -119,6 +149,16 @@ pub(super) struct LabFlags {
 }
 
 impl LabFlags {
+    /// How the session is told of.
+    pub(super) fn telling(&self) -> Telling {
+        Telling {
+            json: self.json,
+            quiet: self.quiet,
+            fail_on: self.fail_on.unwrap_or_default(),
+            ..Telling::default()
+        }
+    }
+
     /// A plan's options as far as they are about the lab.
     pub(super) fn options(&self, nodes: &NodeFlags) -> Options {
         Options {
@@ -161,6 +201,29 @@ impl Arguments {
             direct: self.direct,
             ..self.lab.options(&self.nodes)
         }
+    }
+
+    fn telling(&self, plans: &[Plan]) -> Telling {
+        let endless = self.rounds().is_none();
+        let out = plans.first().map(|plan| &plan.out);
+        Telling {
+            retries: self.retry_invalid.unwrap_or(0),
+            junit: self.junit.clone(),
+            retention: self.retention(endless),
+            soak: out.filter(|_| endless).map(|out| out.join(SOAK)),
+            ..self.lab.telling()
+        }
+    }
+
+    /// Which runs stay on the disk.
+    fn retention(&self, endless: bool) -> Option<Retention> {
+        let runs = self.keep.or_else(|| endless.then_some(KEPT_DEFAULT));
+        let age = self.keep_days.map(|days| DAY * days);
+        let runs = match (runs, age) {
+            (None, None) => return None,
+            (runs, _) => runs.unwrap_or(RUNS_MAX),
+        };
+        Some(Retention { runs: usize::try_from(runs).unwrap_or(usize::MAX), age })
     }
 
     /// How often everything is run; `None`: until Ctrl-C.
@@ -224,5 +287,6 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
             plans.len()
         ));
     }
-    Session { plans, skipped, rounds, json: arguments.lab.json, verbose: false }.play()
+    let telling = arguments.telling(&plans);
+    Session { plans, skipped, rounds, telling }.play()
 }

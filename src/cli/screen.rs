@@ -3,8 +3,10 @@
 use std::io::{ErrorKind, IsTerminal};
 
 use super::output;
+use super::session::Telling;
 use crate::base::terminal::Text;
-use crate::report::{Line, Report, format, live};
+use crate::report::live::Live;
+use crate::report::{Line, REPORT_PAGE, Report, format};
 use crate::run::{Finished, Observer};
 
 /// Where a session is shown. In JSON mode stdout carries nothing but objects, and notes for people
@@ -12,32 +14,48 @@ use crate::run::{Finished, Observer};
 #[derive(Debug)]
 pub(super) struct Screen {
     json: bool,
+    /// Of a run nothing is shown but what it came to.
+    quiet: bool,
     /// The output of a command is shown whatever it came to.
     verbose: bool,
     colour: bool,
     /// Nobody reads stdout any more (`harness | head`): the run goes on, silently.
     deaf: bool,
+    live: Live,
 }
 
 impl Screen {
-    pub(super) fn new(json: bool, verbose: bool) -> Self {
-        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    pub(super) fn new(telling: &Telling) -> Self {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         let colour = !plain && std::io::stdout().is_terminal();
-        Self { json, verbose, colour, deaf: false }
+        let &Telling { json, quiet, verbose, .. } = telling;
+        Self { json, quiet, verbose, colour, deaf: false, live: Live::default() }
     }
 
-    /// Says where the files of a run are. The report was shown before there were any.
+    /// Says where the files of a run are, and what to do with them. The report was shown before there were
+    /// any.
     pub(super) fn finished(&mut self, finished: &Finished) {
-        if let Some(folder) = &finished.folder {
-            self.note(&format!("files: {}\n", folder.display()));
-        }
+        let Some(folder) = &finished.folder else { return };
+        let scenario = &finished.report.scenario;
+        let folder = folder.display();
+        self.note(&format!(
+            "page        {folder}/{REPORT_PAGE}\nagain       harness -scenario {folder}/plan.toml\n\
+             what it is  harness explain {scenario}\n"
+        ));
     }
 
-    /// Shows one line for each scenario of a session that had several runs.
-    pub(super) fn overview(&mut self, lines: &[(&str, String)]) {
-        let width = lines.iter().map(|(scenario, _)| scenario.len()).max().unwrap_or(0);
-        for (scenario, verdict) in lines {
-            self.note(&format!("{scenario:width$}  {verdict}"));
+    /// Shows the table of a session that had several runs.
+    pub(super) fn overview(&mut self, table: &[String]) {
+        table.iter().for_each(|line| self.put(line));
+    }
+
+    /// Says something to people, whatever else is shown.
+    pub(super) fn put(&mut self, text: &str) {
+        if self.json {
+            output::remark(text);
+        } else {
+            self.say(&Text::message(text));
         }
     }
 
@@ -56,12 +74,13 @@ impl Screen {
     }
 
     /// Shows the report; when stdout takes nothing, its verdict at least.
-    fn report(&mut self, line: &Line, report: &Report) {
-        if self.json {
-            self.say(&line.to_json().into());
-        } else {
-            self.say(&Text::default());
-            self.say(&format::text::render(report, self.colour));
+    fn report(&mut self, report: &Report) {
+        if !self.json {
+            let show = if self.quiet { format::text::verdict } else { format::text::render };
+            if !self.quiet {
+                self.say(&Text::default());
+            }
+            self.say(&show(report, self.colour));
         }
         if self.deaf {
             let (scenario, verdict) = (&report.scenario, report.verdict.name());
@@ -74,17 +93,18 @@ impl Screen {
 impl Observer for Screen {
     fn output(&mut self, lines: &[String]) {
         if self.verbose {
-            lines.iter().for_each(|line| self.note(line));
+            lines.iter().for_each(|line| self.put(line));
         }
     }
 
     fn line(&mut self, line: &Line) {
-        if let Line::Report(report) = line {
-            self.report(line, report);
-        } else if self.json {
+        if self.json {
             self.say(&line.to_json().into());
-        } else if let Some(text) = live::show(line) {
+        } else if let Some(text) = self.live.show(line).filter(|_| !self.quiet) {
             self.say(&Text::message(&text));
+        }
+        if let Line::Report(report) = line {
+            self.report(report);
         }
     }
 
@@ -93,10 +113,8 @@ impl Observer for Screen {
     }
 
     fn note(&mut self, text: &str) {
-        if self.json {
-            output::remark(text);
-        } else {
-            self.say(&Text::message(text));
+        if !self.quiet {
+            self.put(text);
         }
     }
 }

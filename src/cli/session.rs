@@ -1,17 +1,21 @@
 //! Runs plans one after the other, listens for Ctrl-C, and comes to one exit code.
 
-use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use super::exit::Exit;
+use super::github::Github;
 use super::interruptible::interruptible;
 use super::output;
 use super::screen::Screen;
+use super::tally::{FailOn, Tally};
 use crate::base::seed::Seed;
+use crate::base::time::RunClock;
 use crate::judge::Verdict;
 use crate::plan::Plan;
-use crate::record::journal::probe;
-use crate::report::{Line, Report, Skipped};
-use crate::run::{Environment, Observer as _, RunError, possible, run};
+use crate::record::journal::{probe, write_whole};
+use crate::record::retention::{Retained, Retention};
+use crate::report::{Line, Skipped, Suites};
+use crate::run::{Environment, Finished, Observer as _, RunError, possible, run};
 
 /// How a session goes.
 #[derive(Debug)]
@@ -22,19 +26,50 @@ pub(super) struct Session {
     pub(super) skipped: Vec<Skipped>,
     /// How often to begin after the last one; `None`: until Ctrl-C.
     pub(super) rounds: Option<u32>,
+    /// How it is told of.
+    pub(super) telling: Telling,
+}
+
+/// What is shown of a session, and what it ends with.
+#[derive(Debug, Default)]
+pub(super) struct Telling {
     /// Whether stdout is for programs.
     pub(super) json: bool,
+    /// Whether nothing is shown but what each run came to.
+    pub(super) quiet: bool,
     /// Whether the output of a command is shown whatever it came to.
     pub(super) verbose: bool,
+    /// What the program ends with an error for.
+    pub(super) fail_on: FailOn,
+    /// How often a run that proved nothing is run again.
+    pub(super) retries: u32,
+    /// Where all runs go as JUnit XML.
+    pub(super) junit: Option<PathBuf>,
+    /// Which runs stay on the disk; `None`: all.
+    pub(super) retention: Option<Retention>,
+    /// Where it is kept what a session without an end came to so far.
+    pub(super) soak: Option<PathBuf>,
+}
+
+/// What is told of all runs when they are over.
+#[derive(Debug)]
+struct Told {
+    screen: Screen,
+    tally: Tally,
+    suites: Suites,
+    github: Github,
+    clock: RunClock,
+    retained: Option<Retained>,
+    soak: Option<PathBuf>,
 }
 
 impl Session {
     /// One run, of something that makes its calls itself.
-    pub(super) fn of_one(plan: Plan, json: bool, verbose: bool) -> Self {
+    pub(super) fn of_one(plan: Plan, telling: Telling) -> Self {
         // What goes on until Ctrl-C ends with its verdict then.
         let continuous = plan.command.as_ref().is_some_and(|c| c.repeats && !c.is_started());
         let rounds = (!continuous).then_some(1);
-        Self { plans: vec![plan], skipped: Vec::new(), rounds, json, verbose }
+        Self { plans: vec![plan], skipped: Vec::new(), rounds, telling }
     }
 
     /// Runs everything.
@@ -47,15 +82,12 @@ impl Session {
         if let Err(exit) = self.settle(&environment) {
             return exit;
         }
-        let mut screen = Screen::new(self.json, self.verbose);
+        let mut told = Told::new(&self.telling);
         for skipped in &self.skipped {
-            screen.line(&Line::Skipped(skipped.clone()));
+            told.skip(skipped);
         }
-        let mut tally = VerdictCounts::default();
-        let exit = self.rounds(&environment, &mut screen, &mut tally).await;
-        if tally.runs > 1 || !self.skipped.is_empty() {
-            screen.overview(&tally.overview(&self.skipped));
-        }
+        let exit = self.rounds(&environment, &mut told).await;
+        told.end(&self.skipped, self.telling.junit.as_deref());
         exit
     }
 
@@ -86,25 +118,16 @@ impl Session {
         Ok(())
     }
 
-    async fn rounds(
-        &self,
-        environment: &Environment,
-        screen: &mut Screen,
-        tally: &mut VerdictCounts,
-    ) -> Exit {
+    async fn rounds(&self, environment: &Environment, told: &mut Told) -> Exit {
         let continuous = self.rounds.is_none();
         for round in 0..self.rounds.map_or(u64::MAX, u64::from) {
             for plan in &self.plans {
                 if environment.interrupt.is_cancelled() {
-                    return tally.cut_short(continuous);
+                    return told.tally.cut_short(continuous);
                 }
-                let plan = in_round(plan, round);
-                match run(&plan, environment, screen).await {
-                    Ok(finished) => {
-                        screen.finished(&finished);
-                        tally.add(&finished.report);
-                    }
-                    Err(RunError::Interrupted) => return tally.cut_short(continuous),
+                match self.attempts(in_round(plan, round), environment, &mut told.screen).await {
+                    Ok(finished) => told.add(&finished),
+                    Err(RunError::Interrupted) => return told.tally.cut_short(continuous),
                     Err(error) => {
                         output::complain(&error);
                         return exit_of(&error);
@@ -112,7 +135,93 @@ impl Session {
                 }
             }
         }
-        tally.exit(continuous)
+        told.tally.exit(continuous)
+    }
+
+    /// Runs a plan, again where it proved nothing and another attempt is left.
+    async fn attempts(
+        &self,
+        mut plan: Plan,
+        environment: &Environment,
+        screen: &mut Screen,
+    ) -> Result<Finished, RunError> {
+        loop {
+            let finished = run(&plan, environment, screen).await?;
+            screen.finished(&finished);
+            let verdict = finished.report.verdict;
+            let proved_nothing = matches!(verdict, Verdict::Invalid | Verdict::Vacuous);
+            let is_last = plan.attempt > self.telling.retries;
+            if !proved_nothing || is_last || environment.interrupt.is_cancelled() {
+                return Ok(finished);
+            }
+            screen.note(&format!("{}: {}, run again", plan.scenario, verdict.name()));
+            plan.attempt += 1;
+        }
+    }
+}
+
+impl Told {
+    fn new(telling: &Telling) -> Self {
+        Self {
+            screen: Screen::new(telling),
+            tally: Tally::new(telling.fail_on),
+            suites: Suites::default(),
+            github: Github::from_environment(),
+            clock: RunClock::start(),
+            retained: telling.retention.map(Retained::new),
+            soak: telling.soak.clone(),
+        }
+    }
+
+    fn skip(&mut self, skipped: &Skipped) {
+        self.screen.line(&Line::Skipped(skipped.clone()));
+        self.suites.skip(skipped);
+    }
+
+    fn add(&mut self, finished: &Finished) {
+        let report = &finished.report;
+        self.tally.add(report, finished.folder.as_deref());
+        self.suites.add(report);
+        self.clear(finished);
+        if let Some(path) = &self.soak
+            && let Err(error) =
+                write_whole(path, self.tally.to_json(self.clock.started_at()).as_bytes())
+        {
+            self.screen.warn(&format!("lost: {error}"));
+        }
+        if let Some(annotation) = self.github.annotation(report) {
+            self.screen.put(&annotation);
+        }
+        if let Err(error) = self.github.add_run(report) {
+            self.screen.warn(&format!("lost: the summary for GitHub: {error}"));
+        }
+    }
+
+    /// Removes the runs that are too many now.
+    fn clear(&mut self, finished: &Finished) {
+        let (Some(retained), Some(folder)) = (&mut self.retained, &finished.folder) else { return };
+        let passed = finished.report.verdict == Verdict::Pass;
+        for gone in retained.add(folder.clone(), self.clock.now(), passed) {
+            if let Err(error) = std::fs::remove_dir_all(&gone) {
+                self.screen.warn(&format!("cannot remove {}: {error}", gone.display()));
+            }
+        }
+    }
+
+    /// Says what all runs came to.
+    fn end(&mut self, skipped: &[Skipped], junit: Option<&Path>) {
+        if self.tally.runs() > 1 || !skipped.is_empty() {
+            let table = self.tally.table(skipped);
+            self.screen.overview(&table);
+            if let Err(error) = self.github.add_table(&table) {
+                self.screen.warn(&format!("lost: the summary for GitHub: {error}"));
+            }
+        }
+        if let Some(path) = junit
+            && let Err(error) = write_whole(path, self.suites.xml().as_bytes())
+        {
+            self.screen.warn(&format!("lost: {error}"));
+        }
     }
 }
 
@@ -136,96 +245,5 @@ pub(super) const fn exit_of(error: &RunError) -> Exit {
         RunError::Interrupted => Exit::Interrupted,
         RunError::Client(_) | RunError::Load(_) => Exit::Usage,
         RunError::Internal(_) => Exit::Internal,
-    }
-}
-
-/// What the runs of a session came to. It holds a count for each scenario and verdict: a session may
-/// go on for weeks.
-#[derive(Debug, Default)]
-struct VerdictCounts {
-    worst: Option<Exit>,
-    interrupted: bool,
-    runs: u64,
-    verdicts: BTreeMap<String, BTreeMap<Verdict, u64>>,
-}
-
-impl VerdictCounts {
-    fn add(&mut self, report: &Report) {
-        self.runs += 1;
-        let scenario = self.verdicts.entry(report.scenario.clone()).or_default();
-        *scenario.entry(report.verdict).or_default() += 1;
-        let exit = Exit::from_code(report.exit_code);
-        if exit == Exit::Interrupted {
-            self.interrupted = true;
-        } else {
-            self.worst = Some(self.worst.map_or(exit, |worst| worst.worse(exit)));
-        }
-    }
-
-    /// Each scenario, and how often it came to which verdict; then those that were not judged.
-    fn overview<'a>(&'a self, skipped: &'a [Skipped]) -> Vec<(&'a str, String)> {
-        let counted = |(verdict, count): (&Verdict, &u64)| match count {
-            1 => verdict.name().to_owned(),
-            _ => format!("{} {count}", verdict.name()),
-        };
-        let told = self.verdicts.iter().map(|(scenario, verdicts)| {
-            let verdicts: Vec<String> = verdicts.iter().map(counted).collect();
-            (scenario.as_str(), verdicts.join(", "))
-        });
-        let skipped =
-            skipped.iter().map(|one| (one.scenario.as_str(), format!("skipped: {}", one.reason)));
-        told.chain(skipped).collect()
-    }
-
-    /// The exit code when there was more to run.
-    fn cut_short(&mut self, continuous: bool) -> Exit {
-        self.interrupted = true;
-        self.exit(continuous)
-    }
-
-    /// Ctrl-C is the normal end of a continuous session, whose exit code is then its verdict; a
-    /// session that was to end by itself has none when it was cut short.
-    fn exit(&self, continuous: bool) -> Exit {
-        match self.worst {
-            Some(worst) if continuous || !self.interrupted => worst,
-            Some(worst @ (Exit::ObjectiveFailed | Exit::Internal)) => worst,
-            _ => Exit::Interrupted,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Catches a session that was cut short between two runs and claims to have passed, and a
-    /// continuous one that loses its verdict.
-    #[test]
-    fn what_was_cut_short_did_not_pass() {
-        let tally = |worst: Option<Exit>| VerdictCounts { worst, ..VerdictCounts::default() };
-        assert_eq!(tally(Some(Exit::Pass)).exit(false), Exit::Pass);
-        assert_eq!(tally(Some(Exit::Pass)).cut_short(false), Exit::Interrupted);
-        assert_eq!(tally(Some(Exit::Pass)).cut_short(true), Exit::Pass);
-        assert_eq!(tally(Some(Exit::ObjectiveFailed)).cut_short(false), Exit::ObjectiveFailed);
-        assert_eq!(tally(None).cut_short(true), Exit::Interrupted);
-    }
-
-    /// Catches an overview that grows with every run, and one that loses a verdict.
-    #[test]
-    fn an_overview_counts() {
-        let mut tally = VerdictCounts::default();
-        for (scenario, verdict) in [
-            ("loss", Verdict::Pass),
-            ("loss", Verdict::Invalid),
-            ("down", Verdict::Pass),
-            ("loss", Verdict::Pass),
-        ] {
-            *tally.verdicts.entry(scenario.to_owned()).or_default().entry(verdict).or_default() +=
-                1;
-        }
-        let skipped = [Skipped { scenario: "kill".to_owned(), reason: "no process".to_owned() }];
-        let expected =
-            [("down", "pass"), ("loss", "pass 2, invalid"), ("kill", "skipped: no process")];
-        assert_eq!(tally.overview(&skipped), expected.map(|(name, said)| (name, said.to_owned())));
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::exit::Exit;
 use super::interruptible::interruptible;
 use super::run::NodeFlags;
-use super::session::{Session, exit_of};
+use super::session::{Session, Telling, exit_of};
 use super::{output, values};
 use crate::base::scope::Closed;
 use crate::base::seed::Seed;
@@ -110,7 +110,10 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
     arguments.nodes.tell();
     if let Some(scenario) = &arguments.scenario {
         return match arguments.plan(scenario) {
-            Ok(plan) => Session::of_one(plan, arguments.json, false).play(),
+            Ok(plan) => {
+                let telling = Telling { json: arguments.json, ..Telling::default() };
+                Session::of_one(plan, telling).play()
+            }
             Err(error) => {
                 output::complain(&error);
                 Exit::Usage

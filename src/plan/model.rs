@@ -22,6 +22,8 @@ pub struct Plan {
     pub summary: String,
     /// The root of every draw.
     pub seed: Seed,
+    /// Which attempt this is, from 1: those before it proved nothing.
+    pub attempt: u32,
     /// How long each phase lasts.
     pub phases: Phases,
     /// The nodes.

@@ -184,6 +184,7 @@ impl Reader<'_> {
             scenario: name.to_owned(),
             summary: summary(table)?,
             seed,
+            attempt: 1,
             phases,
             workload,
             rate,

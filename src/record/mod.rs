@@ -24,6 +24,7 @@ mod packed;
 mod phase;
 mod piece;
 mod recorder;
+pub mod retention;
 mod retold;
 mod series;
 mod shard;

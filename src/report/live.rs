@@ -1,24 +1,120 @@
-//! What a person sees while a run goes on: one compact line for each interval, and one for each
-//! event that changes how the next lines should be read.
+//! What a person sees while a run goes on: a row for each interval, and a line for each event that changes
+//! how the next rows should be read. Of many alike the first are shown, and how many followed.
 
+mod row;
+
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::columns::hanging;
 use super::line::{Line, Start};
 use super::show;
 use crate::base::name::NodeIndex;
-use crate::event::{BreakerState, Event, EventKind, Outcome};
-use crate::record::{Interval, IntervalNode};
+use crate::event::{Event, EventKind, Outcome};
+use crate::record::Interval;
 
-/// A line of the stream for people; `None`: it is of use to programs only.
-#[must_use]
-pub fn show(line: &Line) -> Option<String> {
-    match line {
-        Line::Start(start) => Some(nodes(start)),
-        Line::Interval(interval) => Some(self::line(interval)),
-        Line::Event(event) => self::event(event),
-        Line::Report(_) => None,
-        Line::Skipped(skipped) => Some(format!("{} skipped: {}", skipped.scenario, skipped.reason)),
+/// Rows between two heads.
+const ROWS_MAX: u32 = 20;
+/// Changes of one node's breaker that are shown between two rows.
+const CHANGES_MAX: u32 = 2;
+
+/// What was shown of the run that goes on.
+#[derive(Debug, Default)]
+pub struct Live {
+    /// Rows since the heads; `None`: there were no heads.
+    rows: Option<u32>,
+    /// Events between two rows, of each kind.
+    seen: BTreeMap<String, u32>,
+    /// Violations of the run, of each kind; the first of each is shown.
+    violations: BTreeMap<String, u32>,
+    /// Those that were not shown since the last row.
+    unshown: BTreeMap<String, u32>,
+}
+
+impl Live {
+    /// A line of the stream for people; `None`: it is of use to programs only, or one of many.
+    #[must_use]
+    pub fn show(&mut self, line: &Line) -> Option<String> {
+        match line {
+            Line::Start(start) => {
+                *self = Self::default();
+                Some(nodes(start))
+            }
+            Line::Interval(interval) => Some(self.interval(interval)),
+            Line::Event(event) => self.event(event),
+            Line::Report(_) => self.rest(),
+            Line::Skipped(skipped) => {
+                Some(hanging(&format!("{} skipped: ", skipped.scenario), &skipped.reason))
+            }
+        }
     }
+
+    fn interval(&mut self, interval: &Interval) -> String {
+        let rest = self.rest().map_or_else(String::new, |rest| rest + "\n");
+        let bad = Outcome::all().filter(|outcome| outcome.is_bad_data());
+        let bad: u64 = bad.filter_map(|outcome| interval.outcomes.get(outcome.name())).sum();
+        let bad = (bad > 0).then(|| format!("\n{:>18}{bad} operations got WRONG DATA", ""));
+        let heads = self.rows.is_none_or(|rows| rows >= ROWS_MAX);
+        self.rows = Some(if heads { 1 } else { self.rows.unwrap_or(0) + 1 });
+        let heads = if heads { row::heads(interval) + "\n" } else { String::new() };
+        format!("{rest}{heads}{}{}", row::row(interval), bad.unwrap_or_default())
+    }
+
+    /// What was held back since the last row, a line each.
+    fn rest(&mut self) -> Option<String> {
+        self.seen.clear();
+        let rest = std::mem::take(&mut self.unshown).into_iter();
+        let rest: Vec<String> =
+            rest.map(|(what, count)| format!("{:>18}and {count} more: {what}", "")).collect();
+        (!rest.is_empty()).then(|| rest.join("\n"))
+    }
+
+    /// `  12.0s fault     n1: breaker closed -> open (5 of 5 failed within 1s)`
+    fn event(&mut self, event: &Event) -> Option<String> {
+        let text = told(&event.kind)?;
+        if let Some((group, is_shown)) = self.counted(&event.kind)
+            && !is_shown
+        {
+            *self.unshown.entry(group).or_default() += 1;
+            return None;
+        }
+        let head = format!("{:>6.1}s {:<9} ", event.at_s, event.phase.name());
+        Some(hanging(&head, &text))
+    }
+
+    /// What an event is one of many of, and whether there were few enough of these.
+    fn counted(&mut self, kind: &EventKind) -> Option<(String, bool)> {
+        let (group, counts, most) = match kind {
+            EventKind::Violation { kind, .. } => {
+                let words = format!("{kind:?}");
+                (spaced(&words), &mut self.violations, 1)
+            }
+            EventKind::BreakerChanged { node, .. } => {
+                (format!("changes of {node}'s breaker"), &mut self.seen, CHANGES_MAX)
+            }
+            EventKind::Noise { .. } => {
+                ("times that the machine woke a timer late".to_owned(), &mut self.seen, 1)
+            }
+            EventKind::Trouble { .. } => ("troubles".to_owned(), &mut self.seen, CHANGES_MAX),
+            _ => return None,
+        };
+        let count = counts.entry(group.clone()).or_default();
+        *count += 1;
+        let is_shown = *count <= most;
+        Some((group, is_shown))
+    }
+}
+
+/// `LateWrite` as people say it: `late write`.
+fn spaced(name: &str) -> String {
+    let mut words = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.extend(letter.to_lowercase());
+    }
+    words
 }
 
 fn nodes(start: &Start) -> String {
@@ -42,9 +138,9 @@ fn nodes(start: &Start) -> String {
     text
 }
 
-/// `  12.0s fault      n1: breaker closed -> open (5 of 5 failed within 1s)`
-fn event(event: &Event) -> Option<String> {
-    let text = match &event.kind {
+/// What an event says; `None`: nothing to people.
+fn told(kind: &EventKind) -> Option<String> {
+    Some(match kind {
         EventKind::Preloaded { stored, failed: 0 } => format!("{stored} keys stored"),
         EventKind::Preloaded { stored, failed } => {
             format!("{stored} keys stored, {failed} could not be")
@@ -61,6 +157,7 @@ fn event(event: &Event) -> Option<String> {
         EventKind::Process { node, change } => {
             format!("{node}: process {}", format!("{change:?}").to_lowercase())
         }
+        EventKind::EventTold { name } => format!("event {name} was told"),
         EventKind::Noise { timer_delay_us } => {
             format!("noise: the machine woke a timer {} late", show::us(Some(*timer_delay_us)))
         }
@@ -69,79 +166,53 @@ fn event(event: &Event) -> Option<String> {
         }
         EventKind::Trouble { detail } => format!("trouble: {detail}"),
         _ => return None,
-    };
-    Some(format!("{:>6.1}s {:<8} {text}", event.at_s, event.phase.name()))
+    })
 }
 
 fn names(nodes: &[NodeIndex]) -> String {
     nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Time, phase, throughput, errors, percentiles, then each node with its connections, its breaker
-/// unless that is closed, and the faults on it: `... p99 100ms | n1 0c OPEN !refuse | n2 8c`.
-#[must_use]
-pub fn line(interval: &Interval) -> String {
-    let wire: Option<Vec<_>> = interval.nodes.iter().map(|node| node.wire).collect();
-    if let Some(wire) = wire.filter(|wire| !wire.is_empty()) {
-        let requests: u64 = wire.iter().map(|wire| wire.requests).sum();
-        return on_the_wire(interval, requests);
-    }
-    let mut line = format!(
-        "{:>6.1}s {:<8} {:>8} err {:>7}",
-        interval.at_s,
-        interval.phase.name(),
-        show::per_second(interval.throughput_per_s),
-        show::percent(interval.error_ratio),
-    );
-    // Writing into a String cannot fail, here and below.
-    if let Some(time) = &interval.response_time_us {
-        let (p50, p95, p99) = (show::us(time.p50), show::us(time.p95), show::us(time.p99));
-        let _ = write!(line, "  p50 {p50:>7} p95 {p95:>7} p99 {p99:>7}");
-    }
-    let bad = Outcome::all().filter(|outcome| outcome.is_bad_data());
-    let bad: u64 = bad.filter_map(|outcome| interval.outcomes.get(outcome.name())).sum();
-    if bad > 0 {
-        let _ = write!(line, "  {bad} WRONG");
-    }
-    for node in &interval.nodes {
-        line.push_str(" | ");
-        line.push_str(&one(node));
-    }
-    line
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{BreakerState, Phase, ViolationKind};
 
-/// Of a command: `  12.0s fault      1200/s | n1 8c 400/s !slow | n2 8c 800/s`.
-fn on_the_wire(interval: &Interval, requests: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-    let rate = |requests: u64| {
-        let length = interval.length_s;
-        show::per_second((length > 0.0).then(|| requests as f64 / length))
-    };
-    let (at_s, phase) = (interval.at_s, interval.phase.name());
-    let mut line = format!("{at_s:>6.1}s {phase:<8} {:>8}", rate(requests));
-    for node in &interval.nodes {
-        let wire = node.wire.unwrap_or_default();
-        // Writing into a String cannot fail.
-        let _ =
-            write!(line, " | {} {}c {}", node.name, show::count(wire.open), rate(wire.requests));
-        node.active_faults.iter().for_each(|fault| line.push_str(&format!(" !{fault}")));
+    fn event(kind: EventKind) -> Line {
+        Line::Event(Event { at_s: 7.5, at: String::new(), phase: Phase::Fault, kind })
     }
-    line
-}
 
-/// `n1 8c`, with the breaker when it is not closed and the faults when there are some.
-fn one(node: &IntervalNode) -> String {
-    let mut text = node.name.to_string();
-    if let Some(connections) = node.connections {
-        let _ = write!(text, " {}c", connections.open);
+    fn violation(kind: ViolationKind, detail: &str) -> Line {
+        let (node, key, detail) = (NodeIndex(0), "k:1".to_owned(), detail.to_owned());
+        event(EventKind::Violation { kind, node, key, detail, wire: None, write_begun_s: None })
     }
-    match node.breaker {
-        None | Some(BreakerState::Closed) => {}
-        Some(BreakerState::Open) => text.push_str(" OPEN"),
-        Some(BreakerState::HalfOpen) => text.push_str(" half-open"),
+
+    fn change(node: u16, cause: &str) -> Line {
+        let (from, to) = (BreakerState::Closed, BreakerState::Open);
+        let (node, cause) = (NodeIndex(node), cause.to_owned());
+        event(EventKind::BreakerChanged { node, from, to, cause })
     }
-    for fault in &node.active_faults {
-        let _ = write!(text, " !{fault}");
+
+    /// Catches a screen of equal lines, a kind of wrong data of which none is shown, one that is counted
+    /// to none, and a line that is wider than a terminal.
+    #[test]
+    fn of_many_alike_the_first_are_shown_and_the_others_counted() {
+        let mut live = Live::default();
+        let long = "a value that nobody wrote ".repeat(6);
+        let shown = live.show(&violation(ViolationKind::Wrong, &long)).expect("the first");
+        assert!(shown.starts_with("   7.5s fault     n1: a value that nobody wrote"), "{shown}");
+        assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+        assert!(shown.lines().skip(1).all(|line| line.starts_with(&" ".repeat(18))), "{shown}");
+        assert_eq!(live.show(&violation(ViolationKind::Wrong, "again")), None);
+        assert!(live.show(&violation(ViolationKind::LateWrite, "another kind")).is_some());
+        let changes = [(0, true), (0, true), (0, false), (1, true), (0, false)];
+        for (node, is_shown) in changes {
+            assert_eq!(live.show(&change(node, "failed")).is_some(), is_shown, "{node}");
+        }
+        let rest = live.rest().expect("something was held back");
+        let lines = ["and 2 more: changes of n1's breaker", "and 1 more: wrong"];
+        assert_eq!(rest.lines().map(str::trim).collect::<Vec<_>>(), lines);
+        assert!(live.show(&change(0, "failed")).is_some(), "the next row's");
+        assert_eq!(live.show(&violation(ViolationKind::Wrong, "later")), None, "the run's");
     }
-    text
 }

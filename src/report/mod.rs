@@ -7,6 +7,7 @@
 mod build;
 mod card;
 mod chart;
+mod columns;
 mod compare;
 pub mod format;
 mod line;
@@ -26,10 +27,11 @@ pub const GLOSSARY: &str = "docs/measures.md";
 
 pub use build::Header;
 pub use card::{Card, CardLine, TRIALS, Trial, Tried, card, card_html, card_markdown, card_text};
+pub(crate) use columns::{COLUMNS, cut};
 pub use compare::{
     ComparedRow, compare, html as compare_html, markdown as compare_markdown, text as compare_text,
 };
-pub use format::{FORMATS, Format, write_all};
+pub use format::{FORMATS, Format, Suites, run_markdown as markdown, write_all};
 pub use line::{Line, Skipped, Start, StartNode};
 pub use model::{
     BreakerReport, DataReport, DetectionReport, Example, FastFail, FaultReport, Figures,

@@ -80,5 +80,10 @@ async fn in_scope(
     desk.deliver_waiting();
     let summary = recorder.finish(inputs);
     let judgement = judge(&summary, &objectives);
-    Ok(desk.finish(Report::new(header, &summary, &judgement)))
+    let mut report = Report::new(header, &summary, &judgement);
+    if plan.attempt > 1 {
+        let before = format!("attempt {}: those before it proved nothing", plan.attempt);
+        report.harness.limits.insert(0, before);
+    }
+    Ok(desk.finish(report))
 }

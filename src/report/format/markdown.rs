@@ -15,8 +15,10 @@ pub(super) const FORMAT: Format = Format {
     render: |run| render(&run.report),
 };
 
+/// A run without its charts.
 // Writing into a String cannot fail, anywhere in this file.
-fn render(report: &Report) -> String {
+#[must_use]
+pub fn render(report: &Report) -> String {
     let mut page = String::new();
     let _ = writeln!(page, "# {}: {}\n", markdown(&report.scenario), report.verdict.name());
     for reason in &report.reasons {

@@ -12,6 +12,8 @@ pub mod text;
 mod witness;
 
 pub(super) use escape::markdown;
+pub use junit::Suites;
+pub use markdown::render as run_markdown;
 pub(super) use page::page;
 
 use super::stored::Stored;

@@ -120,7 +120,13 @@ fn text_and_markdown_read_well() {
     insta::assert_snapshot!("text", text::render(&run().report, false).as_str());
     insta::assert_snapshot!("markdown", (markdown::FORMAT.render)(&run()));
     insta::assert_snapshot!("junit", (junit::FORMAT.render)(&run()));
-    insta::assert_snapshot!("live", crate::report::live::line(&interval(12.0, Phase::Fault)));
+    let mut live = crate::report::live::Live::default();
+    let lines = [
+        Line::Interval(interval(10.0, Phase::Fault)),
+        Line::Interval(interval(12.0, Phase::Fault)),
+    ];
+    let shown: Vec<String> = lines.iter().filter_map(|line| live.show(line)).collect();
+    insta::assert_snapshot!("live", shown.join("\n"));
 }
 
 /// Catches colour where nobody asked for it, and a verdict that is not the first word.

@@ -1,10 +1,14 @@
 //! One screen for people: the verdict first, then why, then the figures behind it.
 
+mod objectives;
+mod sentences;
+
 use super::{Format, largest_first, names, subject, witness};
 use crate::base::terminal::Text;
 use crate::event::{CommandFacts, Phase, SERVICE, SubjectFacts};
 use crate::judge::{Grade, Verdict};
-use crate::report::model::{DataReport, Figures, PhaseReport, Report};
+use crate::report::columns::hanging;
+use crate::report::model::{Figures, PhaseReport, Report};
 use crate::report::{GLOSSARY, show};
 
 pub(super) const FORMAT: Format = Format {
@@ -40,10 +44,18 @@ pub fn render(report: &Report, colour: bool) -> Text {
         page.told(report);
         page.data(report);
         page.breakers(report);
-        page.objectives(report);
         page.foot(report);
+        page.objectives(report);
     }
     page.about("figures", &format!("{GLOSSARY} says what each means and when there is none"));
+    page.text
+}
+
+/// Only what the run came to, and why.
+#[must_use]
+pub fn verdict(report: &Report, colour: bool) -> Text {
+    let mut page = Page { text: Text::default(), colour };
+    page.head(report);
     page.text
 }
 
@@ -58,9 +70,16 @@ impl Page {
         self.text.add_cut(&format!("{}\n", line.trim_end()));
     }
 
-    /// A line with its subject in a column of its own.
-    fn about(&mut self, what: &str, line: &str) {
-        self.line(&format!("{}{line}", subject(what)));
+    /// Text that goes on under where it began.
+    fn hanging(&mut self, first: &str, text: &str) {
+        hanging(first, text).lines().for_each(|line| self.line(line));
+    }
+
+    /// Text with its subject in a column of its own.
+    fn about(&mut self, what: &str, text: &str) {
+        if !text.is_empty() {
+            self.hanging(&subject(what), text);
+        }
     }
 
     /// Adds the beginning of a line in colour, where there are colours.
@@ -75,16 +94,17 @@ impl Page {
     fn head(&mut self, report: &Report) {
         let word = report.verdict.name().to_uppercase();
         self.paint(colour_of(report.verdict), &word);
+        self.line(&format!("  {}, {:.1} s", report.scenario, report.duration_s));
         self.line(&format!(
-            "  {}, {} workload, {} client, {:.1} s, seed {}",
-            report.scenario, report.workload, report.client_profile, report.duration_s, report.seed
+            "  {} workload, {} client, seed {}",
+            report.workload, report.client_profile, report.seed
         ));
         if report.network != "user" {
             self.line(&format!("  the faults of the network are the {}'s own", report.network));
         }
         let told = |it: &&SubjectFacts| it.kind == "driver" || it.kind == SERVICE;
         if let Some(subject) = report.subject.as_ref().filter(told) {
-            subject::lines(subject).iter().for_each(|line| self.line(line));
+            subject::lines(subject).iter().for_each(|line| self.hanging("  ", line.trim_start()));
             self.list("  it says ", &subject::words(subject));
         }
         if let Some(partial) = report.partial {
@@ -102,7 +122,7 @@ impl Page {
 
     fn list(&mut self, bullet: &str, lines: &[String]) {
         for line in lines.iter().take(LIST_MAX) {
-            self.line(&format!("{bullet}{line}"));
+            self.hanging(bullet, line);
         }
         if lines.len() > LIST_MAX {
             self.line(&format!("{bullet}and {} more", lines.len() - LIST_MAX));
@@ -111,10 +131,8 @@ impl Page {
 
     fn phases(&mut self, report: &Report) {
         self.line("");
-        self.line(
-            "phase         offered     ops/s   errors    avail      p50      p95      p99      max \
-             \x20   hits",
-        );
+        let heads = ["offered", "ops/s", "errors", "p50", "p95", "p99", "longest", "hits"];
+        self.line(&row("phase", heads));
         for phase in &report.phases {
             if phase.all.figures.offered == 0 {
                 continue;
@@ -126,7 +144,8 @@ impl Page {
             }
         }
         if report.phases.iter().any(|phase| phase.all.figures.response_time_us.is_none()) {
-            self.line(
+            self.hanging(
+                "",
                 "A closed loop has no intended starts, hence no response times: the times are \
                  service times.",
             );
@@ -134,88 +153,38 @@ impl Page {
     }
 
     fn row(&mut self, name: &str, figures: &Figures) {
-        let [offered, rate, cells @ ..] = show::cells(figures);
-        let cells = cells.map(|cell| format!(" {cell:>8}")).concat();
-        self.line(&format!("{name:<11} {offered:>9} {rate:>9}{cells}"));
+        let [offered, rate, errors, _, p50, p95, p99, max, hits] = show::cells(figures);
+        let cells = [&offered, &rate, &errors, &p50, &p95, &p99, &max, &hits];
+        self.line(&row(name, cells.map(String::as_str)));
     }
 
     fn faults(&mut self, report: &Report) {
         self.line("");
         for (index, fault) in report.faults.iter().take(LIST_MAX).enumerate() {
-            let subject = if index == 0 { "fault" } else { "" };
-            self.about(
-                subject,
-                &format!(
-                    "{} ({}) on {}: {} to {}, touched {} operations",
-                    fault.name,
-                    fault.kind,
-                    names(&fault.nodes),
-                    show::moment(fault.applied_at_s),
-                    show::moment(fault.healed_at_s),
-                    show::count(fault.operations_touched)
-                ),
-            );
+            self.about(if index == 0 { "fault" } else { "" }, &sentences::fault(fault));
         }
     }
 
     fn recovery(&mut self, report: &Report) {
-        if report.faults.is_empty() {
-            return;
+        if !report.faults.is_empty() {
+            self.about("noticed", &sentences::detection(&report.detection));
+            self.about("recovery", &sentences::recovery(&report.recovery));
+            self.about("load", &sentences::load(&report.load));
         }
-        let seen = &report.detection;
-        self.about(
-            "detection",
-            &format!(
-                "first impact {}, breaker open {} after the fault, rejections p99 {}, {} \
-                 waited for the timeout",
-                show::elapsed(seen.first_impact_s),
-                show::elapsed(seen.breaker_open_after_fault_s),
-                show::us(seen.fast_fail_us.p99),
-                show::count(seen.exposure_operations),
-            ),
-        );
-        let recovery = &report.recovery;
-        let headline = match (recovery.recovered, recovery.sustained_s) {
-            (Some(true), time) => format!("sustained {} after the heal", show::elapsed(time)),
-            (Some(false), _) => "NOT recovered".to_owned(),
-            (None, _) => "not judged".to_owned(),
-        };
-        self.about(
-            "recovery",
-            &format!(
-                "{headline} (own {}, breaker {}), first success {}, hits back {}, relapses {}",
-                show::elapsed(recovery.own_s),
-                show::elapsed(recovery.probe_floor_s),
-                show::elapsed(recovery.first_success_s),
-                show::elapsed(recovery.hit_ratio_s),
-                show::count(recovery.relapses),
-            ),
-        );
-        let load = &report.load;
-        self.about(
-            "load",
-            &format!(
-                "amplification {}, connects/operation {}, storm {}, collateral {}, keys moved {}",
-                show::number(load.request_amplification),
-                show::number(load.connects_per_operation),
-                show::number(load.storm_factor),
-                show::percent(load.collateral_index),
-                show::percent(load.key_move_ratio),
-            ),
-        );
     }
 
     fn data(&mut self, report: &Report) {
         let data = &report.data;
-        let (wrong, corrupt) = (show::count(data.totals.wrong), show::count(data.totals.corrupt));
-        let gates = format!("{wrong} wrong, {corrupt} corrupt");
+        let (gates, lesser, unseen) = sentences::data(data);
         if data.totals.wrong > Some(0) || data.totals.corrupt > Some(0) {
             self.text.add(&subject("data"));
             self.paint(RED, &gates);
-            self.line(&lesser(data));
+            self.line("");
+            self.about("", &lesser);
         } else {
-            self.about("data", &format!("{gates}{}", lesser(data)));
+            self.about("data", &format!("{gates}, {lesser}"));
         }
+        self.about("", &unseen);
         let telling = data.examples.iter().filter(|example| example.kind.is_shown_at_once());
         for example in telling.take(3) {
             let at = show::moment(Some(example.at_s));
@@ -248,19 +217,18 @@ impl Page {
     }
 
     fn objectives(&mut self, report: &Report) {
-        let of = |grade| report.objectives.iter().filter(move |graded| graded.grade == grade);
         if report.objectives.is_empty() {
             return;
         }
-        self.about(
-            "objectives",
-            &format!(
-                "{} held, {} failed, {} inconclusive",
-                of(Grade::Pass).count(),
-                of(Grade::Fail).count(),
-                of(Grade::Inconclusive).count()
-            ),
-        );
+        self.about("objectives", &objectives::counted(report));
+        for (grade, line) in objectives::lines(report) {
+            self.text.add(&subject(""));
+            match grade {
+                Grade::Fail => self.paint(RED, objectives::word(grade)),
+                _ => self.paint("", objectives::word(grade)),
+            }
+            self.line(&line);
+        }
     }
 
     fn foot(&mut self, report: &Report) {
@@ -268,7 +236,7 @@ impl Page {
         self.about(
             "harness",
             &format!(
-                "issued {} late at p99, timers {} late at p99 and {} at worst",
+                "operations were issued {} late at p99; timers woke {} late at p99, {} at worst",
                 show::us(harness.issue_delay_us.p99),
                 show::us(harness.timer_delay_us.p99),
                 show::us(harness.timer_delay_us.max),
@@ -302,7 +270,7 @@ impl Page {
     fn wire(&mut self, report: &Report) {
         self.line("");
         let cells = |[phase, node, cells @ ..]: [&str; witness::HEADS.len()]| {
-            let cells = cells.map(|cell| format!(" {cell:>9}")).concat();
+            let cells = cells.map(|cell| format!(" {cell:>7}")).concat();
             format!("{phase:<9} {node:<4}{cells}")
         };
         self.line(&cells(witness::HEADS));
@@ -330,37 +298,10 @@ fn subject(what: &str) -> String {
     format!("{what:<11} ")
 }
 
-/// Violations that are worth a word only when there are any.
-const RARE: [&str; 4] = ["counters behind", "counters ahead", "contradictions", "of another run"];
-
-/// The lesser violations; those that nobody looked for are said to be so.
-fn lesser(data: &DataReport) -> String {
-    let late = data.totals.stale_by_late_write.filter(|count| *count > 0);
-    let rest = [
-        (data.totals.stale_unacknowledged, "stale after a lost write"),
-        (data.totals.false_misses, "false misses"),
-        (data.totals.acknowledged_but_lost, "writes lost"),
-        (data.totals.double_applied, "applied twice"),
-        (data.totals.counter_behind, "counters behind"),
-        (data.totals.counter_ahead, "counters ahead"),
-        (data.totals.contradictions, "contradictions"),
-        (data.totals.foreign, "of another run"),
-        (data.dirty_reuse, "dirty reuse"),
-    ];
-    let late = late.map(|count| (Some(count), "of them by late writes"));
-    let mut text = String::new();
-    let mut unseen = Vec::new();
-    for (count, what) in [(data.totals.stale, "stale")].into_iter().chain(late).chain(rest) {
-        match count {
-            Some(0) if RARE.contains(&what) => {}
-            Some(count) => text.push_str(&format!(", {count} {what}")),
-            None => unseen.push(what),
-        }
-    }
-    if !unseen.is_empty() {
-        text.push_str(&format!("; not checked: {}", unseen.join(", ")));
-    }
-    text
+/// A row of the table of phases.
+fn row(name: &str, cells: [&str; 8]) -> String {
+    let cells = cells.map(|cell| format!(" {cell:>7}")).concat();
+    format!("{name:<11} {cells}")
 }
 
 /// Healthy and faulty nodes, in the phases in which the difference says something.

@@ -10,7 +10,7 @@ const NODES_MAX: usize = 3;
 
 /// What the table of [`rows`] has in its columns.
 pub(super) const HEADS: [&str; 10] =
-    ["phase", "node", "requests", "answers", "p50", "p95", "p99", "max", "too late", "never"];
+    ["phase", "node", "asked", "answers", "p50", "p95", "p99", "longest", "late", "never"];
 
 /// The command, if one made the calls.
 pub(super) fn command(report: &Report) -> Option<&CommandFacts> {
@@ -40,36 +40,48 @@ pub(super) fn told(report: &Report, command: &CommandFacts) -> String {
 pub(super) fn told_lines(report: &Report) -> Vec<String> {
     let nodes =
         report.wire.iter().filter_map(|wire| wire.told.as_ref()).flat_map(|told| &told.nodes);
-    nodes.take(NODES_MAX).flat_map(of_node).collect()
+    let lines = nodes.take(NODES_MAX).flat_map(of_node);
+    lines.filter(|line| !line.is_empty()).collect()
 }
 
 fn of_node(node: &ToldOfNode) -> [String; 3] {
+    let elapsed = |value: Option<f64>| value.map(|value| show::elapsed(Some(value)));
+    let rate = |value: Option<f64>| value.map(|value| show::per_second(Some(value)));
+    let share = |value: Option<f64>| value.map(|value| show::percent(Some(value)));
     let moment = |name: &str, value: Option<f64>| match value {
-        None if node.never.iter().any(|never| never == name) => "never".to_owned(),
-        value => show::elapsed(value),
+        None if node.never.iter().any(|never| never == name) => Some("never".to_owned()),
+        value => elapsed(value),
     };
+    let by_chance = share(node.resend_by_chance_ratio);
+    let by_chance = by_chance.map(|share| format!(" ({share} by chance)")).unwrap_or_default();
+    let broken = [
+        ("given up after", elapsed(node.give_up_s)),
+        ("left alone for", elapsed(node.dead_time_s)),
+        ("tried again at", rate(node.probe_rate_per_s)),
+    ];
+    let meanwhile = [
+        ("asked again", share(node.resend_ratio).map(|share| share + &by_chance)),
+        ("asked elsewhere", share(node.keys_moved_ratio)),
+        ("connects up to", rate(node.connect_peak_per_s)),
+    ];
+    let after = [
+        ("asked after", moment("first_request_s", node.first_request_s)),
+        ("answered after", moment("first_reply_s", node.first_reply_s)),
+        ("as before after", moment("sustained_s", node.sustained_s)),
+    ];
+    let name = node.name;
     [
-        format!(
-            "{}: given up after {}, left alone for {}, probed {}",
-            node.name,
-            show::elapsed(node.give_up_s),
-            show::elapsed(node.dead_time_s),
-            show::per_second(node.probe_rate_per_s),
-        ),
-        format!(
-            "    asked again {} ({} by chance), elsewhere {}, connects {}",
-            show::percent(node.resend_ratio),
-            show::percent(node.resend_by_chance_ratio),
-            show::percent(node.keys_moved_ratio),
-            show::per_second(node.connect_peak_per_s),
-        ),
-        format!(
-            "    after the heal: asked {}, answered {}, back {}",
-            moment("first_request_s", node.first_request_s),
-            moment("first_reply_s", node.first_reply_s),
-            moment("sustained_s", node.sustained_s),
-        ),
+        clauses(&format!("{name}, broken: "), broken),
+        clauses(&format!("{name}, its requests: "), meanwhile),
+        clauses(&format!("{name}, healed: "), after),
     ]
+}
+
+/// What is known of these, with its heading; nothing, where nothing is.
+fn clauses(heading: &str, of: [(&str, Option<String>); 3]) -> String {
+    let known = of.into_iter().filter_map(|(what, value)| Some(format!("{what} {}", value?)));
+    let known: Vec<String> = known.collect();
+    if known.is_empty() { String::new() } else { format!("{heading}{}", known.join(", ")) }
 }
 
 /// The last lines that it wrote, where somebody has to know why it failed.

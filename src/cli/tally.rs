@@ -1,0 +1,267 @@
+//! What the runs of a session came to: one exit code, and a table.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::exit::Exit;
+use crate::base::time::Wall;
+use crate::judge::Verdict;
+use crate::report::{COLUMNS, Report, Skipped, cut};
+
+/// From which verdict on the program ends with an error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum FailOn {
+    /// Objectives that failed, and wrong data.
+    #[default]
+    Fail,
+    /// Also what was not as it should be although every objective held.
+    Degraded,
+}
+
+/// The version of `soak.json`.
+const SOAK_VERSION: u32 = 1;
+const MINUTE: Duration = Duration::from_secs(60);
+
+impl FailOn {
+    /// What the command line calls them.
+    pub(super) const WORDS: [(&str, Self); 2] =
+        [("fail", Self::Fail), ("degraded", Self::Degraded)];
+}
+
+/// It holds a line for each scenario, however many runs there were: a session may go on for weeks.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    fail_on: FailOn,
+    worst: Option<Exit>,
+    interrupted: bool,
+    runs: u64,
+    scenarios: BTreeMap<String, Line>,
+}
+
+/// One scenario.
+#[derive(Debug, Default)]
+struct Line {
+    verdicts: BTreeMap<Verdict, u64>,
+    lasted: Duration,
+    /// The worst run, the first of those alike.
+    worst: Option<Worst>,
+}
+
+#[derive(Debug)]
+struct Worst {
+    exit: Exit,
+    verdict: Verdict,
+    why: String,
+    folder: Option<PathBuf>,
+}
+
+impl Tally {
+    pub(super) fn new(fail_on: FailOn) -> Self {
+        Self { fail_on, ..Self::default() }
+    }
+
+    pub(super) const fn runs(&self) -> u64 {
+        self.runs
+    }
+
+    pub(super) fn add(&mut self, report: &Report, folder: Option<&Path>) {
+        let exit = self.exit_of(report.verdict, report.exit_code);
+        if exit == Exit::Interrupted {
+            self.interrupted = true;
+        } else {
+            self.worst = Some(self.worst.map_or(exit, |worst| worst.worse(exit)));
+        }
+        self.runs += 1;
+        let lasted = Duration::try_from_secs_f64(report.duration_s).unwrap_or_default();
+        let why = report.reasons.first().cloned().unwrap_or_default();
+        let run = Worst { exit, verdict: report.verdict, why, folder: folder.map(Path::to_owned) };
+        self.scenarios.entry(report.scenario.clone()).or_default().add(run, lasted);
+    }
+
+    /// How the program ends for one run.
+    fn exit_of(&self, verdict: Verdict, code: u8) -> Exit {
+        match verdict {
+            Verdict::Degraded if self.fail_on >= FailOn::Degraded => Exit::ObjectiveFailed,
+            _ => Exit::from_code(code),
+        }
+    }
+
+    /// Each scenario, how often it came to which verdict, how long that took and why; those that were not
+    /// judged; and the sum.
+    pub(super) fn table(&self, skipped: &[Skipped]) -> Vec<String> {
+        let judged = self.scenarios.iter().map(|(scenario, line)| {
+            let why = line.worst.as_ref().map_or("", |worst| &worst.why);
+            [scenario, &line.verdicts(), &seconds(line.lasted), why].map(str::to_owned)
+        });
+        let skipped_rows = skipped.iter();
+        let skipped_rows =
+            skipped_rows.map(|it| [&it.scenario, "skipped", "", &it.reason].map(str::to_owned));
+        let heads = ["scenario", "verdict", "time", "why"].map(str::to_owned);
+        let rows: Vec<[String; 4]> =
+            std::iter::once(heads).chain(judged).chain(skipped_rows).collect();
+        let width = |column: usize, most: usize| {
+            let lengths = rows.iter().map(|row| row[column].chars().count());
+            lengths.max().unwrap_or(0).min(most)
+        };
+        let (first, second) = (width(0, 28), width(1, 20));
+        let row = |[scenario, verdict, time, why]: &[String; 4]| {
+            let (scenario, verdict) = (cut(scenario, first), cut(verdict, second));
+            let head = format!("{scenario:<first$}  {verdict:<second$} {time:>7}  ");
+            let why = cut(why, COLUMNS.saturating_sub(head.chars().count()));
+            (head + &why).trim_end().to_owned()
+        };
+        rows.iter().map(row).chain([self.sum(skipped.len())]).collect()
+    }
+
+    fn sum(&self, skipped: usize) -> String {
+        let mut verdicts: BTreeMap<Verdict, u64> = BTreeMap::new();
+        for (verdict, count) in self.scenarios.values().flat_map(|line| &line.verdicts) {
+            *verdicts.entry(*verdict).or_default() += count;
+        }
+        let counted = verdicts.iter().map(|(verdict, count)| format!("{count} {}", verdict.name()));
+        let skipped = (skipped > 0).then(|| format!("{skipped} skipped"));
+        let counted: Vec<String> = counted.chain(skipped).collect();
+        let lasted: Duration = self.scenarios.values().map(|line| line.lasted).sum();
+        let runs = if self.runs == 1 { "1 run" } else { &format!("{} runs", self.runs) };
+        format!("{runs} in {}: {}", seconds(lasted), counted.join(", "))
+    }
+
+    /// The same for programs: `soak.json`, which is written again after each run.
+    pub(super) fn to_json(&self, started: Wall) -> String {
+        let scenarios = self.scenarios.iter().map(|(scenario, line)| {
+            let worst = line.worst.as_ref();
+            // It may have had to go since, for others.
+            let folder = worst.and_then(|worst| worst.folder.as_ref()).filter(|path| path.is_dir());
+            json!({
+                "scenario": scenario,
+                "verdicts": counted(&line.verdicts),
+                "duration_s": line.lasted.as_secs_f64(),
+                "worst_verdict": worst.map(|worst| worst.verdict),
+                "worst_reason": worst.map(|worst| &worst.why),
+                "worst_run": folder,
+            })
+        });
+        let all = json!({
+            "schema_version": SOAK_VERSION,
+            "started_at": started.rfc3339(),
+            "updated_at": Wall::now().rfc3339(),
+            "runs": self.runs,
+            "exit_code": self.exit(true) as u8,
+            "scenarios": scenarios.collect::<Vec<_>>(),
+        });
+        format!("{all:#}\n")
+    }
+
+    /// The exit code when there was more to run.
+    pub(super) fn cut_short(&mut self, continuous: bool) -> Exit {
+        self.interrupted = true;
+        self.exit(continuous)
+    }
+
+    /// Ctrl-C is the normal end of a continuous session, whose exit code is then its verdict; a
+    /// session that was to end by itself has none when it was cut short.
+    pub(super) fn exit(&self, continuous: bool) -> Exit {
+        match self.worst {
+            Some(worst) if continuous || !self.interrupted => worst,
+            Some(worst @ (Exit::ObjectiveFailed | Exit::Internal)) => worst,
+            _ => Exit::Interrupted,
+        }
+    }
+}
+
+impl Line {
+    fn add(&mut self, run: Worst, lasted: Duration) {
+        *self.verdicts.entry(run.verdict).or_default() += 1;
+        self.lasted += lasted;
+        if self.worst.as_ref().is_none_or(|worst| worst.exit != worst.exit.worse(run.exit)) {
+            self.worst = Some(run);
+        }
+    }
+
+    fn verdicts(&self) -> String {
+        let counted = self.verdicts.iter().map(|(verdict, count)| match count {
+            1 => verdict.name().to_owned(),
+            _ => format!("{count} {}", verdict.name()),
+        });
+        counted.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Verdicts by the names that reports have for them.
+fn counted(verdicts: &BTreeMap<Verdict, u64>) -> BTreeMap<&'static str, u64> {
+    verdicts.iter().map(|(verdict, count)| (verdict.name(), *count)).collect()
+}
+
+/// `20.5s`, `8m48s`.
+fn seconds(time: Duration) -> String {
+    if time < MINUTE {
+        return format!("{:.1}s", time.as_secs_f64());
+    }
+    humantime::format_duration(Duration::from_secs(time.as_secs())).to_string().replace(' ', "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Catches a session that was cut short between two runs and claims to have passed, and a
+    /// continuous one that loses its verdict.
+    #[test]
+    fn what_was_cut_short_did_not_pass() {
+        let tally = |worst: Option<Exit>| Tally { worst, ..Tally::default() };
+        assert_eq!(tally(Some(Exit::Pass)).exit(false), Exit::Pass);
+        assert_eq!(tally(Some(Exit::Pass)).cut_short(false), Exit::Interrupted);
+        assert_eq!(tally(Some(Exit::Pass)).cut_short(true), Exit::Pass);
+        assert_eq!(tally(Some(Exit::ObjectiveFailed)).cut_short(false), Exit::ObjectiveFailed);
+        assert_eq!(tally(None).cut_short(true), Exit::Interrupted);
+    }
+
+    /// Catches a degraded run that ends well although that is not wanted, or badly although nobody asked.
+    #[test]
+    fn degraded_fails_where_that_is_wanted() {
+        let exit = |fail_on, verdict| Tally::new(fail_on).exit_of(verdict, 0);
+        assert_eq!(exit(FailOn::Fail, Verdict::Degraded), Exit::Pass);
+        assert_eq!(exit(FailOn::Degraded, Verdict::Degraded), Exit::ObjectiveFailed);
+        assert_eq!(exit(FailOn::Degraded, Verdict::Pass), Exit::Pass);
+    }
+
+    /// Catches a table that grows with every run or wraps, one that loses a verdict, a reason that is not
+    /// that of the worst run, and a sum that does not add up.
+    #[test]
+    fn a_table_counts() {
+        let mut tally = Tally::default();
+        for (scenario, verdict, exit, why) in [
+            ("loss", Verdict::Pass, Exit::Pass, "all held"),
+            (
+                "loss",
+                Verdict::Fail,
+                Exit::ObjectiveFailed,
+                "no-errors: error_ratio is 8.333% (at most 0.1% asked)",
+            ),
+            ("down", Verdict::Pass, Exit::Pass, "all held"),
+            ("loss", Verdict::Pass, Exit::Pass, "all held"),
+        ] {
+            let line = tally.scenarios.entry(scenario.to_owned()).or_default();
+            let run = Worst { exit, verdict, why: why.to_owned(), folder: Some("gone".into()) };
+            line.add(run, Duration::from_secs(20));
+            tally.runs += 1;
+        }
+        let skipped = [Skipped { scenario: "kill".to_owned(), reason: "no process".to_owned() }];
+        let expected = [
+            "scenario  verdict         time  why",
+            "down      pass           20.0s  all held",
+            "loss      2 pass, fail      1m  no-errors: error_ratio is 8.333% (at most 0.1...",
+            "kill      skipped               no process",
+            "4 runs in 1m20s: 3 pass, 1 fail, 1 skipped",
+        ];
+        assert_eq!(tally.table(&skipped), expected);
+        let told: serde_json::Value = serde_json::from_str(&tally.to_json(Wall::now())).unwrap();
+        assert_eq!(told["runs"], 4);
+        let loss = &told["scenarios"][1];
+        assert_eq!((&loss["verdicts"]["pass"], &loss["verdicts"]["fail"]), (&json!(2), &json!(1)));
+        assert_eq!((&loss["worst_verdict"], &loss["worst_run"]), (&json!("fail"), &json!(null)));
+    }
+}

@@ -5,7 +5,7 @@ use crate::base::terminal::Text;
 use crate::event::{CommandFacts, Phase, SERVICE, SubjectFacts};
 use crate::judge::{Grade, Verdict};
 use crate::report::model::{DataReport, Figures, PhaseReport, Report};
-use crate::report::{GLOSSARY, show};
+use crate::report::{GLOSSARY, keys, show};
 
 pub(super) const FORMAT: Format = Format {
     name: "text",
@@ -29,15 +29,16 @@ pub fn render(report: &Report, colour: bool) -> Text {
     if let Some(command) = witness::command(report) {
         page.wire(report);
         page.faults(report);
-        page.told(report);
+        page.block("on the wire", &witness::told_lines(report));
         page.command(report, command);
         page.objectives(report);
         page.limits(report);
     } else {
         page.phases(report);
         page.faults(report);
+        page.block("keys", &keys::lines(report));
         page.recovery(report);
-        page.told(report);
+        page.block("on the wire", &witness::told_lines(report));
         page.data(report);
         page.breakers(report);
         page.objectives(report);
@@ -241,8 +242,7 @@ impl Page {
                 .collect();
             let more = breaker.transitions.len().saturating_sub(CHANGES_MAX);
             let more = if more > 0 { format!(", and {more} more") } else { String::new() };
-            let line = format!("{}: {}{more}", node.name, changes.join(", "));
-            self.about(subject, &line);
+            self.about(subject, &format!("{}: {}{more}", node.name, changes.join(", ")));
             subject = "";
         }
     }
@@ -311,10 +311,10 @@ impl Page {
         }
     }
 
-    /// What the wire tells of the client.
-    fn told(&mut self, report: &Report) {
-        for (place, line) in witness::told_lines(report).iter().enumerate() {
-            self.about(if place == 0 { "on the wire" } else { "" }, line);
+    /// Lines with their subject before the first.
+    fn block(&mut self, what: &str, lines: &[String]) {
+        for (place, line) in lines.iter().enumerate() {
+            self.about(if place == 0 { what } else { "" }, line);
         }
     }
 
@@ -331,7 +331,8 @@ fn subject(what: &str) -> String {
 }
 
 /// Violations that are worth a word only when there are any.
-const RARE: [&str; 4] = ["counters behind", "counters ahead", "contradictions", "of another run"];
+const RARE: [&str; 5] =
+    ["counters behind", "counters ahead", "contradictions", "illegal keys", "of another run"];
 
 /// The lesser violations; those that nobody looked for are said to be so.
 fn lesser(data: &DataReport) -> String {
@@ -344,6 +345,7 @@ fn lesser(data: &DataReport) -> String {
         (data.totals.counter_behind, "counters behind"),
         (data.totals.counter_ahead, "counters ahead"),
         (data.totals.contradictions, "contradictions"),
+        (data.totals.illegal_keys, "illegal keys"),
         (data.totals.foreign, "of another run"),
         (data.dirty_reuse, "dirty reuse"),
     ];

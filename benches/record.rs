@@ -5,7 +5,7 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use harness::base::name::NodeIndex;
 use harness::base::time::{Offset, RunClock};
-use harness::event::{BreakerState, Extent, Operation, Outcome, Phase, Sample};
+use harness::event::{BreakerState, Extent, KeyCounts, Operation, Outcome, Phase, Sample};
 use harness::record::{Config, Connections, NodeLive, PhaseClock, Recorder};
 
 fn sample(number: u64) -> Sample {
@@ -24,6 +24,7 @@ fn sample(number: u64) -> Sample {
         connection_wait: Duration::from_micros(number % 5),
         attempts: 1,
         needed: 1,
+        keys: KeyCounts::default(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! A driver in Rust, of the client in this crate: what `docs/drivers.md` describes, in one file.
 //!
 //! Its settings can make it misbehave in one known way, so that the tests see what the harness says:
-//! `misbehave = "dies" | "hangs" | "lies" | "babbles" | "floods" | "repeats" | "noop"`, from the
-//! two thousandth operation on, or from another one: `after = 100`.
+//! `misbehave = "dies" | "hangs" | "lies" | "mixes" | "hides" | "underscores" | "babbles" | "floods" | "repeats" | "noop"`, from
+//! the two thousandth operation on, or from another one: `after = 100`.
 
 #![expect(clippy::disallowed_methods, reason = "a program of its own, without a scope")]
 
@@ -77,7 +77,7 @@ async fn main() {
                 let wrong = if number >= good { misbehave.as_str() } else { "" };
                 let answer = match misbehave.as_str() {
                     "noop" => noop(&request),
-                    _ => perform(&client, &request).await,
+                    _ => perform(&client, &request, wrong == "underscores").await,
                 };
                 spoil(wrong, id, answer, &out).await;
             });
@@ -110,6 +110,13 @@ async fn spoil(wrong: &str, id: u64, mut answer: Value, out: &Lines) {
         "hangs" => std::future::pending().await,
         "lies" if answer["hit"].is_object() => {
             answer = json!({"hit": {"value64": BASE64.encode("what nobody stored")}});
+        }
+        "mixes" | "hides" => {
+            if let Some(hits) = answer["hits"].as_object_mut() {
+                let last = hits.values().next_back().cloned().unwrap_or_default();
+                let value = if wrong == "mixes" { last } else { Value::Null };
+                hits.values_mut().take(1).for_each(|first| *first = value.clone());
+            }
         }
         "babbles" => {
             let _ = out.send(b"Traceback (most recent call last):\n".to_vec());
@@ -150,8 +157,11 @@ fn noop(request: &Value) -> Value {
     }
 }
 
-async fn perform(client: &Client, request: &Value) -> Value {
-    let key = |value: &Value| Key::new(value.as_str().unwrap_or_default());
+async fn perform(client: &Client, request: &Value, underscores: bool) -> Value {
+    let key = |value: &Value| {
+        let name = value.as_str().unwrap_or_default();
+        if underscores { Key::new(name.replace(' ', "_")) } else { Key::new(name) }
+    };
     if request["op"] == "get_many" {
         let names = request["keys"].as_array().cloned().unwrap_or_default();
         let keys: Vec<Key> = names.iter().filter_map(|name| key(name).ok()).collect();

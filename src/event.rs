@@ -5,6 +5,7 @@
 
 mod connections;
 mod fact;
+mod keys;
 mod outcome;
 mod trace;
 
@@ -20,6 +21,7 @@ pub use self::fact::{
     CalibrationCheck, CommandFacts, DataTotals, DelayUs, FaultRecord, LateWrite, LoadCounts,
     NotJudged, SERVICE, SubjectError, SubjectFacts,
 };
+pub use self::keys::KeyCounts;
 pub use self::outcome::{ErrorClass, Extent, OUTCOMES, Operation, Outcome, Sample};
 pub use self::trace::{WireMessage, WireMessageKind, WireTrace};
 
@@ -164,6 +166,8 @@ pub enum ViolationKind {
     CounterBehind,
     /// A counter above it: a decrement was lost, or an increment was applied twice.
     CounterAhead,
+    /// A key that memcached does not take was accepted by the client, or reached a node.
+    IllegalKey,
 }
 
 impl ViolationKind {

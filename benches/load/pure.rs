@@ -8,7 +8,9 @@ use harness::base::time::Offset;
 use harness::event::Events;
 use harness::load::keys::{KEYS, Seat};
 use harness::load::payload::Stamp;
-use harness::load::{Content, Effect, Keyspace, Oracle, OracleConfig, Source, Space, WriteEnd};
+use harness::load::{
+    Content, Effect, Keyspace, Life, Oracle, OracleConfig, Source, Space, WriteEnd,
+};
 use tokio::time::Instant;
 
 use crate::rig::{WORKERS, chosen};
@@ -36,7 +38,7 @@ pub(crate) fn print() {
     let oracle = Oracle::new(keyspace, config, Events::ignore());
     let slot = oracle.keyspace().any(Space::Values, 7);
     time("lease a write and end it", || {
-        if let Some(lease) = oracle.lease(slot, Effect::Store(None), Offset(1)) {
+        if let Some(lease) = oracle.lease(slot, Effect::Store(Life::Forever), Offset(1)) {
             lease.end(WriteEnd::Acknowledged { at_home: true });
         }
     });

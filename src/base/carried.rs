@@ -46,9 +46,9 @@ pub struct Sighting {
     pub last: Option<NodeIndex>,
     /// Requests that named it, modulo 2^16.
     pub requests: u16,
-    /// Those of them that named nothing else and must be answered.
-    pub alone: u16,
-    /// Replies to those.
+    /// Those of them whose reply was waited for, since there must be one.
+    pub due: u16,
+    /// Replies to those, a request with several keys counting for each.
     pub replies: u16,
 }
 
@@ -71,9 +71,9 @@ impl Carried {
         Self((0..entries).map(|_| Entry::default()).collect())
     }
 
-    /// `node` was asked for the key; `alone`: for nothing else, and must answer. A node beyond
+    /// `node` was asked for the key; `due`: its reply is waited for. A node beyond
     /// [`NODE_MAX`] is not followed.
-    pub fn requested(&self, mark: Mark, node: NodeIndex, alone: bool) {
+    pub fn requested(&self, mark: Mark, node: NodeIndex, due: bool) {
         let Some(entry) = self.entry(mark, node.0 <= NODE_MAX) else { return };
         entry.change(|seen| {
             let node = Some(node);
@@ -81,13 +81,13 @@ impl Carried {
                 first: seen.first.or(node),
                 last: node,
                 requests: seen.requests.wrapping_add(1),
-                alone: seen.alone.wrapping_add(alone.into()),
+                due: seen.due.wrapping_add(due.into()),
                 replies: seen.replies,
             }
         });
     }
 
-    /// A request for the key alone was answered.
+    /// A request for the key whose reply was waited for is answered.
     pub fn replied(&self, mark: Mark) {
         if let Some(entry) = self.entry(mark, false) {
             entry.change(|seen| Sighting { replies: seen.replies.wrapping_add(1), ..seen });
@@ -139,7 +139,7 @@ impl Sighting {
         node(self.first) << 56
             | node(self.last) << 48
             | u64::from(self.requests) << 32
-            | u64::from(self.alone) << 16
+            | u64::from(self.due) << 16
             | u64::from(self.replies)
     }
 
@@ -151,7 +151,7 @@ impl Sighting {
             first: node(56),
             last: node(48),
             requests: count(32),
-            alone: count(16),
+            due: count(16),
             replies: count(0),
         }
     }
@@ -185,7 +185,7 @@ mod tests {
             first: Some(NodeIndex(2)),
             last: Some(NodeIndex(0)),
             requests: 2,
-            alone: 1,
+            due: 1,
             replies: 1,
         };
         assert_eq!(table.look(a), seen);

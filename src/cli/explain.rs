@@ -15,7 +15,9 @@ use crate::load::arrival::ARRIVALS;
 use crate::load::keys::KEYS;
 use crate::load::values::VALUES;
 use crate::load::{OriginSpec, RateWish, Workload};
-use crate::plan::{FaultPlan, Folder, Library, Options, Plan, PlanError, SUITES, check, plans};
+use crate::plan::{
+    FaultPlan, Folder, Library, Options, Plan, PlanError, SUITES, check, life_words, plans,
+};
 use crate::proxy::fault::TOXICS;
 
 /// The scenario that a workload is resolved with; nothing of it is shown.
@@ -217,11 +219,12 @@ fn of_workload(text: &mut String, workload: &Workload, rate: Option<RateWish>) {
         })
         .collect();
     say(text, format_args!("  the operations    {}", mix.join(", ")));
-    let life = workload.ttl.map_or_else(
-        || "live until they are deleted or evicted".to_owned(),
-        |ttl| format!("expire after {}", DurationText(ttl)),
-    );
-    say(text, format_args!("  values            {life}"));
+    say(text, format_args!("  values            {}", life_words(&workload.ttl)));
+    if let Some(share) = workload.border_keys {
+        let share = share * 100.0;
+        let what = "of the gets and sets are of keys that are the longest, too long, or illegal";
+        say(text, format_args!("  other keys        {share:.0} % {what}"));
+    }
     say(text, format_args!("  after a miss      {}", after_a_miss(workload)));
 }
 

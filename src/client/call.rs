@@ -23,10 +23,21 @@ pub struct Call<T> {
 pub struct MultiCall {
     /// One entry a key, in the order of the keys: the item, a miss, or why it is not known.
     pub entries: Vec<Result<Option<Item>, Failure>>,
+    /// Who answered for each of them.
+    pub answers: Vec<KeyAnswer>,
     /// One trace for each node that was needed, in node order.
     pub traces: Vec<Trace>,
     /// All of it as one operation: first send, longest wait, every attempt and request.
     pub trace: Trace,
+}
+
+/// Who answered for one key of a multi-get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyAnswer {
+    /// The node that may have answered; `None`: none can have.
+    pub served_by: Option<NodeIndex>,
+    /// Whether it is known to have answered: without it an absent key may as well be a failed one.
+    pub is_sure: bool,
 }
 
 /// Why there is no answer.

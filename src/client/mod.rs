@@ -74,7 +74,7 @@ mod upkeep;
 mod wire;
 
 pub use broken::Broken;
-pub use call::{Call, Failure, Item, MultiCall, Store, Trace};
+pub use call::{Call, Failure, Item, KeyAnswer, MultiCall, Store, Trace};
 pub use config::{BreakerConfig, ClientConfig, ConfigError, HealingConfig};
 pub use handle::{Client, NodeStats};
 pub use keep::Keep;

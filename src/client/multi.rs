@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use super::call::{Failure, Item, MultiCall, Trace};
+use super::call::{Failure, Item, KeyAnswer, MultiCall, Trace};
 use super::command::{BATCH_KEYS_MAX, GetMany};
 use super::node::Node;
 use crate::base::name::NodeIndex;
@@ -32,6 +32,7 @@ pub(super) async fn get_multi(nodes: &[Arc<Node>], keys: &[Placed<'_>]) -> Multi
         let share = by_node.entry(placed.target).or_insert_with(|| (placed.home, Vec::new()));
         share.1.push(key);
     }
+    let targets: Vec<NodeIndex> = by_node.keys().copied().collect();
     let shares = by_node.into_iter().map(|(target, (home, mut wanted))| {
         wanted.sort_unstable();
         wanted.dedup();
@@ -46,13 +47,18 @@ pub(super) async fn get_multi(nodes: &[Arc<Node>], keys: &[Placed<'_>]) -> Multi
         traces.push(part);
         found.push(items);
     }
+    let answer = |placed: &Placed<'_>| {
+        let part = targets.binary_search(&placed.target).ok().and_then(|place| traces.get(place));
+        KeyAnswer { served_by: part.and_then(|part| part.served_by), is_sure: true }
+    };
+    let answers = keys.iter().map(answer).collect();
     let unsendable = Err(Failure::Error(ErrorClass::ClientError));
     let result = |key: &Cow<'_, [u8]>| found.iter().find_map(|items| items.get(key.as_ref()));
     let entries = keys
         .iter()
         .map(|placed| placed.key.as_ref().and_then(result).unwrap_or(&unsendable).clone())
         .collect();
-    MultiCall { entries, traces, trace }
+    MultiCall { entries, answers, traces, trace }
 }
 
 /// Asks one node, batch after batch.

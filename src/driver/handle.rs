@@ -168,6 +168,10 @@ impl Driver {
         }
     }
 
+    pub(super) fn prefix(&self) -> &str {
+        &self.0.wire.key_prefix
+    }
+
     pub(super) fn look(&self, mark: Mark) -> Sighting {
         self.0.wire.carried.look(mark)
     }
@@ -191,7 +195,7 @@ impl Driver {
 
     pub(super) fn kept<'a>(&self, request: Request<'a>, value: &[u8], keep: Keep) -> Request<'a> {
         let flags = self.0.shared.state.lock().ready.flags.then_some(keep.flags);
-        request.value(value).ttl_s(keep.ttl.on_the_wire()).flags(flags)
+        request.value(value).ttl_s(keep.ttl.as_it_stands()).flags(flags)
     }
 
     async fn call(&self, key: &Key, request: &Request<'_>) -> Came {
@@ -271,7 +275,7 @@ impl Driver {
         let named = self.named(key);
         let mut request = self.request(op, &named);
         if let Some(ttl) = ttl {
-            request = request.ttl_s(ttl.on_the_wire());
+            request = request.ttl_s(ttl.as_it_stands());
         }
         let came = self.call(key, &request).await;
         let result = match came.answer {

@@ -7,6 +7,7 @@
 //! Where a key lives and whether a node was asked at all, a driver does not say: the proxies have seen
 //! it ([`crate::base::carried`]).
 
+mod border;
 mod calls;
 mod config;
 mod handle;

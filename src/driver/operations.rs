@@ -5,8 +5,9 @@ use super::speech::{Answer, Request};
 use super::witness::Seen;
 use crate::base::carried::{Mark, Sighting};
 use crate::base::name::NodeIndex;
-use crate::client::{Call, Failure, Item, Keep, MultiCall, Store, Trace, Ttl};
+use crate::client::{Call, Failure, Item, Keep, KeyAnswer, MultiCall, Store, Trace, Ttl};
 use crate::protocol::memcached::frame::key::Key;
+use crate::protocol::memcached::frame::observe::LINE_BYTES_MAX;
 
 impl Driver {
     /// Reads a value.
@@ -30,10 +31,13 @@ impl Driver {
         let look = |mark: &Mark| self.look(*mark);
         let before: Vec<Sighting> = marks.iter().map(look).collect();
         let named: Vec<String> = keys.iter().map(|key| self.named(key)).collect();
+        // Of a longer line the proxies do not see every key.
+        let is_shown = named.iter().map(|name| name.len() + 1).sum::<usize>() < LINE_BYTES_MAX;
         let request = Request::many(named.iter().map(String::as_str).collect());
         let mut trace = Trace::new(NodeIndex(0));
         let answer = self.exchange(&request, &mut trace).await;
         let mut entries = Vec::with_capacity(keys.len());
+        let mut answers = Vec::with_capacity(keys.len());
         let mut traces: Vec<Trace> = Vec::new();
         let mut hits = match answer {
             Some(Answer::Hits(hits)) => Ok(hits),
@@ -55,12 +59,13 @@ impl Driver {
                     None => Ok(None),
                 },
             };
-            if matches!(entry, Ok(None)) && !seen.may_be_answered() {
+            if matches!(entry, Ok(None)) && is_shown && !seen.may_be_answered() {
                 self.count_unanswered();
             }
             entries.push(entry);
+            let served_by = after.last.filter(|_| seen.may_be_answered());
+            answers.push(KeyAnswer { served_by, is_sure: seen.is_answered() });
             if !traces.iter().any(|trace| trace.home == home) {
-                let served_by = after.last.filter(|_| seen.may_be_answered());
                 let attempts = seen.attempts();
                 traces.push(Trace { home, served_by, attempts, needed: 1, ..trace });
             }
@@ -70,7 +75,7 @@ impl Driver {
         trace.served_by = traces.iter().find_map(|trace| trace.served_by);
         trace.attempts = traces.iter().map(|trace| trace.attempts).sum();
         trace.needed = u32::try_from(traces.len()).unwrap_or(u32::MAX);
-        MultiCall { entries, traces, trace }
+        MultiCall { entries, answers, traces, trace }
     }
 
     /// Stores a value.
@@ -136,7 +141,7 @@ impl Driver {
     /// Sets a new expiry; `false` when there is no value.
     pub async fn touch(&self, key: &Key, ttl: Ttl) -> Call<bool> {
         let named = self.named(key);
-        let request = self.request("touch", &named).ttl_s(ttl.on_the_wire());
+        let request = self.request("touch", &named).ttl_s(ttl.as_it_stands());
         self.change(key, request, |answer| match answer {
             Answer::Touched => Some(true),
             Answer::NotFound => Some(false),

@@ -6,7 +6,7 @@ use crate::base::carried::Sighting;
 #[derive(Clone, Copy)]
 pub(super) struct Seen {
     pub(super) requests: u16,
-    alone: u16,
+    due: u16,
     replies: u16,
 }
 
@@ -14,7 +14,7 @@ impl Seen {
     pub(super) const fn between(before: Sighting, after: Sighting) -> Self {
         Self {
             requests: after.requests.wrapping_sub(before.requests),
-            alone: after.alone.wrapping_sub(before.alone),
+            due: after.due.wrapping_sub(before.due),
             replies: after.replies.wrapping_sub(before.replies),
         }
     }
@@ -24,9 +24,14 @@ impl Seen {
         if self.requests == 1 { 1 } else { u32::from(self.requests).max(2) }
     }
 
+    /// Whether a node was seen to answer.
+    pub(super) const fn is_answered(self) -> bool {
+        self.replies > 0
+    }
+
     /// Whether a node may have answered: it was asked, and either a reply was seen or whether there was
     /// one cannot be told.
     pub(super) const fn may_be_answered(self) -> bool {
-        self.requests > 0 && (self.replies > 0 || self.alone < self.requests)
+        self.requests > 0 && (self.replies > 0 || self.due < self.requests)
     }
 }

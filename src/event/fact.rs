@@ -163,6 +163,9 @@ pub struct DataTotals {
     /// Answers that cannot be, by what the same node has answered before.
     #[serde(default)]
     pub contradictions: Option<u64>,
+    /// Keys that memcached does not take and that a client accepted, or that reached a node.
+    #[serde(default)]
+    pub illegal_keys: Option<u64>,
     /// Values that another run left behind.
     #[serde(default)]
     pub foreign: Option<u64>,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::KeyCounts;
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
 
@@ -170,6 +171,10 @@ pub enum Outcome {
     Foreign,
     /// An answer that cannot be, by what the same node has answered before.
     Contradiction,
+    /// A key that memcached does not take was refused, as it must be.
+    Refused,
+    /// A key that memcached does not take was accepted, or reached a node.
+    IllegalKey,
     /// Did not end within three times its deadline.
     Hung,
     /// Was due but never issued, because no worker was free in time.
@@ -187,7 +192,7 @@ pub enum Outcome {
 }
 
 /// How many outcomes there are: the length of a table indexed by [`Outcome::position`].
-pub const OUTCOMES: usize = 24 + ErrorClass::ALL.len();
+pub const OUTCOMES: usize = 26 + ErrorClass::ALL.len();
 
 impl Outcome {
     /// The place in a table of counts. All indeterminate outcomes share one.
@@ -218,7 +223,9 @@ impl Outcome {
             Self::UnexpectedStatus => 21,
             Self::UnexpectedBody => 22,
             Self::TooLate => 23,
-            Self::Error(class) => 24 + class.position(),
+            Self::Refused => 24,
+            Self::IllegalKey => 25,
+            Self::Error(class) => 26 + class.position(),
         }
     }
 
@@ -249,6 +256,8 @@ impl Outcome {
             Self::UnexpectedStatus,
             Self::UnexpectedBody,
             Self::TooLate,
+            Self::Refused,
+            Self::IllegalKey,
         ]
         .into_iter()
         .chain(ErrorClass::ALL.iter().copied().map(Self::Error))
@@ -296,6 +305,7 @@ impl Outcome {
                 | Self::Touched
                 | Self::Counted
                 | Self::Ok
+                | Self::Refused
         )
     }
 
@@ -316,6 +326,8 @@ pub enum Extent {
     Whole,
     /// What one of several nodes had to do with it. Judged at that node; no operation by itself.
     Part,
+    /// Nothing but the keys that one node had of an operation that was cut off: no operation either.
+    Keys,
 }
 
 /// The measured fact about one intended operation. Latencies are differences of its offsets:
@@ -352,6 +364,8 @@ pub struct Sample {
     /// client (a swap is a read and a store), one a node for a multi-get, and the write that fills
     /// the gap of a read that found nothing. None for a call that never left the client.
     pub needed: u32,
+    /// What became of its keys, where it asked for several at once.
+    pub keys: KeyCounts<u16>,
 }
 
 #[cfg(test)]

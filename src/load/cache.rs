@@ -1,10 +1,12 @@
 //! What the workers call: the client in this process, a driver, or a service.
 
 use crate::base::name::NodeIndex;
-use crate::client::{Broken, Call, Client, Item, Keep, MultiCall, Store, Ttl};
+use crate::client::{Broken, Call, Client, Failure, Item, Keep, MultiCall, Store, Trace, Ttl};
 use crate::driver::Driver;
+use crate::event::ErrorClass;
 use crate::protocol::memcached::frame::key::Key;
 
+use super::border::OnTheWire;
 use super::keyspace::{Keyspace, Space};
 use super::service::Service;
 
@@ -70,6 +72,65 @@ calls! {
 }
 
 impl Cache {
+    /// Whether it can be asked for bytes that are no key: a path of HTTP cannot hold them.
+    pub(super) fn takes_any_key(&self) -> bool {
+        match self {
+            Self::Own(_) => true,
+            Self::Driver(driver) => !driver.is_web(),
+            Self::Service(_) => false,
+        }
+    }
+
+    /// What the keys of the run begin with.
+    pub(super) fn key_prefix(&self) -> String {
+        match self {
+            Self::Own(client) => client.config().key_prefix.clone(),
+            Self::Driver(driver) => driver.key_prefix().to_owned(),
+            Self::Service(_) => String::new(),
+        }
+    }
+
+    /// Reads a key of any bytes, the prefix among them, and looks whether the wire saw it or its `head`.
+    pub(super) async fn get_any(&self, key: &[u8], head: &[u8]) -> (Call<Option<Item>>, OnTheWire) {
+        match self {
+            Self::Driver(driver) => {
+                let (call, [whole, head]) = driver.get_any(key, head).await;
+                (call, OnTheWire { whole, head })
+            }
+            _ => match self.own_key(key) {
+                Some(key) => (self.get(&key).await, OnTheWire::default()),
+                None => (no_key(), OnTheWire::default()),
+            },
+        }
+    }
+
+    /// Stores a value under a key of any bytes, in the same way.
+    pub(super) async fn set_any(
+        &self,
+        key: &[u8],
+        head: &[u8],
+        value: &[u8],
+        keep: Keep,
+    ) -> (Call<Store>, OnTheWire) {
+        match self {
+            Self::Driver(driver) => {
+                let (call, [whole, head]) = driver.set_any(key, head, value, keep).await;
+                (call, OnTheWire { whole, head })
+            }
+            _ => match self.own_key(key) {
+                Some(key) => (self.set(&key, value, keep).await, OnTheWire::default()),
+                None => (no_key(), OnTheWire::default()),
+            },
+        }
+    }
+
+    /// The key as the client in this process takes it, which adds the prefix itself; `None`: it refuses
+    /// it, before anything is sent.
+    fn own_key(&self, key: &[u8]) -> Option<Key> {
+        let whole = Key::new(key).ok()?;
+        Key::new(whole.as_bytes().strip_prefix(self.key_prefix().as_bytes())?).ok()
+    }
+
     /// The keys, and where they live.
     pub(super) fn keyspace(&self, counts: [u64; Space::ALL.len()]) -> Keyspace {
         match self {
@@ -98,4 +159,10 @@ impl Cache {
             Self::Driver(driver) => driver.ready().flags,
         }
     }
+}
+
+/// A call that never left: what was asked for is no key.
+const fn no_key<T>() -> Call<T> {
+    let result = Err(Failure::Error(ErrorClass::ClientError));
+    Call { result, trace: Trace::new(NodeIndex(0)) }
 }

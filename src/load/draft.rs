@@ -6,6 +6,7 @@ use rand::RngExt;
 
 use super::keys::{Keys, Seat};
 use super::keyspace::{Slot, Space};
+use super::life::Life;
 use super::oracle::Oracle;
 use super::workload::{Parts, space_of};
 use crate::base::name::NodeIndex;
@@ -29,6 +30,8 @@ pub(super) struct Drafter {
     choices: Stream,
     sizes: Stream,
     cancels: Stream,
+    lives: Stream,
+    borders: Stream,
 }
 
 impl Drafter {
@@ -36,8 +39,9 @@ impl Drafter {
     pub(super) fn new(parts: Arc<Parts>, oracle: Arc<Oracle>, seat: Seat, seed: Seed) -> Self {
         let keys = parts.keys.start(seat, seed.fork("keys").stream());
         let (choices, sizes) = (seed.fork("mix").stream(), seed.fork("values").stream());
-        let cancels = seed.fork("cancel").stream();
-        Self { parts, oracle, seat, keys, choices, sizes, cancels }
+        let (cancels, lives) = (seed.fork("cancel").stream(), seed.fork("lives").stream());
+        let borders = seed.fork("border").stream();
+        Self { parts, oracle, seat, keys, choices, sizes, cancels, lives, borders }
     }
 
     /// Draws the next operation. Writes go to keys that the worker owns; a register is everybody's.
@@ -65,6 +69,15 @@ impl Drafter {
         self.parts.values.draw_bytes(&mut self.sizes)
     }
 
+    /// Draws one of these lives.
+    pub(super) fn draw_life(&mut self, lives: &[Life]) -> Life {
+        match lives {
+            [] => Life::Forever,
+            [only] => *only,
+            several => several[self.lives.random_range(0..several.len())],
+        }
+    }
+
     /// Draws a number below `end`.
     pub(super) fn draw_below(&mut self, end: u32) -> u32 {
         self.choices.random_range(0..end.max(1))
@@ -73,6 +86,16 @@ impl Drafter {
     /// Draws whether the caller of the next operation abandons it.
     pub(super) fn draw_cancel(&mut self, share: f64) -> bool {
         self.cancels.random_bool(share)
+    }
+
+    /// Draws whether the next get or set is of a key at the border.
+    pub(super) fn draw_border(&mut self, share: f64) -> bool {
+        self.borders.random_bool(share)
+    }
+
+    /// Draws which of so many.
+    pub(super) fn draw_kind(&mut self, kinds: usize) -> usize {
+        self.borders.random_range(0..kinds.max(1))
     }
 
     pub(super) const fn seat(&self) -> Seat {

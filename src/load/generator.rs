@@ -25,7 +25,7 @@ use super::oracle::{Oracle, OracleConfig};
 use super::origin::{Origin, OriginTotals};
 use super::pacer::Pacer;
 use super::preload::{self, Preloaded};
-use super::queue::Queue;
+use super::queue::{self, Queue};
 use super::ticket::{Sampler, TicketCounts};
 use super::violation::Violation;
 use super::work::{Hands, Worker, hung_after};
@@ -37,13 +37,6 @@ use crate::base::seed::Seed;
 use crate::base::time::{Offset, RunClock};
 use crate::client::{Broken, ClientConfig};
 use crate::event::{self, DataTotals, DelayUs, Events, OUTCOMES, Outcome};
-
-/// The backlog holds what is due in this time at the highest rate of the schedule, within the
-/// bounds below. A ticket beyond it is a lost slot: a second late, nobody waits for it any more.
-const BACKLOG_TIME: Duration = Duration::from_secs(1);
-
-/// The least and the most tickets that the backlog holds.
-const BACKLOG_BOUNDS: (usize, usize) = (1000, 200_000);
 
 /// How long workers may take to notice that they were cancelled.
 const CANCEL_GRACE: Duration = Duration::from_secs(1);
@@ -242,7 +235,7 @@ impl Load {
             };
         let shared = Arc::new(Shared {
             ledger: TicketCounts::new(config.clock, sampler(), spare),
-            queue: Arc::new(Queue::new(workers as usize, backlog(&parts))),
+            queue: Arc::new(Queue::new(workers as usize, queue::backlog(&parts))),
             oracle,
             origin: config.workload.origin.map(|spec| Mutex::new(Origin::new(spec))),
             end: Arc::new(AtomicU64::new(u64::MAX)),
@@ -300,12 +293,15 @@ impl Load {
             clock: self.config.clock,
             due: Offset(0),
             drafter: drafter(&self.parts, &self.shared.oracle, workers, worker, seed),
-            ttl: self.config.workload.ttl.filter(|ttl| !ttl.is_zero()),
+            lives: self.config.workload.ttl.clone(),
+            border_share: self.config.workload.border_keys,
+            border: None,
             cancel: self.config.workload.cancel,
             multi_get_keys: self.config.workload.multi_get_keys,
             fill_after_miss: self.config.workload.fill_after_miss,
             absent: Vec::new(),
             parts: Vec::new(),
+            under_way: Vec::new(),
             buffer: Vec::new(),
             swaps: 0,
         }
@@ -434,16 +430,4 @@ fn drafter(
     seed: Seed,
 ) -> Drafter {
     Drafter::new(Arc::clone(parts), Arc::clone(oracle), Seat { worker, workers }, seed)
-}
-
-/// How many tickets may wait.
-fn backlog(parts: &Parts) -> usize {
-    let rate = parts.arrival.rate().map_or(0.0, |rate| rate.as_per_second());
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "above zero, and cut to the bounds right here"
-    )]
-    let wish = (rate * BACKLOG_TIME.as_secs_f64()) as usize;
-    wish.clamp(BACKLOG_BOUNDS.0, BACKLOG_BOUNDS.1)
 }

@@ -172,6 +172,12 @@ impl Keyspace {
         range.map_or(0, |(first, _)| (slot.0 - first) % workers)
     }
 
+    /// The first value, which every workload has.
+    #[must_use]
+    pub(super) const fn first_value(&self) -> Slot {
+        Slot(self.ranges[Space::Values as usize].0)
+    }
+
     /// The key itself.
     #[must_use]
     pub fn key(&self, slot: Slot) -> &Key {

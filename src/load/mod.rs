@@ -6,6 +6,7 @@
 
 pub mod arrival;
 mod audit;
+mod border;
 mod cache;
 mod draft;
 mod generator;
@@ -13,6 +14,7 @@ mod halt;
 mod keeping;
 pub mod keys;
 mod keyspace;
+mod life;
 mod metronome;
 mod mix;
 mod oracle;
@@ -34,6 +36,7 @@ pub use cache::Cache;
 pub use generator::{Load, LoadConfig, LoadError, LoadTotals, Progress, longest_call, run_number};
 pub use keeping::{Gone, Kept, Settled, settle};
 pub use keyspace::{AUDITED_KEYS_MAX, Keyspace, Slot, Space};
+pub use life::{LIFE_MAX, LIVES_MAX, Life};
 pub use mix::{Mix, MixError, WEIGHT_MAX};
 pub use oracle::{
     Content, Effect, Lease, Oracle, OracleConfig, Reading, Record, Register, Source, Verdict,

@@ -11,11 +11,20 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use super::ticket::Ticket;
+use super::workload::Parts;
 use crate::base::time::{Offset, RunClock};
+
+/// The backlog holds what is due in this time at the highest rate of the schedule, within the
+/// bounds below. A ticket beyond it is a lost slot: a second late, nobody waits for it any more.
+const BACKLOG_TIME: Duration = Duration::from_secs(1);
+
+/// The least and the most tickets that the backlog holds.
+const BACKLOG_BOUNDS: (usize, usize) = (1000, 200_000);
 
 /// The queue. Locked for nanoseconds, by the pacer once a batch and by a worker once a ticket.
 #[derive(Debug)]
@@ -125,6 +134,18 @@ impl Queue {
         left.extend(state.desks.iter_mut().filter_map(|desk| desk.given.take()));
         left
     }
+}
+
+/// How many tickets may wait.
+pub(super) fn backlog(parts: &Parts) -> usize {
+    let rate = parts.arrival.rate().map_or(0.0, |rate| rate.as_per_second());
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "above zero, and cut to the bounds right here"
+    )]
+    let wish = (rate * BACKLOG_TIME.as_secs_f64()) as usize;
+    wish.clamp(BACKLOG_BOUNDS.0, BACKLOG_BOUNDS.1)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use super::draft::{Draft, Drafter};
 use crate::base::name::NodeIndex;
 use crate::base::time::{Offset, RunClock};
-use crate::event::{DelayUs, Extent, OUTCOMES, Operation, Outcome, Sample};
+use crate::event::{DelayUs, Extent, KeyCounts, OUTCOMES, Operation, Outcome, Sample};
 
 /// Where a worker's samples go: one for each worker, so that recording shares nothing.
 pub type Sampler = Box<dyn FnMut(&Sample) + Send>;
@@ -182,6 +182,7 @@ impl Drop for Ticket {
             connection_wait: Duration::ZERO,
             attempts: 0,
             needed: 0,
+            keys: KeyCounts::default(),
         });
     }
 }

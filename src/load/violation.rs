@@ -49,6 +49,8 @@ pub struct Violation {
 pub(super) struct Finding {
     pub(super) kind: ViolationKind,
     pub(super) slot: Slot,
+    /// What the key is called, when it is none of the key space.
+    pub(super) key: Option<&'static str>,
     pub(super) served_by: Option<NodeIndex>,
     pub(super) connection: Option<u64>,
     pub(super) expected: Option<u64>,
@@ -95,7 +97,7 @@ impl Violations {
             return;
         }
         let node = finding.served_by.unwrap_or_else(|| keyspace.home(finding.slot));
-        let key = keyspace.key(finding.slot).as_str().to_owned();
+        let key = finding.key.unwrap_or_else(|| keyspace.key(finding.slot).as_str()).to_owned();
         let violation = Violation {
             kind: finding.kind,
             at_s: at.as_secs_f64(),
@@ -136,6 +138,7 @@ impl Violations {
             double_applied: count(ViolationKind::DoubleApplied),
             foreign: count(ViolationKind::Foreign),
             contradictions: count(ViolationKind::Contradiction),
+            illegal_keys: count(ViolationKind::IllegalKey),
             counter_behind: count(ViolationKind::CounterBehind),
             counter_ahead: count(ViolationKind::CounterAhead),
             late_writes: self.late_writes.lock().values().copied().collect(),
@@ -198,6 +201,7 @@ mod tests {
                 let finding = Finding {
                     kind,
                     slot,
+                    key: None,
                     served_by: None,
                     connection: Some(4),
                     expected: Some(9),
@@ -220,13 +224,14 @@ mod tests {
             double_applied: Some(61),
             foreign: Some(81),
             contradictions: Some(91),
+            illegal_keys: Some(121),
             counter_behind: Some(101),
             counter_ahead: Some(111),
             ..DataTotals::default()
         };
         assert_eq!(violations.totals(), expected);
         let examples = violations.examples();
-        assert_eq!(examples.len() as u64, 1 + 11 + 10 * EXAMPLES_MAX);
+        assert_eq!(examples.len() as u64, 1 + 11 + 11 * EXAMPLES_MAX);
         assert_eq!(seen.load(Ordering::Relaxed), examples.len() as u64);
         assert_eq!(
             examples[0].sentence(),

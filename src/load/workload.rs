@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::arrival::{ARRIVALS, ArrivalSpec};
 use super::keys::{KEYS, KeySpec};
 use super::keyspace::{AUDITED_KEYS_MAX, Space};
+use super::life::Life;
 use super::mix::{Mix, MixError};
 use super::origin::OriginSpec;
 use super::values::{VALUES, ValueSpec};
@@ -13,8 +14,8 @@ use crate::base::units::Rate;
 use crate::event::Operation;
 use crate::http::HttpSpec;
 
-/// The most keys of one multi-get.
-pub const MULTI_GET_KEYS_MAX: u32 = 10_000;
+/// The most keys of one multi-get: what became of them is counted in 16 bits.
+pub const MULTI_GET_KEYS_MAX: u32 = 65_535;
 
 /// What is asked of the cache, and when: plain data that a plan stores, prints and hashes.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,8 +34,10 @@ pub struct Workload {
     pub mix: Vec<(Operation, u32)>,
     /// How many keys a multi-get asks for.
     pub multi_get_keys: u32,
-    /// How long values live; `None`: for ever.
-    pub ttl: Option<Duration>,
+    /// How long values live: each is drawn one of these; none: for ever.
+    pub ttl: Vec<Life>,
+    /// The share of gets and sets that are of keys at the border of what memcached takes, instead.
+    pub border_keys: Option<f64>,
     /// Whether a miss is followed by a store of the key, as an application in front of a database
     /// would do it.
     pub fill_after_miss: bool,
@@ -80,7 +83,7 @@ pub enum WorkloadError {
     #[error("mix: {0}")]
     Mix(#[from] MixError),
     /// A multi-get without a key, or with too many.
-    #[error("multi_get_keys is {keys}; write a number from 1 to 10000")]
+    #[error("multi_get_keys is {keys}; write a number from 1 to 65535")]
     MultiGetKeys {
         /// The number given.
         keys: u32,
@@ -214,7 +217,8 @@ impl Default for Workload {
                 (Operation::Incr, 5),
             ],
             multi_get_keys: 8,
-            ttl: None,
+            ttl: Vec::new(),
+            border_keys: None,
             fill_after_miss: true,
             origin: None,
             cancel: None,
@@ -245,7 +249,7 @@ mod tests {
         let none = mixed.parts(None, 0).unwrap_err();
         assert_eq!(none, WorkloadError::Workers { workers: 0 });
         let wide = Workload { multi_get_keys: 0, ..mixed.clone() };
-        assert!(wide.parts(None, 1).unwrap_err().to_string().contains("from 1 to 10000"));
+        assert!(wide.parts(None, 1).unwrap_err().to_string().contains("from 1 to 65535"));
         let mut typo = mixed;
         typo.arrival.kind = "constnat".to_owned();
         let error = typo.parts(None, 1).unwrap_err().to_string();

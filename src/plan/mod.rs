@@ -18,6 +18,7 @@ mod fault;
 mod files;
 mod http;
 mod lengths;
+mod life;
 mod model;
 mod nodes;
 mod objective;
@@ -38,6 +39,7 @@ mod workload;
 pub use command::{CommandPlan, PHASE_FILE_VARIABLE, Places, TOXIPROXY_VARIABLE, Variable};
 pub use error::{FileError, PlanError};
 pub use files::{Folder, Library};
+pub use life::words as life_words;
 pub use model::{Addresses, Chaos, FaultPlan, Phases, Plan, Who};
 pub use nodes::chosen_nodes;
 pub use options::{

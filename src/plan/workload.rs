@@ -1,9 +1,9 @@
 //! A workload: when operations start, on which keys, with which values, and which operations.
 
 use super::error::{FileError, PlanError};
-use super::http;
 use super::source::{TomlTable, TomlValue};
 use super::text::TomlText;
+use super::{http, life};
 use crate::base::family::{Chosen, Settings, Value};
 use crate::base::units::Ratio;
 use crate::event::Operation;
@@ -16,7 +16,7 @@ const TABLE_KEYS: [&str; 10] =
     ["name", "summary", "arrival", "keys", "values", "mix", "options", "origin", "cancel", "http"];
 /// What a workload has that asks a service: values and operations are the service's own.
 const SERVICE_KEYS: [&str; 5] = ["name", "summary", "arrival", "keys", "http"];
-const OPTION_KEYS: [&str; 3] = ["multi_get_keys", "ttl", "fill_after_miss"];
+const OPTION_KEYS: [&str; 4] = ["multi_get_keys", "ttl", "border_keys", "fill_after_miss"];
 const CANCEL_KEYS: [&str; 2] = ["after", "share"];
 const ORIGIN_KEYS: [&str; 3] = ["latency", "capacity", "queue"];
 
@@ -42,7 +42,8 @@ pub(super) fn read(table: &TomlTable<'_>, name: &str) -> Result<Workload, FileEr
         values: values.chosen(&VALUES)?,
         mix: read_mix(table)?,
         multi_get_keys: 8,
-        ttl: None,
+        ttl: Vec::new(),
+        border_keys: None,
         fill_after_miss: true,
         origin: table.optional("origin", read_origin)?,
         cancel: table.optional("cancel", read_cancel)?,
@@ -123,7 +124,11 @@ fn read_options(options: &TomlTable<'_>, workload: &mut Workload) -> Result<(), 
             u32::try_from(node.count(1..=MULTI_GET_KEYS_MAX.into())?).unwrap_or(u32::MAX);
     }
     if let Some(node) = options.get("ttl") {
-        workload.ttl = Some(node.duration()?).filter(|ttl| !ttl.is_zero());
+        workload.ttl = life::read(&node)?;
+    }
+    if let Some(node) = options.get("border_keys") {
+        let share = node.parsed::<Ratio>("a ratio such as \"20%\"")?.value();
+        workload.border_keys = Some(share).filter(|share| *share > 0.0);
     }
     if let Some(node) = options.get("fill_after_miss") {
         workload.fill_after_miss = node.flag()?;
@@ -172,7 +177,10 @@ pub(super) fn print(text: &mut TomlText, path: &str, workload: &Workload) {
     }
     text.table(&format!("{path}.options"));
     text.value("multi_get_keys", &workload.multi_get_keys.to_string());
-    text.duration("ttl", workload.ttl.unwrap_or_default());
+    text.value("ttl", &life::text(&workload.ttl));
+    if let Some(share) = workload.border_keys {
+        text.string("border_keys", &Ratio::new(share).unwrap_or_default().to_string());
+    }
     text.value("fill_after_miss", &workload.fill_after_miss.to_string());
     if let Some(origin) = &workload.origin {
         text.table(&format!("{path}.origin"));

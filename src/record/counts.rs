@@ -159,8 +159,13 @@ mod tests {
         for outcome in Outcome::all() {
             counts.add(outcome);
         }
-        let doubtful =
-            [Outcome::Stale, Outcome::FalseMiss, Outcome::Foreign, Outcome::Contradiction];
+        let doubtful = [
+            Outcome::Stale,
+            Outcome::FalseMiss,
+            Outcome::Foreign,
+            Outcome::Contradiction,
+            Outcome::IllegalKey,
+        ];
         let doubtful =
             counts.bad_data() + doubtful.map(|outcome| counts.of(outcome)).iter().sum::<u64>();
         let abandoned = counts.of(Outcome::Cancelled);

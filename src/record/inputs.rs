@@ -79,6 +79,9 @@ pub struct WireCounts {
     /// Requests sent on a connection that still owed an earlier reply; `None`: none was seen, and some
     /// connections could not be read.
     pub dirty_reuse: Option<u64>,
+    /// Requests that the node answered as unknown or malformed; `None`: none was seen, and some
+    /// connections could not be read.
+    pub malformed: Option<u64>,
     /// Replies that were written while the client had not left, by how long they took.
     pub delivered: WireTimes,
     /// Replies to a client that had left, by how long it had waited.

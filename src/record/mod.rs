@@ -12,7 +12,7 @@
 //!
 //! A shard is a buffer of samples and not a set of histograms. A histogram with three digits is
 //! 136 KiB; one for each worker, node, phase and class would need hundreds of megabytes at 100
-//! workers, and every swap would scan them. A sample is 88 bytes, is written once, and is folded
+//! workers, and every swap would scan them. A sample is 96 bytes, is written once, and is folded
 //! by the thread that ticks into one plain histogram per phase, node and class.
 
 mod counts;

@@ -124,6 +124,11 @@ impl Totals {
         if nodes.len() <= node {
             nodes.resize_with(node + 1, NodePhase::default);
         }
+        if sample.extent == Extent::Keys {
+            nodes[node].parts.keys.merge(&sample.keys.into());
+            self.whole[phase as usize].keys.merge(&sample.keys.into());
+            return;
+        }
         match sample.extent {
             Extent::Part => nodes[node].parts.add(sample),
             _ => nodes[node].tally.add(sample),
@@ -349,7 +354,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::event::{BreakerState, ErrorClass, Extent, Operation, Outcome};
+    use crate::event::{BreakerState, ErrorClass, Extent, KeyCounts, Operation, Outcome};
     use crate::record::{Connections, NodeGroup};
 
     fn recorder() -> Recorder {
@@ -382,6 +387,7 @@ mod tests {
             connection_wait: Duration::ZERO,
             attempts: 1,
             needed: 1,
+            keys: KeyCounts::default(),
         }
     }
 

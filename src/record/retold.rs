@@ -151,6 +151,7 @@ impl Retold {
         inputs.data.counter_behind = seen(ViolationKind::CounterBehind);
         inputs.data.counter_ahead = seen(ViolationKind::CounterAhead);
         inputs.data.contradictions = seen(ViolationKind::Contradiction);
+        inputs.data.illegal_keys = seen(ViolationKind::IllegalKey);
         inputs.data.false_misses = seen(ViolationKind::FalseMiss);
         Summary {
             config,

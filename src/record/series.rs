@@ -223,7 +223,7 @@ fn grown(pieces: &mut Vec<Piece>, place: usize) -> &mut Piece {
 mod tests {
     use super::*;
     use crate::base::name::NodeIndex;
-    use crate::event::{ErrorClass, Extent, Operation, Outcome};
+    use crate::event::{ErrorClass, Extent, KeyCounts, Operation, Outcome};
 
     fn sample(outcome: Outcome, due_ms: u64, took_us: u64) -> Sample {
         let due = Offset::from_duration(Duration::from_millis(due_ms));
@@ -241,6 +241,7 @@ mod tests {
             connection_wait: Duration::ZERO,
             attempts: 1,
             needed: 1,
+            keys: KeyCounts::default(),
         }
     }
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::base::name::NodeIndex;
 use crate::base::time::{Offset, RunClock};
-use crate::event::{BreakerState, EventKind, Extent, Operation, Outcome, Phase, Sample};
+use crate::event::{BreakerState, EventKind, Extent, KeyCounts, Operation, Outcome, Phase, Sample};
 
 /// When the fault begins and when it is healed, in milliseconds.
 pub(crate) const FAULT_MS: u64 = 6000;
@@ -148,6 +148,7 @@ impl Story {
             operation_requests: requests,
             connect_peak: None,
             dirty_reuse: Some(0),
+            malformed: Some(0),
             delivered: WireTimes::default(),
             answered_late: WireTimes::default(),
             never_answered: WireTimes::default(),
@@ -202,5 +203,6 @@ fn sample(node: u16, due_ms: u64, outcome: Outcome, took_us: u64) -> Sample {
         connection_wait: Duration::ZERO,
         attempts: 1,
         needed: u32::from(asked),
+        keys: KeyCounts::default(),
     }
 }

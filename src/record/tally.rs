@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::counts::{Counts, ratio};
 use super::histogram::Latency;
-use crate::event::{Outcome, Sample};
+use crate::event::{KeyCounts, Outcome, Sample};
 
 /// What the operations of one node (by the key's home) or of several came to.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +25,8 @@ pub struct Tally {
     pub needed_requests: u64,
     /// How often calls of the client were tried for them. A compare-and-swap takes two calls each time.
     pub attempts: u64,
+    /// The keys of operations that asked for several at once.
+    pub keys: KeyCounts,
     /// Operations that some node answered.
     pub served: u64,
     /// Operations that another node answered than the key's own.
@@ -35,6 +37,7 @@ impl Tally {
     /// Adds one sample.
     pub(crate) fn add(&mut self, sample: &Sample) {
         self.counts.add(sample.outcome);
+        self.keys.merge(&sample.keys.into());
         match sample.outcome {
             Outcome::LostSlot => return,
             // How long its caller was ready to wait is the workload's affair.
@@ -63,6 +66,7 @@ impl Tally {
         self.service.merge(&other.service);
         self.wait.merge(&other.wait);
         self.fast_fail.merge(&other.fast_fail);
+        self.keys.merge(&other.keys);
         self.needed_requests += other.needed_requests;
         self.attempts += other.attempts;
         self.served += other.served;
@@ -112,6 +116,7 @@ mod tests {
             connection_wait: Duration::from_micros(700),
             attempts,
             needed,
+            keys: KeyCounts::default(),
         }
     }
 
@@ -154,6 +159,6 @@ mod tests {
     /// Catches a sample that grows: every worker holds thousands of them.
     #[test]
     fn a_sample_stays_small() {
-        assert!(size_of::<Sample>() <= 88, "{}", size_of::<Sample>());
+        assert!(size_of::<Sample>() <= 96, "{}", size_of::<Sample>());
     }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::model::{
     BreakerReport, DataReport, DetectionReport, Example, FastFail, FaultReport, Figures,
-    HarnessReport, NodeReport, ObjectiveReport, PhaseFigures, PhaseReport, RecoveryReport, Report,
-    SCHEMA_VERSION, StallReport, StallsReport, TimerDelay, TransitionReport,
+    HarnessReport, KeyFigures, NodeReport, ObjectiveReport, PhaseFigures, PhaseReport,
+    RecoveryReport, Report, SCHEMA_VERSION, StallReport, StallsReport, TimerDelay,
+    TransitionReport,
 };
 use super::{pieces, wire};
 use crate::base::name::NodeIndex;
@@ -117,6 +118,7 @@ fn figures(summary: &Summary, phase: &PhaseSummary, tally: &Tally) -> Figures {
         response_time_us: summary.config.open_loop.then(|| tally.response.figures()),
         service_time_us: tally.service.figures(),
         wait_for_connection_us: tally.wait.figures(),
+        keys: KeyFigures::of(&tally.keys),
         ..counted(&tally.counts, phase.length())
     }
 }

@@ -10,6 +10,7 @@ mod chart;
 mod columns;
 mod compare;
 pub mod format;
+mod keys;
 mod line;
 pub mod live;
 mod model;
@@ -35,8 +36,8 @@ pub use format::{FORMATS, Format, Suites, run_markdown as markdown, write_all};
 pub use line::{Line, Skipped, Start, StartNode};
 pub use model::{
     BreakerReport, DataReport, DetectionReport, Example, FastFail, FaultReport, Figures,
-    HarnessReport, NodeReport, ObjectiveReport, PhaseFigures, PhaseReport, PieceReport, PieceTimes,
-    RecoveryReport, Report, SCHEMA_VERSION, StallReport, StallsReport, TimerDelay,
+    HarnessReport, KeyFigures, NodeReport, ObjectiveReport, PhaseFigures, PhaseReport, PieceReport,
+    PieceTimes, RecoveryReport, Report, SCHEMA_VERSION, StallReport, StallsReport, TimerDelay,
     TransitionReport,
 };
 pub use rebuild::Unfinished;

@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use super::wire::WireReport;
 use crate::base::name::NodeIndex;
 use crate::event::{
-    BreakerState, CalibrationCheck, ClosedConnections, DataTotals, DelayUs, NotJudged, Outcome,
-    Phase, SubjectFacts, ViolationKind, WireTrace,
+    BreakerState, CalibrationCheck, ClosedConnections, DataTotals, DelayUs, KeyCounts, NotJudged,
+    Outcome, Phase, SubjectFacts, ViolationKind, WireTrace,
 };
 use crate::judge::{Grade, Strain, Verdict};
-use crate::record::{LatencyUs, Partial};
+use crate::record::{LatencyUs, Partial, ratio};
 
 /// The version of the output contract.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -113,6 +113,40 @@ pub struct Figures {
     pub wait_for_connection_us: LatencyUs,
     /// Hits over reads that said hit or miss.
     pub hit_ratio: Option<f64>,
+    /// Every key of a multi-get by itself; `null`: none was asked for, or nobody counted them.
+    #[serde(default)]
+    pub keys: Option<KeyFigures>,
+}
+
+/// The keys that were asked for together with others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct KeyFigures {
+    /// Every key of every multi-get; the sum of the next six.
+    pub asked: u64,
+    /// Those whose value was there and is one that the read may return.
+    pub hit: u64,
+    /// Those that are absent, and a node has said so.
+    pub miss: u64,
+    /// Those told as absent although their own node surely held the value.
+    pub false_miss: u64,
+    /// Those that failed, were shed, or hung with their operation.
+    pub failed: u64,
+    /// Those with a value that must not be: wrong, corrupt, stale, foreign or contradicting.
+    pub wrong: u64,
+    /// Those told as absent of which nobody saw a node say so: missing or failed, the client does not tell.
+    pub unknown: u64,
+    /// Hits and misses over those asked; those of which it is unknown count as not served.
+    pub served_ratio: f64,
+}
+
+impl KeyFigures {
+    /// The figures of these keys; `None`: there are none.
+    pub(super) fn of(keys: &KeyCounts) -> Option<Self> {
+        let served_ratio = ratio(keys.served(), keys.asked())?;
+        let KeyCounts { hit, miss, false_miss, failed, wrong, unknown } = *keys;
+        let asked = keys.asked();
+        Some(Self { asked, hit, miss, false_miss, failed, wrong, unknown, served_ratio })
+    }
 }
 
 /// What was due within one piece of time, over all nodes.

@@ -48,6 +48,8 @@ const NUMBERS: &[(&str, &[MeasuredBy])] = &[
     ("subject.*", &[Client]),
     ("phases[].start_s", &[]),
     ("phases[].end_s", &[]),
+    ("phases[].healthy_nodes.keys.*", &[]),
+    ("phases[].faulty_nodes.keys.*", &[Fault]),
     ("phases[].healthy_nodes.response_time_us.*", &[Starts]),
     ("phases[].healthy_nodes.*", &[]),
     ("phases[].faulty_nodes.response_time_us.*", &[Starts, Fault]),
@@ -105,6 +107,7 @@ const MEASURED_BY: &[(&str, &[MeasuredBy])] = &[
     ("availability", &[]),
     ("shed_ratio", &[]),
     ("hit_ratio", &[]),
+    ("keys_served_ratio", &[]),
     ("lost_slots", &[]),
     ("hung", &[]),
     ("attempts_per_operation", &[]),
@@ -130,6 +133,7 @@ const MEASURED_BY: &[(&str, &[MeasuredBy])] = &[
     ("counter_behind", &[Oracle]),
     ("counter_ahead", &[Oracle]),
     ("contradictions", &[Oracle]),
+    ("illegal_keys", &[Oracle]),
     ("foreign_data", &[Oracle]),
     ("request_amplification", &[Proxies]),
     ("connects_per_operation", &[Client]),
@@ -137,6 +141,7 @@ const MEASURED_BY: &[(&str, &[MeasuredBy])] = &[
     ("storm_factor", &[Client, Fault]),
     ("wire_count_difference", &[Proxies, Client]),
     ("dirty_reuse", &[Proxies]),
+    ("malformed_requests", &[Proxies]),
     ("misses_unanswered", &[Client]),
     ("calls_open", &[Client]),
     ("longest_open_s", &[Client]),
@@ -163,6 +168,7 @@ fn whole() -> Summary {
         &mut data.counter_behind,
         &mut data.counter_ahead,
         &mut data.contradictions,
+        &mut data.illegal_keys,
     ] {
         *count = Some(0);
     }
@@ -206,6 +212,9 @@ fn whole() -> Summary {
         foreign: Some(ForeignTraffic::default()),
         ..WireTotals::default()
     });
+    for node in summary.phases.iter_mut().flat_map(|phase| &mut phase.nodes) {
+        node.tally.keys.hit = 1;
+    }
     summary.connects.peak_per_s = Some(3.0);
     summary.connects.recovery_peak_per_s = Some(2.0);
     summary.connects.steady_open = Some(8);

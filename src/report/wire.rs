@@ -33,6 +33,10 @@ pub struct WirePhase {
     pub node: NodeIndex,
     /// Requests.
     pub requests: u64,
+    /// Requests that the node answered as unknown or malformed; `null`: some connections could not be
+    /// read, or the run was stored without it.
+    #[serde(default)]
+    pub malformed: Option<u64>,
     /// Replies that were written while the client had not left, by how long they took.
     pub delivered_us: WireTimes,
     /// Replies to a client that had left, or at least ended its side, by how long it had waited.
@@ -128,6 +132,7 @@ pub(super) fn of(summary: &Summary, told: &[ToldNode]) -> Option<WireReport> {
         phase: wire.phase,
         node: wire.node,
         requests: wire.requests,
+        malformed: wire.malformed,
         delivered_us: wire.delivered,
         answered_late_us: wire.answered_late,
         never_answered_us: wire.never_answered,

@@ -40,6 +40,7 @@ struct Seen {
     given_up: LatencyView,
     silent: LatencyView,
     connects: u64,
+    malformed: u64,
     at_home: u64,
     elsewhere: u64,
 }
@@ -56,6 +57,7 @@ impl Seen {
         self.never_answered.add(&now.never_answered.since(&before.never_answered));
         self.given_up.add(&now.given_up.since(&before.given_up));
         self.silent.add(&now.silent.since(&before.silent));
+        self.malformed += malformed(now).saturating_sub(malformed(before));
         self.connects += now.opened.saturating_sub(before.opened);
     }
 
@@ -68,6 +70,7 @@ impl Seen {
             connect_peak: None,
             // The client of a run sends one request at a time and waits: every overlap is one.
             dirty_reuse: (self.overlaps > 0 || self.unread == 0).then_some(self.overlaps),
+            malformed: (self.malformed > 0 || self.unread == 0).then_some(self.malformed),
             delivered: times(&self.delivered),
             answered_late: times(&self.answered_late),
             never_answered: times(&self.never_answered),
@@ -199,6 +202,12 @@ fn taps(lab: &Lab) -> Vec<TapSnapshot> {
 /// Requests that are part of no operation, or that belong to a batch and are counted with its end.
 fn beside(tap: &TapSnapshot) -> u64 {
     tap.pings + tap.quiet_reads
+}
+
+/// Replies that say that a request is none.
+fn malformed(tap: &TapSnapshot) -> u64 {
+    let of = |status| tap.replies_by_status.get(status).copied().unwrap_or_default();
+    of("error") + of("client_error")
 }
 
 fn times(view: &LatencyView) -> WireTimes {

@@ -8,7 +8,8 @@ use crate::base::name::NodeIndex;
 use crate::base::time::RunClock;
 use crate::event::{Events, ViolationKind};
 use crate::load::{
-    self, Content, Effect, Keyspace, Lease, OracleConfig, Record, Slot, Source, Space, WriteEnd,
+    self, Content, Effect, Keyspace, Lease, Life, OracleConfig, Record, Slot, Source, Space,
+    WriteEnd,
 };
 
 /// Keys that one oracle can follow.
@@ -61,7 +62,7 @@ impl Oracle {
     #[must_use]
     pub fn write(&self, key: &str, bytes: usize) -> Write<'_> {
         let slot = self.slot(key);
-        let lease = self.oracle.lease(slot, Effect::Store(None), self.clock.now());
+        let lease = self.oracle.lease(slot, Effect::Store(Life::Forever), self.clock.now());
         let lease = lease.unwrap_or_else(|| panic!("{key} is being written already"));
         let mut value = Vec::new();
         self.oracle.value(slot, 0, lease.sequence(), bytes as u64, &mut value);

@@ -13,7 +13,7 @@ use harness::base::seed::Seed;
 use harness::base::time::RunClock;
 use harness::base::units::Rate;
 use harness::client::{Client, ClientConfig, Server};
-use harness::event::{DataTotals, Events, Extent, Operation, Outcome, Sample};
+use harness::event::{DataTotals, Events, Extent, KeyCounts, Operation, Outcome, Sample};
 use harness::load::arrival::ARRIVALS;
 use harness::load::keys::KEYS;
 use harness::load::payload::Stamp;
@@ -246,6 +246,7 @@ fn assert_clean(data: &DataTotals) {
         double_applied: Some(0),
         foreign: Some(0),
         contradictions: Some(0),
+        illegal_keys: Some(0),
         counter_behind: Some(0),
         counter_ahead: Some(0),
         ..DataTotals::default()
@@ -489,6 +490,18 @@ async fn a_multi_get_is_judged_at_the_node_of_each_key() {
     assert_eq!(failed(0).0, 0, "its node is well");
     assert_eq!(failed(1).1, 0, "its node is gone");
     assert!(failed(0).1 > 200 && failed(1).0 > 200, "{:?} {:?}", failed(0), failed(1));
+    let keys = |node| {
+        let parts = samples.iter().filter(|sample| sample.extent != Extent::Whole);
+        let of_node = parts.filter(move |sample| sample.home == NodeIndex(node));
+        of_node.fold(KeyCounts::<u64>::default(), |mut all, sample| {
+            all.merge(&sample.keys.into());
+            all
+        })
+    };
+    let (well, gone) = (keys(0), keys(1));
+    assert_eq!((well.served(), well.failed), (well.asked(), 0), "every key of it was served");
+    assert_eq!((gone.served(), gone.failed), (0, gone.asked()), "none of its keys was");
+    assert!(well.asked() > 1000 && gone.asked() > 1000, "{well:?} {gone:?}");
     let whole = samples.iter().filter(|sample| sample.extent == Extent::Whole);
     assert!(whole.clone().count() > 200 && whole.clone().all(|sample| !sample.outcome.is_good()));
 }
@@ -658,7 +671,8 @@ fn every_shipped_workload_resolves() {
             values: section(&VALUES, &file, &table["values"]),
             mix: mix.collect(),
             multi_get_keys: 8,
-            ttl: None,
+            ttl: Vec::new(),
+            border_keys: None,
             fill_after_miss: true,
             origin: None,
             cancel: None,
@@ -668,5 +682,5 @@ fn every_shipped_workload_resolves() {
         assert!(text.starts_with("# "), "{file} begins by saying what it is for");
         files += 1;
     }
-    assert_eq!(files, 17);
+    assert_eq!(files, 20);
 }

@@ -207,6 +207,7 @@ fn the_catalogue_is_complete() {
         "hot-key",
         "idle-reap",
         "item-too-large",
+        "key-limits",
         "latency",
         "latency-100",
         "latency-1000",
@@ -239,8 +240,10 @@ fn the_catalogue_is_complete() {
         "swapped-replies",
         "total-packet-drop",
         "truncated-value",
+        "ttl-limits",
         "turned-away",
         "unsolicited-reply",
+        "value-limits",
         "wrong-key-reply",
         "wrong-value-reply",
     ] {

@@ -7,7 +7,9 @@ use std::time::Duration;
 use harness::base::name::NodeIndex;
 use harness::base::seed::Seed;
 use harness::base::time::{Offset, RunClock};
-use harness::event::{BreakerState, EventKind, Extent, Operation, Outcome, Phase, Sample};
+use harness::event::{
+    BreakerState, EventKind, Extent, KeyCounts, Operation, Outcome, Phase, Sample,
+};
 use harness::judge::{MEASURES, judge};
 use harness::record::journal::{self, Journal};
 use harness::record::{
@@ -33,6 +35,7 @@ fn sample(number: u64) -> Sample {
         connection_wait: Duration::ZERO,
         attempts: 1,
         needed: 1,
+        keys: KeyCounts::default(),
     }
 }
 

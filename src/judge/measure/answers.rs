@@ -54,6 +54,22 @@ pub(crate) const HIT_RATIO: Measure = Measure {
     },
 };
 
+pub(crate) const KEYS_SERVED_RATIO: Measure = Measure {
+    name: "keys_served_ratio",
+    summary: "keys of multi-gets that were found or truly absent, over those asked for; each at its own node",
+    unit: Unit::Ratio,
+    counts_breaches: false,
+    read: |facts| {
+        let keys = facts.tally().keys;
+        let share = |served| ratio(served, keys.asked());
+        match share(keys.served()).zip(share(keys.served() + keys.unknown)) {
+            // What the client does not tell may be either.
+            Some((least, most)) => Reading::between(least, most, keys.asked()),
+            None => Reading::Unknown("no keys were asked for together".to_owned()),
+        }
+    },
+};
+
 pub(crate) const LOST_SLOTS: Measure = Measure {
     name: "lost_slots",
     summary: "operations that were due and never issued, because no worker was free",

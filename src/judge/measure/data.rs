@@ -7,7 +7,7 @@ use crate::judge::{proof, stall};
 use crate::record::NodeGroup;
 
 /// Every measure of the data: what the check of values tells.
-pub(crate) const ALL: [&Measure; 11] = [
+pub(crate) const ALL: [&Measure; 12] = [
     &WRONG,
     &CORRUPT,
     &STALE,
@@ -17,6 +17,7 @@ pub(crate) const ALL: [&Measure; 11] = [
     &DOUBLE_APPLIED,
     &FOREIGN,
     &CONTRADICTIONS,
+    &ILLEGAL_KEYS,
     &COUNTER_BEHIND,
     &COUNTER_AHEAD,
 ];
@@ -107,6 +108,14 @@ pub(crate) const CONTRADICTIONS: Measure = Measure {
     unit: Unit::Count,
     counts_breaches: true,
     read: |facts| told(facts, &CONTRADICTIONS, facts.summary.inputs.data.contradictions),
+};
+
+pub(crate) const ILLEGAL_KEYS: Measure = Measure {
+    name: "illegal_keys",
+    summary: "keys that memcached does not take and that were accepted, or reached a node",
+    unit: Unit::Count,
+    counts_breaches: true,
+    read: |facts| told(facts, &ILLEGAL_KEYS, facts.summary.inputs.data.illegal_keys),
 };
 
 pub(crate) const COUNTER_BEHIND: Measure = Measure {

@@ -87,6 +87,23 @@ pub(crate) const DIRTY_REUSE: Measure = Measure {
     },
 };
 
+pub(crate) const MALFORMED_REQUESTS: Measure = Measure {
+    name: "malformed_requests",
+    summary: "requests that a node answered as unknown or malformed: ERROR and CLIENT_ERROR",
+    unit: Unit::Count,
+    counts_breaches: true,
+    read: |facts| {
+        let mut wire = facts.summary.wire(facts.phase).peekable();
+        if wire.peek().is_none() {
+            return Reading::Unknown(NOT_WATCHED.to_owned());
+        }
+        match wire.map(|wire| wire.malformed).sum::<Option<u64>>() {
+            Some(count) => Reading::count(count, facts.offered()),
+            None => Reading::Unknown(NOT_READ.to_owned()),
+        }
+    },
+};
+
 pub(crate) const MISSES_UNANSWERED: Measure = Measure {
     name: "misses_unanswered",
     summary: "misses that no node has answered: errors that the client tells as misses",

@@ -103,7 +103,7 @@ pub fn classify(reading: &Reading, before: &Record, after: &Record) -> Verdict {
     } else if reading.flags != stamp.flags() {
         Verdict::Contradiction(OTHER_FLAGS)
     } else if reading.asked.is_some_and(|asked| after.is_outlived(stamp.sequence, asked)) {
-        Verdict::Contradiction("a value that outlived its time to live by more than a second")
+        Verdict::Contradiction("a value that is read although its time to live is over")
     } else {
         Verdict::Hit
     }
@@ -153,10 +153,11 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::life::Life;
     use crate::load::oracle::{Effect, WriteEnd};
 
     const ACKNOWLEDGED: WriteEnd = WriteEnd::Acknowledged { at_home: true };
-    const STORE: Effect = Effect::Store(None);
+    const STORE: Effect = Effect::Store(Life::Forever);
     const KEY: u64 = 5;
 
     /// A record after writes with these ends; the n-th write begins at n seconds.
@@ -226,7 +227,7 @@ mod tests {
         assert!(is_one(classify(&reading(value(2)), &refused, &refused)));
         assert_eq!(classify(&reading(value(1)), &refused, &refused), Verdict::Hit);
         let mut mortal = plain;
-        mortal.lives(3, Some(std::time::Duration::from_secs(2)), Offset(1_000_000_000));
+        mortal.lives(3, Life::For(std::time::Duration::from_secs(2)), Offset(1_000_000_000));
         let asked = |asked| Reading { asked: Some(Offset(asked)), ..reading(value(3)) };
         assert_eq!(classify(&asked(4_000_000_000), &mortal, &mortal), Verdict::Hit);
         assert!(is_one(classify(&asked(4_000_000_001), &mortal, &mortal)));

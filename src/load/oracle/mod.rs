@@ -8,6 +8,7 @@
 
 mod classify;
 mod counter;
+mod lease;
 mod log;
 mod record;
 mod register;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 pub use classify::{Reading, Verdict, classify};
+pub use lease::Lease;
 pub use record::{Effect, Record};
 pub use register::Register;
 
@@ -35,9 +37,6 @@ use crate::event::{DataTotals, Events, LateWrite, ViolationKind};
 /// An item may expire this much before its time: memcached's clock ticks once a second, and a busy
 /// machine makes a tick late.
 const EXPIRY_EARLY_MAX: Duration = Duration::from_millis(1250);
-
-/// An item may be there this long after its time, for the same reason.
-const EXPIRY_LATE_MAX: Duration = Duration::from_secs(1);
 
 /// The records of every key, shared by all workers. A record is locked for nanoseconds and never
 /// across a wait.
@@ -91,21 +90,6 @@ pub struct Content<'a> {
     pub value: &'a [u8],
     /// The client flags.
     pub flags: u32,
-}
-
-/// The right to write one key. There is never more than one for a key, so that its writes have an
-/// order. A lease that is dropped without [`Lease::end`] leaves its write in doubt.
-#[derive(Debug)]
-#[must_use = "a lease that is dropped leaves its write in doubt"]
-pub struct Lease<'a> {
-    record: &'a Mutex<Record>,
-    slot: Slot,
-    sequence: u64,
-    begun: Offset,
-    effect: Effect,
-    /// The record before it was taken.
-    before: Record,
-    ended: bool,
 }
 
 /// What a write came to.
@@ -236,6 +220,26 @@ impl Oracle {
     pub fn denied(&self, slot: Slot, source: Source, now: Offset) {
         let detail = "a key that was answered as absent, and was there";
         self.report(now, finding(ViolationKind::Contradiction, slot, source, detail));
+    }
+
+    /// The number of this run that values carry.
+    pub(in crate::load) const fn run(&self) -> u32 {
+        self.run
+    }
+
+    /// Something is wrong with a key at the border, which has a name and no slot.
+    pub(in crate::load) fn found_at_border(
+        &self,
+        now: Offset,
+        kind: ViolationKind,
+        key: &'static str,
+        detail: &'static str,
+        source: Source,
+    ) {
+        if self.checks {
+            let slot = self.keyspace.first_value();
+            self.report(now, Finding { key: Some(key), ..finding(kind, slot, source, detail) });
+        }
     }
 
     /// What was found gone on each node.
@@ -427,6 +431,7 @@ const fn finding(kind: ViolationKind, slot: Slot, source: Source, detail: &'stat
     Finding {
         kind,
         slot,
+        key: None,
         served_by: source.served_by,
         connection: source.connection,
         expected: None,
@@ -434,45 +439,6 @@ const fn finding(kind: ViolationKind, slot: Slot, source: Source, detail: &'stat
         of: None,
         begun: None,
         detail,
-    }
-}
-
-impl Lease<'_> {
-    /// The key.
-    #[must_use]
-    pub const fn slot(&self) -> Slot {
-        self.slot
-    }
-
-    /// Which write of the key this is.
-    #[must_use]
-    pub const fn sequence(&self) -> u64 {
-        self.sequence
-    }
-
-    /// The store was acknowledged by `now`, at the first attempt: from then on its time to live runs.
-    pub fn lives(&self, now: Offset) {
-        if let Effect::Store(ttl) = self.effect {
-            self.record.lock().lives(self.sequence, ttl, now);
-        }
-    }
-
-    /// Gives the right back and notes what the write came to.
-    pub fn end(mut self, end: WriteEnd) {
-        self.close(end);
-    }
-
-    fn close(&mut self, end: WriteEnd) {
-        self.ended = true;
-        self.record.lock().end(self.sequence, self.begun, self.effect, end);
-    }
-}
-
-impl Drop for Lease<'_> {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.close(WriteEnd::InDoubt);
-        }
     }
 }
 

@@ -4,16 +4,15 @@
 //! by the home itself, no write has failed or begun since, none of the key's deletes was ever in
 //! doubt (it could still be executed), it has not expired, and the node has not lost its data.
 
-use std::time::Duration;
-
-use super::{EXPIRY_EARLY_MAX, EXPIRY_LATE_MAX, WriteEnd};
+use super::{EXPIRY_EARLY_MAX, WriteEnd};
 use crate::base::time::Offset;
+use crate::load::life::Life;
 
 /// What a write does when it is executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// The key then has the value, for this long; `None`: for ever.
-    Store(Option<Duration>),
+    /// The key then has the value, for this long.
+    Store(Life),
     /// The key is then absent.
     Delete,
 }
@@ -143,8 +142,8 @@ impl Record {
 
     /// The write `sequence`, which began at `begun`, has set a new expiry and nothing else.
     fn prolong(&mut self, begun: Offset, effect: Effect) {
-        if let (Some(held), Effect::Store(ttl)) = (&mut self.held, effect) {
-            held.expires = held.expires.max(Held::new(begun, ttl).expires);
+        if let (Some(held), Effect::Store(life)) = (&mut self.held, effect) {
+            held.expires = held.expires.max(Held::new(begun, life).expires);
         }
     }
 
@@ -165,8 +164,8 @@ impl Record {
     }
 
     /// The store `sequence` was acknowledged by `acknowledged`, at the first attempt.
-    pub(super) fn lives(&mut self, sequence: u64, ttl: Option<Duration>, acknowledged: Offset) {
-        let gone = ttl.map(|ttl| acknowledged.plus(whole_seconds(ttl) + EXPIRY_LATE_MAX));
+    pub(super) fn lives(&mut self, sequence: u64, life: Life, acknowledged: Offset) {
+        let gone = life.at_most().map(|most| acknowledged.plus(most));
         self.outlived = gone.filter(|_| self.touches == 0).map(|gone| (sequence, gone));
     }
 
@@ -193,7 +192,7 @@ impl Record {
                     Effect::Store(_) => self.absent && !at_home,
                 };
                 self.held = match effect {
-                    Effect::Store(ttl) if at_home => Some(Held::new(begun, ttl)),
+                    Effect::Store(life) if at_home => Some(Held::new(begun, life)),
                     _ => None,
                 };
             }
@@ -219,14 +218,9 @@ impl Record {
     }
 }
 
-/// A time to live as a node is told it.
-fn whole_seconds(ttl: Duration) -> Duration {
-    Duration::from_secs(ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0))
-}
-
 impl Held {
-    fn new(begun: Offset, ttl: Option<Duration>) -> Self {
-        let lives = ttl.map(|ttl| ttl.saturating_sub(EXPIRY_EARLY_MAX));
+    fn new(begun: Offset, life: Life) -> Self {
+        let lives = life.asked().map(|time| time.saturating_sub(EXPIRY_EARLY_MAX));
         let expires = lives.map_or(Offset(u64::MAX), |lives| begun.plus(lives));
         Self { since: begun, expires, missed: false }
     }
@@ -234,11 +228,13 @@ impl Held {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
 
-    const STORE: Effect = Effect::Store(None);
+    const STORE: Effect = Effect::Store(Life::Forever);
 
     /// Catches two writes of one key at a time: their order could not be known.
     #[test]
@@ -282,10 +278,10 @@ mod tests {
     #[test]
     fn an_item_may_expire_early() {
         let mut record = Record::default();
-        let ttl = Some(Duration::from_secs(10));
+        let life = Life::For(Duration::from_secs(10));
         let sequence = record.begin().unwrap();
         let end = WriteEnd::Acknowledged { at_home: true };
-        record.end(sequence, Offset::default(), Effect::Store(ttl), end);
+        record.end(sequence, Offset::default(), Effect::Store(life), end);
         assert!(!record.may_have_expired(Offset(8_749_999_999)));
         assert!(record.may_have_expired(Offset(8_750_000_000)));
     }
@@ -295,8 +291,8 @@ mod tests {
     #[test]
     fn an_item_must_be_gone_at_last() {
         let mut record = Record::default();
-        let ttl = Some(Duration::from_millis(1500));
-        record.lives(3, ttl, Offset(1_000_000_000));
+        let life = Life::For(Duration::from_millis(1500));
+        record.lives(3, life, Offset(1_000_000_000));
         assert!(
             !record.is_outlived(3, Offset(4_000_000_000)),
             "two whole seconds, and one to notice"
@@ -305,13 +301,29 @@ mod tests {
         assert!(!record.is_outlived(2, Offset(9_000_000_000)), "another value");
         record.touching();
         assert!(!record.is_outlived(3, Offset(9_000_000_000)));
-        record.lives(4, ttl, Offset(1_000_000_000));
+        record.lives(4, life, Offset(1_000_000_000));
         assert!(!record.is_outlived(4, Offset(9_000_000_000)), "a touch is under way");
         record.touched();
-        record.lives(5, ttl, Offset(1_000_000_000));
+        record.lives(5, life, Offset(1_000_000_000));
         assert!(record.is_outlived(5, Offset(9_000_000_000)));
-        record.lives(6, None, Offset(1_000_000_000));
+        record.lives(6, Life::Forever, Offset(1_000_000_000));
         assert!(!record.is_outlived(6, Offset(u64::MAX)));
+        record.lives(7, Life::Until(Duration::from_secs(2)), Offset(1_000_000_000));
+        assert!(!record.is_outlived(7, Offset(6_000_000_000)), "a date is later by two more");
+        assert!(record.is_outlived(7, Offset(6_000_000_001)));
+    }
+
+    /// Catches a value that was expired when it was stored and is taken for held, or may be read.
+    #[test]
+    fn what_is_stored_as_expired_is_never_there() {
+        let mut record = Record::default();
+        let sequence = record.begin().unwrap();
+        let end = WriteEnd::Acknowledged { at_home: true };
+        record.lives(sequence, Life::Expired, Offset(2));
+        record.end(sequence, Offset(1), Effect::Store(Life::Expired), end);
+        assert!(!record.is_held(Offset(1)) && !record.is_absent());
+        assert!(!record.is_outlived(sequence, Offset(2)), "it was asked for before it was stored");
+        assert!(record.is_outlived(sequence, Offset(3)));
     }
 
     /// Catches an absence that is taken for sure although a store may still be executed.

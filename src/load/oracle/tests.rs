@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::load::keyspace::Keyspace;
+use crate::load::life::Life;
 
 const HOME: Source = Source { served_by: Some(NodeIndex(0)), connection: Some(9), asked: None };
 const ELSEWHERE: Source =
@@ -116,7 +117,7 @@ fn a_node_that_lost_its_data_is_excused_once() {
     let oracle = oracle();
     let value = slot(&oracle, Space::Values);
     let store = |at| {
-        let lease = oracle.lease(value, Effect::Store(None), Offset(at)).unwrap();
+        let lease = oracle.lease(value, Effect::Store(Life::Forever), Offset(at)).unwrap();
         lease.end(WriteEnd::Acknowledged { at_home: true });
     };
     let miss = |at| {
@@ -149,7 +150,7 @@ fn making_room_explains_what_is_gone_and_nothing_else() {
     let oracle = oracle();
     let (value, log) = (slot(&oracle, Space::Values), slot(&oracle, Space::Logs));
     let counters: Vec<Slot> = oracle.keyspace().slots(Space::Counters).collect();
-    let lease = oracle.lease(value, Effect::Store(None), Offset(1)).unwrap();
+    let lease = oracle.lease(value, Effect::Store(Life::Forever), Offset(1)).unwrap();
     lease.end(WriteEnd::Acknowledged { at_home: true });
     oracle.log_starting(log);
     let records: Vec<u64> = (0..3).map(|_| oracle.next_record(log)).collect();
@@ -184,9 +185,9 @@ fn a_dropped_lease_leaves_its_write_in_doubt() {
     let oracle = Arc::new(oracle());
     let value = slot(&oracle, Space::Values);
     let first = oracle.lease(value, Effect::Delete, Offset(1)).unwrap();
-    assert!(oracle.lease(value, Effect::Store(None), Offset(1)).is_none());
+    assert!(oracle.lease(value, Effect::Store(Life::Forever), Offset(1)).is_none());
     drop(first);
-    let second = oracle.lease(value, Effect::Store(None), Offset(2)).unwrap();
+    let second = oracle.lease(value, Effect::Store(Life::Forever), Offset(2)).unwrap();
     assert_eq!(second.sequence(), 2);
     second.end(WriteEnd::Acknowledged { at_home: true });
     let before = oracle.look(value);
@@ -201,7 +202,7 @@ fn a_late_write_is_known_by_its_beginning() {
     let oracle = oracle();
     let slot = slot(&oracle, Space::Values);
     for (at, end) in [(10, WriteEnd::InDoubt), (20, WriteEnd::Acknowledged { at_home: true })] {
-        oracle.lease(slot, Effect::Store(None), Offset(at)).unwrap().end(end);
+        oracle.lease(slot, Effect::Store(Life::Forever), Offset(at)).unwrap().end(end);
     }
     let mut late = Vec::new();
     oracle.value(slot, 0, 1, 60, &mut late);
@@ -299,11 +300,11 @@ fn answers_that_cannot_be_are_contradictions() {
         let oracle = oracle();
         let value = slot(&oracle, Space::Values);
         let acknowledged = WriteEnd::Acknowledged { at_home: true };
-        oracle.lease(value, Effect::Store(None), Offset(1)).unwrap().end(acknowledged);
+        oracle.lease(value, Effect::Store(Life::Forever), Offset(1)).unwrap().end(acknowledged);
         if deleted {
             oracle.lease(value, Effect::Delete, Offset(2)).unwrap().end(acknowledged);
         }
-        let lease = oracle.lease(value, Effect::Store(None), Offset(3)).unwrap();
+        let lease = oracle.lease(value, Effect::Store(Life::Forever), Offset(3)).unwrap();
         let told = oracle.contradicts(&lease, was_there, "an answer", HOME, Offset(4));
         assert_eq!(
             (told, contradictions(&oracle)),

@@ -6,6 +6,7 @@
 mod fixed;
 mod log_normal;
 mod range;
+mod two_sizes;
 
 use std::fmt;
 
@@ -13,8 +14,10 @@ use crate::base::family::{Family, SettingError, Settings};
 use crate::base::seed::Stream;
 
 /// The distributions, in the order in which people should read them.
-pub static VALUES: Family<dyn ValueSpec> =
-    Family { noun: "value size", kinds: &[fixed::KIND, range::KIND, log_normal::KIND] };
+pub static VALUES: Family<dyn ValueSpec> = Family {
+    noun: "value size",
+    kinds: &[fixed::KIND, range::KIND, log_normal::KIND, two_sizes::KIND],
+};
 
 /// The longest value that a workload may ask for. Each worker keeps one buffer of this size at
 /// most; memcached itself refuses more than 1 MiB by default.

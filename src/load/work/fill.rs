@@ -43,7 +43,8 @@ impl Hands {
 
     async fn fill_value(&mut self, slot: Slot) -> Filled {
         let oracle = std::sync::Arc::clone(&self.oracle);
-        let Some(lease) = oracle.lease(slot, Effect::Store(self.ttl), self.clock.now()) else {
+        let effect = Effect::Store(self.draw_life());
+        let Some(lease) = oracle.lease(slot, effect, self.clock.now()) else {
             return Filled::Needless;
         };
         match self.store_under(Operation::Set, lease).await.outcome {

@@ -2,6 +2,7 @@
 //!
 //! Nothing here waits for anything but the client.
 
+mod border;
 mod change;
 mod fill;
 mod read;
@@ -9,10 +10,8 @@ mod request;
 mod worker;
 mod write;
 
-use std::sync::Arc;
-use std::time::Duration;
-
 pub(super) use fill::{Fill, Filled};
+use std::sync::Arc;
 pub(super) use worker::{Worker, hung_after};
 
 use super::draft::{Draft, Drafter};
@@ -21,8 +20,10 @@ use super::oracle::{Oracle, Source};
 use crate::base::name::NodeIndex;
 use crate::base::time::{Offset, RunClock};
 use crate::client::{Failure, Trace, Ttl};
-use crate::event::{Operation, Outcome};
+use crate::event::{KeyCounts, Operation, Outcome};
+use crate::load::border::BorderKeys;
 use crate::load::cache::Cache;
+use crate::load::life::Life;
 use crate::load::workload::Cancel;
 use crate::protocol::memcached::frame::key::Key;
 
@@ -34,16 +35,23 @@ pub(super) struct Hands {
     /// When the operation at hand was due.
     pub(super) due: Offset,
     pub(super) drafter: Drafter,
-    pub(super) ttl: Option<Duration>,
+    /// What a value's life is drawn from.
+    pub(super) lives: Vec<Life>,
     /// Which calls their caller abandons.
     pub(super) cancel: Option<Cancel>,
+    /// The share of gets and sets that are of keys at the border of what memcached takes.
+    pub(super) border_share: Option<f64>,
+    /// This worker's keys there, once it has used one.
+    pub(super) border: Option<BorderKeys>,
     pub(super) multi_get_keys: u32,
     /// Whether values that a read did not find are stored again.
     pub(super) fill_after_miss: bool,
     /// What was found to be absent and should be there: stored again after the ticket.
     pub(super) absent: Vec<Fill>,
     /// What each node had to do with the last multi-get.
-    pub(super) parts: Vec<Done>,
+    pub(super) parts: Vec<Part>,
+    /// How many keys each node has of the multi-get under way.
+    pub(super) under_way: Vec<(NodeIndex, usize)>,
     pub(super) buffer: Vec<u8>,
     /// Swaps that were done: every few of them, the used token is tried once more.
     pub(super) swaps: u32,
@@ -56,6 +64,13 @@ pub(super) struct Done {
     pub(super) trace: Trace,
 }
 
+/// What one node had to do with a multi-get.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    pub(super) done: Done,
+    pub(super) keys: KeyCounts<u16>,
+}
+
 impl Hands {
     /// Does what the draft says and judges the answer.
     pub(super) async fn perform(&mut self, draft: Draft) -> Done {
@@ -63,6 +78,9 @@ impl Hands {
         if let Cache::Service(service) = &self.cache {
             let service = service.clone();
             return self.request(&service, slot).await;
+        }
+        if self.draws_border(draft.operation) {
+            return self.at_the_border(draft.operation).await;
         }
         match draft.operation {
             Operation::Get => self.get(slot).await,
@@ -89,8 +107,14 @@ impl Hands {
         self.oracle.keyspace().home(slot)
     }
 
-    fn expiry(&self) -> Ttl {
-        Ttl::from(self.ttl)
+    /// How long the next value is to live.
+    fn draw_life(&mut self) -> Life {
+        self.drafter.draw_life(&self.lives)
+    }
+
+    /// How a client is told this life now.
+    fn expiry(&self, life: Life) -> Ttl {
+        life.ttl(self.clock.started_at().after(self.clock.now().as_duration()))
     }
 }
 

@@ -1,11 +1,13 @@
 //! Reads of values: get, gat, multi-get.
 
 use super::write::may_still_come;
-use super::{Done, Fill, Hands, asked, over, read_failed};
+use super::{Done, Fill, Hands, Part, asked, over, read_failed};
+use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
 use crate::client::{Call, Failure, Item, Trace};
-use crate::event::Outcome;
+use crate::event::{KeyCounts, Outcome};
 use crate::load::keyspace::Slot;
+use crate::load::life::Life;
 use crate::load::oracle::{Content, Record, Source, Verdict};
 use crate::protocol::memcached::frame::key::Key;
 
@@ -19,7 +21,7 @@ impl Hands {
     pub(super) async fn gat(&mut self, slot: Slot) -> Done {
         let before = self.oracle.look(slot);
         self.oracle.touching(slot);
-        let expiry = self.expiry();
+        let expiry = self.expiry(Life::longest(&self.lives));
         let call = self.cache.gat(self.oracle.keyspace().key(slot), expiry).await;
         if !may_still_come(&call.result, &call.trace) {
             self.oracle.touched(slot);
@@ -34,7 +36,7 @@ impl Hands {
 
     /// Reads the first key and others that are drawn. The ticket has one outcome: that of the key
     /// that came off worst. Each key is judged at its own node, which has a part of the ticket, with the
-    /// worst outcome of its own keys. Every violation is counted for its own key.
+    /// worst outcome of its own keys. Every key is counted, and every violation for its own key.
     pub(super) async fn multi_get(&mut self, first: Slot) -> Done {
         let more = self.multi_get_keys.saturating_sub(1);
         let mut slots = vec![first];
@@ -44,25 +46,54 @@ impl Hands {
         slots.dedup();
         let before: Vec<Record> = slots.iter().map(|slot| self.oracle.look(*slot)).collect();
         let keys: Vec<Key> = slots.iter().map(|slot| self.key(*slot)).collect();
+        self.note_under_way(&slots);
         let call = self.cache.get_multi(&keys).await;
         let now = over(&call.trace, &self.clock);
         let mut worst = Outcome::Hit;
-        for ((slot, before), entry) in slots.iter().zip(&before).zip(&call.entries) {
+        self.under_way.clear();
+        let asked_for = slots.iter().zip(&before);
+        for ((slot, before), (entry, answer)) in
+            asked_for.zip(call.entries.iter().zip(&call.answers))
+        {
             let home = self.home(*slot);
             let part = call.traces.iter().find(|trace| trace.home == home).unwrap_or(&call.trace);
-            let outcome = self.judge(*slot, before, entry, asked(part, &self.clock), now);
+            let from = Source { served_by: answer.served_by, ..asked(part, &self.clock) };
+            let outcome = self.judge(*slot, before, entry, from, now);
             if badness(outcome) > badness(worst) {
                 worst = outcome;
             }
-            match self.parts.iter_mut().find(|part| part.trace.home == home) {
-                Some(known) if badness(outcome) > badness(known.outcome) => known.outcome = outcome,
-                Some(_) => {}
-                None => self.parts.push(Done { outcome, trace: Trace { home, ..*part } }),
-            }
+            self.part(home, outcome, part).add(outcome, answer.is_sure);
         }
         let mut trace = call.trace;
         trace.home = self.home(first);
         Done { outcome: worst, trace }
+    }
+
+    /// Notes what each node has to do with the multi-get, for when it is cut off.
+    fn note_under_way(&mut self, slots: &[Slot]) {
+        self.under_way.clear();
+        for slot in slots {
+            let home = self.home(*slot);
+            match self.under_way.iter_mut().find(|(node, _)| *node == home) {
+                Some((_, keys)) => *keys += 1,
+                None => self.under_way.push((home, 1)),
+            }
+        }
+    }
+
+    /// The counts of a node's part of the multi-get, which is as bad as its worst key.
+    fn part(&mut self, home: NodeIndex, outcome: Outcome, trace: &Trace) -> &mut KeyCounts<u16> {
+        let known = self.parts.iter().position(|part| part.done.trace.home == home);
+        let place = known.unwrap_or_else(|| {
+            let done = Done { outcome, trace: Trace { home, ..*trace } };
+            self.parts.push(Part { done, keys: KeyCounts::default() });
+            self.parts.len() - 1
+        });
+        let Part { done, keys } = &mut self.parts[place];
+        if badness(outcome) > badness(done.outcome) {
+            done.outcome = outcome;
+        }
+        keys
     }
 
     /// What one key of a read came to. A key that is absent is noted, to be stored again.

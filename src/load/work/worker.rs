@@ -9,11 +9,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::change::SWAP_ATTEMPTS_MAX;
-use super::{Done, Fill, Hands, over};
+use super::{Done, Fill, Hands, Part, over};
 use crate::base::deadline::Deadline;
+use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
 use crate::client::{Broken, Trace};
-use crate::event::{Extent, Operation, Outcome, Sample};
+use crate::event::{Extent, KeyCounts, Operation, Outcome, Sample};
 use crate::load::draft::Draft;
 use crate::load::generator::Shared;
 use crate::load::origin::Loading;
@@ -72,6 +73,7 @@ impl Worker {
         let draft = self.hands.drafter.draw();
         ticket.take_up(draft.operation, draft.home);
         self.hands.parts.clear();
+        self.hands.under_way.clear();
         self.hands.due = ticket.due();
         let done = self.attempt(draft, taken).await;
         let mut sample = self.sample(&ticket, taken, draft, done);
@@ -120,20 +122,26 @@ impl Worker {
             connection_wait: trace.connection_wait,
             attempts: trace.attempts,
             needed: trace.needed,
+            keys: KeyCounts::default(),
         }
     }
 
-    /// What each node had to do with an operation that asked several. One that was cut off has none: it
-    /// is its first key's node that is blamed then.
+    /// What each node had to do with an operation that asked several. Of one that was cut off it is its
+    /// first key's node that is blamed, but every key of one that hung has failed at its own.
     fn parts(&self, sample: &mut Sample) -> Vec<Sample> {
         let parts = &self.hands.parts;
-        let cut_off = matches!(sample.outcome, Outcome::Hung | Outcome::Cancelled);
-        if parts.len() < 2 || cut_off {
+        match sample.outcome {
+            Outcome::Hung => return self.keys_that_hung(*sample),
+            Outcome::Cancelled => return Vec::new(),
+            _ => {}
+        }
+        sample.keys = parts.iter().fold(sample.keys, |all, part| all.with(part.keys));
+        if parts.len() < 2 {
             return Vec::new();
         }
         sample.extent = Extent::Whole;
         let clock = self.shared.ledger.clock();
-        let part = |done: &Done| Sample {
+        let part = |Part { done, keys }: &Part| Sample {
             extent: Extent::Part,
             home: done.trace.home,
             served_by: done.trace.served_by,
@@ -144,9 +152,20 @@ impl Worker {
             connection_wait: done.trace.connection_wait,
             attempts: done.trace.attempts,
             needed: done.trace.needed,
+            keys: *keys,
             ..*sample
         };
         parts.iter().map(part).collect()
+    }
+
+    fn keys_that_hung(&self, sample: Sample) -> Vec<Sample> {
+        let of_node = |(home, keys): &(NodeIndex, usize)| Sample {
+            extent: Extent::Keys,
+            home: *home,
+            keys: KeyCounts::all_failed(*keys),
+            ..sample
+        };
+        self.hands.under_way.iter().map(of_node).collect()
     }
 
     /// Stores what the ticket found absent; returns how many values it stored.

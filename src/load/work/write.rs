@@ -6,6 +6,7 @@ use super::{Done, Hands, over, source, write_failed};
 use crate::client::{Failure, Keep, Store, Trace};
 use crate::event::{Operation, Outcome};
 use crate::load::keyspace::{Slot, Space};
+use crate::load::life::Life;
 use crate::load::oracle::{Effect, Lease, Oracle, WriteEnd};
 
 /// How many other keys of its own an owner tries when a reader is storing one again. After that it
@@ -18,7 +19,8 @@ const LEASE_WAIT: Duration = Duration::from_millis(1);
 impl Hands {
     pub(super) async fn store(&mut self, operation: Operation, slot: Slot) -> Done {
         let oracle = std::sync::Arc::clone(&self.oracle);
-        let lease = self.lease(&oracle, slot, Effect::Store(self.ttl)).await;
+        let effect = Effect::Store(self.draw_life());
+        let lease = self.lease(&oracle, slot, effect).await;
         self.store_under(operation, lease).await
     }
 
@@ -28,7 +30,8 @@ impl Hands {
         let (writer, length) = (self.drafter.seat().worker, self.drafter.draw_bytes());
         self.oracle.value(slot, writer, lease.sequence(), length, &mut self.buffer);
         let key = self.oracle.keyspace().key(slot);
-        let keep = Keep { ttl: self.expiry(), flags: self.oracle.flags(slot, lease.sequence()) };
+        let ttl = self.expiry(lease.life());
+        let keep = Keep { ttl, flags: self.oracle.flags(slot, lease.sequence()) };
         let call = match operation {
             Operation::Add => self.cache.add(key, &self.buffer, keep).await,
             Operation::Replace => self.cache.replace(key, &self.buffer, keep).await,
@@ -100,10 +103,11 @@ impl Hands {
     /// lengthens a life here.
     pub(super) async fn touch(&mut self, slot: Slot) -> Done {
         let oracle = std::sync::Arc::clone(&self.oracle);
-        let lease = self.lease(&oracle, slot, Effect::Store(self.ttl)).await;
+        let life = Life::longest(&self.lives);
+        let lease = self.lease(&oracle, slot, Effect::Store(life)).await;
         let slot = lease.slot();
         oracle.touching(slot);
-        let expiry = self.expiry();
+        let expiry = self.expiry(life);
         let call = self.cache.touch(oracle.keyspace().key(slot), expiry).await;
         let (from, now) = (source(&call.trace), over(&call.trace, &self.clock));
         let impossible = call.trace.attempts == 1

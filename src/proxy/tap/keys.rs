@@ -12,8 +12,8 @@ use crate::base::name::NodeIndex;
 use crate::protocol::exchange::{Due, Request};
 use crate::proxy::tap::asked::{Asked, Same};
 
-/// Requests whose reply is waited for. Of those beyond it the reply is not noted.
-const ALONE_MAX: usize = 65_536;
+/// Keys whose reply is waited for. Of those beyond it the reply is not noted.
+const DUE_MAX: usize = 65_536;
 
 /// What one connection notes.
 #[derive(Debug)]
@@ -21,8 +21,9 @@ pub(in crate::proxy) struct Keys {
     carried: Option<Arc<Carried>>,
     asked: Option<Arc<Asked>>,
     node: NodeIndex,
-    /// Requests that named one key and must be answered, by their place on the connection.
-    alone: VecDeque<(u64, Mark, Same)>,
+    /// Keys of requests that must be answered, by the place of their request on the connection; with what
+    /// the request was, where it named no other key.
+    due: VecDeque<(u64, Mark, Option<Same>)>,
 }
 
 impl Keys {
@@ -33,7 +34,7 @@ impl Keys {
         node: NodeIndex,
     ) -> Option<Self> {
         let wanted = carried.is_some() || asked.is_some();
-        wanted.then(|| Self { carried, asked, node, alone: VecDeque::new() })
+        wanted.then(|| Self { carried, asked, node, due: VecDeque::new() })
     }
 
     /// The node is asked for the keys of a request.
@@ -44,23 +45,24 @@ impl Keys {
         let mut marks = request.keys.clone().map(|key| Mark::of(&[key]));
         let Some(first) = marks.next() else { return };
         let mut marks = marks.peekable();
-        let alone = marks.peek().is_none() && request.due == Due::Always;
-        self.note(first, alone);
-        marks.for_each(|mark| self.note(mark, false));
-        if alone {
-            let same = Same::of(first, request.verb.word.place);
-            if let Some(asked) = &self.asked {
-                asked.came(same, now);
-            }
-            if self.alone.len() < ALONE_MAX {
-                self.alone.push_back((request.sequence, first, same));
+        let must_be_answered = request.due == Due::Always;
+        let is_alone = marks.peek().is_none() && must_be_answered;
+        let same = is_alone.then(|| Same::of(first, request.verb.word.place));
+        if let (Some(asked), Some(same)) = (&self.asked, same) {
+            asked.came(same, now);
+        }
+        for mark in std::iter::once(first).chain(marks) {
+            let is_followed = must_be_answered && self.due.len() < DUE_MAX;
+            self.note(mark, is_followed);
+            if is_followed {
+                self.due.push_back((request.sequence, mark, same));
             }
         }
     }
 
-    fn note(&self, mark: Mark, alone: bool) {
+    fn note(&self, mark: Mark, is_followed: bool) {
         if let Some(carried) = &self.carried {
-            carried.requested(mark, self.node, alone);
+            carried.requested(mark, self.node, is_followed);
         }
         if let Some(asked) = &self.asked {
             asked.placed(mark, self.node);
@@ -72,15 +74,15 @@ impl Keys {
     pub(in crate::proxy) fn replied(&mut self, sequence: u64) -> Option<(Same, u64)> {
         let mut replied = None;
         while let Some((place, mark, same)) =
-            self.alone.front().filter(|(place, ..)| *place <= sequence)
+            self.due.front().filter(|(place, ..)| *place <= sequence)
         {
             if *place == sequence {
-                replied = Some((*same, sequence));
+                replied = same.map(|same| (same, sequence));
                 if let Some(carried) = &self.carried {
                     carried.replied(*mark);
                 }
             }
-            self.alone.pop_front();
+            self.due.pop_front();
         }
         replied
     }
@@ -100,7 +102,7 @@ impl Keys {
         now: Instant,
         window: Duration,
     ) {
-        let alone = self.alone.drain(..).map(|(_, _, same)| same);
+        let alone = self.due.drain(..).filter_map(|(_, _, same)| same);
         if let Some(asked) = &self.asked {
             alone.chain(others).for_each(|same| asked.given_up(same, self.node, now, window));
         }

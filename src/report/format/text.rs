@@ -9,7 +9,7 @@ use crate::event::{CommandFacts, Phase, SERVICE, SubjectFacts};
 use crate::judge::{Grade, Verdict};
 use crate::report::columns::hanging;
 use crate::report::model::{Figures, PhaseReport, Report};
-use crate::report::{GLOSSARY, show};
+use crate::report::{GLOSSARY, keys, show};
 
 pub(super) const FORMAT: Format = Format {
     name: "text",
@@ -33,15 +33,16 @@ pub fn render(report: &Report, colour: bool) -> Text {
     if let Some(command) = witness::command(report) {
         page.wire(report);
         page.faults(report);
-        page.told(report);
+        page.block("on the wire", &witness::told_lines(report));
         page.command(report, command);
         page.objectives(report);
         page.limits(report);
     } else {
         page.phases(report);
         page.faults(report);
+        page.block("keys", &keys::lines(report));
         page.recovery(report);
-        page.told(report);
+        page.block("on the wire", &witness::told_lines(report));
         page.data(report);
         page.breakers(report);
         page.foot(report);
@@ -210,8 +211,7 @@ impl Page {
                 .collect();
             let more = breaker.transitions.len().saturating_sub(CHANGES_MAX);
             let more = if more > 0 { format!(", and {more} more") } else { String::new() };
-            let line = format!("{}: {}{more}", node.name, changes.join(", "));
-            self.about(subject, &line);
+            self.about(subject, &format!("{}: {}{more}", node.name, changes.join(", ")));
             subject = "";
         }
     }
@@ -279,10 +279,10 @@ impl Page {
         }
     }
 
-    /// What the wire tells of the client.
-    fn told(&mut self, report: &Report) {
-        for (place, line) in witness::told_lines(report).iter().enumerate() {
-            self.about(if place == 0 { "on the wire" } else { "" }, line);
+    /// Lines with their subject before the first.
+    fn block(&mut self, what: &str, lines: &[String]) {
+        for (place, line) in lines.iter().enumerate() {
+            self.about(if place == 0 { what } else { "" }, line);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use harness::event::Phase;
 use harness::judge::Verdict;
 use harness::report::{Line, Report};
 use rustix::process::Signal;
@@ -107,6 +108,61 @@ fn a_driver_that_lies_is_found_out() {
     let report = ended.report();
     assert_eq!((report.verdict, ended.code), (Verdict::Fail, 1), "{:?}", report.reasons);
     assert!(report.data.totals.corrupt > Some(0), "{:?}", report.reasons);
+}
+
+/// Catches a client that gives out one wrong key among many, or hides one, as long as the others are right.
+#[test]
+fn one_key_among_many_is_found_out() {
+    let place = Place::new();
+    let workload = "summary = \"x\"\narrival = { constant = { rate = \"100/s\" } }\n\
+                    keys = { uniform = { count = 300 } }\nvalues = { fixed = { size = \"100B\" } }\n\
+                    mix = { multi_get = 1 }\noptions = { multi_get_keys = 30 }\n";
+    place.scenario("short", SHORT);
+    std::fs::write(place.path("keys.toml"), workload).unwrap();
+    for way in ["mixes", "hides"] {
+        let settings = format!("misbehave = \"{way}\"\nafter = 310");
+        client(&place, &format!("{:?}", example()), &settings);
+        let ended = place.play(
+            "-scenario short.toml -workload keys.toml -duration 3s -nodes embedded \
+             -client client.toml -out o",
+        );
+        let report = ended.report();
+        // Nobody asks this scenario for misses: what it shows is that they are seen.
+        let expected = if way == "mixes" { Verdict::Fail } else { Verdict::Degraded };
+        assert_eq!(report.verdict, expected, "{way}: {:?}", report.reasons);
+        let keys = report.phase(Phase::Steady).unwrap().all.figures.keys.unwrap();
+        let caught = if way == "mixes" { keys.wrong } else { keys.false_miss };
+        assert!(caught > 30 && keys.hit > 10 * caught, "{way}: {keys:?}");
+        let ends = keys.hit + keys.miss + keys.false_miss + keys.failed + keys.wrong + keys.unknown;
+        assert_eq!(ends, keys.asked, "{keys:?}");
+    }
+}
+
+/// Catches a client that makes a legal key of an illegal one, whose values then meet under one name, and one
+/// that is accused although it refuses what it must.
+#[test]
+fn a_key_that_is_changed_is_found_out() {
+    let place = Place::new();
+    let workload = "summary = \"x\"\narrival = { constant = { rate = \"1000/s\" } }\n\
+                    keys = { uniform = { count = 300 } }\nvalues = { fixed = { size = \"100B\" } }\n\
+                    mix = { get = 1, set = 1 }\noptions = { border_keys = \"60%\" }\n";
+    place.scenario("short", SHORT);
+    std::fs::write(place.path("keys.toml"), workload).unwrap();
+    let play = |way: &str| {
+        let settings = format!("misbehave = \"{way}\"\nafter = 0");
+        client(&place, &format!("{:?}", example()), &settings);
+        let line = "-scenario short.toml -workload keys.toml -duration 3s -nodes embedded \
+                    -client client.toml -out o";
+        place.play(line).report()
+    };
+    let honest = play("");
+    assert_sound(&honest);
+    assert_eq!(honest.data.totals.illegal_keys, Some(0), "{:?}", honest.data.examples);
+    assert!(count(&honest, "refused") > 300, "{:?}", honest.phases);
+    let liar = play("underscores");
+    assert_eq!(liar.verdict, Verdict::Fail, "{:?}", liar.reasons);
+    assert!(liar.data.totals.wrong > Some(0), "{:?}", liar.data);
+    assert!(liar.data.totals.illegal_keys > Some(0), "{:?}", liar.data);
 }
 
 /// Catches a driver that is held up by its own warnings, and warnings that are kept without bound.

@@ -82,7 +82,8 @@ pub(super) fn load(load: &Strain) -> String {
 }
 
 /// Violations that are worth a word only when there are any.
-const RARE: [&str; 4] = ["counters behind", "counters ahead", "contradictions", "of another run"];
+const RARE: [&str; 5] =
+    ["counters behind", "counters ahead", "contradictions", "illegal keys", "of another run"];
 
 /// What must not be, what else was found, and what nobody looked for.
 pub(super) fn data(data: &DataReport) -> (String, String, String) {
@@ -98,6 +99,7 @@ pub(super) fn data(data: &DataReport) -> (String, String, String) {
         (data.totals.counter_behind, "counters behind"),
         (data.totals.counter_ahead, "counters ahead"),
         (data.totals.contradictions, "contradictions"),
+        (data.totals.illegal_keys, "illegal keys"),
         (data.totals.foreign, "of another run"),
         (data.dirty_reuse, "dirty reuse"),
     ];

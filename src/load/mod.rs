@@ -22,6 +22,7 @@ pub mod payload;
 mod preload;
 mod queue;
 mod service;
+mod split;
 mod ticket;
 pub mod trace;
 pub mod values;
@@ -42,6 +43,7 @@ pub use oracle::{
 pub use origin::{Loading, Origin, OriginSpec, OriginTotals};
 pub use preload::Preloaded;
 pub use service::Service;
+pub use split::Split;
 pub use ticket::Sampler;
 pub use violation::{EXAMPLES_MAX, LATE_WRITES_MAX, Violation};
 pub use workload::{

@@ -150,6 +150,7 @@ pub static MEASURES: &[Measure] = &[
     wire::WIRE_COUNT_DIFFERENCE,
     wire::DIRTY_REUSE,
     wire::MISSES_UNANSWERED,
+    wire::LIST_KEYS_MOVED,
     told::GIVE_UP,
     told::CONNECT_GIVE_UP,
     told::DEAD_TIME,

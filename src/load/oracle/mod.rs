@@ -9,6 +9,7 @@
 mod classify;
 mod counter;
 mod log;
+mod moves;
 mod record;
 mod register;
 
@@ -57,6 +58,8 @@ pub struct Oracle {
     lost: Vec<AtomicU64>,
     /// What was found gone, by home.
     gone: Vec<NodeGone>,
+    /// Whether keys are asked for elsewhere than at home, as somebody has another list of nodes.
+    roams: AtomicBool,
     violations: Violations,
 }
 
@@ -148,6 +151,7 @@ impl Oracle {
             journals: (0..count(Space::Logs)).map(|_| Mutex::default()).collect(),
             lost: (0..config.nodes).map(|_| AtomicU64::default()).collect(),
             gone: (0..config.nodes).map(|_| NodeGone::default()).collect(),
+            roams: AtomicBool::new(false),
             violations: Violations::new(events),
             keyspace,
         }
@@ -330,8 +334,9 @@ impl Oracle {
             now,
         };
         let mut verdict = classify(&reading, before, &after);
-        // A miss that no node has given is the client's word for an error.
-        let answered = source.served_by.is_some();
+        // A miss that no node has given is the client's word for an error; one of another node than the home
+        // proves nothing where lists of nodes differ.
+        let answered = source.served_by.is_some() && self.may_know(slot, source);
         if verdict == Verdict::FalseMiss && !(answered && self.found_missing(slot, before)) {
             verdict = Verdict::Miss;
         }

@@ -49,8 +49,14 @@ impl Hands {
         let mut worst = Outcome::Hit;
         for ((slot, before), entry) in slots.iter().zip(&before).zip(&call.entries) {
             let home = self.home(*slot);
-            let part = call.traces.iter().find(|trace| trace.home == home).unwrap_or(&call.trace);
-            let outcome = self.judge(*slot, before, entry, asked(part, &self.clock), now);
+            let known = call.traces.iter().find(|trace| trace.home == home);
+            let part = known.unwrap_or(&call.trace);
+            let mut from = asked(part, &self.clock);
+            if known.is_none() && self.oracle.roams() {
+                // Which of several nodes has answered for this key is not known.
+                from.served_by = None;
+            }
+            let outcome = self.judge(*slot, before, entry, from, now);
             if badness(outcome) > badness(worst) {
                 worst = outcome;
             }

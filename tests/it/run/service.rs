@@ -97,9 +97,8 @@ fn harness(place: &Place, port: u16, words: &str) -> Command {
 
 /// The same, started by us, and asked more often than the workload says.
 fn exec(place: &Place, port: u16, command: &[&str]) -> Ended {
-    let words = format!(
-        "exec {NODES} -scenario short.toml -workload w.toml -rate 40/s -concurrency 20 --"
-    );
+    let words =
+        format!("exec {NODES} -scenario short.toml -workload w.toml -rate 40/s -concurrency 20 --");
     Ended::of(harness(place, port, &words).args(command))
 }
 

@@ -105,6 +105,7 @@ mod linux {
         let kind = TOXICS.find("packet_loss").ok_or("there is no packet_loss")?;
         let settings = kind.complete(&settings).map_err(|error| error.what)?;
         Ok(FaultSpec {
+            group: None,
             name: "loss".to_owned(),
             nodes: vec![NodeIndex(0)],
             at: Duration::ZERO,

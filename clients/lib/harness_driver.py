@@ -10,6 +10,7 @@ They return what `hit`, `stored` and the other functions below make. Keys are by
 they are ASCII and the class says TEXT_KEYS = True. An exception becomes an error of the class that
 the driver's ERRORS name for its type, or that this file knows, or `other`. An instance may name
 operations that it is `without`, and those of delete and touch of which it `cannot_tell` whether the key was there.
+One whose client can be told another list of nodes while it runs has `set_servers(servers)`.
 """
 
 import asyncio
@@ -107,6 +108,7 @@ class Requests:
             "operations": self.operations,
             "cancel": cancel,
             "cannot_tell": self.cannot_tell,
+            "members": hasattr(self.kind, "set_servers"),
         })
 
     def read(self, line):
@@ -313,6 +315,10 @@ def listen(requests, lines, start, cancel, opened):
             start(request)
         elif "ping" in request:
             requests.say({"pong": request["ping"]})
+        elif "members" in request:
+            for calls in opened:
+                calls.set_servers(request["servers"])
+            requests.say({"listed": request["members"]})
         elif "cancel" in request:
             cancel(request["cancel"])
         elif "bye" in request:
@@ -365,6 +371,9 @@ async def _serve_asyncio(kind):
             start(request)
         elif "ping" in request:
             requests.say({"pong": request["ping"]})
+        elif "members" in request:
+            calls.set_servers(request["servers"])
+            requests.say({"listed": request["members"]})
         elif "cancel" in request:
             if task := running.get(request["cancel"]):
                 task.cancel()

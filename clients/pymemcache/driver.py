@@ -42,6 +42,16 @@ class Calls:
             self.cannot_tell = ("delete", "touch")
         nodes = [harness.address(server) for server in servers]
         self.client = HashClient(nodes, use_pooling=not GREENLETS, **settings)
+        self.servers = list(servers)
+
+    def set_servers(self, servers):
+        # `remove_server` is for nodes that failed: of any other it raises KeyError.
+        for server in set(self.servers) - set(servers):
+            self.client.hasher.remove_node(server)
+        for server in servers:
+            if server not in self.servers:
+                self.client.add_server(harness.address(server))
+        self.servers = list(servers)
 
     def get(self, key):
         return harness.hit(self.client.get(key))

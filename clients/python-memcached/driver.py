@@ -29,7 +29,20 @@ class Calls:
     )
 
     def __init__(self, servers, settings):
-        self.client = memcache.Client(servers, **settings)
+        self.everywhere = memcache.Client(servers, **settings)
+        self.first = self.servers = servers
+
+    def set_servers(self, servers):
+        self.servers = servers
+
+    @property
+    def client(self):
+        # One object, which every thread has made anew: each must be told by itself.
+        client = self.everywhere
+        if client.__dict__.get("told", self.first) is not self.servers:
+            client.set_servers(self.servers)
+        client.told = self.servers
+        return client
 
     def get(self, key):
         return harness.hit(self.client.get(key))

@@ -9,6 +9,7 @@
 //! protocol allows and a reader of a report should know is told as a difference.
 
 mod cases;
+mod lists;
 mod placement;
 mod runner;
 mod session;

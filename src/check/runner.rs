@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::cases::{self, Case};
+use super::lists;
 use super::session::{Asked, Session, Told, Trouble};
 use super::stage::{Fault, Stage};
 use super::step::{Judged, Step};
@@ -108,6 +109,12 @@ impl Runner<'_> {
             };
             self.record(name, expected, came);
         }
+        self.renew(&mut session).await;
+        let came = match &mut session {
+            Some(session) => lists::followed(session, self.stage).await,
+            None => Ok(Verdict::skipped(UNASKED)),
+        };
+        self.record("another list of nodes", lists::EXPECTED, came);
         self.renew(&mut session).await;
         let came = stories::end_expiry(session.as_mut(), expiring).await;
         self.record("ttl", "a value of 1 s to be gone soon after", came);

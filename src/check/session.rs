@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::base::group::Ended;
-use crate::driver::speech::{self, Answer, Ready, Request, Said};
+use crate::driver::speech::{self, Answer, Members, Ready, Request, Said};
 use crate::driver::{Heard, Talk};
 use crate::event::ErrorClass;
 
@@ -78,6 +78,8 @@ pub(super) struct Session {
     /// Calls that are not answered.
     owed: BTreeMap<u64, &'static str>,
     pings: BTreeSet<u64>,
+    /// The last list of nodes that it was told, and the last that its client has taken.
+    lists: (u64, u64),
     closing: bool,
     over: bool,
 }
@@ -107,6 +109,7 @@ impl Session {
             last: 0,
             owed: BTreeMap::new(),
             pings: BTreeSet::new(),
+            lists: (0, 0),
             closing: false,
             over: false,
         }
@@ -141,6 +144,31 @@ impl Session {
     /// Hands over what is no line of the protocol.
     pub(super) async fn babble(&self) {
         self.talk.say(b"this is no JSON\n".to_vec()).await;
+    }
+
+    /// Tells another list of nodes; whether its client has taken it in time.
+    ///
+    /// # Errors
+    /// What it did that it must not.
+    pub(super) async fn relist(&mut self, servers: &[&str]) -> Result<bool, Trouble> {
+        self.lists.0 += 1;
+        let members = self.lists.0;
+        self.talk.say(speech::line(&Members { members, servers })).await;
+        let (until, mut all) = (Instant::now() + PATIENCE, Gathered::default());
+        while self.lists.1 != members {
+            match self.talk.hear(until).await {
+                Heard::Said { said, line } => self.take(said, line, &mut all)?,
+                Heard::Nonsense(nonsense) => {
+                    return Err(Trouble::with(nonsense.what, nonsense.line));
+                }
+                Heard::Nothing => return Ok(false),
+                Heard::Over => return Err(self.gone().await),
+            }
+            if let Some(complaint) = all.complaint {
+                return Err(Trouble::new(format!("it could not read the list: {complaint}")));
+            }
+        }
+        Ok(true)
     }
 
     /// Waits until all of these calls and pings have come, it complained, or the time is over.
@@ -199,6 +227,10 @@ impl Session {
             Said::Pong(number) if self.pings.remove(&number) => {
                 all.pongs.insert(number);
             }
+            Said::Listed(number) if number == self.lists.0 && number > self.lists.1 => {
+                self.lists.1 = number;
+            }
+            Said::Listed(_) => return Err(Trouble::with("nobody told it this list", line)),
             Said::Pong(_) => return Err(Trouble::with("nobody sent this ping", line)),
             Said::Complaint(message) => all.complaint = Some(message),
             Said::Bye if self.closing => {}

@@ -11,7 +11,7 @@ use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::event::Events;
 use crate::lab::error::LabError;
-use crate::lab::{Backend, Lab, LabConfig, Listen, Network, Nodes, Programs};
+use crate::lab::{Backend, Lab, LabConfig, Nodes, Programs};
 use crate::proxy::{ProxyError, Stream, ToxicConfig};
 
 const NODES: u16 = 3;
@@ -57,12 +57,8 @@ impl Stage {
     ) -> Result<Self, LabError> {
         let config = LabConfig {
             nodes: Nodes::alike(backend, NODES),
-            listen: Listen::usual(0),
-            toxiproxy: None,
-            direct: false,
-            network: Network::User,
-            names: false,
             programs: programs.clone(),
+            ..LabConfig::embedded(NODES)
         };
         // Nothing is drawn: the faults are all or nothing.
         let (seed, nobody) = (Seed::new(0), Arc::new(|_| ()));

@@ -120,6 +120,16 @@ fn of_scenario(text: &mut String, plan: &Plan) {
             nodes.count
         ),
     );
+    for group in &plan.groups {
+        let sees: Vec<String> = group.list.sees.iter().map(ToString::to_string).collect();
+        let (name, share, sees) = (&group.list.name, group.share, sees.join(", "));
+        say(
+            text,
+            format_args!(
+                "  group {name}: {share} of the workers, with a client that is told of {sees}"
+            ),
+        );
+    }
     say(text, format_args!("\nworkload {}: {}", workload.name, workload.summary));
     of_workload(text, workload, plan.rate);
     say(text, "\nwhat must hold");
@@ -172,7 +182,8 @@ fn of_fault(planned: &FaultPlan) -> Vec<(Duration, String)> {
         all if all >= 1.0 => String::new(),
         share => format!(", on {}% of connections", share * 100.0),
     };
-    let begins = format!("begins on {nodes}{network}{share}");
+    let group = spec.group.as_ref().map(|group| format!(", for group {group}")).unwrap_or_default();
+    let begins = format!("begins on {nodes}{network}{share}{group}");
     if let Some(after) = &spec.after {
         let (name, length) = (&spec.name, DurationText(spec.length));
         let waits = format!("{name} waits until {after}; then it {begins}, for {length}; {what}");

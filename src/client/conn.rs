@@ -1,7 +1,8 @@
 //! One connection: where it leads, how it comes about.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_memcached::{Client as Crate, Error};
@@ -28,12 +29,34 @@ pub(super) struct Endpoint {
     careless: bool,
 }
 
+/// What a name stands for; `None`: nothing.
+type Resolve = dyn Fn(&str) -> Option<IpAddr> + Send + Sync;
+
+/// Who is asked what a name stands for, in the place of the system.
+#[derive(Clone)]
+pub struct Resolver(Arc<Resolve>);
+
+impl Resolver {
+    /// Asks this.
+    pub fn new(resolve: impl Fn(&str) -> Option<IpAddr> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(resolve))
+    }
+}
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolver").finish_non_exhaustive()
+    }
+}
+
 /// What connections are made of.
 #[derive(Clone, Debug, Default)]
 pub(super) enum Network {
     /// Sockets.
     #[default]
     Sockets,
+    /// Sockets, to where somebody else says that names stand for.
+    Resolved(Resolver),
     /// Pipes to simulated nodes.
     #[cfg(test)]
     Simulated(super::simulation::Network),
@@ -62,7 +85,7 @@ impl Endpoint {
 
     async fn open(&self) -> Result<Transport, Error> {
         match &self.network {
-            Network::Sockets => {}
+            Network::Sockets | Network::Resolved(_) => {}
             #[cfg(test)]
             Network::Simulated(network) => {
                 let pipe = network.dial(self.port).await?;
@@ -70,27 +93,37 @@ impl Endpoint {
             }
         }
         if self.careless {
-            let address = (self.host.as_str(), self.port);
+            let address = self.look_up().await.map_err(Error::Connect)?;
             let socket = TcpStream::connect(address).await.map_err(Error::Connect)?;
             socket.set_nodelay(true).map_err(Error::Connect)?;
             return Ok(Transport::Own(Wire::new(socket, true)));
         }
         let socket = match &self.fixed {
             Some(fixed) => Crate::new(fixed).await?,
-            None => Crate::new(self.look_up().await.map_err(Error::Connect)?).await?,
+            None => {
+                let address = self.look_up().await.map_err(Error::Connect)?;
+                Crate::new(name(*address.ip(), address.port())).await?
+            }
         };
         Ok(Transport::Socket(socket))
     }
 
     /// The first IPv4 address of the name: the crate can dial no other.
-    async fn look_up(&self) -> std::io::Result<String> {
-        let mut found = tokio::net::lookup_host((self.host.as_str(), self.port)).await?;
-        found
-            .find_map(|address| match address {
-                SocketAddr::V4(address) => Some(name(*address.ip(), self.port)),
-                SocketAddr::V6(_) => None,
-            })
-            .ok_or_else(|| std::io::ErrorKind::AddrNotAvailable.into())
+    async fn look_up(&self) -> std::io::Result<SocketAddrV4> {
+        let v4 = |address: IpAddr| match address {
+            IpAddr::V4(address) => Some(SocketAddrV4::new(address, self.port)),
+            IpAddr::V6(_) => None,
+        };
+        let found = match &self.network {
+            Network::Resolved(Resolver(ask)) if self.fixed.is_none() => {
+                ask(&self.host).and_then(v4)
+            }
+            _ => {
+                let mut found = tokio::net::lookup_host((self.host.as_str(), self.port)).await?;
+                found.find_map(|address| v4(address.ip()))
+            }
+        };
+        found.ok_or_else(|| std::io::ErrorKind::AddrNotAvailable.into())
     }
 }
 

@@ -11,11 +11,12 @@ use super::command::{
     Touch, Version,
 };
 use super::config::{ClientConfig, ConfigError};
-use super::conn::Network;
+use super::conn::{Network, Resolver};
 use super::keep::Keep;
 use super::multi::{self, Placed, join};
 use super::node::{Node, Surroundings};
 use super::placement::Placement;
+use super::selector::Selector;
 use super::server::Server;
 use super::snapshot::NodeSnapshot;
 use super::transport::CounterStep;
@@ -62,6 +63,21 @@ impl Client {
         scope: &Scope,
     ) -> Result<Self, ConfigError> {
         Self::start_in(Network::Sockets, servers, config, seed, events, scope)
+    }
+
+    /// Starts a client that asks `resolver` what names stand for, each time that it connects.
+    ///
+    /// # Errors
+    /// When the servers or the settings cannot be used.
+    pub fn start_resolving(
+        resolver: Resolver,
+        servers: &[Server],
+        config: ClientConfig,
+        seed: Seed,
+        events: Events,
+        scope: &Scope,
+    ) -> Result<Self, ConfigError> {
+        Self::start_in(Network::Resolved(resolver), servers, config, seed, events, scope)
     }
 
     /// Starts a client whose connections are made of something else.
@@ -229,7 +245,20 @@ impl Client {
         join(checks.collect()).await
     }
 
-    /// The node that owns `key` on the full ring.
+    /// From now on these nodes are in the list that keys are placed by, in this order; the others of those
+    /// that it was started with are asked for nothing any more. What is under way is not moved. `false`: a
+    /// list without anybody, which is not taken.
+    pub fn set_list(&self, nodes: &[NodeIndex]) -> bool {
+        self.shared.around.placement.set_list(nodes)
+    }
+
+    /// Where every key would go with this list; `None`: nobody is in it.
+    #[must_use]
+    pub fn placed_among(&self, nodes: &[NodeIndex]) -> Option<Box<dyn Selector>> {
+        self.shared.around.placement.among(nodes)
+    }
+
+    /// The node that owns `key` while every node in the list lives.
     #[must_use]
     pub fn home(&self, key: &Key) -> NodeIndex {
         self.shared.around.placement.home(key.as_bytes())

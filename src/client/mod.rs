@@ -76,6 +76,7 @@ mod wire;
 pub use broken::Broken;
 pub use call::{Call, Failure, Item, KeyAnswer, MultiCall, Store, Trace};
 pub use config::{BreakerConfig, ClientConfig, ConfigError, HealingConfig};
+pub use conn::Resolver;
 pub use handle::{Client, NodeStats};
 pub use keep::Keep;
 pub(crate) use multi::join;

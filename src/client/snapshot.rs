@@ -39,4 +39,32 @@ impl NodeSnapshot {
     pub fn closed_for(&self, cause: CloseCause) -> u64 {
         self.closed.get(&cause).copied().unwrap_or(0)
     }
+
+    /// What two clients together know about a node: sums, and the worse of their breakers.
+    #[must_use]
+    pub fn with(mut self, other: &Self) -> Self {
+        let (mine, its) = (&mut self.connections, other.connections);
+        mine.open += its.open;
+        mine.idle += its.idle;
+        mine.in_use += its.in_use;
+        // At most: nobody saw both at a time.
+        mine.high_water += its.high_water;
+        mine.dialled += its.dialled;
+        mine.opened += its.opened;
+        mine.closed += its.closed;
+        mine.poisoned += its.poisoned;
+        for (cause, count) in &other.closed {
+            *self.closed.entry(*cause).or_default() += count;
+        }
+        if other.breaker == BreakerState::Open {
+            self.breaker = BreakerState::Open;
+        }
+        self.connection_available &= other.connection_available;
+        self.breaker_opens += other.breaker_opens;
+        self.open_time += other.open_time;
+        self.requests_sent += other.requests_sent;
+        self.operation_requests += other.operation_requests;
+        self.unanswered += other.unanswered;
+        self
+    }
 }

@@ -48,3 +48,18 @@ impl DriverConfig {
         }
     }
 }
+
+/// The nodes of a driver's client.
+#[derive(Clone, Debug)]
+pub struct Servers {
+    /// All that it may ever be told of, in the order of their numbers.
+    pub all: Vec<String>,
+    /// Those that it is greeted with.
+    pub first: Vec<String>,
+}
+
+impl From<Vec<String>> for Servers {
+    fn from(all: Vec<String>) -> Self {
+        Self { first: all.clone(), all }
+    }
+}

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::config::DriverConfig;
+use super::config::{DriverConfig, Servers};
 use super::process::{Recipe, Shared, StartError};
 use super::speech::{self, Answer, Failed, Ready, Request, Value};
 use super::state::{State, Story};
@@ -36,11 +36,11 @@ pub struct Wire {
 
 /// A running driver. Clones are the same one.
 #[derive(Clone, Debug)]
-pub struct Driver(Arc<Inner>);
+pub struct Driver(pub(super) Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {
-    shared: Arc<Shared>,
+pub(super) struct Inner {
+    pub(super) shared: Arc<Shared>,
     /// It is reached by HTTP: nothing of ours runs.
     web: Option<Web>,
     wire: Wire,
@@ -71,7 +71,7 @@ impl Driver {
     /// When it cannot be started, says nothing, or something that is not the protocol.
     pub async fn start(
         config: DriverConfig,
-        servers: Vec<String>,
+        servers: impl Into<Servers>,
         wire: Wire,
         harness: PathBuf,
         events: Events,
@@ -83,8 +83,9 @@ impl Driver {
             Some(url) => Some(Web::start(url, &config).await?),
             None => None,
         };
+        let Servers { all: servers, first } = servers.into();
         let recipe = Recipe { config, servers, harness, events, scope };
-        let shared = Arc::new(Shared { recipe, state: Mutex::new(State::new()) });
+        let shared = Arc::new(Shared { recipe, state: Mutex::new(State::new(first)) });
         match &web {
             Some(web) => shared.state.lock().ready = web.ready(),
             None => shared.start().await?,

@@ -12,6 +12,7 @@ mod calls;
 mod config;
 mod handle;
 mod lines;
+mod list;
 mod operations;
 mod process;
 pub mod speech;
@@ -20,7 +21,7 @@ mod talk;
 mod web;
 mod witness;
 
-pub use config::DriverConfig;
+pub use config::{DriverConfig, Servers};
 pub use handle::{Driver, Wire};
 pub(crate) use lines::{Lines, TooLong};
 pub use process::StartError;

@@ -165,6 +165,7 @@ type StartUnderWay<'a> = Pin<Box<dyn Future<Output = Result<(), StartError>> + S
 #[derive(Debug)]
 pub(super) struct Recipe {
     pub(super) config: DriverConfig,
+    /// Every node, in the order of their numbers.
     pub(super) servers: Vec<String>,
     pub(super) harness: PathBuf,
     pub(super) events: Events,
@@ -192,7 +193,8 @@ impl Shared {
         let (outbox, inbox) = mpsc::channel(lines);
         let (told, greeted) = oneshot::channel();
         // There is room: nobody else has the queue yet.
-        let _ = outbox.try_send(greeting(&recipe.config, &recipe.servers));
+        let list = self.state.lock().list.clone();
+        let _ = outbox.try_send(greeting(&recipe.config, &list));
         self.state.lock().begin(Starting { told, outbox });
         let (ended, over) = oneshot::channel();
         let scope = &recipe.scope;

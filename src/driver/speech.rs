@@ -39,6 +39,15 @@ pub struct Hello<'a> {
     pub settings: &'a serde_json::Map<String, serde_json::Value>,
 }
 
+/// Another list of nodes.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Members<'a> {
+    /// Counted from 1; comes back when the client has taken the list.
+    pub members: u64,
+    /// The nodes in it, of those that the greeting had, in this order.
+    pub servers: &'a [&'a str],
+}
+
 /// What a driver says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ready {
@@ -54,6 +63,8 @@ pub struct Ready {
     pub cancel: bool,
     /// Whether flags are stored and told.
     pub flags: bool,
+    /// Whether its client can be told another list of nodes while it runs.
+    pub members: bool,
     /// Operations whose answer does not tell whether the key was there.
     pub cannot_tell: Vec<String>,
 }
@@ -215,6 +226,8 @@ pub enum Said {
     Answer(u64, Answer),
     /// The answer to a ping.
     Pong(u64),
+    /// Its client has taken the list of this number.
+    Listed(u64),
     /// It ends.
     Bye,
     /// It could not read a line of ours.

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::calls::Calls;
-use super::speech::{self, Nonsense, Ready, Said};
+use super::speech::{self, Members, Nonsense, Ready, Said};
 
 /// A pong that takes longer shows that the driver stood still: longer than any collection of garbage
 /// that goes unnoticed.
@@ -70,6 +70,10 @@ pub(super) struct State {
     floor: Floor,
     pings: VecDeque<(u64, Instant)>,
     ping: u64,
+    /// The lists that its client was told, and those that it has said to have taken.
+    lists: (u64, u64),
+    /// The list of nodes as it is now.
+    pub(super) list: Vec<String>,
     stderr: VecDeque<String>,
     stderr_dropped: u64,
     pub(super) starting: Option<Starting>,
@@ -85,7 +89,8 @@ pub(super) struct Starting {
 }
 
 impl State {
-    pub(super) fn new() -> Self {
+    /// Nothing is known yet but the list of nodes that it will be greeted with.
+    pub(super) fn new(list: Vec<String>) -> Self {
         let round_trips_us = Histogram::new(2).expect("two digits can be kept");
         Self {
             calls: Calls::default(),
@@ -97,6 +102,8 @@ impl State {
             floor: Floor { round_trips_us, stalls: Vec::new() },
             pings: VecDeque::new(),
             ping: 0,
+            lists: (0, 0),
+            list,
             stderr: VecDeque::new(),
             stderr_dropped: 0,
             starting: None,
@@ -122,6 +129,7 @@ impl State {
     pub(super) fn begin(&mut self, starting: Starting) {
         self.starting = Some(starting);
         self.pings.clear();
+        self.lists = (0, 0);
     }
 
     /// Measures the floor once more, unless the driver still owes several pongs.
@@ -134,6 +142,19 @@ impl State {
                 self.pings.push_back((number, Instant::now()));
             }
         }
+    }
+
+    /// Hands over another list of nodes; `false`: it cannot take one, or does not read. One that is started
+    /// again is greeted with it.
+    pub(super) fn tell_members(&mut self, servers: &[&str]) -> bool {
+        self.list = servers.iter().copied().map(str::to_owned).collect();
+        let Some(outbox) = self.outbox.as_ref().filter(|_| self.ready.members) else {
+            return false;
+        };
+        let number = self.lists.0 + 1;
+        let told = outbox.try_send(speech::line(&Members { members: number, servers })).is_ok();
+        self.lists.0 += u64::from(told);
+        told
     }
 
     pub(super) fn story(&self) -> Story {
@@ -174,6 +195,10 @@ impl State {
                     None => self.refuse(Nonsense::new(line, "nobody sent this ping")),
                 }
             }
+            Said::Listed(number) if (self.lists.1 + 1..=self.lists.0).contains(&number) => {
+                self.lists.1 = number;
+            }
+            Said::Listed(_) => self.refuse(Nonsense::new(line, "nobody told it this list")),
             Said::Complaint(what) => {
                 self.refuse(Nonsense::new(
                     line,

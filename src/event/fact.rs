@@ -55,6 +55,10 @@ pub struct SubjectFacts {
     /// How long the first of them had been under way, in seconds; `null`: there is none.
     #[serde(default)]
     pub longest_open_s: Option<f64>,
+    /// Of all keys, the largest share that a change of the list of nodes has moved to another one: by the
+    /// client's own word, else of those asked for before and since; `null`: no list changed, or nobody knows.
+    #[serde(default)]
+    pub list_keys_moved_ratio: Option<f64>,
     /// Objectives of the scenario that only a client which tells its inside can be judged by.
     pub not_judged: Vec<String>,
     /// Its own words for its errors, a sample of each.

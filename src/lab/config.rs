@@ -9,8 +9,9 @@ use super::backend::external;
 use super::backend::process::{find_program, is_program};
 use super::error::LabError;
 use super::fault::{FAULTS, NodeAction};
+use super::members::{self, Group, Joins, Members};
 use super::nemesis::failed;
-use super::timeline::FaultSpec;
+use super::timeline::{FaultSpec, Step, steps};
 use super::{LieSpec, ground, injector, names};
 use crate::base::name::NodeIndex;
 use crate::protocol::memcached::program;
@@ -36,6 +37,10 @@ pub struct LabConfig {
     pub network: Network,
     /// Whether the nodes have names, which a resolver of our own answers.
     pub names: bool,
+    /// Groups of clients with a list of nodes each; empty: all are told of every node.
+    pub groups: Vec<Group>,
+    /// Nodes that nobody is told of before they join.
+    pub joins: Vec<Joins>,
     /// Where other programs are.
     pub programs: Programs,
 }
@@ -190,6 +195,8 @@ impl LabConfig {
             direct: false,
             network: Network::User,
             names: false,
+            groups: Vec::new(),
+            joins: Vec::new(),
             programs: Programs::default(),
         }
     }
@@ -203,6 +210,7 @@ impl LabConfig {
         names::can(self)?;
         ground::can(self)?;
         self.can_start()?;
+        self.can_list(faults)?;
         faults.iter().try_for_each(|fault| self.can_do(fault).map_err(|what| failed(fault, what)))
     }
 
@@ -218,6 +226,37 @@ impl LabConfig {
         })
     }
 
+    /// Whether every list has somebody in it all the while, as far as times tell: what waits for something is
+    /// seen when it comes.
+    fn can_list(&self, faults: &[FaultSpec]) -> Result<(), LabError> {
+        let mut members = Members::new(self.nodes.count, &self.groups, &self.joins);
+        let of_lists: Vec<FaultSpec> =
+            faults.iter().filter(|fault| members::relist(fault).is_some()).cloned().collect();
+        if let (Some(fault), true) = (of_lists.first(), members.all().any(|it| it.nodes.is_empty()))
+        {
+            return Err(failed(
+                fault,
+                "nobody is in the list at first, as every node joins".to_owned(),
+            ));
+        }
+        for (_, step) in steps(&of_lists) {
+            let (Step::Apply(index) | Step::Heal(index)) = step;
+            let fault = &of_lists[index];
+            let (group, Some(what)) = (fault.group.as_deref(), members::relist(fault)) else {
+                continue;
+            };
+            for node in &fault.nodes {
+                match step {
+                    Step::Apply(_) => {
+                        members.begin(group, *node, what).map_err(|why| failed(fault, why))?;
+                    }
+                    Step::Heal(_) => drop(members.end(group, *node, what)),
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn can_do(&self, fault: &FaultSpec) -> Result<(), String> {
         let Some(kind) = FAULTS.find(&fault.fault.kind) else {
             if self.direct {
@@ -231,6 +270,9 @@ impl LabConfig {
         }
         if let NodeAction::Name(action) = *action {
             return names::can_do(self, action, &fault.nodes);
+        }
+        if let NodeAction::List(_) = *action {
+            return Ok(());
         }
         let Backend::Servers(addresses) = &self.nodes.backend else { return Ok(()) };
         let mut servers = fault.nodes.iter().filter_map(|node| addresses.get(node.position()));

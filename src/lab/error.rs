@@ -55,6 +55,9 @@ pub enum LabError {
     /// The network that `-network kernel` asks for cannot be had.
     #[error("-network kernel cannot be had: {0}")]
     Network(String),
+    /// The groups of clients that a scenario has cannot be had.
+    #[error("[[groups]]: {0}")]
+    Groups(String),
     /// The names that `-names` asks for cannot be had.
     #[error("-names: {0}")]
     Names(String),

@@ -6,6 +6,7 @@
 //! ```
 //! It knows neither the client nor the load. Whatever the client heals from, it noticed itself.
 
+mod act;
 mod arguments;
 pub mod backend;
 mod config;
@@ -13,6 +14,7 @@ pub mod error;
 pub mod fault;
 mod ground;
 pub mod injector;
+pub mod members;
 pub mod names;
 pub mod nemesis;
 #[cfg(target_os = "linux")]
@@ -21,7 +23,7 @@ pub mod statistics;
 pub mod timeline;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -35,9 +37,9 @@ pub use self::config::{
     Backend, LabConfig, Listen, Network, NodeProgram, Nodes, OtherNode, Programs,
 };
 use self::error::LabError;
-use self::fault::NodeAction;
 use self::ground::Ground;
 use self::injector::Injector;
+use self::members::{Listed, Members};
 use self::names::Names;
 use crate::base::name::NodeIndex;
 use crate::base::scope::{Closed, Scope};
@@ -55,6 +57,9 @@ const CLOSE_GRACE: Duration = Duration::from_secs(5);
 /// What is called when a node loses its data, before it does.
 pub type DataLost = Arc<dyn Fn(NodeIndex) + Send + Sync>;
 
+/// Who is told that a list of nodes is another one now; returns whether its client took it, where that is known.
+pub type Relisted = Box<dyn Fn(&Listed) -> Option<bool> + Send + Sync>;
+
 /// The running system.
 pub struct Lab {
     nodes: Vec<Mutex<RunningNode>>,
@@ -62,6 +67,10 @@ pub struct Lab {
     injector: Injector,
     proxies: ProxySet,
     names: Option<Names>,
+    members: parking_lot::Mutex<Members>,
+    relisted: OnceLock<Relisted>,
+    /// Requests to all nodes when faults changed a list.
+    listed_at: parking_lot::Mutex<act::ListedAt>,
     data_lost: DataLost,
     notices: Vec<String>,
     lies: Vec<LieSpec>,
@@ -132,8 +141,12 @@ impl Lab {
                 (ground.injector(proxies.clone()), addresses)
             }
         };
+        let members = Members::new(config.nodes.count, &config.groups, &config.joins);
         if let Some(names) = &names {
             names.know(&addresses, config.network);
+            if let Some(listed) = members.all().next() {
+                names.list(&listed.nodes);
+            }
             notices.push(names.notice());
         }
         let info = (0..).map(NodeIndex).zip(&nodes).zip(addresses);
@@ -155,6 +168,9 @@ impl Lab {
             injector,
             proxies,
             names,
+            members: parking_lot::Mutex::new(members),
+            relisted: OnceLock::new(),
+            listed_at: parking_lot::Mutex::default(),
             data_lost,
             notices,
             lies: config.nodes.lies.clone(),
@@ -229,27 +245,6 @@ impl Lab {
 
     pub(crate) fn data_lost(&self, node: NodeIndex) {
         (self.data_lost)(node);
-    }
-
-    pub(crate) async fn begin(&self, node: NodeIndex, action: NodeAction) -> Result<(), String> {
-        match (action, &self.names) {
-            (NodeAction::Name(action), Some(names)) => {
-                names.begin(node, action, &self.proxies).await
-            }
-            _ => self.nodes[node.position()].lock().await.begin(action).await,
-        }
-    }
-
-    /// Returns how many operations it touched, where that was counted.
-    pub(crate) async fn end(
-        &self,
-        node: NodeIndex,
-        action: NodeAction,
-    ) -> Result<Option<u64>, String> {
-        match (action, &self.names) {
-            (NodeAction::Name(action), Some(names)) => names.end(node, action, &self.proxies).await,
-            _ => self.nodes[node.position()].lock().await.end(action).await.map(|()| None),
-        }
     }
 }
 

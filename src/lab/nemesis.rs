@@ -176,7 +176,9 @@ impl<'lab> Nemesis<'lab> {
         if FAULTS.find(&fault.fault.kind).is_some() {
             let action = node_action(fault)?;
             self.active.insert(index, Active::Node(action));
-            self.begin(fault, action).await?;
+            if let Some(touched) = self.begin(fault, action).await? {
+                *self.records[index].operations_touched.get_or_insert(0) += touched;
+            }
         } else {
             let injector = self.lab.injector();
             self.active.insert(index, Active::Network(injector.toxics(fault)));
@@ -191,13 +193,18 @@ impl<'lab> Nemesis<'lab> {
         Ok(())
     }
 
-    async fn begin(&self, fault: &FaultSpec, action: NodeAction) -> Result<(), LabError> {
+    /// Returns how many operations it touched at once, where that was counted.
+    async fn begin(&self, fault: &FaultSpec, action: NodeAction) -> Result<Option<u64>, LabError> {
+        let mut touched = None;
         for &node in &fault.nodes {
             if action.loses_data() {
                 // Said first, so that no read can miss before the oracle knows why.
                 self.lab.data_lost(node);
             }
-            self.lab.begin(node, action).await.map_err(|what| failed(fault, what))?;
+            let group = fault.group.as_deref();
+            let begun = self.lab.begin(node, action, group).await;
+            let counted = begun.map_err(|what| failed(fault, what))?;
+            touched = touched.into_iter().chain(counted).reduce(u64::saturating_add);
             if matches!(action, NodeAction::Flush | NodeAction::Clock { .. }) {
                 // What was written between the word and the deed is lost as well.
                 self.lab.data_lost(node);
@@ -205,11 +212,11 @@ impl<'lab> Nemesis<'lab> {
             let change = match action {
                 NodeAction::Kill => ProcessChange::Killed,
                 NodeAction::Pause => ProcessChange::Stopped,
-                NodeAction::Flush | NodeAction::Clock { .. } | NodeAction::Name(_) => continue,
+                _ => continue,
             };
             self.events.emit(EventKind::Process { node, change });
         }
-        Ok(())
+        Ok(touched)
     }
 
     async fn heal(&mut self, index: usize) -> Result<(), LabError> {
@@ -257,12 +264,13 @@ impl<'lab> Nemesis<'lab> {
                 // Writes that were acknowledged while the node was dying are lost with it.
                 self.lab.data_lost(node);
             }
-            let counted = self.lab.end(node, action).await.map_err(|what| failed(fault, what))?;
+            let ended = self.lab.end(node, action, fault.group.as_deref()).await;
+            let counted = ended.map_err(|what| failed(fault, what))?;
             touched = touched.into_iter().chain(counted).reduce(u64::saturating_add);
             let change = match action {
                 NodeAction::Kill => ProcessChange::Started,
                 NodeAction::Pause => ProcessChange::Continued,
-                NodeAction::Flush | NodeAction::Clock { .. } | NodeAction::Name(_) => continue,
+                _ => continue,
             };
             self.events.emit(EventKind::Process { node, change });
         }
@@ -359,6 +367,7 @@ mod tests {
             length: Duration::from_secs(1),
             direction: Direction::Downstream,
             toxicity: 1.0,
+            group: None,
             fault: Chosen { kind: kind.into(), settings: Settings::default() },
         }
     }

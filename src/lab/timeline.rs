@@ -44,6 +44,8 @@ pub struct FaultSpec {
     pub direction: Direction,
     /// The share of connections that it works on, 0 to 1, for a fault of the network.
     pub toxicity: f32,
+    /// Whose list of nodes, for a fault of such; `None`: everybody's.
+    pub group: Option<String>,
     /// A toxic of the proxy, or a fault of the node.
     pub fault: Chosen,
 }
@@ -191,6 +193,7 @@ mod tests {
             length: Duration::from_secs(length),
             direction: Direction::default(),
             toxicity: 1.0,
+            group: None,
             fault: Chosen { kind: "kill".into(), settings: Settings::default() },
         }
     }

@@ -1,4 +1,4 @@
-//! What the workers call: the client in this process, a driver, or a service.
+//! What the workers call: the client in this process, a driver, or a service; or one of several for each group.
 
 use crate::base::name::NodeIndex;
 use crate::client::{Broken, Call, Client, Failure, Item, Keep, MultiCall, Store, Trace, Ttl};
@@ -9,6 +9,7 @@ use crate::protocol::memcached::frame::key::Key;
 use super::border::OnTheWire;
 use super::keyspace::{Keyspace, Space};
 use super::service::Service;
+use super::split::Split;
 
 /// Whoever makes the calls.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub enum Cache {
     Driver(Driver),
     /// An application that is asked for answers, which has a cache somewhere.
     Service(Service),
+    /// A client for each group of workers.
+    Split(Split),
 }
 
 impl From<Client> for Cache {
@@ -48,6 +51,7 @@ macro_rules! calls {
                     Self::Own(client) => client.$name($($given),*).await,
                     Self::Driver(driver) => driver.$name($($given),*).await,
                     Self::Service(_) => unreachable!("a service is asked for answers, not for keys"),
+                    Self::Split(_) => unreachable!("a worker calls the client of its group"),
                 }
             })*
         }
@@ -78,15 +82,16 @@ impl Cache {
             Self::Own(_) => true,
             Self::Driver(driver) => !driver.is_web(),
             Self::Service(_) => false,
+            Self::Split(split) => split.all().all(Self::takes_any_key),
         }
     }
 
     /// What the keys of the run begin with.
     pub(super) fn key_prefix(&self) -> String {
-        match self {
+        match self.first() {
             Self::Own(client) => client.config().key_prefix.clone(),
             Self::Driver(driver) => driver.key_prefix().to_owned(),
-            Self::Service(_) => String::new(),
+            Self::Service(_) | Self::Split(_) => String::new(),
         }
     }
 
@@ -131,12 +136,38 @@ impl Cache {
         Key::new(whole.as_bytes().strip_prefix(self.key_prefix().as_bytes())?).ok()
     }
 
+    /// Every client, in the order of the groups; itself where there are none.
+    #[must_use]
+    pub fn each(&self) -> Vec<&Self> {
+        match self {
+            Self::Split(split) => split.all().collect(),
+            one => vec![one],
+        }
+    }
+
+    /// The client of the first group: by its list, keys have their homes.
+    #[must_use]
+    pub fn first(&self) -> &Self {
+        match self {
+            Self::Split(split) => split.first(),
+            one => one,
+        }
+    }
+
+    /// Whom this worker calls.
+    pub(super) fn of(&self, worker: u32, workers: u32) -> &Self {
+        match self {
+            Self::Split(split) => split.of(worker, workers),
+            one => one,
+        }
+    }
+
     /// The keys, and where they live.
     pub(super) fn keyspace(&self, counts: [u64; Space::ALL.len()]) -> Keyspace {
-        match self {
+        match self.first() {
             Self::Own(client) => Keyspace::new(counts, |key| client.home(key)),
             // Nobody knows.
-            Self::Service(_) => Keyspace::new(counts, |_| NodeIndex(0)),
+            Self::Service(_) | Self::Split(_) => Keyspace::new(counts, |_| NodeIndex(0)),
             Self::Driver(driver) => {
                 let driver = driver.clone();
                 Keyspace::learning(counts, std::sync::Arc::new(move |key| driver.home(key)))
@@ -146,16 +177,16 @@ impl Cache {
 
     /// What is broken in it on purpose.
     pub(super) fn broken(&self) -> Option<Broken> {
-        match self {
+        match self.first() {
             Self::Own(client) => client.config().broken,
-            Self::Driver(_) | Self::Service(_) => None,
+            Self::Driver(_) | Self::Service(_) | Self::Split(_) => None,
         }
     }
 
     /// Whether it tells the flags of a value.
     pub(super) fn tells_flags(&self) -> bool {
-        match self {
-            Self::Own(_) | Self::Service(_) => true,
+        match self.first() {
+            Self::Own(_) | Self::Service(_) | Self::Split(_) => true,
             Self::Driver(driver) => driver.ready().flags,
         }
     }

@@ -26,6 +26,7 @@ use super::origin::{Origin, OriginTotals};
 use super::pacer::Pacer;
 use super::preload::{self, Preloaded};
 use super::queue::{self, Queue};
+use super::split::Lists;
 use super::ticket::{Sampler, TicketCounts};
 use super::violation::Violation;
 use super::work::{Hands, Worker, hung_after};
@@ -124,6 +125,7 @@ pub struct Load {
     parts: Arc<Parts>,
     config: LoadConfig,
     cache: Cache,
+    lists: Lists,
     scope: Scope,
     schedule: Mutex<Option<Box<dyn Arrival>>>,
     closed_loop: bool,
@@ -247,6 +249,7 @@ impl Load {
         });
         let (alive, workers_ended) = mpsc::channel(1);
         let load = Self {
+            lists: Lists::of(&cache, &shared.oracle),
             shared,
             parts,
             cache,
@@ -288,7 +291,7 @@ impl Load {
         let seed = self.config.seed.fork(role).index(u64::from(worker));
         let workers = self.config.concurrency;
         Hands {
-            cache: self.cache.clone(),
+            cache: self.cache.of(worker, workers).clone(),
             oracle: Arc::clone(&self.shared.oracle),
             clock: self.config.clock,
             due: Offset(0),
@@ -360,6 +363,18 @@ impl Load {
         self.shared.oracle.drops_items(node);
     }
 
+    /// The client of a group is told another list of nodes; whether it took it.
+    pub fn relist(&self, group: usize, nodes: &[NodeIndex]) -> bool {
+        self.lists.change(&self.cache, &self.shared.oracle, group, nodes)
+    }
+
+    /// The largest share of the keys that a change of a list has moved; `None`: no list changed, or nobody
+    /// knows where keys are.
+    #[must_use]
+    pub fn keys_moved_ratio(&self) -> Option<f64> {
+        self.lists.keys_moved_ratio(&self.cache, &self.shared.oracle)
+    }
+
     /// What the load has come to so far.
     #[must_use]
     pub fn progress(&self) -> Progress {
@@ -396,7 +411,7 @@ impl Load {
         drop(self.shared.queue.give_up());
         let Shared { oracle, hung_after, .. } = &*self.shared;
         let audit = if closing == crate::base::scope::Closed::Clean {
-            audit::run(&self.cache, oracle, self.config.clock, *hung_after).await
+            audit::run(self.cache.first(), oracle, self.config.clock, *hung_after).await
         } else {
             Audit::of_nothing(oracle)
         };

@@ -16,6 +16,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::keys::Seat;
 use crate::base::name::NodeIndex;
@@ -74,8 +75,8 @@ pub(super) type Seen = Arc<dyn Fn(&Key) -> Option<NodeIndex> + Send + Sync>;
 
 /// Where keys live.
 enum Homes {
-    /// Their client says so.
-    Known(Vec<NodeIndex>),
+    /// Their client says so: the number of the node of each.
+    Known(Vec<AtomicU16>),
     /// It is learned from what passes.
     Learned(Seen),
 }
@@ -93,7 +94,8 @@ impl Keyspace {
     /// most [`super::keys::KEY_COUNT_MAX`].
     pub fn new(counts: [u64; Space::ALL.len()], home: impl Fn(&Key) -> NodeIndex) -> Self {
         let named = Self::named(counts);
-        let homes = Homes::Known(named.keys.iter().map(home).collect());
+        let homes = named.keys.iter().map(|key| AtomicU16::new(home(key).0));
+        let homes = Homes::Known(homes.collect());
         Self { homes, ..named }
     }
 
@@ -114,6 +116,11 @@ impl Keyspace {
             }));
         }
         Self { keys, homes: Homes::Known(Vec::new()), ranges }
+    }
+
+    /// Every key.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.keys.iter()
     }
 
     /// How many keys there are in all.
@@ -195,10 +202,18 @@ impl Keyspace {
         self.known_home(slot).unwrap_or(NodeIndex(0))
     }
 
+    /// The key lives there from now on; whether it lived elsewhere.
+    pub(super) fn move_to(&self, slot: Slot, node: NodeIndex) -> bool {
+        match &self.homes {
+            Homes::Known(homes) => homes[slot.position()].swap(node.0, Ordering::Relaxed) != node.0,
+            Homes::Learned(_) => false,
+        }
+    }
+
     /// The node that owns the key on the full ring; `None`: nobody knows yet.
     pub(super) fn known_home(&self, slot: Slot) -> Option<NodeIndex> {
         match &self.homes {
-            Homes::Known(homes) => Some(homes[slot.position()]),
+            Homes::Known(homes) => Some(NodeIndex(homes[slot.position()].load(Ordering::Relaxed))),
             Homes::Learned(seen) => seen(self.key(slot)),
         }
     }

@@ -24,6 +24,7 @@ pub mod payload;
 mod preload;
 mod queue;
 mod service;
+mod split;
 mod ticket;
 pub mod trace;
 pub mod values;
@@ -45,6 +46,7 @@ pub use oracle::{
 pub use origin::{Loading, Origin, OriginSpec, OriginTotals};
 pub use preload::Preloaded;
 pub use service::Service;
+pub use split::Split;
 pub use ticket::Sampler;
 pub use violation::{EXAMPLES_MAX, LATE_WRITES_MAX, Violation};
 pub use workload::{

@@ -221,6 +221,7 @@ impl Chaos {
             // A fault of messages acts on replies unless it is told otherwise.
             direction: if has_directions(&fault) { direction } else { Direction::default() },
             toxicity: 1.0,
+            group: None,
             fault,
         }
     }

@@ -9,6 +9,9 @@ use crate::protocol::memcached::program::SERVERS_VARIABLE;
 /// The variable that names the file which holds the phase's name at any time.
 pub const PHASE_FILE_VARIABLE: &str = "HARNESS_PHASE_FILE";
 
+/// The variable that names the file which has the list of nodes at any time, `host:port` one a line.
+pub const SERVERS_FILE_VARIABLE: &str = "MEMCACHED_SERVERS_FILE";
+
 /// The variable that names the control API. It is the one that `ctl` and toxiproxy-cli read.
 pub const TOXIPROXY_VARIABLE: &str = "TOXIPROXY_URL";
 
@@ -55,6 +58,7 @@ enum Piece {
     Port(u16),
     ToxiproxyUrl,
     PhaseFile,
+    ServersFile,
 }
 
 /// What a lab that is up has to tell.
@@ -62,15 +66,19 @@ enum Piece {
 pub struct Places {
     /// The proxies, `host:port` each.
     pub servers: Vec<String>,
+    /// Those that are in the list of nodes at first, in its order.
+    pub listed: Vec<String>,
     /// The control API.
     pub toxiproxy_url: String,
     /// The file with the phase's name.
     pub phase_file: String,
+    /// The file with the list of nodes.
+    pub servers_file: String,
 }
 
 /// What a template may hold, as errors say it.
 const KNOWN: &str = "{servers} (with commas), {servers_space}, {server_1}, {host_1}, {port_1}, \
-                     {toxiproxy_url} and {phase_file}; {{ is a brace";
+                     {toxiproxy_url}, {phase_file} and {servers_file}; {{ is a brace";
 
 impl Variable {
     fn of(name: impl Into<String>, piece: Piece) -> Self {
@@ -92,7 +100,11 @@ impl Variable {
     /// What every command is told about a lab of so many nodes.
     pub fn usual(nodes: u16) -> impl Iterator<Item = Self> {
         let server = |number| Self::of(format!("MEMCACHED_SERVER_{number}"), Piece::Server(number));
-        let rest = [Self::toxiproxy(), Self::of(PHASE_FILE_VARIABLE, Piece::PhaseFile)];
+        let rest = [
+            Self::of(SERVERS_FILE_VARIABLE, Piece::ServersFile),
+            Self::toxiproxy(),
+            Self::of(PHASE_FILE_VARIABLE, Piece::PhaseFile),
+        ];
         std::iter::once(Self::servers()).chain((1..=nodes).map(server)).chain(rest)
     }
 
@@ -137,12 +149,13 @@ impl Variable {
         let halves = |number| server(number).rsplit_once(':').unwrap_or_default();
         let text = |piece: &Piece| match piece {
             Piece::Text(text) => text.clone(),
-            Piece::Servers(between) => places.servers.join(between),
+            Piece::Servers(between) => places.listed.join(between),
             Piece::Server(number) => server(*number).to_owned(),
             Piece::Host(number) => halves(*number).0.trim_matches(['[', ']']).to_owned(),
             Piece::Port(number) => halves(*number).1.to_owned(),
             Piece::ToxiproxyUrl => places.toxiproxy_url.clone(),
             Piece::PhaseFile => places.phase_file.clone(),
+            Piece::ServersFile => places.servers_file.clone(),
         };
         self.value.iter().map(text).collect()
     }
@@ -181,6 +194,7 @@ fn piece(word: &str) -> Option<Piece> {
         "servers_space" => Some(Piece::Servers(" ")),
         "toxiproxy_url" => Some(Piece::ToxiproxyUrl),
         "phase_file" => Some(Piece::PhaseFile),
+        "servers_file" => Some(Piece::ServersFile),
         _ => number("server_")
             .map(Piece::Server)
             .or_else(|| number("host_").map(Piece::Host))
@@ -195,8 +209,10 @@ mod tests {
     fn places() -> Places {
         Places {
             servers: vec!["127.0.0.1:21211".to_owned(), "[::1]:21212".to_owned()],
+            listed: vec!["127.0.0.1:21211".to_owned(), "[::1]:21212".to_owned()],
             toxiproxy_url: "http://127.0.0.1:8474".to_owned(),
             phase_file: "/tmp/x/phase".to_owned(),
+            servers_file: "/tmp/x/servers".to_owned(),
         }
     }
 
@@ -212,6 +228,7 @@ mod tests {
             ("A={host_1} {port_1}", "127.0.0.1 21211"),
             ("A={host_2} {port_2}", "::1 21212"),
             ("A={toxiproxy_url} {phase_file}", "http://127.0.0.1:8474 /tmp/x/phase"),
+            ("A={servers_file}", "/tmp/x/servers"),
             ("A={{\"hosts\": \"{servers}\"}}", "{\"hosts\": \"127.0.0.1:21211,[::1]:21212\"}"),
         ] {
             assert_eq!(Variable::read(template).unwrap().value(&places()), expected, "{template}");
@@ -249,6 +266,7 @@ mod tests {
                 "MEMCACHED_SERVERS=127.0.0.1:21211,[::1]:21212",
                 "MEMCACHED_SERVER_1=127.0.0.1:21211",
                 "MEMCACHED_SERVER_2=[::1]:21212",
+                "MEMCACHED_SERVERS_FILE=/tmp/x/servers",
                 "TOXIPROXY_URL=http://127.0.0.1:8474",
                 "HARNESS_PHASE_FILE=/tmp/x/phase",
             ]

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::error::FileError;
-use super::model::FaultPlan;
+use super::groups::{self, read_node};
+use super::model::{FaultPlan, Group};
 use super::scale::Scale;
 use super::source::{TomlTable, TomlValue};
 use super::text::TomlText;
@@ -16,8 +17,10 @@ use crate::lab::timeline::{Direction, FaultSpec};
 use crate::proxy::fault::{TOXICS, asks_for_more};
 
 /// The keys beside the one that names the fault.
-const KEYS: [&str; 11] =
-    ["name", "on", "at", "after", "then", "for", "fixed", "times", "every", "stream", "toxicity"];
+const KEYS: [&str; 12] = [
+    "name", "on", "group", "at", "after", "then", "for", "fixed", "times", "every", "stream",
+    "toxicity",
+];
 
 /// The toxics that Toxiproxy has under the same names, with the same effect, and that its published
 /// client can add. Its `packet_loss` loses bytes, which no network does.
@@ -67,10 +70,11 @@ pub(super) fn read(
     list: &TomlValue<'_>,
     phase: Duration,
     nodes: u16,
+    groups: &[Group],
 ) -> Result<Vec<FaultPlan>, FileError> {
     let mut faults: Vec<FaultPlan> = Vec::new();
     for node in list.list()? {
-        for fault in Written::read(&node.table()?, phase, nodes)?.unfold() {
+        for fault in Written::read(&node.table()?, phase, nodes, groups)?.unfold() {
             if faults.iter().any(|other| other.spec.name == fault.spec.name) {
                 return Err(node.error(format!(
                     "two faults are called `{}`; give each its own `name`",
@@ -124,7 +128,12 @@ struct Written {
 }
 
 impl Written {
-    fn read(table: &TomlTable<'_>, phase: Duration, nodes: u16) -> Result<Self, FileError> {
+    fn read(
+        table: &TomlTable<'_>,
+        phase: Duration,
+        nodes: u16,
+        groups: &[Group],
+    ) -> Result<Self, FileError> {
         let (kind, fault) = read_kind(table)?;
         let at = table.optional("at", TomlValue::duration)?.unwrap_or_default();
         let rest = phase.saturating_sub(at);
@@ -139,6 +148,7 @@ impl Written {
                 length: table.optional("for", TomlValue::duration)?.unwrap_or(rest),
                 direction: read_direction(table, &kind)?,
                 toxicity: read_toxicity(table, &kind)?,
+                group: groups::of_fault(table, &kind, groups)?,
                 fault,
             },
             fixed_length: fixed.unwrap_or_default(),
@@ -322,14 +332,9 @@ fn read_nodes(table: &TomlTable<'_>, count: u16) -> Result<Vec<NodeIndex>, FileE
     let words = if node.as_text().is_some() { vec![node.clone()] } else { node.list()? };
     let mut nodes = Vec::new();
     for word in &words {
-        let name = word.text()?;
-        let index = NodeIndex::try_from(name.to_owned()).ok().filter(|index| index.0 < count);
-        let index = index.ok_or_else(|| {
-            let last = NodeIndex(count.saturating_sub(1));
-            word.error(format!("there is no node `{name}`; nodes are n1 to {last}, or \"all\""))
-        })?;
+        let index = read_node(word, count)?;
         if nodes.contains(&index) {
-            return Err(word.error(format!("`{name}` is listed twice")));
+            return Err(word.error(format!("`{index}` is listed twice")));
         }
         nodes.push(index);
     }

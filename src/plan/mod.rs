@@ -16,6 +16,7 @@ mod driver;
 mod error;
 mod fault;
 mod files;
+mod groups;
 mod http;
 mod lengths;
 mod life;
@@ -36,11 +37,13 @@ mod timeline;
 mod wait;
 mod workload;
 
-pub use command::{CommandPlan, PHASE_FILE_VARIABLE, Places, TOXIPROXY_VARIABLE, Variable};
+pub use command::{
+    CommandPlan, PHASE_FILE_VARIABLE, Places, SERVERS_FILE_VARIABLE, TOXIPROXY_VARIABLE, Variable,
+};
 pub use error::{FileError, PlanError};
 pub use files::{Folder, Library};
 pub use life::words as life_words;
-pub use model::{Addresses, Chaos, FaultPlan, Phases, Plan, Who};
+pub use model::{Addresses, Chaos, FaultPlan, Group, Phases, Plan, Who};
 pub use nodes::chosen_nodes;
 pub use options::{
     DURATION_MAX, DURATION_MIN, METRICS_INTERVAL_MIN, Options, SEED_MAX, metrics_interval,

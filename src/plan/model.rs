@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use super::command::CommandPlan;
 use crate::base::seed::Seed;
+use crate::base::units::Ratio;
 use crate::client::ClientConfig;
 use crate::driver::DriverConfig;
 use crate::event::Phase;
 use crate::judge::Objective;
 use crate::lab::timeline::FaultSpec;
-use crate::lab::{Listen, Network, Nodes};
+use crate::lab::{Listen, Network, Nodes, members};
 use crate::load::{RateWish, Workload};
 
 /// One run of one scenario.
@@ -28,6 +29,8 @@ pub struct Plan {
     pub phases: Phases,
     /// The nodes.
     pub nodes: Nodes,
+    /// Groups of clients that are told of other nodes; empty: all are told of every one.
+    pub groups: Vec<Group>,
     /// The load.
     pub workload: Workload,
     /// How fast operations are offered, where that is not the workload's own choice.
@@ -65,6 +68,15 @@ pub struct Plan {
     pub names: bool,
 }
 
+/// A group of clients.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// Its name, and the nodes that it is told of at first.
+    pub list: members::Group,
+    /// The share of the workers that are in it.
+    pub share: Ratio,
+}
+
 /// Who makes the calls of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who {
@@ -91,7 +103,8 @@ impl Plan {
     #[must_use]
     pub fn descriptors(&self) -> u64 {
         let each = (self.client.pool_size as u64).min(self.concurrency.into());
-        let connections = u64::from(self.nodes.count) * each;
+        let clients = self.groups.len().max(1) as u64;
+        let connections = u64::from(self.nodes.count) * each * clients;
         DESCRIPTORS_BESIDES + connections * DESCRIPTORS_PER_CONNECTION
     }
 

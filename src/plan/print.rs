@@ -4,7 +4,7 @@ use md5::{Digest, Md5};
 
 use super::model::{FaultPlan, Plan};
 use super::text::{TomlText, string};
-use super::{chaos, client, driver, fault, objective, suite, wait, workload};
+use super::{chaos, client, driver, fault, groups, objective, suite, wait, workload};
 use crate::base::units::Ratio;
 use crate::lab::{Backend, Listen, Network, NodeProgram};
 use crate::load::RateWish;
@@ -76,6 +76,7 @@ impl Plan {
             text.duration(phase.name(), self.phases.length(phase));
         }
         self.print_nodes(text);
+        groups::print(text, &self.groups);
         self.print_addresses(text);
         workload::print(text, "workload", &self.workload);
         match &self.driver {
@@ -150,6 +151,9 @@ fn print_fault(text: &mut TomlText, planned: &FaultPlan) {
     text.string("name", &spec.name);
     let nodes: Vec<String> = spec.nodes.iter().map(|node| string(&node.to_string())).collect();
     text.value("on", &format!("[{}]", nodes.join(", ")));
+    if let Some(group) = &spec.group {
+        text.string("group", group);
+    }
     match &spec.after {
         None => text.duration("at", spec.at),
         Some(after) => wait::print(text, after),

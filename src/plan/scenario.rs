@@ -14,14 +14,14 @@ use super::options::{Options, SEED_MAX, metrics_interval, read_toxiproxy};
 use super::source::{FileText, TomlTable, TomlValue};
 use super::suite::{self, Suite};
 use super::timeline::Timeline;
-use super::{client, nodes, objective, workload};
+use super::{client, groups, nodes, objective, workload};
 use crate::base::seed::Seed;
 use crate::event::Phase;
 use crate::judge::Objective;
 use crate::lab::{Listen, Network, Nodes};
 use crate::load::{RateWish, WORKERS_MAX, Workload};
 
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "name",
     "summary",
     "suites",
@@ -37,6 +37,7 @@ const KEYS: [&str; 21] = [
     "direct",
     "names",
     "nodes",
+    "groups",
     "addresses",
     "phases",
     "chaos",
@@ -167,11 +168,13 @@ impl Reader<'_> {
         let name = table.get("name").map_or(Ok(name), |node| node.name())?;
         let nodes = nodes::read(table.get("nodes").as_ref(), options.backend.as_ref())?;
         let seed = self.seed(fresh)?;
-        let timeline = Timeline::read(table, options, name, &nodes, seed)?;
+        let groups = groups::read(table, nodes.count)?;
+        let timeline = Timeline::read(table, options, name, (&nodes, &groups), seed)?;
         let Timeline { phases, chaos, faults } = timeline;
         let (client_profile, client::Client { config: client, driver, .. }) = self.client()?;
         let most = driver.as_ref().map_or(u32::MAX, |driver| driver.concurrency);
-        let (rate, concurrency) = (self.rate()?, self.concurrency()?.min(most));
+        let concurrency = self.written_concurrency()?.unwrap_or(DEFAULT_CONCURRENCY).min(most);
+        let rate = self.rate()?;
         let (addresses, toxiproxy) = (self.addresses(&nodes)?, self.toxiproxy(&faults)?);
         if driver.is_some() && toxiproxy.is_some() {
             return Err(PlanError::Option(NO_WITNESS.to_owned()));
@@ -199,6 +202,7 @@ impl Reader<'_> {
             names: nodes::read_names(table, options.names, &addresses)?,
             addresses,
             nodes,
+            groups,
             network,
             toxiproxy,
             direct,
@@ -212,10 +216,6 @@ impl Reader<'_> {
             self.table.optional("concurrency", |node| node.count(1..=WORKERS_MAX.into()))?;
         let written = written.map(|count| u32::try_from(count).unwrap_or(u32::MAX));
         Ok(self.options.concurrency.or(written))
-    }
-
-    fn concurrency(&self) -> Result<u32, FileError> {
-        Ok(self.written_concurrency()?.unwrap_or(DEFAULT_CONCURRENCY))
     }
 
     fn rate(&self) -> Result<Option<RateWish>, FileError> {

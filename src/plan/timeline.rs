@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::error::{FileError, PlanError};
-use super::model::{Chaos, FaultPlan, Phases};
+use super::model::{Chaos, FaultPlan, Group, Phases};
 use super::options::Options;
 use super::source::TomlTable;
 use super::{chaos, fault, lengths};
@@ -22,12 +22,12 @@ impl Timeline {
         table: &TomlTable<'_>,
         options: &Options,
         name: &str,
-        nodes: &Nodes,
+        (nodes, groups): (&Nodes, &[Group]),
         seed: Seed,
     ) -> Result<Self, PlanError> {
         let written = lengths::read(table)?;
         let mut faults = match table.get("faults") {
-            Some(list) => fault::read(&list, written.fault, nodes.count)?,
+            Some(list) => fault::read(&list, written.fault, nodes.count, groups)?,
             None => Vec::new(),
         };
         let (chaos, to_draw) = read_chaos(table, options, nodes, written.fault)?.unzip();

@@ -143,6 +143,7 @@ const MEASURED_BY: &[(&str, &[MeasuredBy])] = &[
     ("dirty_reuse", &[Proxies]),
     ("malformed_requests", &[Proxies]),
     ("misses_unanswered", &[Client]),
+    ("list_keys_moved_ratio", &[Client]),
     ("calls_open", &[Client]),
     ("longest_open_s", &[Client]),
     ("wire_*", &[Proxies, Fault]),
@@ -178,6 +179,7 @@ fn whole() -> Summary {
         crashes: Some(0),
         pipelines: Some(false),
         misses_unanswered: Some(0),
+        list_keys_moved_ratio: Some(0.25),
         calls_open: Some(1),
         longest_open_s: Some(4.0),
         // No command has both: each is to be there once.

@@ -182,6 +182,7 @@ fn fault(name: &str, kind: &str, at: Duration, length: Duration) -> FaultSpec {
         length,
         direction: Direction::Both,
         toxicity: 1.0,
+        group: None,
         fault: Chosen { kind: kind.to_owned(), settings: Settings::default() },
     }
 }

@@ -3,7 +3,9 @@
 use super::RunError;
 use super::sink::ActiveFaults;
 use crate::client::NodeSnapshot;
-use crate::event::{CalibrationCheck, ClosedConnections, DataTotals, NotJudged, ViolationKind};
+use crate::event::{
+    CalibrationCheck, ClosedConnections, DataTotals, FaultRecord, NotJudged, ViolationKind,
+};
 use crate::judge::Measure;
 use crate::judge::measure::data::{
     ACKNOWLEDGED_BUT_LOST, ALL as DATA, CONTRADICTIONS, COUNTER_AHEAD, COUNTER_BEHIND,
@@ -153,6 +155,17 @@ pub(super) fn data_limits(data: &DataTotals, settled: &load::Settled) -> Vec<Str
     let unknown = data.not_judged.iter();
     let unknown = unknown.map(|not| format!("{} not judged in full: {}", not.measure, not.reason));
     settled.notes.iter().cloned().chain(unknown).collect()
+}
+
+/// What is not judged where clients have other lists of nodes than each other, or than at first.
+pub(super) fn roams(lab: &Lab, faults: &[FaultRecord]) -> Option<String> {
+    let of_list = |fault: &FaultRecord| ["join", "leave", "reorder"].contains(&fault.kind.as_str());
+    let differ = lab.lists().len() > 1;
+    (differ || faults.iter().any(of_list)).then(|| {
+        "lists of nodes differed or changed: a miss at another node than the home of its key is not judged, nor \
+         are counters, logs and tokens of keys that moved"
+            .to_owned()
+    })
 }
 
 /// Whose traffic passed the proxies beside the run's own, when any did.

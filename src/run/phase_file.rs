@@ -1,4 +1,4 @@
-//! A file that holds the phase's name at any time, so that a test suite can know.
+//! Files that tell a command what changes while it runs: the phase's name, and the list of nodes.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::base::folder::OwnFolder;
 use crate::event::Phase;
 
-/// The file, in a folder that is removed with it.
+/// The name of the file with the list of nodes.
+const LIST: &str = "servers";
+
+/// The files, in a folder that is removed with them.
 #[derive(Debug)]
 pub(super) struct PhaseFile {
     folder: OwnFolder,
@@ -29,14 +32,33 @@ impl PhaseFile {
         &self.file
     }
 
-    /// Puts a new file in the place of the old one: who reads it gets the one or the other whole.
+    /// Where the list of nodes is.
+    pub(super) fn list_path(&self) -> PathBuf {
+        self.folder.path().join(LIST)
+    }
+
+    /// The phase is another one.
     ///
     /// # Errors
     /// What the system says; then the old one stays.
     pub(super) fn say(&self, phase: Phase) -> io::Result<()> {
-        let next = self.folder.path().join("next");
-        std::fs::write(&next, format!("{phase}\n"))?;
-        std::fs::rename(&next, &self.file)
+        self.replace(&self.file, &format!("{phase}\n"))
+    }
+
+    /// The list of nodes is another one: `host:port`, one a line.
+    ///
+    /// # Errors
+    /// What the system says; then the old one stays.
+    pub(super) fn list(&self, servers: &[String]) -> io::Result<()> {
+        let text: String = servers.iter().map(|server| format!("{server}\n")).collect();
+        self.replace(&self.list_path(), &text)
+    }
+
+    /// Puts a new file in the place of the old one: who reads it gets the one or the other whole.
+    fn replace(&self, file: &Path, text: &str) -> io::Result<()> {
+        let next = file.with_extension("next");
+        std::fs::write(&next, text)?;
+        std::fs::rename(&next, file)
     }
 }
 
@@ -52,6 +74,11 @@ mod tests {
         let said = || std::fs::read_to_string(&path).unwrap();
         assert_eq!(said(), "warmup\n");
         file.say(Phase::Fault).unwrap();
+        assert_eq!(said(), "fault\n");
+        file.list(&["a:1".to_owned(), "b:2".to_owned()]).unwrap();
+        assert_eq!(std::fs::read_to_string(file.list_path()).unwrap(), "a:1\nb:2\n");
+        file.list(&["b:2".to_owned()]).unwrap();
+        assert_eq!(std::fs::read_to_string(file.list_path()).unwrap(), "b:2\n");
         assert_eq!(said(), "fault\n");
         drop(file);
         assert!(!path.parent().unwrap().exists());

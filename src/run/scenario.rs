@@ -1,7 +1,5 @@
 //! One run of one scenario, from the first socket to the report.
 
-use std::path::Path;
-
 use super::control::Control;
 use super::desk::{Desk, Finished};
 use super::phases::perform;
@@ -66,11 +64,8 @@ async fn in_scope(
     desk.show(Line::Start(setup::start(plan, &header, stage.lab.info(), api)));
     if plan.command.as_ref().is_some_and(|command| !command.is_started()) {
         let api = stage.control.as_ref().map(Control::address);
-        desk.observer.note(&setup::invitation(&setup::places(
-            stage.lab.info(),
-            api,
-            Path::new(""),
-        )));
+        let files = stage.phase_file.as_deref();
+        desk.observer.note(&setup::invitation(&setup::places(&stage.lab, api, files)));
     }
     let (end, records) = perform(plan, environment, &stage, &mut desk).await?;
     let (objectives, left_out) = setup::objectives(plan);

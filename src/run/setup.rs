@@ -4,17 +4,20 @@ use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use super::phase_file::PhaseFile;
 use super::{Environment, RunError, facts};
 use crate::base::carried::Carried;
+use crate::base::name::NodeIndex;
 use crate::base::time::RunClock;
 use crate::client::{ClientConfig, Server};
 use crate::judge::{Objective, answers, witness};
-use crate::lab::LabConfig;
 use crate::lab::backend::NodeInfo;
 use crate::lab::backend::process::find_program;
 use crate::lab::error::LabError;
+use crate::lab::members::Joins;
 use crate::lab::nemesis::failed;
 use crate::lab::timeline::FaultSpec;
+use crate::lab::{Lab, LabConfig};
 use crate::load::{self, LoadConfig};
 use crate::plan::{CommandPlan, Places, Plan, Variable, Who};
 use crate::report::{Header, Start, StartNode};
@@ -80,8 +83,13 @@ pub(super) fn able_lab(plan: &Plan, environment: &Environment) -> Result<LabConf
         direct: plan.direct,
         network: plan.network,
         names: plan.names,
+        groups: plan.groups.iter().map(|group| group.list.clone()).collect(),
+        joins: Joins::of(&faults(plan)),
         programs: environment.programs.clone(),
     };
+    if let Some(why) = has_no_groups(plan) {
+        return Err(LabError::Groups(why.to_owned()));
+    }
     if let Some(why) = needs_no_names(plan) {
         return Err(LabError::Names(why.to_owned()));
     }
@@ -90,19 +98,31 @@ pub(super) fn able_lab(plan: &Plan, environment: &Environment) -> Result<LabConf
     Ok(lab)
 }
 
-/// Why names make no sense for who makes the calls: they are for a process that is started with our resolver.
+/// Why there are no groups of who makes the calls: each has a client of its own, which is told its list.
+fn has_no_groups(plan: &Plan) -> Option<&'static str> {
+    let is_web = plan.driver.as_ref().is_some_and(|driver| driver.url.is_some());
+    match plan.who() {
+        _ if plan.groups.is_empty() => None,
+        Who::Own => None,
+        Who::Driver if !is_web => None,
+        Who::Driver => Some("the driver runs already, and all calls go to it"),
+        Who::Service | Who::Command => {
+            Some("who makes its calls itself has a client of its own; there is one list for it")
+        }
+    }
+}
+
+/// Why names make no sense for who makes the calls: they are for a process that is started with our resolver, or
+/// asks us.
 fn needs_no_names(plan: &Plan) -> Option<&'static str> {
     let is_web = plan.driver.as_ref().is_some_and(|driver| driver.url.is_some());
     match plan.who() {
         _ if !plan.names => None,
-        Who::Own => Some(
-            "the built-in client is given addresses and resolves nothing; name another with -client, or              leave -names out",
-        ),
         Who::Driver if is_web => Some("the driver runs already, with a resolver of its own"),
         Who::Service if plan.command.is_none() => Some(
             "the service runs already, with a resolver of its own; start it with `harness exec`",
         ),
-        Who::Driver | Who::Service | Who::Command => None,
+        Who::Own | Who::Driver | Who::Service | Who::Command => None,
     }
 }
 
@@ -126,12 +146,29 @@ pub(super) fn able_command(plan: &Plan, environment: &Environment) -> Result<(),
 }
 
 /// What a lab that is up has to tell a command.
-pub(super) fn places(nodes: &[NodeInfo], api: Option<SocketAddr>, phase_file: &Path) -> Places {
+pub(super) fn places(lab: &Lab, api: Option<SocketAddr>, files: Option<&PhaseFile>) -> Places {
+    let path = |path: Option<&Path>| {
+        path.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default()
+    };
     Places {
-        servers: nodes.iter().map(|info| info.server.clone()).collect(),
+        servers: lab.info().iter().map(|info| info.server.clone()).collect(),
+        listed: lab.lists().first().map(|list| named(lab, &list.nodes)).unwrap_or_default(),
         toxiproxy_url: api.map(|api| format!("http://{api}")).unwrap_or_default(),
-        phase_file: phase_file.to_string_lossy().into_owned(),
+        phase_file: path(files.map(PhaseFile::path)),
+        servers_file: path(files.map(PhaseFile::list_path).as_deref()),
     }
+}
+
+/// Nodes as clients are told them.
+pub(super) fn named(lab: &Lab, nodes: &[NodeIndex]) -> Vec<String> {
+    nodes.iter().map(|node| lab.info()[node.position()].server.clone()).collect()
+}
+
+/// The list of each group of clients, as they are told it, and its share of the workers: one where there are
+/// no groups.
+pub(super) fn lists(plan: &Plan, lab: &Lab) -> Vec<(Vec<NodeIndex>, f64)> {
+    let shares = plan.groups.iter().map(|group| group.share.value()).chain(std::iter::repeat(1.0));
+    lab.lists().into_iter().map(|list| list.nodes).zip(shares).collect()
 }
 
 /// What somebody has to know who starts an application for a lab that is up.

@@ -17,6 +17,7 @@ use super::{Environment, RunError, facts, rebuild, setup};
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::base::time::RunClock;
+use crate::client::Resolver;
 use crate::control::Feed;
 use crate::event::{BreakerState, EventKind, Events, Phase};
 use crate::http::HttpSpec;
@@ -41,7 +42,7 @@ pub(super) struct Stage {
     pub(super) control: Option<Control>,
     pub(super) subject: Any,
     /// Tells a command the phase.
-    pub(super) phase_file: Option<PhaseFile>,
+    pub(super) phase_file: Option<Arc<PhaseFile>>,
     /// How often the timeline was begun.
     pub(super) rounds: AtomicU64,
     pub(super) active: ActiveFaults,
@@ -92,6 +93,7 @@ impl Stage {
         };
         let parts = Parts { plan, environment, clock, recorder: &recorder, events: &events };
         let phase_file = plan.command.as_ref().map(|_| PhaseFile::create()).transpose();
+        let phase_file = phase_file.map(|file| file.map(Arc::new));
         let phase_file = phase_file
             .map_err(|error| RunError::Internal(format!("no file for the phase: {error}")))?;
         let command = plan.command.as_ref().zip(phase_file.as_ref());
@@ -105,6 +107,7 @@ impl Stage {
         };
         // Set once, right here: the lab loses data only when the nemesis acts.
         let _ = listener.set(subject.loss_listener());
+        tell_lists(&lab, &subject, phase_file.clone(), &events)?;
         let watched = scope.child("keeping");
         let keeping = KeepingWatch::start(&lab, &subject.loss_listener(), &watched).await;
         let noise = NoiseWatch::start(clock, &events, scope).map_err(|error| {
@@ -176,6 +179,35 @@ impl Stage {
     }
 }
 
+/// From now on whoever makes the calls is told of lists of nodes that change: a client at once, a command by
+/// its file.
+fn tell_lists(
+    lab: &Lab,
+    subject: &Any,
+    file: Option<Arc<PhaseFile>>,
+    events: &Events,
+) -> Result<(), RunError> {
+    let write = |file: &PhaseFile, servers: &[String]| {
+        file.list(servers).map_err(|error| format!("no file for the list of nodes: {error}"))
+    };
+    if let (Some(file), Some(list)) = (&file, lab.lists().first()) {
+        write(file, &setup::named(lab, &list.nodes)).map_err(RunError::Internal)?;
+    }
+    let (told, events) = (subject.on_relisted(), events.clone());
+    let names: Vec<String> = lab.info().iter().map(|info| info.server.clone()).collect();
+    lab.on_relisted(Box::new(move |list| {
+        if let Some(file) = &file {
+            let servers: Vec<_> =
+                list.nodes.iter().map(|it| names[it.position()].clone()).collect();
+            if let Err(detail) = write(file, &servers) {
+                events.emit(EventKind::Trouble { detail });
+            }
+        }
+        told(list.group, &list.nodes)
+    }));
+    Ok(())
+}
+
 /// What a subject is made of.
 #[derive(Clone, Copy)]
 struct Parts<'a> {
@@ -199,6 +231,8 @@ impl Parts<'_> {
             None => {
                 let settings = builtin::Settings {
                     servers: &servers,
+                    lists: setup::lists(plan, lab),
+                    resolver: lab.names().map(|names| Resolver::new(names.resolver())),
                     client: client_config,
                     client_seed: plan.seed.fork("client"),
                     load,
@@ -217,6 +251,7 @@ impl Parts<'_> {
                 let settings = driver::Settings {
                     config,
                     servers: servers.into_iter().map(|server| server.address).collect(),
+                    lists: setup::lists(plan, lab),
                     carried,
                     key_prefix: client_config.key_prefix,
                     harness: environment.programs.harness.clone(),
@@ -253,7 +288,7 @@ impl Parts<'_> {
         file: &PhaseFile,
         scope: &Scope,
     ) -> Result<Command, RunError> {
-        let places = setup::places(lab.info(), control.map(Control::address), file.path());
+        let places = setup::places(lab, control.map(Control::address), Some(file));
         let usual = Variable::usual(self.plan.nodes.count);
         let settings = command::Settings {
             launcher: lab.names().map(Names::launcher),

@@ -77,6 +77,7 @@ impl Stage {
             Some(_) if subject.kind == SERVICE => facts::unseen_data(SERVICE),
             data => data.unwrap_or_default(),
         };
+        let roams = facts::roams(&self.lab, records);
         let lab_closed = self.lab.close().await;
         let scope_closed = self.scope.close(CLOSE_GRACE).await;
         let closed = if lab_closed == Closed::Clean { scope_closed } else { lab_closed };
@@ -94,7 +95,8 @@ impl Stage {
         limits.splice(0..0, watched.totals.as_ref().and_then(facts::foreign));
         // Of a command the one line says all.
         let unseen = left_out.is_none().then(|| facts::data_limits(&data, &settled));
-        limits.splice(0..0, unseen.into_iter().flatten().chain(left_out));
+        let roams = totals.as_ref().and(roams);
+        limits.splice(0..0, unseen.into_iter().flatten().chain(roams).chain(left_out));
         if let End::Broken(Broken::Harness(what) | Broken::Subject(what)) = end {
             limits.insert(0, what);
         }

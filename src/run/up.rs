@@ -12,7 +12,7 @@ use crate::base::time::RunClock;
 use crate::control::Feed;
 use crate::event::Events;
 use crate::lab::backend::NodeInfo;
-use crate::lab::{Lab, LabConfig, Network, Nodes};
+use crate::lab::{Lab, LabConfig, Nodes};
 use crate::plan::Addresses;
 
 /// How long the tasks of a lab may take to end.
@@ -97,11 +97,9 @@ async fn assemble(
     let config = LabConfig {
         nodes,
         listen: addresses.proxies,
-        toxiproxy: None,
-        direct: false,
-        network: Network::User,
         names,
         programs: environment.programs.clone(),
+        ..LabConfig::embedded(0)
     };
     config.can(&[])?;
     // Nobody here remembers what the nodes hold.

@@ -3,7 +3,7 @@
 use super::called::Called;
 use super::command::Command;
 use super::service::Service;
-use super::{LossListener, Output, Subject};
+use super::{LossListener, Output, Relisted, Subject};
 use crate::client::NodeSnapshot;
 use crate::event::SubjectFacts;
 use crate::load::{LoadTotals, Preloaded, Progress};
@@ -71,6 +71,10 @@ impl Subject for Any {
 
     fn loss_listener(&self) -> LossListener {
         ask!(self, it => it.loss_listener())
+    }
+
+    fn on_relisted(&self) -> Relisted {
+        ask!(self, it => it.on_relisted())
     }
 
     async fn preload(&self) -> Preloaded {

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{DataLoss, LossListener, Output, Subject};
+use super::{DataLoss, LossListener, Output, Relisted, Subject};
 use crate::base::scope::Scope;
 use crate::client::NodeSnapshot;
 use crate::driver::{Driver, Story};
 use crate::event::{DelayUs, Events, SERVICE, Sample, SubjectError, SubjectFacts};
 use crate::load::{
-    self, Cache, Load, LoadConfig, LoadError, LoadTotals, Preloaded, Progress, Service,
+    self, Cache, Load, LoadConfig, LoadError, LoadTotals, Preloaded, Progress, Service, Split,
 };
 use crate::record::Recorder;
 
@@ -27,40 +27,66 @@ pub(crate) struct Called {
     left_out: Vec<String>,
     /// `None`: it was drained.
     load: Option<Arc<Load>>,
+    /// Of the load that was drained.
+    keys_moved_ratio: Option<f64>,
     drain_grace: Duration,
 }
 
 impl Called {
-    /// Prepares the load; nothing is called yet.
+    /// Prepares the load; nothing is called yet. There is a client for each group, with its share of the
+    /// workers.
     ///
     /// # Errors
     /// When the load refuses its settings.
     pub(super) fn start(
-        cache: Cache,
+        mut clients: Vec<(Cache, f64)>,
         load: LoadConfig,
         left_out: Vec<String>,
         recorder: &Recorder,
         events: &Events,
         scope: &Scope,
     ) -> Result<Self, LoadError> {
+        let cache = match clients.len() {
+            1 => clients.remove(0).0,
+            _ => Cache::Split(Split::new(clients).expect("there is a client")),
+        };
         let drain_grace = load.deadline * 3 + DRAIN_SLACK;
         let sampler = || {
             let shard = recorder.shard();
             Box::new(move |sample: &Sample| shard.record(sample)) as load::Sampler
         };
         let load = Load::start(load, cache.clone(), sampler, events.clone(), scope)?;
-        Ok(Self { cache, left_out, load: Some(Arc::new(load)), drain_grace })
+        Ok(Self {
+            cache,
+            left_out,
+            load: Some(Arc::new(load)),
+            keys_moved_ratio: None,
+            drain_grace,
+        })
+    }
+
+    fn drivers(&self) -> impl Iterator<Item = &Driver> {
+        self.cache.each().into_iter().filter_map(|cache| match cache {
+            Cache::Driver(driver) => Some(driver),
+            _ => None,
+        })
     }
 }
 
 impl Subject for Called {
     fn facts(&self) -> SubjectFacts {
-        let facts = match &self.cache {
-            Cache::Own(_) => facts_of_own(),
+        let facts = self.cache.each().into_iter().map(|cache| match cache {
             Cache::Driver(driver) => facts_of(driver),
             Cache::Service(service) => facts_of_service(service),
-        };
-        SubjectFacts { left_out: self.left_out.clone(), ..facts }
+            Cache::Own(_) | Cache::Split(_) => facts_of_own(),
+        });
+        let facts = facts.reduce(together).unwrap_or_default();
+        let keys_moved_ratio = self.load.as_ref().and_then(|load| load.keys_moved_ratio());
+        SubjectFacts {
+            left_out: self.left_out.clone(),
+            list_keys_moved_ratio: keys_moved_ratio.or(self.keys_moved_ratio),
+            ..facts
+        }
     }
 
     fn makes_the_load(&self) -> bool {
@@ -68,22 +94,25 @@ impl Subject for Called {
     }
 
     fn output(&self) -> Option<Output> {
-        match &self.cache {
-            Cache::Own(_) | Cache::Service(_) => None,
-            Cache::Driver(driver) => (!driver.is_web()).then(|| stderr_of(driver)),
-        }
+        let drivers = self.drivers().filter(|driver| !driver.is_web());
+        drivers.map(stderr_of).reduce(|mut all, more| {
+            all.lines.extend(more.lines);
+            all.dropped += more.dropped;
+            all
+        })
     }
 
     fn planted(&self) -> Option<String> {
-        let Cache::Own(client) = &self.cache else { return None };
+        let Cache::Own(client) = self.cache.first() else { return None };
         let broken = client.config().broken?;
         let (name, summary) = (broken.name(), broken.summary());
         Some(format!("the client is broken, as it was told to be: {name} ({summary})"))
     }
 
     fn trouble(&self) -> Option<String> {
-        let Cache::Driver(driver) = &self.cache else { return None };
-        driver.nonsense().map(|what| format!("the driver does not keep to the protocol: {what}"))
+        self.drivers()
+            .find_map(Driver::nonsense)
+            .map(|what| format!("the driver does not keep to the protocol: {what}"))
     }
 
     fn loss_listener(&self) -> LossListener {
@@ -93,6 +122,11 @@ impl Subject for Called {
             (Some(load), DataLoss::Evicts(node)) => load.drops_items(node),
             (None, _) => {}
         })
+    }
+
+    fn on_relisted(&self) -> Relisted {
+        let load = self.load.as_ref().map(Arc::downgrade).unwrap_or_default();
+        Box::new(move |group, nodes| Some(load.upgrade()?.relist(group, nodes)))
     }
 
     async fn preload(&self) -> Preloaded {
@@ -111,10 +145,14 @@ impl Subject for Called {
     }
 
     fn snapshot(&self) -> Option<Vec<NodeSnapshot>> {
-        match &self.cache {
+        let snapshot = |cache: &Cache| match cache {
             Cache::Own(client) => Some(client.snapshot()),
-            Cache::Driver(_) | Cache::Service(_) => None,
-        }
+            Cache::Driver(_) | Cache::Service(_) | Cache::Split(_) => None,
+        };
+        let all = self.cache.each().into_iter().map(snapshot).collect::<Option<Vec<_>>>()?;
+        all.into_iter().reduce(|all, more| {
+            all.into_iter().zip(&more).map(|(node, other)| node.with(other)).collect()
+        })
     }
 
     async fn ended(&self) {
@@ -126,17 +164,34 @@ impl Subject for Called {
     }
 
     async fn drain(&mut self) -> Option<LoadTotals> {
-        let load = Arc::into_inner(self.load.take()?)?;
+        let load = self.load.take()?;
+        self.keys_moved_ratio = load.keys_moved_ratio();
+        let load = Arc::into_inner(load)?;
         Some(load.drain(self.drain_grace).await)
     }
 
     async fn close(self) {
-        match &self.cache {
-            Cache::Own(client) => client.close().await,
-            Cache::Driver(driver) => driver.close().await,
-            Cache::Service(_) => {}
+        for cache in self.cache.each() {
+            match cache {
+                Cache::Own(client) => client.close().await,
+                Cache::Driver(driver) => driver.close().await,
+                Cache::Service(_) | Cache::Split(_) => {}
+            }
         }
     }
+}
+
+/// What is known of two clients of the same kind, each with a group of its own.
+fn together(mut all: SubjectFacts, more: SubjectFacts) -> SubjectFacts {
+    let sum = |one: &mut Option<u64>, other: Option<u64>| {
+        *one = one.iter().copied().chain(other).reduce(|a, b| a + b);
+    };
+    sum(&mut all.crashes, more.crashes);
+    sum(&mut all.misses_unanswered, more.misses_unanswered);
+    sum(&mut all.calls_open, more.calls_open);
+    all.longest_open_s = all.longest_open_s.into_iter().chain(more.longest_open_s).reduce(f64::max);
+    all.errors.extend(more.errors);
+    all
 }
 
 fn facts_of_own() -> SubjectFacts {
@@ -175,6 +230,7 @@ fn facts_of(driver: &Driver) -> SubjectFacts {
             .map(|(class, message)| SubjectError { class: class.name().to_owned(), message })
             .collect(),
         command: None,
+        list_keys_moved_ratio: None,
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{LossListener, Output, Subject};
+use super::{LossListener, Output, Relisted, Subject};
 use crate::base::group::{self, Ended, Group};
 use crate::base::scope::Scope;
 use crate::client::NodeSnapshot;
@@ -240,6 +240,11 @@ impl Subject for Command {
     fn loss_listener(&self) -> LossListener {
         // Nobody here remembers what the nodes hold.
         Arc::new(|_| {})
+    }
+
+    fn on_relisted(&self) -> Relisted {
+        // It reads the list by itself, or does not.
+        Box::new(|_, _| None)
     }
 
     async fn preload(&self) -> Preloaded {

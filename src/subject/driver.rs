@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::called::Called;
 use crate::base::carried::Carried;
+use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
-use crate::driver::{Driver, DriverConfig, StartError as NotStarted, Wire};
+use crate::driver::{Driver, DriverConfig, Servers, StartError as NotStarted, Wire};
 use crate::event::{Events, Operation};
 use crate::load::{LoadConfig, LoadError, Mix};
 use crate::record::Recorder;
@@ -15,6 +16,8 @@ use crate::record::Recorder;
 pub(crate) struct Settings<'a> {
     pub(crate) config: DriverConfig,
     pub(crate) servers: Vec<String>,
+    /// The nodes in the list of each group, and its share of the workers: at least one.
+    pub(crate) lists: Vec<(Vec<NodeIndex>, f64)>,
     pub(crate) carried: Arc<Carried>,
     pub(crate) key_prefix: String,
     /// This binary.
@@ -46,10 +49,19 @@ pub(crate) enum StartError {
 /// # Errors
 /// When the driver cannot be started, or has nothing that the workload asks for.
 pub(crate) async fn start(given: Settings<'_>, scope: &Scope) -> Result<Called, StartError> {
-    let Settings { config, servers, carried, key_prefix, harness, mut load, recorder, events } =
-        given;
-    let wire = Wire { carried, key_prefix };
-    let driver = Driver::start(config, servers, wire, harness, events.clone(), scope).await?;
+    let Settings { config, servers, lists, carried, .. } = given;
+    let Settings { key_prefix, harness, mut load, recorder, events, .. } = given;
+    let mut drivers = Vec::with_capacity(lists.len());
+    for (list, share) in lists {
+        let first = list.iter().filter_map(|node| servers.get(node.position()).cloned()).collect();
+        let servers = Servers { all: servers.clone(), first };
+        let wire = Wire { carried: Arc::clone(&carried), key_prefix: key_prefix.clone() };
+        let harness = harness.clone();
+        let driver =
+            Driver::start(config.clone(), servers, wire, harness, events.clone(), scope).await?;
+        drivers.push((driver, share));
+    }
+    let driver = &drivers[0].0;
     let client = driver.ready().client;
     if ![Operation::Get, Operation::Set].into_iter().all(|operation| driver.can(operation)) {
         return Err(StartError::Bare { client });
@@ -65,5 +77,6 @@ pub(crate) async fn start(given: Settings<'_>, scope: &Scope) -> Result<Called, 
         let workload = load.workload.name;
         return Err(StartError::Lacks { client, missing: missing.join(", "), workload });
     }
-    Ok(Called::start(driver.into(), load, missing, recorder, events, scope)?)
+    let caches = drivers.into_iter().map(|(driver, share)| (driver.into(), share)).collect();
+    Ok(Called::start(caches, load, missing, recorder, events, scope)?)
 }

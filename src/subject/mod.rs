@@ -28,6 +28,10 @@ pub(crate) enum DataLoss {
 /// Who is told of it.
 pub(crate) type LossListener = Arc<dyn Fn(DataLoss) + Send + Sync>;
 
+/// Who is told that the list of nodes of a group is another one now; returns whether its client took it, where
+/// that is known.
+pub(crate) type Relisted = Box<dyn Fn(usize, &[NodeIndex]) -> Option<bool> + Send + Sync>;
+
 /// What a subject wrote for people.
 #[derive(Clone, Debug)]
 pub(crate) struct Output {
@@ -52,6 +56,8 @@ pub(crate) trait Subject {
     fn trouble(&self) -> Option<String>;
     /// Whom to tell of data that nodes lost.
     fn loss_listener(&self) -> LossListener;
+    /// Whom to tell of lists of nodes that change.
+    fn on_relisted(&self) -> Relisted;
     /// Stores every key.
     async fn preload(&self) -> Preloaded;
     /// Calls begin.

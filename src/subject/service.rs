@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::called::Called;
 use super::command::Command;
-use super::{LossListener, Output, Subject};
+use super::{LossListener, Output, Relisted, Subject};
 use crate::base::scope::Scope;
 use crate::client::NodeSnapshot;
 use crate::event::{EventKind, Events, SubjectFacts};
@@ -68,7 +68,8 @@ pub(crate) async fn start(given: Settings<'_>, scope: &Scope) -> Result<Service,
         }
     }
     let asked = Asked::new(spec, load.concurrency);
-    let called = Called::start(asked.into(), load, Vec::new(), recorder, events, scope)?;
+    let called =
+        Called::start(vec![(asked.into(), 1.0)], load, Vec::new(), recorder, events, scope)?;
     Ok(Service { called, command, events: events.clone() })
 }
 
@@ -125,6 +126,11 @@ impl Subject for Service {
 
     fn loss_listener(&self) -> LossListener {
         self.called.loss_listener()
+    }
+
+    fn on_relisted(&self) -> Relisted {
+        // It reads the list by itself, or does not.
+        Box::new(|_, _| None)
     }
 
     async fn preload(&self) -> Preloaded {

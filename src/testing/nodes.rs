@@ -12,7 +12,7 @@ use crate::lab::error::LabError;
 use crate::lab::fault::{FAULTS, NodeAction};
 use crate::lab::injector::ActiveToxic;
 use crate::lab::timeline::FaultSpec;
-use crate::lab::{self, Backend, Lab, LabConfig, Listen, Network, Programs};
+use crate::lab::{Lab, LabConfig};
 use crate::plan::{FileText, Library, Options, PlanError, plan_of};
 use crate::proxy::TapSnapshot;
 
@@ -47,15 +47,7 @@ impl Nodes {
     /// When there is no port, or no descriptor, for one of them.
     pub async fn start(count: u16) -> Result<Self, TestError> {
         let scope = Scope::current("testing");
-        let config = LabConfig {
-            nodes: lab::Nodes::alike(Backend::Embedded, count),
-            listen: Listen::usual(0),
-            toxiproxy: None,
-            direct: false,
-            network: Network::User,
-            names: false,
-            programs: Programs::default(),
-        };
+        let config = LabConfig::embedded(count);
         let (seed, nobody) = (Seed::from_system(), Arc::new(|_| ()));
         let lab = Lab::start(&config, seed, Events::ignore(), nobody, &scope).await?;
         Ok(Self { lab: Arc::new(lab), scope })
@@ -93,7 +85,7 @@ impl Nodes {
         let action = *FAULTS.make(&spec.fault).map_err(refused)?;
         for node in spec.nodes {
             active.nodes.push((node, action));
-            self.lab.begin(node, action).await.map_err(TestError::Refused)?;
+            self.lab.begin(node, action, None).await.map_err(TestError::Refused)?;
         }
         Ok(active)
     }
@@ -181,7 +173,7 @@ async fn take_back(
         lab.injector().heal(toxics).await?;
     }
     for (node, action) in nodes {
-        lab.end(node, action).await?;
+        lab.end(node, action, None).await?;
     }
     Ok(())
 }

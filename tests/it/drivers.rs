@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use harness::driver::speech::{self, Answer, Hello, Request, Said, VERBS};
+use harness::driver::speech::{self, Answer, Hello, Members, Request, Said, VERBS};
 use harness::event::ErrorClass;
 use serde_json::Value;
 
@@ -35,6 +35,11 @@ fn said_by_us(line: &str) -> Vec<u8> {
             timeout_ms: value["timeout_ms"].as_u64().unwrap(),
             settings: value["settings"].as_object().unwrap(),
         });
+    }
+    if let Some(members) = value["members"].as_u64() {
+        let servers: Vec<String> = serde_json::from_value(value["servers"].clone()).unwrap();
+        let servers: Vec<&str> = servers.iter().map(String::as_str).collect();
+        return speech::line(&Members { members, servers: &servers });
     }
     for word in ["ping", "cancel", "bye"] {
         if let Some(number) = value[word].as_u64() {
@@ -80,7 +85,7 @@ fn every_line_of_the_page_is_of_the_protocol() {
             match speech::read(line.as_bytes()).unwrap_or_else(|error| panic!("{error}")) {
                 Said::Answer(_, answer) => answers.push(answer.name()),
                 Said::Ready(ready) => assert!(!ready.operations.is_empty()),
-                Said::Pong(_) | Said::Bye | Said::Complaint(_) => {}
+                Said::Pong(_) | Said::Listed(_) | Said::Bye | Said::Complaint(_) => {}
             }
         }
     }

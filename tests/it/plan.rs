@@ -2,6 +2,7 @@
 
 mod chaos;
 mod files;
+mod groups;
 mod nodes;
 mod waiting;
 
@@ -215,6 +216,7 @@ fn the_catalogue_is_complete() {
         "latency-jitter",
         "latency-then-kill",
         "limit-data",
+        "list-reordered",
         "majority-failure",
         "not-stored",
         "packet-loss",
@@ -226,6 +228,8 @@ fn the_catalogue_is_complete() {
         "recovery-under-load",
         "reset-peer",
         "rolling-failures",
+        "scale-in",
+        "scale-out",
         "server-busy",
         "server-error-oom",
         "server-idle-timeout",
@@ -236,6 +240,7 @@ fn the_catalogue_is_complete() {
         "slicer",
         "slow-close",
         "slow-command",
+        "split-brain",
         "stray-bytes",
         "swapped-replies",
         "total-packet-drop",

@@ -11,6 +11,7 @@ mod exec;
 mod foreign;
 mod healing;
 mod interrupt;
+mod lists;
 mod losses;
 mod orphans;
 mod pipeline;

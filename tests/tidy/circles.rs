@@ -18,6 +18,11 @@ const CIRCLES: &[Circle] = &[
     ),
     (
         "load",
+        &["cache", "split"],
+        "a cache may be one for each group, and what a group has is a cache",
+    ),
+    (
+        "load",
         &["generator", "preload", "work"],
         "workers and the preload share what the generator keeps of a run",
     ),

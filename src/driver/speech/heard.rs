@@ -41,6 +41,10 @@ pub(super) struct Raw<'a> {
     flags: Option<bool>,
     /// Of `delete` and `touch`, those that say the same whether the key was there or not.
     cannot_tell: Option<Vec<String>>,
+    /// Whether its client can be told another list of nodes; false where it is left out.
+    members: Option<bool>,
+    /// The number of the list that its client has taken.
+    listed: Option<u64>,
     /// The number of the ping.
     pong: Option<u64>,
     /// It ends.
@@ -160,7 +164,7 @@ fn one_of_the_lines(schema: &mut Schema) {
     ];
     let mut lines = vec![json!({"required": ["ready", "client", "version", "operations"]})];
     lines.extend(answers.map(|answer| json!({"required": ["id", answer]})));
-    lines.extend(["pong", "bye"].map(|word| json!({"required": [word]})));
+    lines.extend(["pong", "listed", "bye"].map(|word| json!({"required": [word]})));
     lines.push(json!({"required": ["error"], "not": {"required": ["id"]}}));
     schema.insert("oneOf".to_owned(), lines.into());
 }
@@ -229,6 +233,7 @@ impl Raw<'_> {
             operations: self.operations.ok_or("`ready` lists its `operations`")?,
             cancel: self.cancel.unwrap_or_default(),
             flags: self.flags.unwrap_or_default(),
+            members: self.members.unwrap_or_default(),
             cannot_tell: self.cannot_tell.unwrap_or_default(),
         }))
     }
@@ -292,12 +297,14 @@ pub fn read(line: &[u8]) -> Result<Said, Nonsense> {
         raw.answer().map(|answer| Said::Answer(id, answer))
     } else if let Some(number) = raw.pong {
         Ok(Said::Pong(number))
+    } else if let Some(number) = raw.listed {
+        Ok(Said::Listed(number))
     } else if raw.bye.is_some() {
         Ok(Said::Bye)
     } else if let Some(error) = raw.error {
         Ok(Said::Complaint(error.message))
     } else {
-        Err("a line has `ready`, `id`, `pong`, `bye` or `error`".into())
+        Err("a line has `ready`, `id`, `pong`, `listed`, `bye` or `error`".into())
     };
     said.map_err(|what| Nonsense::new(line, what))
 }

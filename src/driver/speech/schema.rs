@@ -5,7 +5,7 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
 use super::heard::Raw;
-use super::{Hello, Numbered};
+use super::{Hello, Members, Numbered};
 
 /// Every line that a driver is told.
 #[derive(Serialize, JsonSchema)]
@@ -17,6 +17,8 @@ enum Line<'a> {
     Hello(Hello<'a>),
     /// A call.
     Call(Numbered<'a>),
+    /// Another list of nodes, for a driver that takes one.
+    Members(Members<'a>),
     /// To be answered at once.
     Ping {
         /// Comes back in the `pong`.

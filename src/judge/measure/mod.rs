@@ -153,6 +153,7 @@ pub static MEASURES: &[Measure] = &[
     wire::DIRTY_REUSE,
     wire::MALFORMED_REQUESTS,
     wire::MISSES_UNANSWERED,
+    wire::LIST_KEYS_MOVED,
     told::GIVE_UP,
     told::CONNECT_GIVE_UP,
     told::DEAD_TIME,

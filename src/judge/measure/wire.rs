@@ -104,6 +104,18 @@ pub(crate) const MALFORMED_REQUESTS: Measure = Measure {
     },
 };
 
+pub(crate) const LIST_KEYS_MOVED: Measure = Measure {
+    name: "list_keys_moved_ratio",
+    summary: "of all keys, the largest share that a change of the list of nodes has moved to another one",
+    unit: Unit::Ratio,
+    counts_breaches: false,
+    read: |facts| {
+        let subject = facts.summary.inputs.subject.as_ref();
+        let moved = subject.and_then(|subject| subject.list_keys_moved_ratio);
+        Reading::known(moved, facts.offered(), "no list changed, or nobody knows where keys are")
+    },
+};
+
 pub(crate) const MISSES_UNANSWERED: Measure = Measure {
     name: "misses_unanswered",
     summary: "misses that no node has answered: errors that the client tells as misses",

@@ -87,7 +87,9 @@ impl RunningNode {
                 Ok(())
             }
             // The lab does it, to the names that it has.
-            (_, NodeAction::Name(_)) => Err("a node does not know its name".to_owned()),
+            (_, NodeAction::Name(_) | NodeAction::List(_)) => {
+                Err("a node does not know its name".to_owned())
+            }
             (Self::External(node), _) => external::can(node.address(), action),
         }
     }
@@ -106,7 +108,13 @@ impl RunningNode {
                 node.resume();
                 Ok(())
             }
-            (_, NodeAction::Flush | NodeAction::Clock { .. } | NodeAction::Name(_))
+            (
+                _,
+                NodeAction::Flush
+                | NodeAction::Clock { .. }
+                | NodeAction::Name(_)
+                | NodeAction::List(_),
+            )
             | (Self::External(_), _) => Ok(()),
         }
     }

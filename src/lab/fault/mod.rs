@@ -3,6 +3,7 @@
 mod clock;
 mod flap;
 mod flush;
+mod join;
 mod kill;
 mod leave;
 mod r#move;
@@ -27,6 +28,19 @@ pub enum NodeAction {
     },
     /// What its name stands for.
     Name(NameAction),
+    /// Its place in the list that clients are told.
+    List(Relist),
+}
+
+/// What is done to the list that clients are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Relist {
+    /// The node is in it from now on, for good; before, it was not.
+    Join,
+    /// The node is not in it, until the fault ends.
+    Leave,
+    /// The node is at its end, until the fault ends.
+    Reorder,
 }
 
 /// What is done to the name of a node.
@@ -34,10 +48,6 @@ pub enum NodeAction {
 pub enum NameAction {
     /// It stands for another address; not taken back, as an instance that was replaced is not.
     Move(Old),
-    /// The node is not in the list of all.
-    Leave,
-    /// The node is at the end of the list.
-    Reorder,
     /// Every other answer is an address where nobody is.
     Flap,
 }
@@ -75,6 +85,7 @@ pub static FAULTS: Family<NodeAction> = Family {
         flush::KIND,
         clock::KIND,
         r#move::KIND,
+        join::KIND,
         leave::KIND,
         reorder::KIND,
         flap::KIND,

@@ -272,6 +272,7 @@ mod tests {
             given.insert(*name, value.clone());
         }
         FaultSpec {
+            group: None,
             name: "f".into(),
             nodes: vec![NodeIndex(0)],
             at: Duration::ZERO,

@@ -15,14 +15,14 @@ mod table;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use self::launcher::Launcher;
 use self::server::{PORT, Server, SharedTable, neighbour};
-use self::table::{Table, name_of};
+use self::table::{Answer, Asked, Record, Table, name_of};
 use super::error::LabError;
 use super::fault::{NameAction, Old};
 use super::{LabConfig, Listen, Network};
@@ -69,8 +69,7 @@ pub(super) fn can_do(
     if !config.names {
         return Err(NEEDS_NAMES.to_owned());
     }
-    let moves = matches!(action, NameAction::Move(_) | NameAction::Flap);
-    if moves && config.network == Network::Kernel {
+    if config.network == Network::Kernel {
         return Err("with -network kernel a node has one address; leave it out".to_owned());
     }
     let other = NameAction::Move(Old::Other);
@@ -137,6 +136,18 @@ impl Names {
         format!("{}:{}", name_of(node), address.port())
     }
 
+    /// What a name stands for now, for a client in this process.
+    pub fn resolver(&self) -> impl Fn(&str) -> Option<IpAddr> + Send + Sync + use<> {
+        let table = Arc::clone(&self.table);
+        move |name: &str| match table.lock().answer(name, Asked::V4) {
+            Answer::Records(records) => records.into_iter().find_map(|record| match record {
+                Record::Address(address) => Some(address),
+                Record::Service { .. } => None,
+            }),
+            Answer::Unknown | Answer::Refused => None,
+        }
+    }
+
     /// The words that start a program so that it resolves these names.
     #[must_use]
     pub fn launcher(&self) -> [OsString; 2] {
@@ -163,8 +174,6 @@ impl Names {
     ) -> Result<(), String> {
         match action {
             NameAction::Move(old) => self.go(node, old, proxies).await?,
-            NameAction::Leave => self.table.lock().set_listed(node, false),
-            NameAction::Reorder => self.table.lock().set_last(node, true),
             NameAction::Flap => self.table.lock().alternate(node),
         }
         Ok(())
@@ -182,17 +191,19 @@ impl Names {
         match action {
             NameAction::Move(Old::Stays) => {
                 self.give_up_old(node, proxies).await?;
-                return Ok(Some(self.table.lock().told(node)));
+                Ok(Some(self.table.lock().told(node)))
             }
             NameAction::Move(Old::Refuses | Old::Other) => {
                 let before = self.before.lock().remove(&node).unwrap_or_default();
-                return Ok(Some(requests(node, proxies)?.saturating_sub(before)));
+                Ok(Some(requests(node, proxies)?.saturating_sub(before)))
             }
-            NameAction::Flap => return Ok(Some(self.table.lock().settle(node))),
-            NameAction::Leave => self.table.lock().set_listed(node, true),
-            NameAction::Reorder => self.table.lock().set_last(node, false),
+            NameAction::Flap => Ok(Some(self.table.lock().settle(node))),
         }
-        Ok(None)
+    }
+
+    /// The nodes in the list of all, in their order.
+    pub(super) fn list(&self, nodes: &[NodeIndex]) {
+        self.table.lock().list_these(nodes);
     }
 
     async fn go(&self, node: NodeIndex, old: Old, proxies: &ProxySet) -> Result<(), String> {

@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(count(&said[..length]), 2);
 
         let mut stream = TcpStream::connect(address).await.unwrap();
-        table.lock().set_listed(crate::base::name::NodeIndex(0), false);
+        table.lock().list_these(&[1, 2].map(crate::base::name::NodeIndex));
         // Twice on one connection, as a resolver may.
         for _ in 0..2 {
             let question = question();

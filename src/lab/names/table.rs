@@ -53,6 +53,8 @@ pub(super) enum Answer {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     hosts: Vec<Host>,
+    /// Those in the list of all, in its order.
+    listed: Vec<NodeIndex>,
 }
 
 /// What is known of a node.
@@ -61,9 +63,6 @@ struct Host {
     current: SocketAddr,
     /// Where it can be instead; `None`: nowhere.
     spare: Option<SocketAddr>,
-    is_listed: bool,
-    /// Whether it comes behind those that were left in their places.
-    is_last: bool,
     /// Whether every other answer is the spare address.
     alternates: bool,
     /// How often its name was asked for since it moved or began to alternate.
@@ -85,15 +84,10 @@ impl Host {
 impl Table {
     /// Every node at its address, and where it can be instead.
     pub(super) fn new(hosts: impl Iterator<Item = (SocketAddr, Option<SocketAddr>)>) -> Self {
-        let host = |(current, spare)| Host {
-            current,
-            spare,
-            is_listed: true,
-            is_last: false,
-            alternates: false,
-            told: 0,
-        };
-        Self { hosts: hosts.map(host).collect() }
+        let host = |(current, spare)| Host { current, spare, alternates: false, told: 0 };
+        let hosts: Vec<Host> = hosts.map(host).collect();
+        let listed = (0..).map(NodeIndex).take(hosts.len()).collect();
+        Self { hosts, listed }
     }
 
     /// What `name`, with or without a dot at its end, stands for.
@@ -152,14 +146,9 @@ impl Table {
         }
     }
 
-    /// The node is in the list of all, or is not.
-    pub(super) fn set_listed(&mut self, node: NodeIndex, is_listed: bool) {
-        self.change(node, |host| host.is_listed = is_listed);
-    }
-
-    /// The node is at the end of the list, or in its place.
-    pub(super) fn set_last(&mut self, node: NodeIndex, is_last: bool) {
-        self.change(node, |host| host.is_last = is_last);
+    /// These nodes are in the list of all, in this order.
+    pub(super) fn list_these(&mut self, nodes: &[NodeIndex]) {
+        self.listed = nodes.to_vec();
     }
 
     /// Every other answer for the node's name is the address at which it is not.
@@ -185,9 +174,7 @@ impl Table {
     }
 
     fn list(&self) -> impl Iterator<Item = (NodeIndex, &Host)> {
-        let listed = || (0..).map(NodeIndex).zip(&self.hosts).filter(|(_, host)| host.is_listed);
-        let is_last = |(_, host): &(NodeIndex, &Host)| host.is_last;
-        listed().filter(move |it| !is_last(it)).chain(listed().filter(is_last))
+        self.listed.iter().filter_map(|node| Some((*node, self.hosts.get(node.position())?)))
     }
 
     fn host_called(&mut self, word: &str) -> Option<&mut Host> {
@@ -274,18 +261,13 @@ mod tests {
         assert_eq!(hosts(&mut table, "n1.harness.test"), ["1"]);
     }
 
-    /// Catches a list that keeps who left, forgets who joined, or has no order of its own.
+    /// Catches a list that is not as it was told, and a node whose own name goes with it.
     #[test]
-    fn the_list_has_members_in_an_order() {
+    fn the_list_is_as_it_was_told() {
         let mut table = table();
-        table.set_last(NodeIndex(0), true);
-        assert_eq!(hosts(&mut table, "nodes.harness.test"), ["2", "3", "1"]);
-        table.set_listed(NodeIndex(2), false);
+        table.list_these(&[NodeIndex(1), NodeIndex(0), NodeIndex(9)]);
         assert_eq!(hosts(&mut table, "nodes.harness.test"), ["2", "1"]);
         assert_eq!(hosts(&mut table, "n3.harness.test"), ["3"], "its own name stays");
-        table.set_listed(NodeIndex(2), true);
-        table.set_last(NodeIndex(0), false);
-        assert_eq!(hosts(&mut table, "nodes.harness.test"), ["1", "2", "3"]);
     }
 
     /// Catches an alternation that a question for something else moves on, or that stays.

@@ -252,6 +252,7 @@ mod tests {
             length: Duration::from_secs(1),
             direction: Direction::Both,
             toxicity: 1.0,
+            group: None,
             fault: Chosen { kind: kind.into(), settings },
         }
     }

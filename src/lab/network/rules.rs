@@ -142,6 +142,7 @@ mod tests {
             length: Duration::from_secs(1),
             direction,
             toxicity: 1.0,
+            group: None,
             fault: Chosen { kind: kind.into(), settings },
         }
     }

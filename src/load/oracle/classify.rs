@@ -115,6 +115,7 @@ pub(super) const OTHER_FLAGS: &str = "the right content with flags that were not
 fn absent(reading: &Reading, before: &Record, after: &Record) -> Verdict {
     let held_all_the_while = reading.kept
         && before.since().is_some()
+        && before.since() == after.since()
         && before.attempted() == after.attempted()
         && !before.may_have_expired(reading.now);
     if held_all_the_while { Verdict::FalseMiss } else { Verdict::Miss }

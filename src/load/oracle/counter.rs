@@ -44,11 +44,18 @@ pub(super) struct CounterHistory {
     added_in_doubt: i64,
     /// Decrements that may be executed, as a positive number.
     removed_in_doubt: i64,
+    /// Whether it may show anything from its start on: its key has moved to a node that may have an old one.
+    is_old: bool,
     /// Whether an `add` may be executed late: it puts the counter at its start, once it is gone.
     add_in_doubt: bool,
 }
 
 impl CounterHistory {
+    /// Its key lives at another node.
+    pub(super) const fn moved(&mut self) {
+        (self.since, self.is_old) = (None, true);
+    }
+
     /// Puts a change into doubt (`times` is 1) or takes it out again (-1).
     const fn doubt(&mut self, change: i64, times: i64) {
         if change > 0 {
@@ -82,6 +89,7 @@ impl Oracle {
             let mut tally = self.counters[self.within(Space::Counters, slot)].lock();
             tally.since = Some(begun);
             tally.sum = 0;
+            tally.is_old = false;
         }
     }
 
@@ -122,7 +130,7 @@ impl Oracle {
         {
             let mut tally = self.counters[self.within(Space::Counters, slot)].lock();
             tally.doubt(change, -1);
-            if !self.checks || !home {
+            if !self.checks || !home || tally.is_old {
                 return None;
             }
             // It came back after all: a store that was in doubt has put it at its start.

@@ -31,6 +31,11 @@ pub(super) struct LogHistory {
 }
 
 impl LogHistory {
+    /// Its key lives at another node, which need not have every record.
+    pub(super) const fn moved(&mut self) {
+        self.elsewhere = true;
+    }
+
     /// Whether the home must have every acknowledged record.
     const fn is_exact(&self) -> bool {
         self.starts_in_doubt == 0 && !self.elsewhere

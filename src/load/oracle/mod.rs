@@ -10,6 +10,7 @@ mod classify;
 mod counter;
 mod lease;
 mod log;
+mod moves;
 mod record;
 mod register;
 
@@ -56,6 +57,8 @@ pub struct Oracle {
     lost: Vec<AtomicU64>,
     /// What was found gone, by home.
     gone: Vec<NodeGone>,
+    /// Whether keys are asked for elsewhere than at home, as somebody has another list of nodes.
+    roams: AtomicBool,
     violations: Violations,
 }
 
@@ -132,6 +135,7 @@ impl Oracle {
             journals: (0..count(Space::Logs)).map(|_| Mutex::default()).collect(),
             lost: (0..config.nodes).map(|_| AtomicU64::default()).collect(),
             gone: (0..config.nodes).map(|_| NodeGone::default()).collect(),
+            roams: AtomicBool::new(false),
             violations: Violations::new(events),
             keyspace,
         }
@@ -334,8 +338,9 @@ impl Oracle {
             now,
         };
         let mut verdict = classify(&reading, before, &after);
-        // A miss that no node has given is the client's word for an error.
-        let answered = source.served_by.is_some();
+        // A miss that no node has given is the client's word for an error; one of another node than the home
+        // proves nothing where lists of nodes differ.
+        let answered = source.served_by.is_some() && self.may_know(slot, source);
         if verdict == Verdict::FalseMiss && !(answered && self.found_missing(slot, before)) {
             verdict = Verdict::Miss;
         }

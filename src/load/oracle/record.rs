@@ -169,6 +169,12 @@ impl Record {
         self.outlived = gone.filter(|_| self.touches == 0).map(|gone| (sequence, gone));
     }
 
+    /// The key lives at another node: what the new home holds is not known.
+    pub(super) const fn moved(&mut self) {
+        self.held = None;
+        self.absent = false;
+    }
+
     /// Begins the next write; `None` while one is under way.
     pub(super) const fn begin(&mut self) -> Option<u64> {
         if self.writing {

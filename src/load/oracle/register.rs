@@ -59,6 +59,15 @@ pub enum Register {
     Wrong,
 }
 
+impl Swaps {
+    /// Its key lives at another node: what was done for which token at the last one says nothing there. What
+    /// was acknowledged stays so.
+    pub(super) fn moved(&mut self) {
+        let Self { attempted, acknowledged, .. } = *self;
+        *self = Self { attempted, acknowledged, elsewhere: true, ..Self::default() };
+    }
+}
+
 impl Oracle {
     fn swaps(&self, slot: Slot) -> parking_lot::MutexGuard<'_, Swaps> {
         self.registers[self.within(Space::Registers, slot)].lock()

@@ -56,8 +56,13 @@ impl Hands {
             asked_for.zip(call.entries.iter().zip(&call.answers))
         {
             let home = self.home(*slot);
-            let part = call.traces.iter().find(|trace| trace.home == home).unwrap_or(&call.trace);
-            let from = Source { served_by: answer.served_by, ..asked(part, &self.clock) };
+            let known = call.traces.iter().find(|trace| trace.home == home);
+            let part = known.unwrap_or(&call.trace);
+            let mut from = Source { served_by: answer.served_by, ..asked(part, &self.clock) };
+            if known.is_none() && self.oracle.roams() {
+                // Which of several nodes has answered for this key is not known.
+                from.served_by = None;
+            }
             let outcome = self.judge(*slot, before, entry, from, now);
             if badness(outcome) > badness(worst) {
                 worst = outcome;

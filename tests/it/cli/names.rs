@@ -60,7 +60,7 @@ fn who_resolves_again_finds_a_node_that_moved() {
 fn what_cannot_be_had_is_refused_with_the_reason() {
     for (line, expected, reason) in [
         ("-scenario endpoint-change -once", 3, "with -names only"),
-        ("-scenario baseline-steady -names -once", 3, "the built-in client"),
+        ("-scenario dns-flap -once", 3, "with -names only"),
         ("-scenario baseline-steady -names -listen 127.0.0.1:0 -once", 2, "-listen"),
         ("exec -scenario baseline-steady -names -listen 127.0.0.1:0 -- true", 2, "-listen"),
         ("up -names -listen 127.0.0.1:0", 2, "-listen"),

@@ -42,7 +42,7 @@ fn a_pipeline_is_told_of_every_run() {
     place.scenario("liar", LIAR);
     place.scenario("nothing", NOTHING);
     let words = format!(
-        "{PLAY} -quiet -retry-invalid 1 -junit all.xml -scenario liar.toml,nothing.toml,eviction-pressure"
+        "{PLAY} -quiet -retry-invalid 1 -junit all.xml -scenario liar.toml,nothing.toml,server-idle-timeout"
     );
     let summary = place.path("summary.md");
     let mut command = place.command(&words);
@@ -57,7 +57,7 @@ fn a_pipeline_is_told_of_every_run() {
     let said = &ended.stdout;
     has(said, &["FAIL  liar", "  - wrong values", "2 runs in"]);
     for (name, verdict) in
-        [("liar ", " fail "), ("nothing ", ""), ("eviction-pressure ", " skipped ")]
+        [("liar ", " fail "), ("nothing ", ""), ("server-idle-timeout ", " skipped ")]
     {
         let mut rows = said.lines().filter(|line| line.starts_with(name));
         assert!(rows.any(|line| line.contains(verdict)), "{name} {verdict}: {said}");

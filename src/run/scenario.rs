@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::control::Control;
 use super::desk::{Desk, Finished};
+use super::machine::machine;
 use super::phases::perform;
 use super::stage::Stage;
 use super::teardown::CLOSE_GRACE;
@@ -11,7 +12,7 @@ use super::{Environment, Observer, RunError, setup};
 use crate::base::scope::Scope;
 use crate::judge::judge;
 use crate::plan::Plan;
-use crate::report::{Line, Report};
+use crate::report::{Header, Line, Report};
 
 /// Whether `plan` can be run here, as far as that is known before anything is started.
 ///
@@ -59,7 +60,7 @@ async fn in_scope(
     for notice in stage.planted() {
         observer.note(&notice);
     }
-    let header = setup::header(plan);
+    let header = Header { machine: Some(machine()), ..setup::header(plan) };
     let mut desk = Desk::open(plan, &stage, sink, observer);
     let own = stage.control.as_ref().map(|control| control.address().to_string());
     let api = own.or_else(|| plan.toxiproxy.clone());

@@ -14,6 +14,7 @@ mod examine;
 mod exec;
 mod exit;
 mod explain;
+mod index;
 mod interruptible;
 mod list;
 mod log;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::exit::Exit;
+use super::index::Index;
 use super::interruptible::interruptible;
 use super::output;
 use super::screen::Screen;
@@ -52,9 +53,16 @@ impl Session {
             screen.line(&Line::Skipped(skipped.clone()));
         }
         let mut tally = VerdictCounts::default();
-        let exit = self.rounds(&environment, &mut screen, &mut tally).await;
+        let mut index = Index::default();
+        let exit = self.rounds(&environment, &mut screen, &mut tally, &mut index).await;
         if tally.runs > 1 || !self.skipped.is_empty() {
             screen.overview(&tally.overview(&self.skipped));
+        }
+        if let Some(plan) = self.plans.first().filter(|_| tally.runs > 1) {
+            match index.write(&plan.out) {
+                Ok(path) => screen.note(&format!("all runs: {}", path.display())),
+                Err(error) => screen.warn(&format!("lost: {error}")),
+            }
         }
         exit
     }
@@ -91,6 +99,7 @@ impl Session {
         environment: &Environment,
         screen: &mut Screen,
         tally: &mut VerdictCounts,
+        index: &mut Index,
     ) -> Exit {
         let continuous = self.rounds.is_none();
         for round in 0..self.rounds.map_or(u64::MAX, u64::from) {
@@ -103,6 +112,7 @@ impl Session {
                     Ok(finished) => {
                         screen.finished(&finished);
                         tally.add(&finished.report);
+                        index.add(&finished, &plan.out);
                     }
                     Err(RunError::Interrupted) => return tally.cut_short(continuous),
                     Err(error) => {

@@ -11,12 +11,13 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// The cfg name, and the programs whose presence on PATH switches it on.
-const PARTS: [(&str, &[&str]); 10] = [
+const PARTS: [(&str, &[&str]); 11] = [
     ("real_memcached", &["memcached"]),
     ("real_memccapable", &["memccapable"]),
     ("real_haproxy", &["haproxy"]),
     ("real_python_clients", &["harness-python-clients"]),
     ("real_node_clients", &["harness-node-clients"]),
+    ("real_chromium", &["chromium"]),
     ("real_python3", &["python3"]),
     ("real_pytest", &["python3", "pytest"]),
     // Only where they were asked for: no program tells that all of clients/ is installed.

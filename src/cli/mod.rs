@@ -15,6 +15,7 @@ mod exec;
 mod exit;
 mod explain;
 mod github;
+mod index;
 mod interruptible;
 mod list;
 mod log;

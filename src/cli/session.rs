@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::exit::Exit;
 use super::github::Github;
+use super::index::Index;
 use super::interruptible::interruptible;
 use super::output;
 use super::screen::Screen;
@@ -58,6 +59,7 @@ struct Told {
     tally: Tally,
     suites: Suites,
     github: Github,
+    index: Index,
     clock: RunClock,
     retained: Option<Retained>,
     soak: Option<PathBuf>,
@@ -82,7 +84,8 @@ impl Session {
         if let Err(exit) = self.settle(&environment) {
             return exit;
         }
-        let mut told = Told::new(&self.telling);
+        let out = self.plans.first().map(|plan| plan.out.clone()).unwrap_or_default();
+        let mut told = Told::new(&self.telling, out);
         for skipped in &self.skipped {
             told.skip(skipped);
         }
@@ -161,12 +164,13 @@ impl Session {
 }
 
 impl Told {
-    fn new(telling: &Telling) -> Self {
+    fn new(telling: &Telling, out: PathBuf) -> Self {
         Self {
             screen: Screen::new(telling),
             tally: Tally::new(telling.fail_on),
             suites: Suites::default(),
             github: Github::from_environment(),
+            index: Index::new(out),
             clock: RunClock::start(),
             retained: telling.retention.map(Retained::new),
             soak: telling.soak.clone(),
@@ -182,6 +186,7 @@ impl Told {
         let report = &finished.report;
         self.tally.add(report, finished.folder.as_deref());
         self.suites.add(report);
+        self.index.add(finished);
         self.clear(finished);
         if let Some(path) = &self.soak
             && let Err(error) =
@@ -215,6 +220,12 @@ impl Told {
             self.screen.overview(&table);
             if let Err(error) = self.github.add_table(&table) {
                 self.screen.warn(&format!("lost: the summary for GitHub: {error}"));
+            }
+        }
+        if self.tally.runs() > 1 {
+            match self.index.write() {
+                Ok(path) => self.screen.note(&format!("all runs: {}", path.display())),
+                Err(error) => self.screen.warn(&format!("lost: {error}")),
             }
         }
         if let Some(path) = junit

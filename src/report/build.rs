@@ -34,6 +34,10 @@ pub struct Header {
     pub plan_hash: String,
     /// Who did the faults of the network.
     pub network: String,
+    /// What it ran on, where that is known.
+    pub machine: Option<String>,
+    /// How long it was to take, in seconds.
+    pub planned_s: Option<f64>,
 }
 
 #[cfg(test)]
@@ -47,6 +51,8 @@ impl Header {
             client_profile: "default".to_owned(),
             plan_hash: "abc123".to_owned(),
             network: "user".to_owned(),
+            machine: Some("Linux 6.1, 2 processors, 24 GB".to_owned()),
+            planned_s: Some(20.5),
         }
     }
 }
@@ -66,6 +72,8 @@ impl Report {
             subject: summary.inputs.subject.clone(),
             plan_hash: header.plan_hash,
             network: header.network,
+            machine: header.machine,
+            planned_s: header.planned_s,
             started_at: summary.started_at.rfc3339(),
             duration_s: summary.inputs.ended.as_secs_f64(),
             partial: summary.inputs.partial,

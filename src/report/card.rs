@@ -403,14 +403,7 @@ mod tests {
     /// A run of this scenario, in which calls to the faulty node came to `outcome`.
     fn run(scenario: &str, outcome: Outcome, edit: fn(&mut Report)) -> Tried {
         let summary = Story::default().tell(|_, _| (outcome, 200));
-        let header = Header {
-            version: "0.1.0".to_owned(),
-            seed: 42,
-            workload: "mixed".to_owned(),
-            client_profile: "tuned".to_owned(),
-            plan_hash: "abc123".to_owned(),
-            network: "user".to_owned(),
-        };
+        let header = Header { client_profile: "tuned".to_owned(), ..Header::synthetic() };
         let mut report = Report::new(header, &summary, &judge(&summary, &[]));
         report.scenario = scenario.to_owned();
         report.verdict = Verdict::Pass;

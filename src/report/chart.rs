@@ -1,19 +1,23 @@
-//! Charts as SVG text: a shared time axis, areas, lines, strips and marks. No scripts, no fonts of
-//! our own, nothing from elsewhere; hovering an interval shows its figures.
+//! One row of a chart as SVG: columns, lines, bars and marks over an axis.
+//!
+//! The drawing stretches to the room that there is and its words do not, because they stand beside it:
+//! so a row can be read on a telephone, and a script can show a part of it by changing its view.
 
 use std::fmt::Write as _;
 
 use maud::{Markup, PreEscaped, html};
 
-/// The size of a chart and the room for its labels.
-const WIDTH: f64 = 960.0;
-const LEFT: f64 = 70.0;
-const RIGHT: f64 = 10.0;
-const TOP: f64 = 8.0;
-const BOTTOM: f64 = 22.0;
+/// The height of every drawing in its own units, which the page stretches.
+const HEIGHT: f64 = 1000.0;
 
-/// Labels on the time axis, about.
-const TIME_LABELS: f64 = 10.0;
+/// Units of a drawing for each second: a millisecond is as fine as anything shows.
+const PER_SECOND: f64 = 1000.0;
+
+/// Labels on an axis of time, about: as many as fit a telephone.
+const TIME_LABELS: f64 = 6.0;
+
+/// A label so close to an end of its axis stands beside its place, and not on both sides of it.
+const EDGE: f64 = 0.03;
 
 /// How values become heights.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,166 +28,242 @@ pub(super) enum Scale {
     Log(f64, f64),
 }
 
-/// One chart under construction.
-#[derive(Debug)]
-pub(super) struct Chart {
-    title: &'static str,
-    shapes: String,
-    end_s: f64,
-    height: f64,
-    scale: Scale,
+/// What fills one span of time from one value up to another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Column {
+    /// When it begins and ends, in seconds.
+    pub(super) span_s: (f64, f64),
+    /// From this value.
+    pub(super) low: f64,
+    /// Up to this one; the same: nothing is drawn.
+    pub(super) high: f64,
 }
 
-impl Chart {
-    /// An empty chart from the start of the run to `end_s`.
-    pub(super) fn new(title: &'static str, end_s: f64, plot_height: f64, scale: Scale) -> Self {
-        let height = TOP + plot_height + BOTTOM;
-        Self { title, shapes: String::new(), end_s: end_s.max(0.001), height, scale }
+/// One drawing under construction.
+#[derive(Debug)]
+pub(super) struct Plot {
+    width: f64,
+    scale: Scale,
+    shapes: String,
+    /// How far down each label stands, of 1, and what it says.
+    labels: Vec<(f64, String)>,
+}
+
+impl Plot {
+    /// An empty drawing from the start of the run to `end_s`.
+    pub(super) fn new(end_s: f64, scale: Scale) -> Self {
+        let width = (end_s.max(0.001) * PER_SECOND).min(1e12);
+        Self { width, scale, shapes: String::new(), labels: Vec::new() }
     }
 
     fn x(&self, at_s: f64) -> f64 {
-        LEFT + (at_s / self.end_s).clamp(0.0, 1.0) * (WIDTH - LEFT - RIGHT)
+        (at_s * PER_SECOND).clamp(0.0, self.width).round()
     }
 
-    fn bottom(&self) -> f64 {
-        self.height - BOTTOM
-    }
-
-    fn y(&self, value: f64) -> f64 {
+    /// How far up a value stands, of 1.
+    fn share(&self, value: f64) -> f64 {
         let share = match self.scale {
             Scale::Linear(top) => value / top.max(f64::MIN_POSITIVE),
             Scale::Log(low, high) => (value.max(low) / low).ln() / (high / low).ln(),
         };
-        self.bottom() - share.clamp(0.0, 1.0) * (self.bottom() - TOP)
+        share.clamp(0.0, 1.0)
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        ((1.0 - self.share(value)) * HEIGHT).round()
     }
 
     fn push(&mut self, shape: &Markup) {
         self.shapes.push_str(&shape.0);
-        self.shapes.push('\n');
     }
 
-    /// A rectangle that says what it is when it is pointed at.
     fn rect(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), class: &str, label: &str) {
         self.push(&html! {
-            rect class=(class) x=(tenths(x)) y=(tenths(y)) width=(tenths(width))
-                height=(format_args!("{height:.2}")) {
-                @if !label.is_empty() { title { (label) } }
-            }
+            rect class=(class) x=(x) y=(y) width=(width) height=(height) { title { (label) } }
         });
     }
 
     /// Shades a span of time over the whole height.
-    pub(super) fn shade(&mut self, from_s: f64, to_s: f64, class: &str, label: &str) {
-        let (x, width) = (self.x(from_s), self.x(to_s) - self.x(from_s));
-        self.rect((x, TOP), (width, self.bottom() - TOP), class, label);
+    pub(super) fn shade(&mut self, (from_s, to_s): (f64, f64), class: &str, label: &str) {
+        let (x, end) = (self.x(from_s), self.x(to_s));
+        self.rect((x, 0.0), (end - x, HEIGHT), class, label);
     }
 
     /// A mark over the whole height at one moment.
     pub(super) fn mark(&mut self, at_s: f64, class: &str, label: &str) {
-        let (x, bottom) = (tenths(self.x(at_s)), self.bottom());
+        let x = self.x(at_s);
         self.push(&html! {
-            line class=(class) x1=(x) x2=(x) y1=(TOP) y2=(tenths(bottom)) { title { (label) } }
+            line class={ "mark " (class) } x1=(x) x2=(x) y1="0" y2=(HEIGHT) { title { (label) } }
         });
     }
 
     /// A bar of a strip: a span of time at one of `rows` rows.
     pub(super) fn bar(
         &mut self,
-        row: (usize, usize),
-        span_s: (f64, f64),
+        (row, rows): (usize, usize),
+        (from_s, to_s): (f64, f64),
         class: &str,
         label: &str,
     ) {
-        let (y, height) = self.row(row);
-        let (x, width) = (self.x(span_s.0), (self.x(span_s.1) - self.x(span_s.0)).max(1.0));
-        self.rect((x, y), (width, height - 4.0), class, label);
+        let (x, end) = (self.x(from_s), self.x(to_s));
+        let (top, height) = lane(row, rows);
+        self.rect(
+            (x, (top + height * 0.1).round()),
+            (end - x, (height * 0.8).round()),
+            class,
+            label,
+        );
     }
 
-    /// Where a row begins, and how high it is.
-    fn row(&self, (index, rows): (usize, usize)) -> (f64, f64) {
-        #[expect(clippy::cast_precision_loss, reason = "a chart has a few rows")]
-        let (index, rows) = (index as f64, rows as f64);
-        let height = (self.bottom() - TOP) / rows;
-        (TOP + height * index, height)
+    /// The name of some rows of a strip, beside the middle of them.
+    pub(super) fn name_rows(&mut self, first: usize, count: usize, rows: usize, label: &str) {
+        let (top, height) = lane(first, rows);
+        #[expect(clippy::cast_precision_loss, reason = "a strip has a few rows")]
+        let middle = top + height * count as f64 / 2.0;
+        self.labels.push((middle / HEIGHT, label.to_owned()));
     }
 
-    /// The name of a row of a strip.
-    pub(super) fn row_label(&mut self, row: (usize, usize), label: &str) {
-        let (y, height) = self.row(row);
-        self.text(LEFT - 8.0, y + height / 2.0 + 2.0, "end", label);
-    }
-
-    /// A filled column from `low` to `high` over a span of time.
-    pub(super) fn column(&mut self, span_s: (f64, f64), low: f64, high: f64, class: &str) {
-        let (x, width) = (self.x(span_s.0), self.x(span_s.1) - self.x(span_s.0));
-        let (y, height) = (self.y(high), self.y(low) - self.y(high));
-        if height > 0.0 {
-            self.rect((x, y), (width, height), class, "");
+    /// Columns, each as high as its value says, as one shape: those that touch share their edges.
+    pub(super) fn columns(&mut self, columns: &[Column], class: &str) {
+        let mut path = String::new();
+        let drawn: Vec<[f64; 4]> = columns
+            .iter()
+            .map(|it| [self.x(it.span_s.0), self.x(it.span_s.1), self.y(it.low), self.y(it.high)])
+            .collect();
+        let touch = |one: &[f64; 4], next: &[f64; 4]| {
+            one[2] > one[3] && next[2] > next[3] && (one[1] - next[0]).abs() < 1.5
+        };
+        for run in drawn.chunk_by(touch) {
+            let [first, .., last] = [run[0], run[run.len() - 1]];
+            if first[2] <= first[3] {
+                continue;
+            }
+            // Writing into a String cannot fail.
+            let _ = write!(path, "M{} {}", first[0], first[2]);
+            for [_, end, _, top] in run {
+                let _ = write!(path, "V{top}H{end}");
+            }
+            let _ = write!(path, "V{}", last[2]);
+            for [start, _, base, _] in run.iter().rev() {
+                let _ = write!(path, "V{base}H{start}");
+            }
+            path.push('Z');
+        }
+        if !path.is_empty() {
+            self.push(&html! { path class={ "area " (class) } d=(path) {} });
         }
     }
 
-    /// A line through points; a gap where there is no value.
-    pub(super) fn line(&mut self, points: &[(f64, Option<f64>)], class: &str) {
+    /// A line that keeps each value for its whole span; a gap where there is none.
+    pub(super) fn steps(&mut self, points: &[((f64, f64), Option<f64>)], class: &str) {
         let mut path = String::new();
-        let mut pen_down = false;
-        for (at_s, value) in points {
+        let mut pen: Option<f64> = None;
+        for ((from_s, to_s), value) in points {
             let Some(value) = value else {
-                pen_down = false;
+                pen = None;
                 continue;
             };
-            let command = if pen_down { 'L' } else { 'M' };
-            // Writing into a String cannot fail.
-            let _ = write!(path, "{command}{:.1} {:.1}", self.x(*at_s), self.y(*value));
-            pen_down = true;
+            let (from, to, y) = (self.x(*from_s), self.x(*to_s), self.y(*value));
+            let joins = pen.is_some_and(|end| (end - from).abs() < 1.5);
+            let _ =
+                if joins { write!(path, "V{y}H{to}") } else { write!(path, "M{from} {y}H{to}") };
+            pen = Some(to);
         }
-        self.push(&html! { path class=(class) d=(path) {} });
+        self.push(&html! { path class={ "line " (class) } d=(path) {} });
     }
 
-    /// Makes a span of time answer to the pointer.
-    pub(super) fn hover(&mut self, span_s: (f64, f64), label: &str) {
-        self.shade(span_s.0, span_s.1, "hover", label);
+    /// A line from point to point.
+    pub(super) fn curve(&mut self, points: &[(f64, f64)], class: &str) {
+        let mut path = String::new();
+        for (place, (at, value)) in points.iter().enumerate() {
+            let command = if place == 0 { 'M' } else { 'L' };
+            let _ = write!(path, "{command}{} {}", self.x(*at), self.y(*value));
+        }
+        self.push(&html! { path class={ "line " (class) } d=(path) {} });
     }
 
     /// A labelled horizontal line at a value.
     pub(super) fn grid(&mut self, value: f64, label: &str) {
-        let (y, right) = (self.y(value), WIDTH - RIGHT);
-        let level = tenths(y);
-        self.push(&html! { line.grid x1=(LEFT) x2=(right) y1=(level) y2=(level) {} });
-        self.text(LEFT - 8.0, y + 4.0, "end", label);
+        let (y, end) = (self.y(value), self.width);
+        self.push(&html! { line.grid x1="0" x2=(end) y1=(y) y2=(y) {} });
+        self.labels.push((1.0 - self.share(value), label.to_owned()));
     }
 
-    fn text(&mut self, x: f64, y: f64, anchor: &str, text: &str) {
-        self.push(&html! { text x=(tenths(x)) y=(tenths(y)) text-anchor=(anchor) { (text) } });
-    }
-
-    /// Labels the time axis and ends the chart.
-    pub(super) fn finish(mut self) -> Markup {
-        let step = round_step(self.end_s / TIME_LABELS);
-        let mut at = 0.0;
-        while at <= self.end_s {
-            let decimals = usize::from(step < 1.0);
-            let label = format!("{at:.decimals$} s");
-            let (x, y) = (self.x(at), self.height - 6.0);
-            self.text(x, y, "middle", &label);
-            at += step;
+    /// Round steps up to `top`, about three, each labelled.
+    pub(super) fn grid_up_to(&mut self, top: f64, label: impl Fn(f64) -> String) {
+        let step = round_step(top / 3.0);
+        let mut value = 0.0;
+        while value <= top {
+            self.grid(value, &label(value));
+            value += step;
         }
-        let view = format!("0 0 {WIDTH} {}", self.height);
+    }
+
+    /// A line for each factor of ten between the two.
+    pub(super) fn decades(&mut self, low: f64, high: f64, label: impl Fn(f64) -> String) {
+        let mut value = low;
+        while value <= high * 1.001 {
+            self.grid(value, &label(value));
+            value *= 10.0;
+        }
+    }
+
+    /// The drawing with its labels, so many pixels high; `about` says what it shows.
+    pub(super) fn finish(self, about: &str, height: usize) -> Markup {
+        let view = format!("0 0 {} {HEIGHT}", self.width.round());
         html! {
-            svg viewBox=(view) role="img" aria-label=(self.title) {
-                title { (self.title) }
-                (PreEscaped(self.shapes))
+            div.plot style={ "height:" (height) "px" } {
+                div.y aria-hidden="true" {
+                    @for (down, label) in &self.labels {
+                        span style={ "top:" (percent(*down)) } { (label) }
+                    }
+                }
+                svg viewBox=(view) preserveAspectRatio="none" role="img" aria-label=(about) {
+                    (PreEscaped(self.shapes))
+                }
             }
         }
     }
 }
 
-/// A coordinate to a tenth: as fine as anything shows.
-fn tenths(coordinate: f64) -> String {
-    format!("{coordinate:.1}")
+/// Where a row of a strip begins, and how high it is.
+fn lane(row: usize, rows: usize) -> (f64, f64) {
+    #[expect(clippy::cast_precision_loss, reason = "a strip has a few rows")]
+    let (row, rows) = (row as f64, rows.max(1) as f64);
+    (HEIGHT / rows * row, HEIGHT / rows)
+}
+
+/// Labels below drawings: how far to the right each stands, of 1, and what it says.
+pub(super) fn axis(labels: &[(f64, String)]) -> Markup {
+    html! {
+        div.axis aria-hidden="true" {
+            @for (right, label) in labels {
+                span.first[*right < EDGE].last[*right > 1.0 - EDGE] style={ "left:" (percent(*right)) } { (label) }
+            }
+        }
+    }
+}
+
+/// The axis of time up to `end_s`.
+pub(super) fn time_axis(end_s: f64) -> Markup {
+    let end_s = end_s.max(0.001);
+    let step = round_step(end_s / TIME_LABELS);
+    let decimals = usize::from(step < 1.0);
+    let mut labels = Vec::new();
+    let mut at = 0.0;
+    while at <= end_s {
+        labels.push((at / end_s, format!("{at:.decimals$} s")));
+        at += step;
+    }
+    axis(&labels)
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2}%", share * 100.0)
 }
 
 /// The next of 1, 2, 5, 10, 20, ... at or above `step`.
-pub(super) fn round_step(step: f64) -> f64 {
+fn round_step(step: f64) -> f64 {
     let unit = 10_f64.powf(step.max(0.1).log10().floor());
     [1.0, 2.0, 5.0]
         .into_iter()
@@ -208,12 +288,36 @@ mod tests {
     #[test]
     fn extreme_values_stay_on_the_chart() {
         for scale in [Scale::Linear(0.0), Scale::Linear(10.0), Scale::Log(1.0, 1e6)] {
-            let mut chart = Chart::new("t", 0.0, 100.0, scale);
-            chart.column((0.0, 1.0), 0.0, 1e12, "good");
-            chart.line(&[(0.0, Some(0.0)), (1.0, None), (2.0, Some(1e12))], "p50");
-            chart.mark(f64::MAX, "violation", "x");
-            let svg = chart.finish().into_string();
-            assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+            for end_s in [0.0, f64::MAX] {
+                let mut plot = Plot::new(end_s, scale);
+                plot.columns(&[Column { span_s: (0.0, 1.0), low: 0.0, high: 1e12 }], "good");
+                plot.steps(&[((0.0, 1.0), Some(0.0)), ((1.0, 2.0), None)], "p50");
+                plot.mark(f64::MAX, "violation", "x");
+                let svg = plot.finish("t", 100).into_string();
+                assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+            }
         }
+    }
+
+    /// Catches a shape that does not stand where its values are, or that shows before its time.
+    #[test]
+    fn shapes_stand_where_their_values_are() {
+        let mut plot = Plot::new(10.0, Scale::Linear(200.0));
+        let column = |from, to, low, high| Column { span_s: (from, to), low, high };
+        plot.columns(
+            &[
+                column(1.0, 1.1, 0.0, 100.0),
+                column(1.1, 1.2, 0.0, 50.0),
+                column(1.2, 1.3, 0.0, 0.0),
+            ],
+            "good",
+        );
+        plot.steps(
+            &[((2.0, 2.1), Some(200.0)), ((2.1, 2.2), None), ((2.2, 2.3), Some(0.0))],
+            "p50",
+        );
+        let svg = plot.finish("t", 100).into_string();
+        assert!(svg.contains("M1000 1000V500H1100V750H1200V1000V1000H1100V1000H1000Z"), "{svg}");
+        assert!(svg.contains("M2000 0H2100M2200 1000H2300"), "{svg}");
     }
 }

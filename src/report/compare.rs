@@ -151,14 +151,7 @@ mod tests {
 
     fn run(client: &str, verdict: Verdict, wrong: u64) -> (PathBuf, Report) {
         let summary = Story::default().tell(usual);
-        let header = Header {
-            version: "0.1.0".to_owned(),
-            seed: 42,
-            workload: "mixed".to_owned(),
-            client_profile: client.to_owned(),
-            plan_hash: "abc123".to_owned(),
-            network: "user".to_owned(),
-        };
+        let header = Header { client_profile: client.to_owned(), ..Header::synthetic() };
         let mut report = Report::new(header, &summary, &judge(&summary, &[]));
         report.verdict = verdict;
         report.data.totals.wrong = Some(wrong);

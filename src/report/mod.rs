@@ -43,4 +43,4 @@ pub use model::{
 pub use rebuild::Unfinished;
 pub use schema::schema_text;
 pub use stored::{LINES_MAX, REPORT, REPORT_PAGE, ReadError, Stored};
-pub use wire::{Told, ToldOfNode, WirePhase, WireReport};
+pub use wire::{Told, ToldOfNode, WirePhase, WireReport, WireSeries};

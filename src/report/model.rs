@@ -48,8 +48,14 @@ pub struct Report {
     /// Who did the faults of the network: `user`, our proxies; `kernel`, the kernel where it can.
     #[serde(default = "user_network")]
     pub network: String,
+    /// What it ran on: system, processors, memory; `null`: the run was stored without it.
+    #[serde(default)]
+    pub machine: Option<String>,
     /// When the run began, RFC 3339.
     pub started_at: String,
+    /// How long it was to take, in seconds, as `-duration` says; `null`: the run was stored without it.
+    #[serde(default)]
+    pub planned_s: Option<f64>,
     /// How long it took, in seconds.
     pub duration_s: f64,
     /// Why it ended early; `null`: it did not.

@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 
 use super::model::{PieceReport, PieceTimes};
+use crate::event::Phase;
 use crate::record::{BIN, Bin, Interval, PhaseSummary, Summary, TimedBin};
 
 /// Pieces that a report holds; in a longer run neighbours are merged, within their phase.
-const PIECES_MAX: usize = 1000;
+pub(super) const PIECES_MAX: usize = 1000;
 
 /// The pieces of a run.
 pub(super) fn of(summary: &Summary) -> Vec<PieceReport> {
@@ -77,26 +78,49 @@ fn times(bin: &Bin) -> PieceTimes {
 /// What a run that was stored without pieces has instead of them: coarser, and by when operations
 /// ended.
 pub(super) fn of_intervals(intervals: &[Interval]) -> Vec<PieceReport> {
-    let together = intervals.len().div_ceil(PIECES_MAX).max(1);
-    intervals.chunks(together).filter_map(merged).collect()
+    fewer(intervals.iter().map(of_interval).collect())
 }
 
-fn merged(intervals: &[Interval]) -> Option<PieceReport> {
-    let (first, last) = (intervals.first()?, intervals.last()?);
-    let at_s = first.start_s();
+fn of_interval(interval: &Interval) -> PieceReport {
+    PieceReport {
+        at_s: interval.start_s(),
+        length_s: interval.length_s,
+        phase: interval.phase,
+        outcomes: interval.outcomes.clone(),
+        response_time_us: interval.response_time_us.map(|times| PieceTimes {
+            p50: times.p50,
+            p95: times.p95,
+            p99: times.p99,
+            max: times.max,
+        }),
+    }
+}
+
+/// The same pieces, or, of more than a page can show, neighbours of a phase merged. A percentile of
+/// merged pieces is the longest of theirs: the histograms are not there any more.
+pub(super) fn fewer(pieces: Vec<PieceReport>) -> Vec<PieceReport> {
+    if pieces.len() <= PIECES_MAX + Phase::ALL.len() {
+        return pieces;
+    }
+    let together = pieces.len().div_ceil(PIECES_MAX);
+    let phases = pieces.chunk_by(|one, next| one.phase == next.phase);
+    phases.flat_map(|phase| phase.chunks(together)).filter_map(merged).collect()
+}
+
+fn merged(pieces: &[PieceReport]) -> Option<PieceReport> {
+    let (first, last) = (pieces.first()?, pieces.last()?);
     let mut outcomes = BTreeMap::new();
-    for (name, count) in intervals.iter().flat_map(|interval| &interval.outcomes) {
+    for (name, count) in pieces.iter().flat_map(|piece| &piece.outcomes) {
         let sum = outcomes.entry(name.clone()).or_insert(0_u64);
         *sum = sum.saturating_add(*count);
     }
     let longest = |part: fn(&PieceTimes) -> Option<u64>| {
-        let times = intervals.iter().filter_map(|interval| interval.response_time_us);
-        let times = times.map(|t| PieceTimes { p50: t.p50, p95: t.p95, p99: t.p99, max: t.max });
-        times.filter_map(|times| part(&times)).max()
+        let times = pieces.iter().filter_map(|piece| piece.response_time_us.as_ref());
+        times.filter_map(part).max()
     };
     Some(PieceReport {
-        at_s,
-        length_s: last.at_s - at_s,
+        at_s: first.at_s,
+        length_s: last.at_s + last.length_s - first.at_s,
         phase: first.phase,
         outcomes,
         response_time_us: first.response_time_us.map(|_| PieceTimes {
@@ -111,7 +135,7 @@ fn merged(intervals: &[Interval]) -> Option<PieceReport> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{ErrorClass, Outcome, Phase};
+    use crate::event::{ErrorClass, Outcome};
     use crate::record::synthetic::{FAULT_MS, Story, usual};
 
     /// Catches what a fault did that shows before it, a piece that reaches over the border of its
@@ -156,5 +180,24 @@ mod tests {
         assert!(pieces.len() <= PIECES_MAX + Phase::ALL.len(), "{}", pieces.len());
         let count: u64 = pieces.iter().flat_map(|piece| piece.outcomes.values()).sum();
         assert_eq!(count, summary.everything().offered());
+    }
+
+    /// Catches a page that grows with a soak of which only intervals are left, and a merged piece that
+    /// reaches over the border of its phase or loses what was in it.
+    #[test]
+    fn too_many_pieces_are_merged_within_their_phase() {
+        let piece = |place: u32| PieceReport {
+            at_s: f64::from(place),
+            length_s: 1.0,
+            phase: if place < 7001 { Phase::Steady } else { Phase::Fault },
+            outcomes: [("hit".to_owned(), 3)].into(),
+            response_time_us: Some(PieceTimes { max: Some(place.into()), ..Default::default() }),
+        };
+        let fewer = fewer((0..20_000).map(piece).collect());
+        assert!(fewer.len() <= PIECES_MAX + Phase::ALL.len(), "{}", fewer.len());
+        assert_eq!(fewer.iter().map(|piece| piece.outcomes["hit"]).sum::<u64>(), 60_000);
+        let border = fewer.iter().find(|piece| piece.phase == Phase::Fault).unwrap();
+        assert!((border.at_s - 7001.0).abs() < 1e-9, "{border:?}");
+        assert_eq!(fewer[0].response_time_us.unwrap().max, Some(19));
     }
 }

@@ -8,9 +8,10 @@ use std::path::Path;
 use super::build::{self, Header, counted};
 use super::line::Line;
 use super::model::{
-    DetectionReport, ObjectiveReport, PhaseFigures, PhaseReport, PieceReport, PieceTimes,
-    RecoveryReport, Report, StallsReport,
+    DetectionReport, ObjectiveReport, PhaseFigures, PhaseReport, RecoveryReport, Report,
+    StallsReport,
 };
+use super::pieces;
 use super::stored::{LINES_MAX, ReadError, Stored, each_line};
 use crate::judge::{Grade, Graded, Objective, Strain, Verdict, judge};
 use crate::record::journal::{EVENTS, INTERVALS};
@@ -116,7 +117,7 @@ fn report(retold: Retold, run: Unfinished, intervals: &[Interval]) -> Report {
         report.started_at.clear();
     }
     report.phases = phases;
-    report.pieces = intervals.iter().map(piece).collect();
+    report.pieces = pieces::of_intervals(intervals);
     report.objectives = run.objectives.iter().map(unjudged).collect();
     forget_what_was_not_looked_at(&mut report);
     report
@@ -140,19 +141,4 @@ fn unjudged(objective: &Objective) -> ObjectiveReport {
     let why = format!("{}: not judged, because the run came to no end of its own", objective.name);
     let (objective, grade) = (objective.clone(), Grade::Inconclusive);
     build::objective(&Graded { objective, measured: None, samples: 0, grade, why })
-}
-
-fn piece(interval: &Interval) -> PieceReport {
-    PieceReport {
-        at_s: interval.start_s(),
-        length_s: interval.length_s,
-        phase: interval.phase,
-        outcomes: interval.outcomes.clone(),
-        response_time_us: interval.response_time_us.map(|times| PieceTimes {
-            p50: times.p50,
-            p95: times.p95,
-            p99: times.p99,
-            max: times.max,
-        }),
-    }
 }

@@ -43,6 +43,7 @@ const SOURCES: [MeasuredBy; 8] = [Oracle, Proxies, Client, Watch, Lateness, Star
 const NUMBERS: &[(&str, &[MeasuredBy])] = &[
     ("schema_version", &[]),
     ("seed", &[]),
+    ("planned_s", &[]),
     ("duration_s", &[]),
     ("exit_code", &[]),
     ("subject.*", &[Client]),
@@ -85,6 +86,9 @@ const NUMBERS: &[(&str, &[MeasuredBy])] = &[
     ("wire.phases[].*", &[Proxies]),
     ("wire.told.nodes[].*", &[Proxies, Fault]),
     ("wire.told.*", &[Proxies]),
+    ("wire.series[].connects[]", &[Proxies]),
+    ("wire.series[].requests[]", &[Proxies]),
+    ("wire.series[].*", &[Proxies]),
     ("wire.*", &[Proxies]),
     ("harness.issue_delay_us.*", &[Lateness]),
     ("harness.timer_delay_us.*", &[Watch]),

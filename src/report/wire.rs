@@ -6,9 +6,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::name::NodeIndex;
+use crate::base::time::Offset;
 use crate::event::Phase;
 use crate::judge::{Reading, ToldNode};
-use crate::record::{Summary, WireCounts, WireTimes, WireTotals};
+use crate::record::{BIN, Summary, WireCounts, WireNode, WirePiece, WireTimes, WireTotals};
+
+/// Pieces of a series that a report holds, as many as of the operations; in a longer run neighbours are
+/// merged.
+const SERIES_MAX: usize = 1000;
 
 /// What the proxies saw of the run's own client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,6 +26,22 @@ pub struct WireReport {
     /// What it tells of the client, by the nodes that were broken; `null`: nobody looked when what passed.
     #[serde(default)]
     pub told: Option<Told>,
+    /// What passed when, each node once; empty: nobody looked, or the run was stored without it.
+    #[serde(default)]
+    pub series: Vec<WireSeries>,
+}
+
+/// What passed the proxy of one node, in pieces of one length from the start of the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WireSeries {
+    /// The node.
+    pub node: NodeIndex,
+    /// How long a piece is, in seconds: 100 ms, and longer in a long run.
+    pub length_s: f64,
+    /// Connections accepted in each piece.
+    pub connects: Vec<u64>,
+    /// Requests read in each piece.
+    pub requests: Vec<u64>,
 }
 
 /// One node in one phase. A request belongs to the phase in which it passed; what became of it, to the
@@ -146,6 +167,30 @@ pub(super) fn of(summary: &Summary, told: &[ToldNode]) -> Option<WireReport> {
         totals,
         phases: inputs.wire.iter().map(phase).collect(),
         told: self::told(summary, told),
+        series: inputs.wire_nodes.iter().filter_map(|node| series(node, inputs.ended)).collect(),
+    })
+}
+
+/// What passed one node until the run ended.
+fn series(node: &WireNode, ended: Offset) -> Option<WireSeries> {
+    let length = Some(node.pieces.length).filter(|length| !length.is_zero())?;
+    let until = ended.since(Offset::default()).as_nanos().div_ceil(length.as_nanos());
+    let until = usize::try_from(until).unwrap_or(usize::MAX).min(node.pieces.all.len());
+    let pieces = &node.pieces.all[..until];
+    let in_a_bin = BIN.as_nanos().div_ceil(length.as_nanos());
+    let in_a_bin = usize::try_from(in_a_bin).unwrap_or(usize::MAX);
+    let together = pieces.len().div_ceil(SERIES_MAX).max(in_a_bin);
+    let of = |part: fn(&WirePiece) -> u32| {
+        let chunks = pieces.chunks(together);
+        chunks.map(|chunk| chunk.iter().map(|piece| u64::from(part(piece))).sum()).collect()
+    };
+    #[expect(clippy::cast_precision_loss, reason = "a run has fewer pieces than 2^53")]
+    let length_s = length.as_secs_f64() * together as f64;
+    Some(WireSeries {
+        node: node.node,
+        length_s,
+        connects: of(|piece| piece.connects),
+        requests: of(|piece| piece.requests),
     })
 }
 

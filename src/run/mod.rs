@@ -7,6 +7,7 @@ mod desk;
 mod dials;
 mod facts;
 mod keeping;
+mod machine;
 mod noise;
 mod phase_file;
 mod phases;

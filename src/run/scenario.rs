@@ -2,6 +2,7 @@
 
 use super::control::Control;
 use super::desk::{Desk, Finished};
+use super::machine::machine;
 use super::phases::perform;
 use super::stage::Stage;
 use super::teardown::CLOSE_GRACE;
@@ -9,7 +10,7 @@ use super::{Environment, Observer, RunError, setup};
 use crate::base::scope::Scope;
 use crate::judge::judge;
 use crate::plan::Plan;
-use crate::report::{Line, Report};
+use crate::report::{Header, Line, Report};
 
 /// Whether `plan` can be run here, as far as that is known before anything is started.
 ///
@@ -57,7 +58,7 @@ async fn in_scope(
     for notice in stage.planted() {
         observer.note(&notice);
     }
-    let header = setup::header(plan);
+    let header = Header { machine: Some(machine()), ..setup::header(plan) };
     let mut desk = Desk::open(plan, &stage, sink, observer);
     let own = stage.control.as_ref().map(|control| control.address().to_string());
     let api = own.or_else(|| plan.toxiproxy.clone());

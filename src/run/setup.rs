@@ -30,7 +30,7 @@ pub(super) fn greeting(plan: &Plan) -> String {
     format!("{}: {} (seed {})", plan.scenario, plan.summary, plan.seed)
 }
 
-/// What every report begins with.
+/// What every report begins with, but for the machine: the plan does not know it.
 pub(super) fn header(plan: &Plan) -> Header {
     Header {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -47,6 +47,8 @@ pub(super) fn header(plan: &Plan) -> Header {
         .to_owned(),
         plan_hash: plan.hash(),
         network: plan.network.name().to_owned(),
+        machine: None,
+        planned_s: Some(plan.phases.total().as_secs_f64()),
     }
 }
 

@@ -101,6 +101,8 @@ fn journalled(out: &Path, partial: Option<Partial>) -> (Journal, Report) {
         client_profile: "default".to_owned(),
         plan_hash: String::new(),
         network: "user".to_owned(),
+        machine: None,
+        planned_s: None,
     };
     let report = Report::new(header, &summary, &judge(&summary, &[]));
     (journal, report)

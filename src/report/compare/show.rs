@@ -145,56 +145,93 @@ pub fn text(rows: &[ComparedRow]) -> String {
 #[must_use]
 pub fn html(rows: &[ComparedRow]) -> String {
     let clients = clients(rows);
-    let blocks = || rows.chunk_by(|one, other| one.scenario == other.scenario);
+    let title = match &clients[..] {
+        [client] => format!("Every scenario with {client}"),
+        _ => "Clients side by side".to_owned(),
+    };
+    let blocks: Vec<&[ComparedRow]> =
+        rows.chunk_by(|one, other| one.scenario == other.scenario).collect();
     page(
-        "Clients side by side",
+        &title,
         &html! {
-            h1 { "Clients side by side" }
+            h1 { (title) }
             p {
-                "Each figure is the median of the runs that could be judged, the verdict the worst of them. A run that was \
-                 invalid or vacuous is in no figure. A verdict links to its run."
+                "A verdict links to its run. Each figure is the median of the runs that could be judged, the verdict the worst of "
+                "them: a run that was invalid or vacuous is in no figure."
             }
-            div.wide {
-                table {
-                    thead { tr { th { "scenario" } @for client in &clients { th scope="col" { (client) } } } }
-                    tbody {
-                        @for block in blocks() {
-                            tr {
-                                th scope="row" { a href={ "#" (block[0].scenario) } { (block[0].scenario) } }
-                                @for client in &clients {
-                                    td { @if let Some(row) = block.iter().find(|row| row.client == *client) { (verdicts(row)) } }
+            (glance(&blocks, &clients))
+            @for block in &blocks { (figures(block)) }
+        },
+    )
+}
+
+/// A row for each scenario, a column for each client.
+fn glance(blocks: &[&[ComparedRow]], clients: &[&str]) -> Markup {
+    html! {
+        div.wide role="region" tabindex="0" aria-label="Verdicts" {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "scenario" }
+                        @for client in clients { th scope="col" { (client) } }
+                    }
+                }
+                tbody {
+                    @for block in blocks {
+                        tr {
+                            th scope="row" { a href={ "#" (block[0].scenario) } { (block[0].scenario) } }
+                            @for client in clients {
+                                td {
+                                    @if let Some(row) = block.iter().find(|row| row.client == *client) {
+                                        (verdicts(row))
+                                    } @else { "not run" }
                                 }
                             }
                         }
                     }
                 }
             }
-            @for block in blocks() {
-                h2 id=(block[0].scenario) { (block[0].scenario) }
-                div.wide {
-                    table {
-                        thead { tr { @for head in &heads()[1..] { th scope="col" { (head) } } } }
-                        tbody {
-                            @for row in block {
-                                tr { @for cell in &cells(row)[1..] { td { (cell) } } }
-                            }
+        }
+    }
+}
+
+/// The figures of one scenario.
+fn figures(block: &[ComparedRow]) -> Markup {
+    html! {
+        h2 id=(block[0].scenario) { (block[0].scenario) }
+        div.wide role="region" tabindex="0" aria-label=(block[0].scenario) {
+            table {
+                thead { tr { @for head in &heads()[1..] { th scope="col" { (head) } } } }
+                tbody {
+                    @for row in block {
+                        @let cells = cells(row);
+                        tr {
+                            th scope="row" { (cells[1]) }
+                            td { (verdicts(row)) }
+                            @for cell in &cells[3..] { td.number { (cell) } }
                         }
                     }
                 }
             }
-        },
-    )
+        }
+    }
 }
 
-/// The verdict of a row, and a link to each of its runs.
+/// The verdict of a row, and what of it must be seen at once; each of its runs is a link.
 fn verdicts(row: &ComparedRow) -> Markup {
+    let (class, word) = row.verdict.map_or(("invalid", "not judged"), |it| (it.name(), it.name()));
+    let badge = html! { span class={ "verdict " (class) } { (word) } };
+    let page = |folder: &std::path::Path| folder.join(REPORT_PAGE).display().to_string();
     html! {
-        @match row.verdict {
-            Some(verdict) => span class={ "verdict " (verdict.name()) } { (verdict.name()) },
-            None => span.verdict.invalid { "not judged" },
+        @match &row.folders[..] {
+            [only] => a href=(page(only)) { (badge) },
+            several => {
+                (badge)
+                @for (number, folder) in several.iter().enumerate() {
+                    " " a href=(page(folder)) aria-label={ (word) ", run " (number + 1) } { (number + 1) }
+                }
+            }
         }
-        @for (number, folder) in row.folders.iter().enumerate() {
-            " " a href=(folder.join(REPORT_PAGE).display()) { (number + 1) }
-        }
+        @if row.wrong > Some(0.0) { " " strong { "wrong data" } }
     }
 }

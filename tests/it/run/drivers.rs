@@ -128,8 +128,12 @@ fn one_key_among_many_is_found_out() {
         );
         let report = ended.report();
         // Nobody asks this scenario for misses: what it shows is that they are seen.
-        let expected = if way == "mixes" { Verdict::Fail } else { Verdict::Degraded };
-        assert_eq!(report.verdict, expected, "{way}: {:?}", report.reasons);
+        let is_told = if way == "mixes" {
+            report.verdict == Verdict::Fail
+        } else {
+            report.verdict != Verdict::Pass
+        };
+        assert!(is_told, "{way}: {:?}: {:?}", report.verdict, report.reasons);
         let keys = report.phase(Phase::Steady).unwrap().all.figures.keys.unwrap();
         let caught = if way == "mixes" { keys.wrong } else { keys.false_miss };
         assert!(caught > 30 && keys.hit > 10 * caught, "{way}: {keys:?}");

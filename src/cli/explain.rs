@@ -120,6 +120,9 @@ fn of_scenario(text: &mut String, plan: &Plan) {
             nodes.count
         ),
     );
+    if nodes.discovery {
+        say(text, "  each node answers `config get cluster` with the list of nodes as it is then");
+    }
     for group in &plan.groups {
         let sees: Vec<String> = group.list.sees.iter().map(ToString::to_string).collect();
         let (name, share, sees) = (&group.list.name, group.share, sees.join(", "));

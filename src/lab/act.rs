@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::Lab;
+use super::backend::NodeInfo;
+use super::discovery::{Place, SAY};
 use super::fault::{NodeAction, Relist};
 use super::members::Listed;
+use crate::base::family::Settings;
 use crate::base::name::NodeIndex;
+use crate::proxy::{ProxyError, ProxySet, Stream, ToxicConfig, ToxicUpdate};
 
 /// Requests to all nodes at the beginning of faults that changed a list.
 pub(super) type ListedAt = BTreeMap<(NodeIndex, Relist, Option<String>), u64>;
@@ -35,6 +39,40 @@ impl Lab {
         taken
     }
 
+    /// Has the nodes answer with the list as it is now, where they answer who asks for it.
+    pub(super) async fn tell_discovery(&self) -> Result<(), String> {
+        let Some(discovery) = &self.discovery else { return Ok(()) };
+        // Held until all have it, so that no older list overtakes a newer one.
+        let mut discovery = discovery.lock().await;
+        if !discovery.is_news(self.places()) {
+            return Ok(());
+        }
+        for info in &self.info {
+            let proxy = info.node.to_string();
+            for (toxic, attributes) in discovery.rules() {
+                say(&self.proxies, &proxy, toxic, attributes)
+                    .await
+                    .map_err(|error| format!("{proxy} cannot tell the list of nodes: {error}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The nodes in the list of all, or of the first group, and where they are now.
+    fn places(&self) -> Vec<Place> {
+        let nodes = self.members.lock().all().next().map(|listed| listed.nodes);
+        let infos =
+            nodes.unwrap_or_default().into_iter().filter_map(|it| self.info.get(it.position()));
+        let place = |info: &NodeInfo| match &self.names {
+            Some(names) => names.current(info.node).map(|(host, address)| Place { host, address }),
+            None => {
+                let address = info.proxy_address;
+                Some(Place { host: address.ip().to_string(), address })
+            }
+        };
+        infos.filter_map(place).collect()
+    }
+
     /// Requests to all nodes until now; `None`: nobody counts them.
     fn requests(&self) -> Option<u64> {
         let taps = self.info.iter().map(|info| self.proxies.tap(&info.node.to_string()));
@@ -53,8 +91,9 @@ impl Lab {
             (NodeAction::List(what), names) => {
                 let changed = self.members.lock().begin(group, node, what)?;
                 let taken = self.relist(&changed);
-                // Who asks for the names, or reads the file, is not known.
-                if taken == Some(false) && names.is_none() {
+                self.tell_discovery().await?;
+                // Who asks for the names, or asks a node, or reads the file, is not known.
+                if taken == Some(false) && names.is_none() && self.discovery.is_none() {
                     return Ok(Some(0));
                 }
                 if let (Some(true), Some(requests)) = (taken, self.requests()) {
@@ -64,6 +103,7 @@ impl Lab {
             }
             (NodeAction::Name(action), Some(names)) => {
                 names.begin(node, action, &self.proxies).await?;
+                self.tell_discovery().await?;
             }
             _ => self.nodes[node.position()].lock().await.begin(action).await?,
         }
@@ -86,10 +126,35 @@ impl Lab {
                     before.zip(self.requests()).map(|(then, now)| now.saturating_sub(then));
                 let changed = self.members.lock().end(group, node, what);
                 self.relist(&changed);
+                self.tell_discovery().await?;
                 Ok(touched)
             }
             (NodeAction::Name(action), Some(names)) => names.end(node, action, &self.proxies).await,
             _ => self.nodes[node.position()].lock().await.end(action).await.map(|()| None),
         }
+    }
+}
+
+/// Has a proxy say something else from now on, without a moment in which it says nothing.
+async fn say(
+    proxies: &ProxySet,
+    proxy: &str,
+    toxic: &str,
+    attributes: Settings,
+) -> Result<(), ProxyError> {
+    let update = ToxicUpdate { toxicity: None, attributes: attributes.clone() };
+    match proxies.update_toxic(proxy, toxic, update).await {
+        // Not yet there, or taken away through the control API.
+        Err(ProxyError::ToxicNotFound) => {
+            let config = ToxicConfig {
+                name: Some(toxic.to_owned()),
+                kind: SAY.to_owned(),
+                stream: Stream::Downstream,
+                toxicity: 1.0,
+                attributes,
+            };
+            proxies.add_toxic(proxy, config).await.map(drop)
+        }
+        updated => updated.map(drop),
     }
 }

@@ -12,7 +12,7 @@ use super::fault::{FAULTS, NodeAction};
 use super::members::{self, Group, Joins, Members};
 use super::nemesis::failed;
 use super::timeline::{FaultSpec, Step, steps};
-use super::{LieSpec, ground, injector, names};
+use super::{LieSpec, discovery, ground, injector, names};
 use crate::base::name::NodeIndex;
 use crate::protocol::memcached::program;
 
@@ -54,6 +54,8 @@ pub struct Nodes {
     pub count: u16,
     /// What they lie about; only embedded ones can be told to.
     pub lies: Vec<LieSpec>,
+    /// Whether clients that ask them for the list of nodes are answered, as by those of Amazon ElastiCache.
+    pub discovery: bool,
     /// How those are started that the harness starts.
     pub program: NodeProgram,
     /// Those that differ from the rest.
@@ -65,7 +67,14 @@ impl Nodes {
     #[must_use]
     pub const fn alike(backend: Backend, count: u16) -> Self {
         let program = NodeProgram { binary: None, args: Vec::new() };
-        Self { backend, count, lies: Vec::new(), program, others: BTreeMap::new() }
+        Self {
+            backend,
+            count,
+            lies: Vec::new(),
+            discovery: false,
+            program,
+            others: BTreeMap::new(),
+        }
     }
 
     /// Whether they run already.
@@ -209,6 +218,7 @@ impl LabConfig {
     pub fn can(&self, faults: &[FaultSpec]) -> Result<(), LabError> {
         names::can(self)?;
         ground::can(self)?;
+        discovery::can(self)?;
         self.can_start()?;
         self.can_list(faults)?;
         faults.iter().try_for_each(|fault| self.can_do(fault).map_err(|what| failed(fault, what)))

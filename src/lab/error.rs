@@ -61,6 +61,9 @@ pub enum LabError {
     /// The names that `-names` asks for cannot be had.
     #[error("-names: {0}")]
     Names(String),
+    /// The list of nodes that `discovery` of `[nodes]` asks for cannot be told.
+    #[error("`discovery` in [nodes]: {0}")]
+    Discovery(String),
     /// No `memcached` on PATH although one was asked for.
     #[error("no memcached on PATH; install it, or run with -nodes embedded")]
     NoMemcached,

@@ -10,6 +10,7 @@ mod act;
 mod arguments;
 pub mod backend;
 mod config;
+mod discovery;
 pub mod error;
 pub mod fault;
 mod ground;
@@ -36,6 +37,7 @@ use self::backend::{NodeInfo, RunningNode};
 pub use self::config::{
     Backend, LabConfig, Listen, Network, NodeProgram, Nodes, OtherNode, Programs,
 };
+use self::discovery::Discovery;
 use self::error::LabError;
 use self::ground::Ground;
 use self::injector::Injector;
@@ -68,6 +70,8 @@ pub struct Lab {
     proxies: ProxySet,
     names: Option<Names>,
     members: parking_lot::Mutex<Members>,
+    /// What nodes answer who asks them for the list, where they do.
+    discovery: Option<Mutex<Discovery>>,
     relisted: OnceLock<Relisted>,
     /// Requests to all nodes when faults changed a list.
     listed_at: parking_lot::Mutex<act::ListedAt>,
@@ -162,13 +166,14 @@ impl Lab {
             version: backend.version().to_owned(),
         });
         let info = info.collect();
-        Ok(Self {
+        let lab = Self {
             nodes: nodes.into_iter().map(Mutex::new).collect(),
             info,
             injector,
             proxies,
             names,
             members: parking_lot::Mutex::new(members),
+            discovery: config.nodes.discovery.then(Mutex::default),
             relisted: OnceLock::new(),
             listed_at: parking_lot::Mutex::default(),
             data_lost,
@@ -176,7 +181,9 @@ impl Lab {
             lies: config.nodes.lies.clone(),
             network,
             scope: scope.clone(),
-        })
+        };
+        lab.tell_discovery().await.map_err(LabError::Discovery)?;
+        Ok(lab)
     }
 
     /// What a report says of each node.

@@ -36,8 +36,9 @@ pub(super) fn read(
     }
     match given {
         Some(Backend::Servers(servers)) => {
-            nodes = of_servers(servers.clone())
+            let given = of_servers(servers.clone())
                 .map_err(|what| PlanError::Option(format!("-servers {what}")))?;
+            nodes = Nodes { discovery: nodes.discovery, ..given };
         }
         Some(backend) => {
             nodes.backend = backend.clone();
@@ -125,7 +126,11 @@ impl Addresses {
 
 fn read_table(node: &TomlValue<'_>) -> Result<Nodes, FileError> {
     let table = node.table()?;
-    table.only("key", &["backend", "count", "servers", "lies", "args", "binary", "node"])?;
+    table.only(
+        "key",
+        &["backend", "count", "servers", "lies", "args", "binary", "node", "discovery"],
+    )?;
+    let discovery = table.optional("discovery", TomlValue::flag)?.unwrap_or_default();
     let count = table.optional("count", |node| node.count(1..=COUNT_MAX.into()))?;
     let backend = table.optional("backend", |node| node.word("backend", &Backend::WORDS))?;
     let lies = table.get("lies");
@@ -143,7 +148,7 @@ fn read_table(node: &TomlValue<'_>) -> Result<Nodes, FileError> {
         let backend = backend.unwrap_or(Backend::Auto);
         let program = read_program(&table, &backend, &NodeProgram::default())?;
         let count = count.unwrap_or(DEFAULT_COUNT);
-        let nodes = Nodes { lies, program, ..Nodes::alike(backend, count) };
+        let nodes = Nodes { lies, discovery, program, ..Nodes::alike(backend, count) };
         let others = read_others(&table, &nodes)?;
         return Ok(Nodes { others, ..nodes });
     };
@@ -153,7 +158,9 @@ fn read_table(node: &TomlValue<'_>) -> Result<Nodes, FileError> {
         return Err(other.error_at_key(what));
     }
     let addresses: Result<_, _> = servers.list()?.iter().map(TomlValue::address).collect();
-    of_servers(addresses?).map_err(|what| servers.error(format!("`servers` {what}")))
+    let nodes = of_servers(addresses?);
+    let nodes = nodes.map_err(|what| servers.error(format!("`servers` {what}")))?;
+    Ok(Nodes { discovery, ..nodes })
 }
 
 /// How a node is started: as `usual`, but where the table says otherwise.

@@ -100,6 +100,9 @@ impl Plan {
 
     fn print_nodes(&self, text: &mut TomlText) {
         text.table("nodes");
+        if self.nodes.discovery {
+            text.value("discovery", "true");
+        }
         if let Backend::Servers(servers) = &self.nodes.backend {
             let servers: Vec<String> =
                 servers.iter().map(|server| string(&server.to_string())).collect();

@@ -131,6 +131,11 @@ impl Names {
         *self.table.lock() = Table::new((0..).zip(addresses).map(spare));
     }
 
+    /// The name of a node, and where it is now.
+    pub(super) fn current(&self, node: NodeIndex) -> Option<(String, SocketAddr)> {
+        self.table.lock().current(node).map(|address| (name_of(node), address))
+    }
+
     /// What a client is told to connect to: the name of a node, and its port.
     pub(super) fn of(node: NodeIndex, address: SocketAddr) -> String {
         format!("{}:{}", name_of(node), address.port())

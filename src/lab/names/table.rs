@@ -130,6 +130,11 @@ impl Table {
         u16::try_from(self.hosts.len()).unwrap_or(u16::MAX)
     }
 
+    /// Where a node is now.
+    pub(super) fn current(&self, node: NodeIndex) -> Option<SocketAddr> {
+        self.hosts.get(node.position()).map(|host| host.current)
+    }
+
     /// Where a node is now, and where it can be instead.
     pub(super) fn places(&self, node: NodeIndex) -> Option<(SocketAddr, SocketAddr)> {
         let host = self.hosts.get(node.position())?;

@@ -95,3 +95,19 @@ fn a_long_run_is_broken_for_most_of_it() {
     assert_eq!(phases.total().as_secs(), 3600);
     assert!(phases.warmup.as_secs() <= 15 && phases.fault.as_secs() > 3000, "{phases:?}");
 }
+
+/// Catches nodes that answer who asks for the list although nobody wanted it, or do not although it was wanted,
+/// also of a printed plan and of nodes that run already.
+#[test]
+fn nodes_tell_the_list_where_that_is_asked_for() {
+    let with = |lines: &str| format!("{HEAD}[nodes]\ndiscovery = true\n{lines}");
+    let plan = plan_of(&with("count = 4\n"), &Options::default()).unwrap();
+    assert!(plan.nodes.discovery && !nodes_of("").unwrap().discovery);
+    let given = "servers = [\"127.0.0.1:1\"]\n";
+    for plan in [plan, plan_of(&with(given), &Options::default()).unwrap()] {
+        assert!(plan.nodes.discovery);
+        assert_eq!(plan_of(&plan.to_toml(), &Options::default()).unwrap(), plan);
+    }
+    let refused = nodes_of("[nodes]\ndiscovery = \"yes\"\n").unwrap_err();
+    assert!(refused.contains("s.toml:6:13"), "{refused}");
+}

@@ -111,3 +111,76 @@ fn a_command_reads_the_list_from_its_file() {
     counts.dedup();
     assert_eq!(counts, ["3", "2", "3"]);
 }
+
+/// Asks every server for the list until the third version has come, and notes each answer that is new.
+const ASK: &str = r#"
+import os, socket
+servers = [server.rsplit(":", 1) for server in os.environ["MEMCACHED_SERVERS"].split(",")]
+def connected(host, port):
+    connection = socket.create_connection((host, int(port)))
+    return connection, connection.makefile("rb")
+def ask(connection, replies, question):
+    connection.sendall(question)
+    lines = [replies.readline()]
+    while lines[-1] not in (b"END\r\n", b"ERROR\r\n"):
+        lines.append(replies.readline())
+    return b"".join(lines)
+connections = [connected(*server) for server in servers]
+told = [[] for _ in connections]
+while any(len(versions) < 3 for versions in told):
+    for (connection, replies), versions in zip(connections, told):
+        answer = ask(connection, replies, b"config get cluster\r\n")
+        if answer not in versions:
+            versions.append(answer)
+            old = ask(connection, replies, b"get AmazonElastiCache:cluster\r\n")
+            assert old.split(b"\r\n")[1:] == answer.split(b"\r\n")[1:], (old, answer)
+            other = ask(connection, replies, b"config get clusters\r\n")
+            assert other == b"ERROR\r\n", other
+with open("told", "w") as file:
+    for versions in told:
+        file.write(ascii(versions) + "\n")
+    file.write(" ".join(":".join(server) for server in servers))
+"#;
+
+/// Catches nodes that do not answer who asks them for the list, answer in another form than those of
+/// `ElastiCache`, or with a list that is not the one of now; and an answer to any other question.
+#[test]
+#[cfg_attr(not(real_python3), ignore = "needs python3 on PATH")]
+fn nodes_that_are_asked_for_the_list_know_it() {
+    let place = Place::new();
+    let leave = "[[faults]]\non = [\"n2\"]\nfor = \"2s\"\nleave = {}\n";
+    let rest = format!("{PHASES}[nodes]\ndiscovery = true\n{leave}");
+    place.scenario("asked", &format!("objectives = []\n{rest}"));
+    std::fs::write(place.path("ask.py"), ASK).unwrap();
+    let ended = place.run(
+        "exec -scenario asked.toml -json -listen 127.0.0.1:0 -api 127.0.0.1:0 -duration 6s -- python3 ask.py",
+    );
+    let told =
+        std::fs::read_to_string(place.path("told")).unwrap_or_else(|_| panic!("{}", ended.stderr));
+    let lines: Vec<&str> = told.lines().collect();
+    let servers: Vec<&str> = lines[3].split(' ').collect();
+    let answer = |version: u32, nodes: &[usize]| {
+        let node = |node: &usize| servers[*node].replace("127.0.0.1:", "127.0.0.1|127.0.0.1|");
+        let nodes: Vec<String> = nodes.iter().map(node).collect();
+        let body = format!("{version}\n{}\n", nodes.join(" "));
+        let text = format!("CONFIG cluster 0 {}\r\n{body}\r\nEND\r\n", body.len());
+        format!("b'{}'", text.escape_default())
+    };
+    let all = [answer(1, &[0, 1, 2]), answer(2, &[0, 2]), answer(3, &[0, 1, 2])].join(", ");
+    for line in &lines[..3] {
+        assert_eq!(*line, format!("[{all}]"));
+    }
+}
+
+/// Catches a list that is to be told where nobody of ours is in between, which is found out by whoever asks, and
+/// an explanation that does not mention it.
+#[test]
+fn only_our_own_proxies_tell_the_list() {
+    let place = Place::new();
+    place.scenario("asked", &format!("{PHASES}[nodes]\ndiscovery = true\n"));
+    let said = place.run("-scenario asked.toml -nodes embedded -direct");
+    said.refused(3, &["`discovery` in [nodes]", "leave out -direct"]);
+    let said = place.run("explain asked.toml");
+    assert!(said.stdout.contains("answers `config get cluster`"), "{}", said.stdout);
+    assert_eq!(place.run("check asked.toml").code, 0);
+}

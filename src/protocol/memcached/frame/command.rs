@@ -121,6 +121,9 @@ commands! {
     Extstore = "extstore",
     /// Load the TLS certificates anew.
     RefreshCerts = "refresh_certs",
+    /// `config get cluster`, which asks a node of Amazon ElastiCache for the list of nodes; memcached itself
+    /// does not know it.
+    Config = "config",
     /// Authentication over binary: list, start, step.
     Sasl = "sasl",
     /// A line that asks for HTTP: the server closes.

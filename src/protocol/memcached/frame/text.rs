@@ -215,7 +215,7 @@ fn frame_old_other(command: Command, name: &[u8], line: &Line<'_>) -> Framing {
         },
         Command::Quit => close(Command::Quit),
         Command::Unknown if old_closes(name, line.last) => close(Command::Http),
-        Command::Unknown => Framing::malformed(command),
+        Command::Unknown => unknown(line),
         _ => Framing { regular: line.due() != Due::Never, ..Framing::line(command) },
     }
 }
@@ -293,13 +293,22 @@ fn frame_new_admin(line: &Line<'_>) -> Framing {
         Command::Unknown if line.count > 1 && line.last.starts_with(b"HTTP/") => {
             return close(Command::Http);
         }
-        Command::Unknown => Framing::malformed(command),
+        Command::Unknown => unknown(line),
         _ => Framing::line(command),
     };
     Framing { due: line.due(), ..framing }
 }
 
 // === both ===
+
+/// A line that every server answers with an error, whatever it asks for.
+fn unknown(line: &Line<'_>) -> Framing {
+    let words = [line.token(0), line.token(1), line.token(2)];
+    match line.count {
+        3 if words == [&b"config"[..], b"get", b"cluster"] => Framing::line(Command::Config),
+        _ => Framing::malformed(Command::Unknown),
+    }
+}
 
 const fn is_gat(command: Command) -> bool {
     matches!(command, Command::Gat | Command::Gats)

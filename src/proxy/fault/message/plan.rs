@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::action::Ending;
-use crate::protocol::exchange::Change;
+use crate::protocol::exchange::{Change, Position};
 use crate::protocol::speech::Dialect;
 use crate::proxy::close::CloseManner;
 use crate::proxy::fault::identity::Identity;
@@ -141,9 +141,13 @@ impl Plans {
         Some(plan)
     }
 
-    /// Gives up what rules that are gone had planned.
+    /// Gives up what rules that are gone had planned, apart from words in the place of a reply: those are for
+    /// whoever has asked already, so that a rule which says something else is never silent.
     pub(super) fn forget(&mut self, is_gone: impl Fn(u64) -> bool) {
-        self.queue.retain(|plan| plan.is_bound() || !is_gone(plan.rule.id));
+        let says = |plan: &Plan| {
+            matches!(plan.effect, Effect::Change(Change::Said(Position::Instead, _), _))
+        };
+        self.queue.retain(|plan| plan.is_bound() || says(plan) || !is_gone(plan.rule.id));
         self.cost = self.queue.iter().map(Plan::cost).sum();
     }
 }

@@ -164,6 +164,20 @@ fn one_cr_belongs_to_the_line_end() {
     assert!(!new(b"mn\n"));
 }
 
+/// Catches the question for the list of nodes that is known to one parser only, and any other line that is taken
+/// for it.
+#[test]
+fn only_one_line_asks_for_the_list_of_nodes() {
+    for version in [ServerVersion::V1_6_18, ServerVersion::V1_6_45, ServerVersion::UNKNOWN] {
+        let framing = |line: &str| frame_request(line.as_bytes(), version);
+        assert_eq!(framing("config get cluster"), Framing::line(Command::Config));
+        let others = ["config", "config get", "config get cluster x", "config set cluster 0 2"];
+        for line in others.into_iter().chain(["config get clusters", "conf get cluster"]) {
+            assert_eq!(framing(line), Framing::malformed(Command::Unknown), "{line}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 

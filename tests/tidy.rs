@@ -229,6 +229,7 @@ const LONGER: &[(&str, usize, &str)] = &[
     ("proxy/instance.rs", 625, "a proxy's one owner, from its creation to its deletion"),
     ("proxy/path/link/pipe.rs", 440, "one direction, from what is read to what is written"),
     ("proxy/tap/meter.rs", 590, "everything that is counted of a connection"),
+    ("report/sources.rs", 420, "one row a number of the report"),
     ("report/model.rs", 520, "the report: one type, field by field as the schema has it"),
 ];
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::exit::Exit;
 use super::run::{LabFlags, NodeFlags};
-use super::session::{Session, Telling};
+use super::session::Session;
+use super::telling::Telling;
 use super::{output, values};
 use crate::load::WORKERS_MAX;
 use crate::plan::{

@@ -33,6 +33,7 @@ mod session;
 mod shrink;
 mod signals;
 mod tally;
+mod telling;
 mod up;
 mod values;
 

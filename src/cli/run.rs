@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::exit::Exit;
-use super::session::{Session, Telling};
+use super::session::Session;
 use super::tally::FailOn;
+use super::telling::Telling;
 use super::values::Server;
 use super::{list, output, values};
 use crate::base::seed::Seed;

@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, IsTerminal};
 
 use super::output;
-use super::session::Telling;
+use super::telling::Telling;
 use crate::base::terminal::Text;
 use crate::report::live::Live;
 use crate::report::{Line, REPORT_PAGE, Report, format};

@@ -8,13 +8,14 @@ use super::index::Index;
 use super::interruptible::interruptible;
 use super::output;
 use super::screen::Screen;
-use super::tally::{FailOn, Tally};
+use super::tally::Tally;
+use super::telling::Telling;
 use crate::base::seed::Seed;
 use crate::base::time::RunClock;
 use crate::judge::Verdict;
 use crate::plan::Plan;
 use crate::record::journal::{probe, write_whole};
-use crate::record::retention::{Retained, Retention};
+use crate::record::retention::Retained;
 use crate::report::{Line, Skipped, Suites};
 use crate::run::{Environment, Finished, Observer as _, RunError, possible, run};
 
@@ -29,27 +30,6 @@ pub(super) struct Session {
     pub(super) rounds: Option<u32>,
     /// How it is told of.
     pub(super) telling: Telling,
-}
-
-/// What is shown of a session, and what it ends with.
-#[derive(Debug, Default)]
-pub(super) struct Telling {
-    /// Whether stdout is for programs.
-    pub(super) json: bool,
-    /// Whether nothing is shown but what each run came to.
-    pub(super) quiet: bool,
-    /// Whether the output of a command is shown whatever it came to.
-    pub(super) verbose: bool,
-    /// What the program ends with an error for.
-    pub(super) fail_on: FailOn,
-    /// How often a run that proved nothing is run again.
-    pub(super) retries: u32,
-    /// Where all runs go as JUnit XML.
-    pub(super) junit: Option<PathBuf>,
-    /// Which runs stay on the disk; `None`: all.
-    pub(super) retention: Option<Retention>,
-    /// Where it is kept what a session without an end came to so far.
-    pub(super) soak: Option<PathBuf>,
 }
 
 /// What is told of all runs when they are over.

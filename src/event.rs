@@ -19,7 +19,7 @@ use crate::base::name::NodeIndex;
 pub use self::connections::{CloseCause, ClosedConnections, Connections};
 pub use self::fact::{
     CalibrationCheck, CommandFacts, DataTotals, DelayUs, FaultRecord, LateWrite, LoadCounts,
-    NotJudged, SERVICE, SubjectError, SubjectFacts,
+    NotJudged, RefillCounts, SERVICE, SubjectError, SubjectFacts,
 };
 pub use self::keys::KeyCounts;
 pub use self::outcome::{ErrorClass, Extent, OUTCOMES, Operation, Outcome, Sample};

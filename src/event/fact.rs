@@ -137,6 +137,30 @@ pub struct LoadCounts {
     pub shed_tickets: u64,
     /// How late the generator issued tickets. Waiting for a worker is not in it.
     pub issue_delay: Option<DelayUs>,
+    /// Values written back after a read that found nothing; `None`: the workload writes none back, or
+    /// nobody counted.
+    pub refills: Option<RefillCounts>,
+}
+
+/// Refills of a run: a read found nothing, and its worker brings the value and writes it back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RefillCounts {
+    /// Refills that were begun, whether they came to anything or not.
+    pub refills: u64,
+    /// Those of them that were begun while another refill of the same key was under way: what a lease, or
+    /// one caller that refills for all, saves.
+    pub duplicates: u64,
+    /// The most refills of one key that were under way at a time.
+    pub at_once_max: u64,
+}
+
+impl RefillCounts {
+    /// The share of duplicates; `None`: nothing was refilled.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    pub fn duplicate_ratio(&self) -> Option<f64> {
+        (self.refills > 0).then(|| self.duplicates as f64 / self.refills as f64)
+    }
 }
 
 /// What the oracle counted, settled with what the nodes did with their data. `None`: nobody looked.

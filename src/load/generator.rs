@@ -26,6 +26,7 @@ use super::origin::{Origin, OriginTotals};
 use super::pacer::Pacer;
 use super::preload::{self, Preloaded};
 use super::queue::{self, Queue};
+use super::refills::Refills;
 use super::split::Lists;
 use super::ticket::{Sampler, TicketCounts};
 use super::violation::Violation;
@@ -37,7 +38,7 @@ use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::base::time::{Offset, RunClock};
 use crate::client::{Broken, ClientConfig};
-use crate::event::{self, DataTotals, DelayUs, Events, OUTCOMES, Outcome};
+use crate::event::{self, DataTotals, DelayUs, Events, OUTCOMES, Outcome, RefillCounts};
 
 /// How long workers may take to notice that they were cancelled.
 const CANCEL_GRACE: Duration = Duration::from_secs(1);
@@ -108,6 +109,8 @@ pub(super) struct Shared {
     pub(super) oracle: Arc<Oracle>,
     /// Asked once a miss, never for a hit.
     pub(super) origin: Option<Mutex<Origin>>,
+    /// `None`: values are not written back after a miss.
+    pub(super) refills: Option<Refills>,
     /// Nothing that is due at this offset or later is issued.
     pub(super) end: Arc<AtomicU64>,
     pub(super) hung_after: Duration,
@@ -163,6 +166,8 @@ pub struct LoadTotals {
     pub fills_failed: u64,
     /// What was asked of the modelled origin, when the workload has one.
     pub origin: Option<OriginTotals>,
+    /// Values written back after a miss, and how many at once; `None`: the workload writes none back.
+    pub refills: Option<RefillCounts>,
     /// What the data came to, but for what the nodes did with it.
     pub data: DataTotals,
     /// The first violations of each kind, in the order in which they were seen.
@@ -196,6 +201,7 @@ impl LoadTotals {
             tickets_closed: self.closed(),
             shed_tickets: self.lost_slots(),
             issue_delay: self.issue_delay,
+            refills: self.refills,
         }
     }
 
@@ -235,9 +241,11 @@ impl Load {
                 Pace::Open(arrival) => (Some(arrival), false),
                 Pace::Closed => (None, true),
             };
+        let refills = config.workload.fill_after_miss && config.workload.http.is_none();
         let shared = Arc::new(Shared {
             ledger: TicketCounts::new(config.clock, sampler(), spare),
             queue: Arc::new(Queue::new(workers as usize, queue::backlog(&parts))),
+            refills: refills.then(|| Refills::new(oracle.keyspace())),
             oracle,
             origin: config.workload.origin.map(|spec| Mutex::new(Origin::new(spec))),
             end: Arc::new(AtomicU64::new(u64::MAX)),
@@ -429,6 +437,7 @@ impl Load {
             fills: shared.fills.load(Ordering::Relaxed),
             fills_failed: shared.fills_failed.load(Ordering::Relaxed),
             origin: shared.origin.as_ref().map(|origin| origin.lock().totals()),
+            refills: shared.refills.as_ref().map(Refills::counts),
             data: shared.oracle.totals(),
             examples: shared.oracle.examples(),
             gone: shared.oracle.gone(),

@@ -23,6 +23,7 @@ mod pacer;
 pub mod payload;
 mod preload;
 mod queue;
+mod refills;
 mod service;
 mod split;
 mod ticket;

@@ -37,7 +37,7 @@ mod witness;
 
 pub use crate::event::{
     CalibrationCheck, ClosedConnections, Connections, DataTotals, DelayUs, FaultRecord, LateWrite,
-    LoadCounts, NotJudged,
+    LoadCounts, NotJudged, RefillCounts,
 };
 pub use counts::Counts;
 pub(crate) use counts::{ratio, sum};

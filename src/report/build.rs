@@ -82,6 +82,7 @@ impl Report {
                 healthy_throughput: None,
                 ..analysis.strain.clone()
             },
+            refills: summary.inputs.load.refills,
             data: data(summary),
             wire: wire::of(summary, &analysis.told),
             harness: harness(summary),

@@ -12,7 +12,7 @@ use super::wire::WireReport;
 use crate::base::name::NodeIndex;
 use crate::event::{
     BreakerState, CalibrationCheck, ClosedConnections, DataTotals, DelayUs, KeyCounts, NotJudged,
-    Outcome, Phase, SubjectFacts, ViolationKind, WireTrace,
+    Outcome, Phase, RefillCounts, SubjectFacts, ViolationKind, WireTrace,
 };
 use crate::judge::{Grade, Strain, Verdict};
 use crate::record::{LatencyUs, Partial, ratio};
@@ -72,6 +72,10 @@ pub struct Report {
     pub detection: DetectionReport,
     /// What the fault did to the load.
     pub load: Strain,
+    /// Values written back after reads that found nothing, and how many of one key at once; `null`: the
+    /// workload writes none back, or nobody counted.
+    #[serde(default)]
+    pub refills: Option<RefillCounts>,
     /// Whether the data was right.
     pub data: DataReport,
     /// What the proxies saw; `null`: no proxy counted.

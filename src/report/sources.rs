@@ -10,7 +10,8 @@ use crate::event::{CommandFacts, Phase, SubjectFacts};
 use crate::judge::{Bound, Grade, MEASURES, Measure, Objective, judge};
 use crate::record::synthetic::{Story, usual, watched};
 use crate::record::{
-    DelayUs, ForeignTraffic, HarnessTotals, NodeGroup, Stall, Summary, WireTimes, WireTotals,
+    DelayUs, ForeignTraffic, HarnessTotals, NodeGroup, RefillCounts, Stall, Summary, WireTimes,
+    WireTotals,
 };
 
 /// What a number is measured by, and can be off.
@@ -30,13 +31,16 @@ enum MeasuredBy {
     Starts,
     /// A fault, for what is counted from it.
     Fault,
+    /// A workload that writes back what its reads did not find.
+    WriteBack,
     /// What a fault counts, or a steady phase to compare with.
     Touch,
 }
 
-use MeasuredBy::{Client, Fault, Lateness, Oracle, Proxies, Starts, Touch, Watch};
+use MeasuredBy::{Client, Fault, Lateness, Oracle, Proxies, Starts, Touch, Watch, WriteBack};
 
-const SOURCES: [MeasuredBy; 8] = [Oracle, Proxies, Client, Watch, Lateness, Starts, Fault, Touch];
+const SOURCES: [MeasuredBy; 9] =
+    [Oracle, Proxies, Client, Watch, Lateness, Starts, Fault, WriteBack, Touch];
 
 /// Every number of the report; `*` is any name or nothing more than what came before. Without a source
 /// it is known whatever is off: it counts operations, which every run has, or names a moment.
@@ -77,6 +81,7 @@ const NUMBERS: &[(&str, &[MeasuredBy])] = &[
     ("load.storm_factor", &[Client, Fault]),
     ("load.imbalance", &[Proxies]),
     ("load.*", &[Fault]),
+    ("refills.*", &[WriteBack]),
     ("data.dirty_reuse", &[Proxies]),
     ("data.examples[].*", &[]),
     ("data.examples[].wire.messages[].*", &[]),
@@ -152,6 +157,8 @@ const MEASURED_BY: &[(&str, &[MeasuredBy])] = &[
     ("healthy_throughput", &[Fault]),
     ("key_move_ratio", &[Fault]),
     ("imbalance", &[Proxies]),
+    ("duplicate_refills_ratio", &[WriteBack]),
+    ("refills_at_once_max", &[WriteBack]),
     ("issue_delay_p99", &[Lateness]),
     ("exit_code", &[]),
 ];
@@ -188,6 +195,7 @@ fn whole() -> Summary {
     });
     let delay = Some(DelayUs { p50: Some(10), p99: Some(100), max: Some(200) });
     inputs.load.issue_delay = delay;
+    inputs.load.refills = Some(RefillCounts { refills: 9, duplicates: 2, at_once_max: 3 });
     inputs.harness.timer_delay = delay;
     inputs.harness.cpu_pressure = Some(0.0);
     let from = crate::base::time::Offset(3_000_000_000);
@@ -250,6 +258,7 @@ fn without(source: MeasuredBy) -> Summary {
         }
         Watch => inputs.harness = HarnessTotals::default(),
         Lateness => inputs.load.issue_delay = None,
+        WriteBack => inputs.load.refills = None,
         Starts => {}
         Fault => inputs.faults.clear(),
         Touch => {

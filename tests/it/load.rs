@@ -446,6 +446,12 @@ async fn every_miss_is_loaded_from_the_origin_or_refused() {
     assert_eq!(asked.loads + asked.refused, misses);
     assert!(asked.refused > 0 && asked.waiting_max <= 3, "{asked:?}");
     assert!(totals.fills > 0 && totals.fills <= asked.loads, "{asked:?}");
+    // Whoever loads what is being loaded refills what is being refilled.
+    let refills = totals.refills.unwrap();
+    assert_eq!(refills.refills, misses, "one for each miss");
+    assert!(refills.duplicates >= asked.duplicates, "{refills:?} {asked:?}");
+    assert!((1..=10).contains(&refills.at_once_max), "{refills:?}: there are ten workers");
+    assert_eq!(refills.duplicates > 0, refills.at_once_max > 1, "{refills:?}");
 }
 
 /// Catches an operation whose rules differ from what memcached does: with every operation at once

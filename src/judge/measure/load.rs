@@ -78,6 +78,34 @@ pub(crate) const IMBALANCE: Measure = Measure {
     },
 };
 
+/// Why nothing is known about refills.
+const NOTHING_REFILLED: &str = "nothing was refilled: no read found nothing, the workload writes nothing back, or nobody counted";
+
+/// Over the whole run: a refill belongs to no operation, and so to no phase.
+pub(crate) const DUPLICATE_REFILLS: Measure = Measure {
+    name: "duplicate_refills_ratio",
+    summary: "refills after a miss that began while another of the same key was under way, over all",
+    unit: Unit::Ratio,
+    counts_breaches: false,
+    read: |facts| {
+        let refills = facts.summary.inputs.load.refills.unwrap_or_default();
+        Reading::known(refills.duplicate_ratio(), refills.refills, NOTHING_REFILLED)
+    },
+};
+
+pub(crate) const REFILLS_AT_ONCE: Measure = Measure {
+    name: "refills_at_once_max",
+    summary: "the most refills of one key that were under way at a time",
+    unit: Unit::Count,
+    counts_breaches: false,
+    read: |facts| match facts.summary.inputs.load.refills {
+        Some(refills) if refills.refills > 0 => {
+            Reading::count(refills.at_once_max, refills.refills)
+        }
+        _ => Reading::Unknown(NOTHING_REFILLED.to_owned()),
+    },
+};
+
 pub(crate) const ISSUE_DELAY_P99: Measure = Measure {
     name: "issue_delay_p99",
     summary: "99 % of the operations were issued at most this late by the generator",

@@ -170,6 +170,8 @@ pub static MEASURES: &[Measure] = &[
     load::HEALTHY_THROUGHPUT,
     load::KEY_MOVE_RATIO,
     load::IMBALANCE,
+    load::DUPLICATE_REFILLS,
+    load::REFILLS_AT_ONCE,
     load::ISSUE_DELAY_P99,
     command::EXIT_CODE,
 ];

@@ -171,7 +171,13 @@ impl Worker {
     /// Stores what the ticket found absent; returns how many values it stored.
     async fn fill(&mut self) -> u32 {
         let mut stored = 0;
+        let shared = Arc::clone(&self.shared);
         while let Some(fill) = self.hands.absent.pop() {
+            // Under way until the next turn, whatever becomes of it.
+            let _refill = match (fill, &shared.refills) {
+                (Fill::Value(slot), Some(refills)) => Some(refills.begin(slot)),
+                _ => None,
+            };
             if !self.load_from_origin(fill).await {
                 self.shared.fills_failed.fetch_add(1, Ordering::Relaxed);
                 continue;

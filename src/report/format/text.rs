@@ -43,6 +43,7 @@ pub fn render(report: &Report, colour: bool) -> Text {
         page.block("keys", &keys::lines(report));
         page.recovery(report);
         page.block("on the wire", &witness::told_lines(report));
+        page.refills(report);
         page.data(report);
         page.breakers(report);
         page.foot(report);
@@ -171,6 +172,12 @@ impl Page {
             self.about("noticed", &sentences::detection(&report.detection));
             self.about("recovery", &sentences::recovery(&report.recovery));
             self.about("load", &sentences::load(&report.load));
+        }
+    }
+
+    fn refills(&mut self, report: &Report) {
+        if let Some(refills) = report.refills {
+            self.about("refills", &sentences::refills(refills));
         }
     }
 

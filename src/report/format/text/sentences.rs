@@ -1,5 +1,6 @@
 //! What the figures of a run say, in sentences. What nobody measured has no part in them.
 
+use crate::event::RefillCounts;
 use crate::judge::Strain;
 use crate::report::model::{DataReport, DetectionReport, FaultReport, RecoveryReport};
 use crate::report::show;
@@ -81,6 +82,18 @@ pub(super) fn load(load: &Strain) -> String {
     ])
 }
 
+/// What became of reads that found nothing; no word when there were none.
+pub(super) fn refills(refills: RefillCounts) -> String {
+    let RefillCounts { refills, duplicates, at_once_max } = refills;
+    match refills {
+        0 => String::new(),
+        _ => format!(
+            "{refills} after a miss, {duplicates} of them while the same key was being refilled; at most \
+             {at_once_max} of one key at once"
+        ),
+    }
+}
+
 /// Violations that are worth a word only when there are any.
 const RARE: [&str; 5] =
     ["counters behind", "counters ahead", "contradictions", "illegal keys", "of another run"];
@@ -117,4 +130,19 @@ pub(super) fn data(data: &DataReport) -> (String, String, String) {
         unseen => format!("not checked: {}", unseen.join(", ")),
     };
     (gates, found.join(", "), unseen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Catches refills that are told although there were none, and two figures that change places.
+    #[test]
+    fn refills_have_a_line_where_there_were_any() {
+        assert_eq!(refills(RefillCounts::default()), "");
+        let counts = RefillCounts { refills: 40, duplicates: 7, at_once_max: 3 };
+        let told = "40 after a miss, 7 of them while the same key was being refilled; at most 3 of one key \
+                    at once";
+        assert_eq!(refills(counts), told);
+    }
 }

@@ -46,8 +46,8 @@ pub(super) struct CounterHistory {
     removed_in_doubt: i64,
     /// Whether it may show anything from its start on: its key has moved to a node that may have an old one.
     is_old: bool,
-    /// Whether an `add` may be executed late: it puts the counter at its start, once it is gone.
-    add_in_doubt: bool,
+    /// The `add`s that may be executed late: one puts the counter at its start, once it is gone.
+    adds_in_doubt: u32,
 }
 
 impl CounterHistory {
@@ -93,15 +93,22 @@ impl Oracle {
         }
     }
 
-    /// An `add` of the counter got no answer: it may be executed late.
-    pub fn counter_add_in_doubt(&self, slot: Slot) {
-        self.counters[self.within(Space::Counters, slot)].lock().add_in_doubt = true;
+    /// An `add` of the counter is about to be sent. It may be executed late until its answer has come, which
+    /// nobody waits for where the operation hangs.
+    pub fn counter_add_begun(&self, slot: Slot) {
+        self.counters[self.within(Space::Counters, slot)].lock().adds_in_doubt += 1;
+    }
+
+    /// It was answered, or not sent at all: it is executed no more.
+    pub fn counter_add_ended(&self, slot: Slot) {
+        let mut tally = self.counters[self.within(Space::Counters, slot)].lock();
+        tally.adds_in_doubt = tally.adds_in_doubt.saturating_sub(1);
     }
 
     /// A change found no counter, and then an `add` found one: nobody else can have stored it.
     pub fn counter_was_there(&self, slot: Slot, source: Source, now: Offset) {
-        let in_doubt = self.counters[self.within(Space::Counters, slot)].lock().add_in_doubt;
-        if self.checks && !in_doubt && self.is_home(slot, source) {
+        let in_doubt = self.counters[self.within(Space::Counters, slot)].lock().adds_in_doubt;
+        if self.checks && in_doubt == 0 && self.is_home(slot, source) {
             self.denied(slot, source, now);
         }
     }
@@ -187,10 +194,11 @@ impl Oracle {
         tally.since?;
         let least = start + i128::from(tally.sum - tally.removed_in_doubt);
         let most = start + i128::from(tally.sum + tally.added_in_doubt);
-        if tally.add_in_doubt && seen < least && seen >= start - i128::from(tally.removed_in_doubt)
-        {
+        let from_its_start = seen < least && seen >= start - i128::from(tally.removed_in_doubt);
+        if tally.adds_in_doubt > 0 && from_its_start {
             // The `add` was executed after all, and the counter had been gone before.
-            (tally.add_in_doubt, tally.sum) = (false, narrow(seen - start));
+            tally.adds_in_doubt -= 1;
+            tally.sum = narrow(seen - start);
             return None;
         }
         let (kind, expected, detail) = if self.is_foreign(slot, value) {

@@ -345,8 +345,8 @@ fn a_register_shows_no_refused_swap_and_no_older_number() {
     assert_eq!((verdict, contradictions(&oracle)), (Register::Contradiction, 3));
 }
 
-/// Catches a counter that is said to be gone and is there, an `add` in doubt that makes it look as if
-/// changes were lost, and wrong flags.
+/// Catches a counter that is said to be gone and is there, an `add` without an answer, given up by a client or
+/// hanging, that makes it look as if changes were lost, one with an answer that excuses a loss, and wrong flags.
 #[test]
 fn a_counter_that_was_there_contradicts_its_absence() {
     let oracle = oracle();
@@ -357,7 +357,7 @@ fn a_counter_that_was_there_contradicts_its_absence() {
     oracle.counted(counter, 1, start + 1, HOME, Offset(2));
     oracle.counter_was_there(counter, HOME, Offset(3));
     assert_eq!(contradictions(&oracle), 1);
-    oracle.counter_add_in_doubt(counter);
+    oracle.counter_add_begun(counter);
     oracle.counter_was_there(counter, HOME, Offset(4));
     assert_eq!(contradictions(&oracle), 1, "the first `add` may have stored it");
     assert_eq!(oracle.check_counter(counter, start, HOME, Offset(5)), None, "it started again");
@@ -365,4 +365,10 @@ fn a_counter_that_was_there_contradicts_its_absence() {
     let other_flags = Content { value: text.as_bytes(), flags: 0 };
     oracle.audit_counter(counter, other_flags, HOME, Offset(6));
     assert_eq!((contradictions(&oracle), found(&oracle)), (2, [0; 5]));
+    oracle.counter_add_begun(counter);
+    oracle.counter_add_ended(counter);
+    oracle.count_begun(counter, 1);
+    oracle.counted(counter, 1, start + 1, HOME, Offset(7));
+    let behind = Some(ViolationKind::CounterBehind);
+    assert_eq!(oracle.check_counter(counter, start, HOME, Offset(8)), behind);
 }

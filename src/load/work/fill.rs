@@ -60,11 +60,15 @@ impl Hands {
         let begun = self.clock.now();
         let start = self.oracle.counter_start(slot).to_string();
         let flags = self.oracle.key_flags(slot);
+        if !fresh {
+            self.oracle.counter_add_begun(slot);
+        }
         let (put, from) = self.put(slot, start.as_bytes(), flags, fresh).await;
-        match put {
-            Put::There if !fresh => self.oracle.counter_was_there(slot, from, self.clock.now()),
-            Put::InDoubt if !fresh => self.oracle.counter_add_in_doubt(slot),
-            _ => {}
+        if !fresh && put != Put::InDoubt {
+            self.oracle.counter_add_ended(slot);
+        }
+        if !fresh && put == Put::There {
+            self.oracle.counter_was_there(slot, from, self.clock.now());
         }
         let filled = put.filled();
         if filled == Filled::Yes {

@@ -488,19 +488,6 @@ fn what_nobody_tells_passes_after_a_while() {
     talk.client_got("VA 1\r\nx\r\n");
 }
 
-/// Catches a node's own words that come through once when those in their place become other ones, and words for
-/// who asks later.
-#[test]
-fn what_is_said_instead_is_for_whoever_has_asked() {
-    let settings = [("command", "config"), ("place", "instead"), ("text", "CONFIG\r\n")];
-    let mut talk = Talk::new("memcached_say", &settings);
-    talk.client_says("config get cluster\r\n");
-    talk.clear();
-    talk.client_says("config get cluster\r\n");
-    talk.server_says("ERROR\r\nERROR\r\n");
-    talk.client_got("CONFIG\r\nERROR\r\n");
-}
-
 /// Catches more replies kept back than may be.
 #[test]
 fn what_is_kept_back_is_bounded() {

@@ -174,6 +174,14 @@ impl ViolationKind {
     /// Every kind.
     pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
+    /// What people call it: the name in reports, with blanks.
+    #[must_use]
+    pub fn words(self) -> String {
+        let name = serde_json::to_value(self).ok();
+        let name = name.as_ref().and_then(|name| name.as_str()).unwrap_or_default();
+        name.replace('_', " ")
+    }
+
     /// Whether a person who looks on should see it at once. What follows from a write that failed
     /// is expected under a fault, and counted.
     #[must_use]

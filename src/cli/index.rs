@@ -1,7 +1,7 @@
 //! The page of a session: every scenario and client that ran, each linking to the page of its run.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::record::journal::{JournalError, write_whole};
 use crate::report::{Report, compare, compare_html};
@@ -37,17 +37,25 @@ impl Index {
         if self.runs.len() == RUNS_MAX {
             self.runs.pop_front();
         }
-        // A link, so that the folder can be moved.
-        let link = folder.strip_prefix(&self.out).unwrap_or(folder).to_owned();
-        self.runs.push_back((link, report));
+        self.runs.push_back((self.link(folder), report));
     }
 
-    /// Writes the page, of the runs whose files are still there; says where it is.
+    /// The run in this folder is gone.
+    pub(super) fn forget(&mut self, folder: &Path) {
+        let gone = self.link(folder);
+        self.runs.retain(|(link, _)| *link != gone);
+    }
+
+    /// A link, so that the folder can be moved.
+    fn link(&self, folder: &Path) -> PathBuf {
+        folder.strip_prefix(&self.out).unwrap_or(folder).to_owned()
+    }
+
+    /// Writes the page; says where it is.
     ///
     /// # Errors
     /// When it cannot be written.
     pub(super) fn write(&mut self) -> Result<PathBuf, JournalError> {
-        self.runs.retain(|(folder, _)| self.out.join(folder).is_dir());
         let path = self.out.join(INDEX);
         let page = compare_html(&compare(self.runs.make_contiguous()));
         write_whole(&path, page.as_bytes())?;

@@ -37,7 +37,7 @@ pub(super) struct Session {
 struct Told {
     screen: Screen,
     tally: Tally,
-    suites: Suites,
+    suites: Option<Suites>,
     github: Github,
     index: Index,
     clock: RunClock,
@@ -108,7 +108,7 @@ impl Session {
                 if environment.interrupt.is_cancelled() {
                     return told.tally.cut_short(continuous);
                 }
-                match self.attempts(in_round(plan, round), environment, &mut told.screen).await {
+                match self.attempts(in_round(plan, round), environment, told).await {
                     Ok(finished) => told.add(&finished),
                     Err(RunError::Interrupted) => return told.tally.cut_short(continuous),
                     Err(error) => {
@@ -126,18 +126,18 @@ impl Session {
         &self,
         mut plan: Plan,
         environment: &Environment,
-        screen: &mut Screen,
+        told: &mut Told,
     ) -> Result<Finished, RunError> {
         loop {
-            let finished = run(&plan, environment, screen).await?;
-            screen.finished(&finished);
+            let finished = run(&plan, environment, &mut told.screen).await?;
+            told.screen.finished(&finished);
+            told.clear(&finished);
             let verdict = finished.report.verdict;
-            let proved_nothing = matches!(verdict, Verdict::Invalid | Verdict::Vacuous);
             let is_last = plan.attempt > self.telling.retries;
-            if !proved_nothing || is_last || environment.interrupt.is_cancelled() {
+            if !verdict.proves_nothing() || is_last || environment.interrupt.is_cancelled() {
                 return Ok(finished);
             }
-            screen.note(&format!("{}: {}, run again", plan.scenario, verdict.name()));
+            told.screen.note(&format!("{}: {}, run again", plan.scenario, verdict.name()));
             plan.attempt += 1;
         }
     }
@@ -148,7 +148,7 @@ impl Told {
         Self {
             screen: Screen::new(telling),
             tally: Tally::new(telling.fail_on),
-            suites: Suites::default(),
+            suites: telling.junit.is_some().then(Suites::default),
             github: Github::from_environment(),
             index: Index::new(out),
             clock: RunClock::start(),
@@ -159,15 +159,18 @@ impl Told {
 
     fn skip(&mut self, skipped: &Skipped) {
         self.screen.line(&Line::Skipped(skipped.clone()));
-        self.suites.skip(skipped);
+        if let Some(suites) = &mut self.suites {
+            suites.skip(skipped);
+        }
     }
 
     fn add(&mut self, finished: &Finished) {
         let report = &finished.report;
         self.tally.add(report, finished.folder.as_deref());
-        self.suites.add(report);
+        if let Some(suites) = &mut self.suites {
+            suites.add(report);
+        }
         self.index.add(finished);
-        self.clear(finished);
         if let Some(path) = &self.soak
             && let Err(error) =
                 write_whole(path, self.tally.to_json(self.clock.started_at()).as_bytes())
@@ -187,6 +190,7 @@ impl Told {
         let (Some(retained), Some(folder)) = (&mut self.retained, &finished.folder) else { return };
         let passed = finished.report.verdict == Verdict::Pass;
         for gone in retained.add(folder.clone(), self.clock.now(), passed) {
+            self.index.forget(&gone);
             if let Err(error) = std::fs::remove_dir_all(&gone) {
                 self.screen.warn(&format!("cannot remove {}: {error}", gone.display()));
             }
@@ -208,8 +212,8 @@ impl Told {
                 Err(error) => self.screen.warn(&format!("lost: {error}")),
             }
         }
-        if let Some(path) = junit
-            && let Err(error) = write_whole(path, self.suites.xml().as_bytes())
+        if let (Some(path), Some(suites)) = (junit, &self.suites)
+            && let Err(error) = write_whole(path, suites.xml().as_bytes())
         {
             self.screen.warn(&format!("lost: {error}"));
         }

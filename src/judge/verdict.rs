@@ -61,6 +61,12 @@ impl Verdict {
         self.into()
     }
 
+    /// Whether the run proved nothing, neither for its client nor against it.
+    #[must_use]
+    pub const fn proves_nothing(self) -> bool {
+        matches!(self, Self::Invalid | Self::Vacuous)
+    }
+
     /// The exit code of a run that came to this.
     #[must_use]
     pub const fn exit_code(self) -> u8 {

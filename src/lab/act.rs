@@ -75,8 +75,8 @@ impl Lab {
 
     /// Requests to all nodes until now; `None`: nobody counts them.
     fn requests(&self) -> Option<u64> {
-        let taps = self.info.iter().map(|info| self.proxies.tap(&info.node.to_string()));
-        let counts = taps.map(|tap| tap.map_or(0, |tap| tap.requests()));
+        let nodes = self.info.iter();
+        let counts = nodes.map(|it| self.proxies.requests(&it.node.to_string()).unwrap_or(0));
         self.has_taps().then(|| counts.sum())
     }
 

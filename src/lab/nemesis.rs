@@ -144,8 +144,9 @@ impl<'lab> Nemesis<'lab> {
 
     /// What each node's proxy has seen.
     fn requests(&self) -> Vec<u64> {
-        let taps = self.lab.info().iter().map(|it| self.lab.proxies().tap(&it.node.to_string()));
-        taps.map(|tap| tap.map_or(0, |tap| tap.requests())).collect()
+        let proxies = self.lab.proxies();
+        let nodes = self.lab.info().iter();
+        nodes.map(|it| proxies.requests(&it.node.to_string()).unwrap_or(0)).collect()
     }
 
     /// Takes back every fault that is active, whatever fails on the way; returns the first failure.

@@ -286,6 +286,14 @@ impl ProxySet {
         Ok(self.find(name)?.tap())
     }
 
+    /// How many requests passed a proxy so far.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn requests(&self, name: &str) -> Result<u64, ProxyError> {
+        Ok(self.tap(name)?.requests())
+    }
+
     /// Tells the run's own traffic from that of others, from the next connection on: its keys begin so.
     /// What others send is counted apart ([`TapSnapshot::foreign`]). A connection that never names a key
     /// and only pings counts as the run's own.

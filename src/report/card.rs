@@ -15,7 +15,6 @@ use super::compare::wrong_by_kind;
 use super::model::Figures;
 use super::wire::ToldOfNode;
 use crate::event::{Outcome, Phase};
-use crate::judge::Verdict;
 
 /// A run of the battery: a scenario, and how long it lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +158,7 @@ pub fn card(tried: &[Tried], placement: Option<CardLine>) -> Option<Card> {
 fn answered(question: &Question, tried: &[Tried]) -> Option<CardLine> {
     let run = tried.iter().find(|tried| tried.report.scenario == question.scenario)?;
     let mut answer = (question.read)(&run.report);
-    if let Verdict::Invalid | Verdict::Vacuous = run.report.verdict {
+    if run.report.verdict.proves_nothing() {
         let why = run.report.reasons.first().map(String::as_str).unwrap_or_default();
         let _ = write!(answer.words, " (the run is {}: {why})", run.report.verdict.name());
     }
@@ -396,6 +395,7 @@ mod tests {
     use super::show::WIDTH;
     use super::*;
     use crate::event::SubjectFacts;
+    use crate::judge::Verdict;
     use crate::judge::judge;
     use crate::record::synthetic::Story;
     use crate::report::Header;

@@ -73,7 +73,7 @@ fn client(report: &Report) -> String {
 
 #[expect(clippy::cast_precision_loss, reason = "counts and microseconds are far below 2^53")]
 fn row(scenario: String, client: String, runs: &[&(PathBuf, Report)]) -> ComparedRow {
-    let is_judged = |run: &&Report| !matches!(run.verdict, Verdict::Invalid | Verdict::Vacuous);
+    let is_judged = |run: &&Report| !run.verdict.proves_nothing();
     let judged: Vec<&Report> = runs.iter().map(|(_, run)| run).filter(is_judged).collect();
     let of = |read: &dyn Fn(&Report) -> Option<f64>| {
         median(judged.iter().filter_map(|run| read(run)).collect())

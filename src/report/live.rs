@@ -85,10 +85,7 @@ impl Live {
     /// What an event is one of many of, and whether there were few enough of these.
     fn counted(&mut self, kind: &EventKind) -> Option<(String, bool)> {
         let (group, counts, most) = match kind {
-            EventKind::Violation { kind, .. } => {
-                let words = format!("{kind:?}");
-                (spaced(&words), &mut self.violations, 1)
-            }
+            EventKind::Violation { kind, .. } => (kind.words(), &mut self.violations, 1),
             EventKind::BreakerChanged { node, .. } => {
                 (format!("changes of {node}'s breaker"), &mut self.seen, CHANGES_MAX)
             }
@@ -103,18 +100,6 @@ impl Live {
         let is_shown = *count <= most;
         Some((group, is_shown))
     }
-}
-
-/// `LateWrite` as people say it: `late write`.
-fn spaced(name: &str) -> String {
-    let mut words = String::new();
-    for letter in name.chars() {
-        if letter.is_uppercase() && !words.is_empty() {
-            words.push(' ');
-        }
-        words.extend(letter.to_lowercase());
-    }
-    words
 }
 
 fn nodes(start: &Start) -> String {

@@ -49,6 +49,11 @@ pub(super) fn count(value: Option<u64>) -> String {
     value.map_or_else(dash, |value| value.to_string())
 }
 
+/// What was measured as `show` has it; nothing where nothing was.
+pub(super) fn known<T: Copy>(value: Option<T>, show: fn(Option<T>) -> String) -> Option<String> {
+    value.map(|value| show(Some(value)))
+}
+
 /// What stands for "not measured".
 pub(super) fn dash() -> String {
     "-".to_owned()

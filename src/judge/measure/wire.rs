@@ -3,6 +3,7 @@
 use super::{Facts, Measure, Reading};
 use crate::base::family::Unit;
 use crate::judge::strain;
+use crate::record::WireCounts;
 
 /// Why a wire measure has no value.
 const NOT_WATCHED: &str = "no proxy counted it";
@@ -73,17 +74,8 @@ pub(crate) const DIRTY_REUSE: Measure = Measure {
     unit: Unit::Count,
     counts_breaches: true,
     read: |facts| {
-        let mut wire = facts.summary.wire(facts.phase).peekable();
-        if wire.peek().is_none() {
-            return Reading::Unknown(NOT_WATCHED.to_owned());
-        }
-        if facts.summary.may_pipeline() {
-            return Reading::Unknown(MAY_PIPELINE.to_owned());
-        }
-        match wire.map(|wire| wire.dirty_reuse).sum::<Option<u64>>() {
-            Some(count) => Reading::count(count, facts.offered()),
-            None => Reading::Unknown(NOT_READ.to_owned()),
-        }
+        let may_pipeline = facts.summary.may_pipeline().then_some(MAY_PIPELINE);
+        counted(facts, may_pipeline, |wire| wire.dirty_reuse)
     },
 };
 
@@ -92,17 +84,27 @@ pub(crate) const MALFORMED_REQUESTS: Measure = Measure {
     summary: "requests that a node answered as unknown or malformed: ERROR and CLIENT_ERROR",
     unit: Unit::Count,
     counts_breaches: true,
-    read: |facts| {
-        let mut wire = facts.summary.wire(facts.phase).peekable();
-        if wire.peek().is_none() {
-            return Reading::Unknown(NOT_WATCHED.to_owned());
-        }
-        match wire.map(|wire| wire.malformed).sum::<Option<u64>>() {
-            Some(count) => Reading::count(count, facts.offered()),
-            None => Reading::Unknown(NOT_READ.to_owned()),
-        }
-    },
+    read: |facts| counted(facts, None, |wire| wire.malformed),
 };
+
+/// What the proxies counted, unless something keeps anybody from telling.
+fn counted(
+    facts: &Facts<'_>,
+    untold: Option<&str>,
+    read: fn(&WireCounts) -> Option<u64>,
+) -> Reading {
+    let mut wire = facts.summary.wire(facts.phase).peekable();
+    if wire.peek().is_none() {
+        return Reading::Unknown(NOT_WATCHED.to_owned());
+    }
+    if let Some(why) = untold {
+        return Reading::Unknown(why.to_owned());
+    }
+    match wire.map(read).sum::<Option<u64>>() {
+        Some(count) => Reading::count(count, facts.offered()),
+        None => Reading::Unknown(NOT_READ.to_owned()),
+    }
+}
 
 pub(crate) const LIST_KEYS_MOVED: Measure = Measure {
     name: "list_keys_moved_ratio",

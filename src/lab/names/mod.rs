@@ -258,7 +258,7 @@ async fn listen_at(node: NodeIndex, at: SocketAddr, proxies: &ProxySet) -> Resul
 
 /// How many requests a node was asked so far.
 fn requests(node: NodeIndex, proxies: &ProxySet) -> Result<u64, String> {
-    proxies.tap(&node.to_string()).map(|tap| tap.requests()).map_err(text)
+    proxies.requests(&node.to_string()).map_err(text)
 }
 
 fn text(error: impl std::fmt::Display) -> String {

@@ -45,9 +45,9 @@ pub(super) fn told_lines(report: &Report) -> Vec<String> {
 }
 
 fn of_node(node: &ToldOfNode) -> [String; 3] {
-    let elapsed = |value: Option<f64>| value.map(|value| show::elapsed(Some(value)));
-    let rate = |value: Option<f64>| value.map(|value| show::per_second(Some(value)));
-    let share = |value: Option<f64>| value.map(|value| show::percent(Some(value)));
+    let elapsed = |value| show::known(value, show::elapsed);
+    let rate = |value| show::known(value, show::per_second);
+    let share = |value| show::known(value, show::percent);
     let moment = |name: &str, value: Option<f64>| match value {
         None if node.never.iter().any(|never| never == name) => Some("never".to_owned()),
         value => elapsed(value),

@@ -43,7 +43,8 @@ pub(super) fn row(interval: &Interval) -> String {
         let rate = whole(interval.throughput_per_s);
         line.push_str(&format!("{rate:>7}{errors:>8}{p50:>8}{p95:>8}{p99:>8}"));
     }
-    line + &nodes(&interval.nodes, COLUMNS - 58)
+    let left = COLUMNS.saturating_sub(line.chars().count());
+    line + &nodes(&interval.nodes, left)
 }
 
 /// What all proxies were asked, where calls are somebody else's.

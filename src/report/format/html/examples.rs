@@ -75,7 +75,7 @@ fn measure(kind: &str) -> &str {
 fn shown(example: &Example) -> Markup {
     html! {
         article.example {
-            h4 { (kind(example)) " from " (example.node) " at " (show::moment(Some(example.at_s))) ", " (example.phase) " phase" }
+            h4 { (example.kind.words()) " from " (example.node) " at " (show::moment(Some(example.at_s))) ", " (example.phase) " phase" }
             p { (example.detail) }
             @match &example.wire {
                 Some(wire) => (sequence(wire, &example.node.to_string())),
@@ -83,12 +83,6 @@ fn shown(example: &Example) -> Markup {
             }
         }
     }
-}
-
-fn kind(example: &Example) -> String {
-    let name = serde_json::to_value(example.kind).ok();
-    let name = name.as_ref().and_then(|name| name.as_str()).unwrap_or_default();
-    name.replace('_', " ")
 }
 
 /// The last messages of a connection, from client over proxy to node and back, in their order.

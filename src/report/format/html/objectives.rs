@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{not_looked_at, table};
-use crate::judge::{Grade, Verdict};
+use crate::judge::Grade;
 use crate::report::model::{ObjectiveReport, Report};
 
 const HEADS: [&str; 5] = ["result", "objective", "asked for", "measured", "in words"];
@@ -27,7 +27,7 @@ pub(super) fn objectives(report: &Report) -> Markup {
     html! {
         p {
             (failed) " failed, " (open) " could not be judged, " (held) " held."
-            @if matches!(report.verdict, Verdict::Invalid | Verdict::Vacuous) {
+            @if report.verdict.proves_nothing() {
                 " The run itself proves nothing, whatever stands here."
             }
         }

@@ -29,7 +29,7 @@ pub(super) fn fault(fault: &FaultReport) -> String {
 
 /// How the client noticed.
 pub(super) fn detection(seen: &DetectionReport) -> String {
-    let elapsed = |value: Option<f64>| value.map(|value| show::elapsed(Some(value)));
+    let elapsed = |value| show::known(value, show::elapsed);
     joined([
         elapsed(seen.first_impact_s).map(|time| format!("first impact after {time}")),
         elapsed(seen.breaker_open_after_fault_s).map(|time| format!("breaker open after {time}")),
@@ -45,7 +45,7 @@ pub(super) fn detection(seen: &DetectionReport) -> String {
 
 /// How and when it was well again.
 pub(super) fn recovery(recovery: &RecoveryReport) -> String {
-    let elapsed = |value: Option<f64>| value.map(|value| show::elapsed(Some(value)));
+    let elapsed = |value| show::known(value, show::elapsed);
     let headline = match (recovery.recovered, elapsed(recovery.sustained_s)) {
         (Some(true), Some(time)) => {
             let floor = elapsed(recovery.probe_floor_s);
@@ -68,8 +68,8 @@ pub(super) fn recovery(recovery: &RecoveryReport) -> String {
 
 /// What the client made of the load meanwhile.
 pub(super) fn load(load: &Strain) -> String {
-    let number = |value: Option<f64>| value.map(|value| show::number(Some(value)));
-    let percent = |value: Option<f64>| value.map(|value| show::percent(Some(value)));
+    let number = |value| show::known(value, show::number);
+    let percent = |value| show::known(value, show::percent);
     joined([
         number(load.request_amplification)
             .map(|times| format!("{times} requests for each that was needed")),

@@ -184,7 +184,13 @@ pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), JournalError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".part");
     let part = path.with_file_name(name);
-    let written = fs::write(&part, content).and_then(|()| fs::rename(&part, path));
+    // What is there and no file, such as a pipe, is written to: nothing may take its place.
+    let is_no_file = fs::metadata(path).is_ok_and(|known| !known.is_file());
+    let written = if is_no_file {
+        fs::write(path, content)
+    } else {
+        fs::write(&part, content).and_then(|()| fs::rename(&part, path))
+    };
     written.map_err(|source| {
         // Left-overs are only untidy; the error that matters is the first.
         let _ = fs::remove_file(&part);

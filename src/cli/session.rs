@@ -14,7 +14,7 @@ use crate::base::seed::Seed;
 use crate::base::time::RunClock;
 use crate::judge::Verdict;
 use crate::plan::Plan;
-use crate::record::journal::{probe, write_whole};
+use crate::record::journal::{probe, probe_file, write_whole};
 use crate::record::retention::Retained;
 use crate::report::{Line, Skipped, Suites};
 use crate::run::{Environment, Finished, Observer as _, RunError, possible, run};
@@ -97,6 +97,10 @@ impl Session {
                 output::complain(&format_args!("{error}; choose another folder with -out"));
                 return Err(Exit::Usage);
             }
+        }
+        if let Some(Err(error)) = self.telling.junit.as_deref().map(probe_file) {
+            output::complain(&format_args!("{error}; choose another file with -junit"));
+            return Err(Exit::Usage);
         }
         Ok(())
     }

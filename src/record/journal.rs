@@ -181,12 +181,9 @@ impl Journal {
 /// # Errors
 /// When it cannot be written.
 pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), JournalError> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
-    let part = path.with_file_name(name);
+    let part = part_of(path);
     // What is there and no file, such as a pipe, is written to: nothing may take its place.
-    let is_no_file = fs::metadata(path).is_ok_and(|known| !known.is_file());
-    let written = if is_no_file {
+    let written = if is_no_file(path) {
         fs::write(path, content)
     } else {
         fs::write(&part, content).and_then(|()| fs::rename(&part, path))
@@ -196,6 +193,35 @@ pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), JournalError> {
         let _ = fs::remove_file(&part);
         JournalError { path: path.to_owned(), source }
     })
+}
+
+/// Whether [`write_whole`] can write this file: tried beside it, and nothing changed. What is there and
+/// no file is not tried: a pipe waits for its reader.
+///
+/// # Errors
+/// What cannot be written, and why.
+pub fn probe_file(path: &Path) -> Result<(), JournalError> {
+    if path.is_dir() {
+        return Err(at(path)(io::ErrorKind::IsADirectory.into()));
+    }
+    if is_no_file(path) {
+        return Ok(());
+    }
+    let part = part_of(path);
+    let tried = fs::write(&part, [0; PROBE_BYTES]).map_err(at(path));
+    let _ = fs::remove_file(&part);
+    tried
+}
+
+/// Where a file is written until it is whole.
+fn part_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    path.with_file_name(name)
+}
+
+fn is_no_file(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|known| !known.is_file())
 }
 
 impl Lines {
@@ -437,6 +463,25 @@ mod tests {
         fs::write(root.path().join("loss"), "in the way").unwrap();
         assert!(probe(root.path(), "loss").is_err());
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 2);
+    }
+
+    /// Catches a file that cannot be written and is found at the end only, a look at it that changes it,
+    /// and a device or a pipe that a file takes the place of.
+    #[test]
+    fn a_file_is_tried_before_anything_is_started() {
+        let out = tempfile::tempdir().unwrap();
+        let path = out.path().join("all.xml");
+        fs::write(&path, "before").unwrap();
+        probe_file(&path).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"before");
+        assert!(probe_file(out.path()).unwrap_err().to_string().contains("directory"));
+        assert!(probe_file(&path.join("below.xml")).is_err());
+        let device = out.path().join("device");
+        std::os::unix::fs::symlink("/dev/null", &device).unwrap();
+        probe_file(&device).unwrap();
+        write_whole(&device, b"gone").unwrap();
+        assert!(fs::symlink_metadata(&device).unwrap().is_symlink());
+        assert_eq!(fs::read_dir(out.path()).unwrap().count(), 2);
     }
 
     /// Catches a failed write that leaves half a file, or destroys the one before.

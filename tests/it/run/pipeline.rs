@@ -86,3 +86,10 @@ fn only_verdicts_can_be_failed_on() {
     let ended = Place::new().run(&format!("{PLAY} -fail-on sometimes -scenario latency"));
     ended.refused(2, &["sometimes", "degraded"]);
 }
+
+/// Catches a file of results that cannot be written and is found when everything has run.
+#[test]
+fn a_file_that_cannot_be_written_is_refused_before_anything_starts() {
+    let ended = Place::new().run(&format!("{PLAY} -junit nowhere/all.xml -scenario latency"));
+    ended.refused(2, &["nowhere/all.xml", "-junit"]);
+}

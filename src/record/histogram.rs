@@ -78,7 +78,7 @@ fn unpacked(mut bytes: &[u8]) -> Histogram<u64> {
     histogram
 }
 
-/// Percentiles as reports show them, in microseconds. `null`: nothing was measured.
+/// Percentiles as reports show them, in microseconds. `null`: too little was measured for one to lie beyond it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LatencyUs {
     /// The median.
@@ -167,11 +167,14 @@ impl Latency {
         let mean = (self.count > 0)
             .then(|| u64::try_from(self.sum.as_micros() / u128::from(self.count)).ok())
             .flatten();
+        // Of fewer, the highest would be the maximum under another name.
+        let percentile =
+            |quantile, needed| self.quantile_us(quantile).filter(|_| self.count >= needed);
         LatencyUs {
-            p50: self.quantile_us(0.5),
-            p95: self.quantile_us(0.95),
-            p99: self.quantile_us(0.99),
-            p999: self.quantile_us(0.999),
+            p50: percentile(0.5, 2),
+            p95: percentile(0.95, 20),
+            p99: percentile(0.99, 100),
+            p999: percentile(0.999, 1000),
             max: self.max().map(micros),
             mean,
             count: self.count,
@@ -227,11 +230,26 @@ mod tests {
     fn ends_are_exact_and_overflow_is_counted() {
         let histogram = of(&[5_000_000]);
         assert_eq!(histogram.figures().max, Some(5_000_000));
-        assert_eq!(histogram.figures().p999, Some(5_000_000));
         let histogram = of(&[10, 70_000_000]);
         assert_eq!(histogram.clamped(), 1);
         assert_eq!(histogram.figures().max, Some(70_000_000));
         assert_eq!(histogram.figures().mean, Some(35_000_005));
+    }
+
+    /// Catches the longest of a few that is passed off as a percentile of many.
+    #[test]
+    fn a_percentile_needs_samples_beyond_it() {
+        let told = |count: u64| {
+            let LatencyUs { p50, p95, p99, p999, max, .. } =
+                of(&(1..=count).collect::<Vec<_>>()).figures();
+            [p50, p95, p99, p999, max].map(|it| it.is_some())
+        };
+        assert_eq!(told(1), [false, false, false, false, true]);
+        assert_eq!(told(2), [true, false, false, false, true]);
+        assert_eq!(told(20), [true, true, false, false, true]);
+        assert_eq!(told(99), [true, true, false, false, true]);
+        assert_eq!(told(100), [true, true, true, false, true]);
+        assert_eq!(told(1000), [true; 5]);
     }
 
     /// Catches memory that leaks from one interval into the next.

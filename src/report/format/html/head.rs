@@ -139,6 +139,12 @@ pub(super) fn kinds(
 /// look into the store behind the cache.
 const LESSER: [&str; 2] = ["stale_unacknowledged", "false_misses"];
 
+/// Whether all stale values are those of writes in doubt, which may be executed late.
+fn is_promised(data: &DataReport) -> bool {
+    data.totals.stale.is_some_and(|stale| stale > 0)
+        && data.totals.stale_by_late_write == data.totals.stale
+}
+
 /// Whether data was wrong, in a sentence.
 fn data(report: &Report) -> Markup {
     let kinds = kinds(&report.data);
@@ -156,7 +162,12 @@ fn data(report: &Report) -> Markup {
     let values =
         sum(values.filter(|(name, _)| *name == Outcome::Hit.name()).map(|(_, count)| *count));
     html! {
-        @if !found.is_empty() {
+        @if found.len() == 1 && is_promised(&report.data) {
+            p.data.open {
+                strong { "Old values were read: " } (found.join(", "))
+                ", each of a write that was given up and executed late. Nobody promised otherwise."
+            }
+        } @else if !found.is_empty() {
             p.data.bad { strong { "Data was wrong: " } (found.join(", ")) "." }
         } @else if unlooked.len() == kinds.len() - LESSER.len() {
             p.data.open { strong { "Nobody knows whether data was wrong: " } (why.unwrap_or("it was not looked at")) "." }

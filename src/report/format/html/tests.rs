@@ -180,6 +180,20 @@ fn a_stranger_reads_the_verdict() {
     assert!(wrong < page.find("<ul class=\"reasons\">").expect("reasons"));
 }
 
+/// Catches data that is called wrong where nobody promised more, and wrong data that hides behind it.
+#[test]
+fn what_a_late_write_left_is_old_and_not_wrong() {
+    let mut run = run();
+    let totals = &mut run.report.data.totals;
+    (totals.stale, totals.stale_by_late_write) = (Some(5), Some(5));
+    assert!(render(&run).contains("Old values were read: </strong>5 stale values"));
+    run.report.data.totals.stale = Some(6);
+    assert!(render(&run).contains("Data was wrong: </strong>6 stale values"));
+    run.report.data.totals.stale = Some(5);
+    run.report.data.totals.corrupt = Some(1);
+    assert!(render(&run).contains("Data was wrong: </strong>"));
+}
+
 /// Catches an example whose messages are not drawn, and a reply to a client that had left which
 /// reaches it.
 #[test]

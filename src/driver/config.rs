@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::event::Operation;
 use crate::http::Address;
 
 /// How a published client is run.
@@ -22,6 +23,8 @@ pub struct DriverConfig {
     pub timeout: Duration,
     /// Whether its client sends a request before it has the reply to the last; `None`: not known.
     pub pipelines: Option<bool>,
+    /// Operations that its client is not asked for, although the driver knows them.
+    pub without: Vec<Operation>,
     /// What is handed to it as it is.
     pub settings: serde_json::Map<String, serde_json::Value>,
 }
@@ -44,6 +47,7 @@ impl DriverConfig {
             concurrency: Self::CONCURRENCY,
             timeout: Self::TIMEOUT,
             pipelines: None,
+            without: Vec::new(),
             settings: serde_json::Map::new(),
         }
     }

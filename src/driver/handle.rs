@@ -107,9 +107,12 @@ impl Driver {
         self.0.shared.recipe.config.pipelines
     }
 
-    /// Whether it can do `operation`, with all that the load needs for it.
+    /// Whether it can do `operation`, with all that the load needs for it, and may be asked for it.
     #[must_use]
     pub fn can(&self, operation: Operation) -> bool {
+        if self.0.shared.recipe.config.without.contains(&operation) {
+            return false;
+        }
         let state = self.0.shared.state.lock();
         let has = |verb: &str| state.ready.operations.iter().any(|known| known == verb);
         has(speech::verb(operation)) && (operation != Operation::Cas || has("gets"))

@@ -6,16 +6,18 @@ use std::time::Duration;
 use super::error::FileError;
 use super::source::{TomlTable, TomlValue};
 use super::text::{TomlText, string};
+use crate::base::misspelt::unknown;
 use crate::driver::DriverConfig;
+use crate::event::Operation;
 use crate::http::Address;
 use crate::load::WORKERS_MAX;
 
 /// The longest time that an operation may be given.
 const TIMEOUT_MAX: Duration = Duration::from_secs(60);
 
-const WEB_KEYS: [&str; 3] = ["url", "concurrency", "timeout"];
-const KEYS: [&str; 7] =
-    ["command", "folder", "install", "concurrency", "timeout", "pipelines", "settings"];
+const WEB_KEYS: [&str; 4] = ["url", "concurrency", "timeout", "without"];
+const KEYS: [&str; 8] =
+    ["command", "folder", "install", "concurrency", "timeout", "pipelines", "without", "settings"];
 
 /// Reads the table. `folder` is that of the file, where the command is started unless the file says
 /// otherwise.
@@ -52,7 +54,7 @@ pub(super) fn read(table: &TomlTable<'_>, folder: &Path) -> Result<DriverConfig,
     Ok(config)
 }
 
-/// What it may have under way, and how long.
+/// What it may have under way, and how long, and what it is not asked for.
 fn read_bounds(table: &TomlTable<'_>, config: &mut DriverConfig) -> Result<(), FileError> {
     if let Some(node) = table.get("concurrency") {
         let concurrency = node.count(1..=u64::from(WORKERS_MAX))?;
@@ -64,7 +66,16 @@ fn read_bounds(table: &TomlTable<'_>, config: &mut DriverConfig) -> Result<(), F
             return Err(node.error("`timeout` must lie between 1ms and 60s"));
         }
     }
+    if let Some(node) = table.get("without") {
+        config.without = node.list()?.iter().map(operation).collect::<Result<_, _>>()?;
+    }
     Ok(())
+}
+
+fn operation(word: &TomlValue<'_>) -> Result<Operation, FileError> {
+    let name = word.text()?;
+    let found = Operation::ALL.iter().find(|operation| operation.name() == name);
+    found.copied().ok_or_else(|| word.error(unknown("operation", name, Operation::NAMES)))
 }
 
 fn words(node: &TomlValue<'_>) -> Result<Vec<String>, FileError> {
@@ -80,6 +91,11 @@ pub(super) fn print(text: &mut TomlText, path: &str, config: &DriverConfig) {
     text.table(path);
     text.value("concurrency", &config.concurrency.to_string());
     text.duration("timeout", config.timeout);
+    if !config.without.is_empty() {
+        let names: Vec<String> =
+            config.without.iter().map(|operation| operation.name().to_owned()).collect();
+        text.value("without", &list(&names));
+    }
     if let Some(url) = &config.url {
         text.string("url", &url.to_string());
         return;

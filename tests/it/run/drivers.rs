@@ -57,6 +57,27 @@ fn a_driver_that_behaves_is_judged_like_any_client() {
     assert_eq!(count(&report, "hung"), 0, "{:?}", report.reasons);
 }
 
+/// Catches an operation that a client is asked for although its file says not to, a report that does not
+/// say so, and a word that is no operation and is passed over.
+#[test]
+fn what_a_file_leaves_out_is_not_asked_for() {
+    let place = Place::new();
+    place.scenario("short", SHORT);
+    let file = |without: &str| {
+        let text = format!("[driver]\ncommand = [{:?}]\nwithout = [{without}]\n", example());
+        std::fs::write(place.path("client.toml"), text).unwrap();
+    };
+    let words = "-scenario short.toml -duration 3s -nodes embedded -client client.toml -out o";
+    file("\"incr\", \"decrement\"");
+    place.run(words).refused(2, &["client.toml", "decrement", "`decr`"]);
+    file("\"incr\", \"decr\"");
+    let report = place.play(words).report();
+    assert_sound(&report);
+    let left_out = &report.subject.as_ref().expect("there was a driver").left_out;
+    assert!(left_out.iter().any(|it| it == "incr"), "{left_out:?}");
+    assert_eq!(count(&report, "counted"), 0);
+}
+
 /// Catches a client whose process dies and whose run passes.
 #[test]
 fn a_driver_that_dies_fails_the_run() {

@@ -167,14 +167,13 @@ impl Latency {
         let mean = (self.count > 0)
             .then(|| u64::try_from(self.sum.as_micros() / u128::from(self.count)).ok())
             .flatten();
-        // Of fewer, the highest would be the maximum under another name.
         let percentile =
-            |quantile, needed| self.quantile_us(quantile).filter(|_| self.count >= needed);
+            |quantile| self.quantile_us(quantile).filter(|_| is_told_of(quantile, self.count));
         LatencyUs {
-            p50: percentile(0.5, 2),
-            p95: percentile(0.95, 20),
-            p99: percentile(0.99, 100),
-            p999: percentile(0.999, 1000),
+            p50: percentile(0.5),
+            p95: percentile(0.95),
+            p99: percentile(0.99),
+            p999: percentile(0.999),
             max: self.max().map(micros),
             mean,
             count: self.count,
@@ -190,6 +189,15 @@ impl Latency {
         V2DeflateSerializer::new().serialize(&histogram, &mut bytes).ok()?;
         Some(STANDARD.encode(bytes))
     }
+}
+
+/// Whether there are so many samples that one of them lies beyond the quantile. Of fewer it would be the
+/// maximum under another name.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+pub fn is_told_of(quantile: f64, samples: u64) -> bool {
+    // One in a million is within what the fraction itself is off by.
+    samples as f64 * (1.0 - quantile) >= 1.0 - 1e-6
 }
 
 /// Whole microseconds, rounded.

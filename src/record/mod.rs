@@ -41,7 +41,7 @@ pub use crate::event::{
 };
 pub use counts::Counts;
 pub(crate) use counts::{ratio, sum};
-pub use histogram::{Latency, LatencyUs};
+pub use histogram::{Latency, LatencyUs, is_told_of};
 pub use inputs::{
     Config, Dials, ForeignTraffic, HarnessTotals, Inputs, NodeInput, NodeLive, Partial, WireCounts,
     WireTotals,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::model::{PieceReport, PieceTimes};
 use crate::event::Phase;
-use crate::record::{BIN, Bin, Interval, PhaseSummary, Summary, TimedBin};
+use crate::record::{BIN, Bin, Interval, PhaseSummary, Summary, TimedBin, is_told_of};
 
 /// Pieces that a report holds; in a longer run neighbours are merged, within their phase.
 pub(super) const PIECES_MAX: usize = 1000;
@@ -66,13 +66,10 @@ fn times(bin: &Bin) -> PieceTimes {
         clippy::cast_sign_loss,
         reason = "latencies are positive and far below 2^53 us"
     )]
-    let us = |value: Option<f64>| value.map(|us| us.round() as u64);
-    PieceTimes {
-        p50: us(response.quantile_us(0.5)),
-        p95: us(response.quantile_us(0.95)),
-        p99: us(response.quantile_us(0.99)),
-        max: us(response.quantile_us(1.0)),
-    }
+    let us = |quantile| response.quantile_us(quantile).map(|us| us.round() as u64);
+    let count = response.count();
+    let percentile = |quantile| us(quantile).filter(|_| is_told_of(quantile, count));
+    PieceTimes { p50: percentile(0.5), p95: percentile(0.95), p99: percentile(0.99), max: us(1.0) }
 }
 
 /// What a run that was stored without pieces has instead of them: coarser, and by when operations

@@ -223,7 +223,7 @@ fn latency(report: &Report, pieces: &[PieceReport]) -> Markup {
         title: "Response time, from when an operation was due",
         keys: &PERCENTILES.map(|(class, _)| (class.to_owned(), class.to_owned())),
         drawing: &drawing,
-        notes: &html! { "The scale is logarithmic. Calls that were shed are not in it; the values of a piece are right within 6 %." },
+        notes: &html! { "The scale is logarithmic. Calls that were shed are not in it; the values of a piece are right within 6 %, and it has a p95 from 20 operations on, a p99 from 100." },
     })
 }
 

@@ -13,15 +13,17 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::outlet::Outlet;
 use crate::base::terminal::Text;
 use crate::base::time::Wall;
 
-/// Writes this program's log lines to stdout, as far as `level` (the value of `LOG_LEVEL`) lets
+/// Writes this program's log lines to `outlet`, as far as `level` (the value of `LOG_LEVEL`) lets
 /// them through. An unknown level is an error line, and the default.
-pub(super) fn start(level: Option<&str>) {
+pub(super) fn start(level: Option<&str>, outlet: Outlet) {
     let known = level.map(parse);
     let filter = known.flatten().unwrap_or(LevelFilter::INFO);
     let lines = tracing_subscriber::fmt::layer().event_format(Lines).with_ansi(false);
+    let lines = lines.with_writer(move || outlet.clone());
     let filter = Targets::new().with_target("harness", filter);
     // A second start in one process keeps the first.
     let _ = tracing_subscriber::registry().with(lines).with(filter).try_init();

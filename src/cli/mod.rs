@@ -20,6 +20,7 @@ mod interruptible;
 mod list;
 mod log;
 mod node;
+mod outlet;
 mod output;
 mod placed;
 mod proxy;

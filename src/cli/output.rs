@@ -33,5 +33,12 @@ pub(super) fn complain(what: &dyn Display) {
 /// Says something that people may want to know, where stdout is for programs.
 pub(super) fn remark(text: &str) {
     // Nobody is left to tell when stderr is gone.
-    let _ = writeln!(io::stderr(), "{}", Text::message(text));
+    let _ = io::stderr().write_all(remarked(text).as_str().as_bytes());
+}
+
+/// The line of a remark.
+pub(super) fn remarked(text: &str) -> Text {
+    let mut line = Text::message(text);
+    line.own("\n");
+    line
 }

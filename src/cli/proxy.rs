@@ -9,6 +9,7 @@ use clap::builder::BoolishValueParser;
 use tracing::{error, info};
 
 use super::exit::Exit;
+use super::outlet::Outlet;
 use super::{log, output, runtime};
 use crate::base::file;
 use crate::base::scope::Scope;
@@ -73,7 +74,6 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
     if arguments.version {
         return output::result(format!("toxiproxy-server version {TOXIPROXY_VERSION}\n"));
     }
-    log::start(std::env::var("LOG_LEVEL").ok().as_deref());
     let runtime = match runtime::threads(0) {
         Ok(runtime) => runtime,
         Err(what) => {
@@ -81,10 +81,23 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
             return Exit::LabDown;
         }
     };
-    runtime.block_on(serve(arguments)).unwrap_or_else(|(exit, what)| {
+    let exit = runtime.block_on(logged(arguments)).unwrap_or_else(|(exit, what)| {
         output::complain(&what);
         exit
-    })
+    });
+    // A thread may be writing to a reader that has stopped.
+    runtime.shutdown_background();
+    exit
+}
+
+/// Serves, and says so to whoever reads the log; one that stops reading holds up nothing.
+async fn logged(arguments: &Arguments) -> Result<Exit, (Exit, String)> {
+    let scope = Scope::current("log");
+    let outlet = Outlet::stdout(&scope);
+    log::start(std::env::var("LOG_LEVEL").ok().as_deref(), outlet.clone());
+    let served = serve(arguments).await;
+    outlet.drain(SHUTDOWN_GRACE).await;
+    served
 }
 
 async fn serve(arguments: &Arguments) -> Result<Exit, (Exit, String)> {

@@ -1,13 +1,20 @@
 //! What a session says while it goes: live lines and the report for people, or JSON for programs.
 
 use std::io::{ErrorKind, IsTerminal};
+use std::time::Duration;
 
+use super::outlet::Outlet;
 use super::output;
 use super::telling::Telling;
+use crate::base::scope::Scope;
 use crate::base::terminal::Text;
 use crate::report::live::Live;
 use crate::report::{Line, REPORT_PAGE, Report, format};
 use crate::run::{Finished, Observer};
+
+/// How long a reader may take nothing, at the end, before the rest is given up: somebody may read page
+/// by page, but nobody holds up a pipeline for ever.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where a session is shown. In JSON mode stdout carries nothing but objects, and notes for people
 /// go to stderr.
@@ -22,15 +29,56 @@ pub(super) struct Screen {
     /// Nobody reads stdout any more (`harness | head`): the run goes on, silently.
     deaf: bool,
     live: Live,
+    stdout: Outlet,
+    stderr: Outlet,
+    /// What the last run came to, where nobody may have read it.
+    last: Option<String>,
 }
 
 impl Screen {
-    pub(super) fn new(telling: &Telling) -> Self {
+    /// Its texts are written by tasks of `scope`.
+    pub(super) fn new(telling: &Telling, scope: &Scope) -> Self {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         let colour = !plain && std::io::stdout().is_terminal();
         let &Telling { json, quiet, verbose, .. } = telling;
-        Self { json, quiet, verbose, colour, deaf: false, live: Live::default() }
+        let (stdout, stderr) = (Outlet::stdout(scope), Outlet::stderr(scope));
+        let (live, last) = (Live::default(), None);
+        Self { json, quiet, verbose, colour, deaf: false, live, stdout, stderr, last }
+    }
+
+    /// Waits until all is read that was said, or its reader has stopped.
+    pub(super) async fn close(&mut self) {
+        let told = self.stdout.drain(PATIENCE).await;
+        let was_deaf = self.deaf;
+        self.listen();
+        let is_lost = told.lost > 0 && told.broken.is_none();
+        if is_lost {
+            self.remark(&format!(
+                "nobody read stdout: up to {} lines are lost; every report is in the folder of its run",
+                told.lost
+            ));
+        }
+        if (is_lost || self.deaf && !was_deaf)
+            && let Some(last) = self.last.take()
+        {
+            self.remark(&last);
+        }
+        self.stderr.drain(PATIENCE).await;
+    }
+
+    /// Finds out whether anybody reads stdout still.
+    fn listen(&mut self) {
+        let Some(error) = self.stdout.told().broken.filter(|_| !self.deaf) else { return };
+        self.deaf = true;
+        // Who closes a pipe has seen enough; who has a full disk wants to know.
+        if error != ErrorKind::BrokenPipe {
+            self.remark(&format!("the run goes on, but cannot write to stdout: {error}"));
+        }
+    }
+
+    fn remark(&self, text: &str) {
+        self.stderr.say(output::remarked(text).as_str());
     }
 
     /// Says where the files of a run are, and what to do with them. The report was shown before there were
@@ -53,23 +101,17 @@ impl Screen {
     /// Says something to people, whatever else is shown.
     pub(super) fn put(&mut self, text: &str) {
         if self.json {
-            output::remark(text);
+            self.remark(text);
         } else {
             self.say(&Text::message(text));
         }
     }
 
     fn say(&mut self, text: &Text) {
-        if self.deaf {
-            return;
-        }
-        let mut line = text.clone();
-        if let Err(error) = output::show(line.own("\n")) {
-            self.deaf = true;
-            // Who closes a pipe has seen enough; who has a full disk wants to know.
-            if error.kind() != ErrorKind::BrokenPipe {
-                output::remark(&format!("the run goes on, but cannot write to stdout: {error}"));
-            }
+        self.listen();
+        if !self.deaf {
+            let mut line = text.clone();
+            self.stdout.say(line.own("\n").as_str());
         }
     }
 
@@ -82,10 +124,13 @@ impl Screen {
             }
             self.say(&show(report, self.colour));
         }
+        let (scenario, verdict) = (&report.scenario, report.verdict.name());
+        let why = report.reasons.first().map(String::as_str).unwrap_or_default();
+        let last = format!("{scenario}: {verdict}: {why}");
         if self.deaf {
-            let (scenario, verdict) = (&report.scenario, report.verdict.name());
-            let why = report.reasons.first().map(String::as_str).unwrap_or_default();
-            output::remark(&format!("{scenario}: {verdict}: {why}"));
+            self.remark(&last);
+        } else {
+            self.last = Some(last);
         }
     }
 }
@@ -109,7 +154,7 @@ impl Observer for Screen {
     }
 
     fn warn(&mut self, text: &str) {
-        output::remark(text);
+        self.remark(text);
     }
 
     fn note(&mut self, text: &str) {

@@ -10,6 +10,7 @@ use super::output;
 use super::screen::Screen;
 use super::tally::Tally;
 use super::telling::Telling;
+use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::base::time::RunClock;
 use crate::judge::Verdict;
@@ -65,12 +66,14 @@ impl Session {
             return exit;
         }
         let out = self.plans.first().map(|plan| plan.out.clone()).unwrap_or_default();
-        let mut told = Told::new(&self.telling, out);
+        let scope = Scope::current("screen");
+        let mut told = Told::new(&self.telling, out, &scope);
         for skipped in &self.skipped {
             told.skip(skipped);
         }
         let exit = self.rounds(&environment, &mut told).await;
         told.end(&self.skipped, self.telling.junit.as_deref());
+        told.screen.close().await;
         exit
     }
 
@@ -148,9 +151,9 @@ impl Session {
 }
 
 impl Told {
-    fn new(telling: &Telling, out: PathBuf) -> Self {
+    fn new(telling: &Telling, out: PathBuf, scope: &Scope) -> Self {
         Self {
-            screen: Screen::new(telling),
+            screen: Screen::new(telling, scope),
             tally: Tally::new(telling.fail_on),
             suites: telling.junit.is_some().then(Suites::default),
             github: Github::from_environment(),

@@ -271,6 +271,34 @@ async fn the_server_says_when_it_is_ready() {
     TcpStream::connect(line["address"].as_str().unwrap()).await.unwrap();
 }
 
+/// Catches a server that waits for whoever reads its log, and answers nobody meanwhile.
+#[tokio::test]
+async fn a_log_that_nobody_reads_holds_up_no_request() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+    command.args(["proxy", "-port=0"]).env("LOG_LEVEL", "debug");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().unwrap();
+    let mut log = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    within(log.read_line(&mut line)).await.unwrap();
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    // Each is logged; together they are more than a pipe holds.
+    let name = "x".repeat(2000);
+    for number in 0..60 {
+        let mut stream = TcpStream::connect(line["address"].as_str().unwrap()).await.unwrap();
+        let request =
+            format!("GET /proxies/{name} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        within(stream.read_to_string(&mut answer)).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 404"), "{number}: {answer}");
+    }
+    let mut logged = String::new();
+    child.start_kill().unwrap();
+    within(log.read_to_string(&mut logged)).await.unwrap();
+    assert!(logged.contains(&name), "nothing was logged");
+}
+
 /// Catches a link with a name of Toxiproxy's that is not that program: its options, its output, its
 /// exit codes, and words that Go's programs never read.
 #[cfg(unix)]

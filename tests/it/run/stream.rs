@@ -1,5 +1,8 @@
 //! What a run says and leaves behind.
 
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
+
 use harness::event::{EventKind, Phase};
 use harness::judge::Grade;
 use harness::report::{Line, Report};
@@ -31,6 +34,9 @@ name = "down"
 on = ["n2"]
 refuse = {}
 "#;
+
+/// What a pipe of Linux holds for a reader that has stopped.
+const PIPE_BYTES: usize = 65_536;
 
 /// Nothing is broken.
 const QUIET: &str = r#"
@@ -185,4 +191,26 @@ fn a_reader_that_leaves_does_not_end_the_run() {
     assert_eq!((i32::from(report.exit_code), report.partial), (code, None));
     assert_sound(&report);
     assert!(!running.stderr().contains("panic"), "{}", running.stderr());
+}
+
+/// Catches a run that waits for a reader that has stopped: with its phases, its verdict or its files.
+#[test]
+fn a_reader_that_stops_holds_up_no_run() {
+    let place = Place::new();
+    place.scenario("quiet", QUIET);
+    let words = "-json -listen 127.0.0.1:0 -api 127.0.0.1:0 -scenario quiet.toml -duration 2500ms \
+                 -metrics-interval 100ms -nodes embedded -out o";
+    let mut command = place.command(words);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // It is said when all files are there; nobody has read stdout so far.
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(said.any(|line| line.unwrap().starts_with("page ")));
+    let stored = std::fs::read_to_string(newest(&place.path("o")).join("report.json")).unwrap();
+    let mut stdout = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+    assert!(stdout.len() > PIPE_BYTES, "{} bytes fit into the pipe", stdout.len());
+    let last = super::line(stdout.lines().last().unwrap());
+    assert_eq!(last, super::line(&stored.replace('\n', " ")));
+    let Line::Report(report) = last else { panic!("no report") };
+    assert_eq!(child.wait().unwrap().code(), Some(i32::from(report.exit_code)));
 }

@@ -104,10 +104,14 @@ impl Oracle {
         }
     }
 
-    /// A swap that would store `sequence` is about to be sent.
-    pub fn swap_attempted(&self, slot: Slot, sequence: u64) {
+    /// A swap of this writer that would store `sequence` is about to be sent. Where the last one was refused
+    /// although nothing had changed, it is the same value again, and may be stored now.
+    pub fn swap_attempted(&self, slot: Slot, sequence: u64, writer: u32) {
         let mut swaps = self.swaps(slot);
         swaps.attempted = swaps.attempted.max(sequence);
+        for refused in swaps.refused.iter_mut().filter(|it| **it == (sequence, writer)) {
+            *refused = Default::default();
+        }
     }
 
     /// A swap was acknowledged. Reported when another one was with the same sequence: both had the same

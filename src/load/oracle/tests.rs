@@ -224,7 +224,7 @@ fn a_register_counts_its_swaps() {
     let base = oracle.register_base(register);
     oracle.register_stored(register, base, HOME, Offset(1));
     for sequence in [base + 1, base + 2] {
-        oracle.swap_attempted(register, sequence);
+        oracle.swap_attempted(register, sequence, 0);
         oracle.swapped(register, sequence, HOME, Offset(1));
     }
     let read = |sequence| {
@@ -316,8 +316,9 @@ fn answers_that_cannot_be_are_contradictions() {
     }
 }
 
-/// Catches a refused swap that was done all the same, and unique numbers that start again; and a node
-/// that was restarted, whose numbers may.
+/// Catches a refused swap that was done all the same, one that was refused without a change and is called
+/// impossible when it is done at the next attempt, and unique numbers that start again; and a node that was
+/// restarted, whose numbers may.
 #[test]
 fn a_register_shows_no_refused_swap_and_no_older_number() {
     let oracle = oracle();
@@ -326,10 +327,13 @@ fn a_register_shows_no_refused_swap_and_no_older_number() {
     oracle.register_stored(register, base, HOME, Offset(1));
     let read = |sequence, writer, unique, at| {
         let mut bytes = Vec::new();
-        oracle.swap_attempted(register, sequence);
         oracle.value(register, writer, sequence, 60, &mut bytes);
         oracle.read_register(register, 0, (whole(&bytes), Some(unique)), HOME, Offset(at))
     };
+    oracle.swap_attempted(register, base + 4, 5);
+    oracle.swap_refused(register, base + 1, 4, HOME);
+    oracle.swap_attempted(register, base + 1, 4);
+    assert_eq!(read(base + 1, 4, 10, 2), Register::At(base + 1));
     oracle.swap_refused(register, base + 1, 4, HOME);
     assert_eq!(read(base + 1, 5, 10, 2), Register::At(base + 1));
     assert_eq!(read(base + 1, 4, 10, 2), Register::Contradiction);

@@ -88,8 +88,8 @@ impl Hands {
             Register::Foreign => return Step::End(Outcome::Foreign),
             Register::Wrong => return Step::End(Outcome::Wrong),
         };
-        self.oracle.swap_attempted(slot, sequence);
         let (writer, length) = (self.drafter.seat().worker, self.drafter.draw_bytes());
+        self.oracle.swap_attempted(slot, sequence, writer);
         self.oracle.value(slot, writer, sequence, length, &mut self.buffer);
         let swap = self.try_swap(slot, sequence, unique).await;
         join(trace, &swap.trace);
@@ -128,8 +128,8 @@ impl Hands {
         (unique, used): (u64, Offset),
         trace: &mut Trace,
     ) {
-        self.oracle.swap_attempted(slot, sequence);
         let (writer, length) = (self.drafter.seat().worker, self.drafter.draw_bytes());
+        self.oracle.swap_attempted(slot, sequence, writer);
         self.oracle.value(slot, writer, sequence, length, &mut self.buffer);
         let swap = self.try_swap(slot, sequence, unique).await;
         join(trace, &swap.trace);

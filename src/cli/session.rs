@@ -178,11 +178,16 @@ impl Told {
             suites.add(report);
         }
         self.index.add(finished);
-        if let Some(path) = &self.soak
-            && let Err(error) =
-                write_whole(path, self.tally.to_json(self.clock.started_at()).as_bytes())
-        {
-            self.screen.warn(&format!("lost: {error}"));
+        if let Some(path) = &self.soak {
+            let out = path.parent().unwrap_or(path);
+            let soak = self.tally.soak(self.clock.started_at(), out);
+            for (path, text) in
+                [(path.clone(), soak.to_json()), (path.with_extension("html"), soak.to_html())]
+            {
+                if let Err(error) = write_whole(&path, text.as_bytes()) {
+                    self.screen.warn(&format!("lost: {error}"));
+                }
+            }
         }
         if let Some(annotation) = self.github.annotation(report) {
             self.screen.put(&annotation);

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::json;
-
 use super::exit::Exit;
 use crate::base::time::Wall;
 use crate::judge::Verdict;
-use crate::report::{COLUMNS, Report, Skipped, cut};
+use crate::report::{
+    COLUMNS, REPORT_PAGE, Report, SOAK_VERSION, Skipped, SoakDay, SoakReport, SoakScenario, cut,
+};
 
 /// From which verdict on the program ends with an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,8 +21,10 @@ pub(super) enum FailOn {
     Degraded,
 }
 
-/// The version of `soak.json`.
-const SOAK_VERSION: u32 = 1;
+/// Days that are told of; of a longer session the last ones.
+const DAYS_MAX: usize = 400;
+/// `2026-01-31`.
+const DATE_BYTES: usize = 10;
 const MINUTE: Duration = Duration::from_secs(60);
 
 impl FailOn {
@@ -39,6 +41,8 @@ pub(super) struct Tally {
     interrupted: bool,
     runs: u64,
     scenarios: BTreeMap<String, Line>,
+    /// By date, UTC.
+    days: BTreeMap<String, BTreeMap<Verdict, u64>>,
 }
 
 /// One scenario.
@@ -75,10 +79,19 @@ impl Tally {
             self.worst = Some(self.worst.map_or(exit, |worst| worst.worse(exit)));
         }
         self.runs += 1;
+        self.add_day(&Wall::now().rfc3339(), report.verdict);
         let lasted = Duration::try_from_secs_f64(report.duration_s).unwrap_or_default();
         let why = report.reasons.first().cloned().unwrap_or_default();
         let run = Worst { exit, verdict: report.verdict, why, folder: folder.map(Path::to_owned) };
         self.scenarios.entry(report.scenario.clone()).or_default().add(run, lasted);
+    }
+
+    fn add_day(&mut self, now: &str, verdict: Verdict) {
+        let date = now.get(..DATE_BYTES).unwrap_or(now).to_owned();
+        *self.days.entry(date).or_default().entry(verdict).or_default() += 1;
+        if self.days.len() > DAYS_MAX {
+            self.days.pop_first();
+        }
     }
 
     /// How the program ends for one run.
@@ -129,30 +142,36 @@ impl Tally {
         format!("{runs} in {}: {}", seconds(lasted), counted.join(", "))
     }
 
-    /// The same for programs: `soak.json`, which is written again after each run.
-    pub(super) fn to_json(&self, started: Wall) -> String {
+    /// The same of a session that goes on, with the runs below `out`.
+    pub(super) fn soak(&self, started: Wall, out: &Path) -> SoakReport {
         let scenarios = self.scenarios.iter().map(|(scenario, line)| {
             let worst = line.worst.as_ref();
             // It may have had to go since, for others.
             let folder = worst.and_then(|worst| worst.folder.as_ref()).filter(|path| path.is_dir());
-            json!({
-                "scenario": scenario,
-                "verdicts": counted(&line.verdicts),
-                "duration_s": line.lasted.as_secs_f64(),
-                "worst_verdict": worst.map(|worst| worst.verdict),
-                "worst_reason": worst.map(|worst| &worst.why),
-                "worst_run": folder,
-            })
+            let link = folder.map(|path| path.strip_prefix(out).unwrap_or(path).join(REPORT_PAGE));
+            SoakScenario {
+                scenario: scenario.clone(),
+                verdicts: line.verdicts.clone(),
+                duration_s: line.lasted.as_secs_f64(),
+                worst_verdict: worst.map(|worst| worst.verdict),
+                worst_reason: worst.map(|worst| worst.why.clone()),
+                worst_run: folder.map(|path| path.display().to_string()),
+                link: link.map(|path| path.display().to_string()),
+            }
         });
-        let all = json!({
-            "schema_version": SOAK_VERSION,
-            "started_at": started.rfc3339(),
-            "updated_at": Wall::now().rfc3339(),
-            "runs": self.runs,
-            "exit_code": self.exit(true) as u8,
-            "scenarios": scenarios.collect::<Vec<_>>(),
-        });
-        format!("{all:#}\n")
+        let days = self
+            .days
+            .iter()
+            .map(|(date, verdicts)| SoakDay { date: date.clone(), verdicts: verdicts.clone() });
+        SoakReport {
+            schema_version: SOAK_VERSION,
+            started_at: started.rfc3339(),
+            updated_at: Wall::now().rfc3339(),
+            runs: self.runs,
+            exit_code: self.exit(true) as u8,
+            days: days.collect(),
+            scenarios: scenarios.collect(),
+        }
     }
 
     /// The exit code when there was more to run.
@@ -190,11 +209,6 @@ impl Line {
     }
 }
 
-/// Verdicts by the names that reports have for them.
-fn counted(verdicts: &BTreeMap<Verdict, u64>) -> BTreeMap<&'static str, u64> {
-    verdicts.iter().map(|(verdict, count)| (verdict.name(), *count)).collect()
-}
-
 /// `20.5s`, `8m48s`.
 fn seconds(time: Duration) -> String {
     if time < MINUTE {
@@ -205,6 +219,8 @@ fn seconds(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     /// Catches a session that was cut short between two runs and claims to have passed, and a
@@ -229,7 +245,7 @@ mod tests {
     }
 
     /// Catches a table that grows with every run or wraps, one that loses a verdict, a reason that is not
-    /// that of the worst run, and a sum that does not add up.
+    /// that of the worst run, a sum that does not add up, and days without end.
     #[test]
     fn a_table_counts() {
         let mut tally = Tally::default();
@@ -258,10 +274,22 @@ mod tests {
             "4 runs in 1m20s: 3 pass, 1 fail, 1 skipped",
         ];
         assert_eq!(tally.table(&skipped), expected);
-        let told: serde_json::Value = serde_json::from_str(&tally.to_json(Wall::now())).unwrap();
+        for day in ["2026-01-31T23:59:59Z", "2026-02-01T00:00:00Z", "2026-02-01T00:00:01Z"] {
+            tally.add_day(day, Verdict::Pass);
+        }
+        let soak = tally.soak(Wall::now(), Path::new("runs"));
+        let told: serde_json::Value = serde_json::from_str(&soak.to_json()).unwrap();
         assert_eq!(told["runs"], 4);
         let loss = &told["scenarios"][1];
         assert_eq!((&loss["verdicts"]["pass"], &loss["verdicts"]["fail"]), (&json!(2), &json!(1)));
         assert_eq!((&loss["worst_verdict"], &loss["worst_run"]), (&json!("fail"), &json!(null)));
+        assert_eq!(told["days"][1], json!({ "date": "2026-02-01", "verdicts": { "pass": 2 } }));
+        let page = soak.to_html();
+        let place = |word: &str| page.find(word).unwrap_or_else(|| panic!("no {word}: {page}"));
+        assert!(place(">loss<") < place(">down<") && place("2 pass, 1 fail") > 0, "{page}");
+        for day in 0..2 * DAYS_MAX {
+            tally.add_day(&format!("day-{day:06}"), Verdict::Pass);
+        }
+        assert_eq!(tally.days.len(), DAYS_MAX);
     }
 }

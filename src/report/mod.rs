@@ -18,6 +18,7 @@ mod pieces;
 mod rebuild;
 mod schema;
 mod show;
+mod soak;
 #[cfg(test)]
 mod sources;
 mod stored;
@@ -42,5 +43,6 @@ pub use model::{
 };
 pub use rebuild::Unfinished;
 pub use schema::schema_text;
+pub use soak::{SOAK_VERSION, SoakDay, SoakReport, SoakScenario};
 pub use stored::{LINES_MAX, REPORT, REPORT_PAGE, ReadError, Stored};
 pub use wire::{Told, ToldOfNode, WirePhase, WireReport, WireSeries};

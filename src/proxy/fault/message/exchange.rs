@@ -134,9 +134,8 @@ impl Exchange {
             if !may_match(&self.rules, self.up.kept()) {
                 self.up.pass_kept(now);
             }
-            for out in [&mut self.up.out, &mut self.down.out] {
-                out.hasten(Due::At(now));
-            }
+            self.up.hasten(now);
+            self.down.out.hasten(Due::At(now));
         }
     }
 

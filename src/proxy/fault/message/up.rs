@@ -65,6 +65,14 @@ impl Up {
         self.out.cost() + self.tail.len()
     }
 
+    /// What waits goes on now, and so does the rest of the request under way, however late it was to be.
+    pub(super) fn hasten(&mut self, now: Instant) {
+        self.out.hasten(Due::At(now));
+        if matches!(self.fate, Fate::Late { .. }) {
+            self.fate = Fate::Pass;
+        }
+    }
+
     /// Whether nothing is held or under way that the server does not get as it is.
     pub(super) fn is_idle(&self) -> bool {
         self.tail.is_empty() && self.fate == Fate::Pass && self.out.len() == 0

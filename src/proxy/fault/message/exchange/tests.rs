@@ -128,6 +128,26 @@ impl Talk {
     }
 }
 
+/// Catches a request of which the rest is kept for ever, with all that follows, because it came when the rule was gone
+/// that had kept its beginning.
+#[test]
+fn the_rest_of_a_request_goes_on_when_its_rule_is_gone() {
+    for (kind, settings) in [
+        ("memcached_hold", &[][..]),
+        ("memcached_delay", &[("delay", "60000"), ("after_bytes", "8")]),
+    ] {
+        let mut talk = Talk::on(Stream::Upstream, kind, settings);
+        talk.client_says("set a 0 0 4\r\nxy");
+        let at_once = if settings.is_empty() { "" } else { "set a 0 " };
+        talk.server_got(at_once);
+        talk.clear();
+        talk.server_got(&"set a 0 0 4\r\nxy"[at_once.len()..]);
+        talk.client_says("yx\r\nget a\r\n");
+        talk.server_got("yx\r\nget a\r\n");
+        assert!(talk.exchange.is_over(), "{kind}");
+    }
+}
+
 /// Catches a message that is late as a whole, or whose rest is not, and one that is too short to be split.
 #[test]
 fn the_first_bytes_leave_at_once() {

@@ -206,7 +206,7 @@ impl<'lab> Nemesis<'lab> {
             let begun = self.lab.begin(node, action, group).await;
             let counted = begun.map_err(|what| failed(fault, what))?;
             touched = touched.into_iter().chain(counted).reduce(u64::saturating_add);
-            if matches!(action, NodeAction::Flush | NodeAction::Clock { .. }) {
+            if action.loses_data() && action != NodeAction::Kill {
                 // What was written between the word and the deed is lost as well.
                 self.lab.data_lost(node);
             }

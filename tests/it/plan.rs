@@ -186,6 +186,7 @@ fn the_catalogue_is_complete() {
         "brief-packet-drop",
         "cas-exists",
         "client-error",
+        "clock-behind",
         "clock-skew",
         "cold-restart-stampede",
         "complete-failure",

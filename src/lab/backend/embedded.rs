@@ -83,8 +83,8 @@ impl EmbeddedNode {
         Ok(())
     }
 
-    /// Sets its clock ahead.
-    pub fn set_ahead(&self, seconds: u32) {
+    /// Sets its clock ahead, or back.
+    pub fn set_ahead(&self, seconds: i64) {
         if let Some(node) = &self.node {
             node.set_ahead(seconds);
         }

@@ -21,10 +21,10 @@ pub enum NodeAction {
     Pause,
     /// `flush_all`; nothing to take back.
     Flush,
-    /// Another time; not set back, as what was stored since would then outlive its time.
+    /// Another time; not taken back, as what was stored since would then live longer or shorter than it should.
     Clock {
-        /// How many seconds ahead.
-        ahead: u32,
+        /// How many seconds ahead; behind, where it is below zero.
+        ahead: i64,
     },
     /// What its name stands for.
     Name(NameAction),
@@ -72,7 +72,7 @@ impl NodeAction {
     /// Whether the node's data is gone afterwards.
     #[must_use]
     pub const fn loses_data(self) -> bool {
-        matches!(self, Self::Kill | Self::Flush | Self::Clock { .. })
+        matches!(self, Self::Kill | Self::Flush | Self::Clock { ahead: 1.. })
     }
 }
 

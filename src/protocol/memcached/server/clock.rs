@@ -34,10 +34,13 @@ pub struct Now {
 }
 
 impl Now {
-    /// The moment as a clock has it that runs so many seconds ahead. Items keep their order of age.
+    /// The moment as a clock has it that runs so many seconds ahead, or behind where there are less than none.
+    /// Items keep their order of age, and what is expired for ever stays it.
     #[must_use]
-    pub const fn ahead(self, seconds: u32) -> Self {
-        Self { seconds: self.seconds.saturating_add(seconds), ..self }
+    pub fn ahead(self, seconds: i64) -> Self {
+        let least = i64::from(EXPIRED + 1);
+        let shifted = i64::from(self.seconds).saturating_add(seconds).max(least);
+        Self { seconds: u32::try_from(shifted).unwrap_or(u32::MAX), ..self }
     }
 }
 
@@ -124,6 +127,17 @@ mod tests {
             (i32::MAX, 347_483_709),
         ] {
             assert_eq!(clock.deadline(expiry, now), deadline, "expiry {expiry}");
+        }
+    }
+
+    /// Catches a clock that is set to before its seconds begin, where what has expired would be back.
+    #[test]
+    fn a_clock_can_be_ahead_and_behind() {
+        let now = Now { seconds: 72, stamp: 5 };
+        for (ahead, seconds) in
+            [(0, 72), (10, 82), (-60, 12), (-71, 2), (i64::MIN, 2), (i64::MAX, u32::MAX)]
+        {
+            assert_eq!(now.ahead(ahead), Now { seconds, stamp: 5 });
         }
     }
 }

@@ -9,7 +9,7 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -59,8 +59,8 @@ enum Life {
 struct Shared {
     store: Store,
     clock: Clock,
-    /// How far that clock was set ahead.
-    ahead: AtomicU32,
+    /// How many seconds that clock was set ahead; below zero, behind.
+    ahead: AtomicI64,
     facts: Facts,
     liar: Option<Arc<Liar>>,
 }
@@ -83,7 +83,7 @@ impl Node {
         let shared = Arc::new(Shared {
             store: Store::new(Limits { memory_bytes: config.memory.0, item_bytes }),
             clock: Clock::new(Instant::now(), Wall::now().unix_seconds()),
-            ahead: AtomicU32::new(0),
+            ahead: AtomicI64::new(0),
             facts: Facts {
                 port: address.port(),
                 address: address.ip().to_string(),
@@ -129,8 +129,8 @@ impl Node {
         self.shared.store.flush(None, self.shared.now());
     }
 
-    /// Sets the clock so many seconds ahead of what it is then.
-    pub fn set_ahead(&self, seconds: u32) {
+    /// Sets the clock so many seconds ahead of what it is then, or back.
+    pub fn set_ahead(&self, seconds: i64) {
         self.shared.ahead.fetch_add(seconds, Relaxed);
     }
 

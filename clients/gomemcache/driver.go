@@ -27,7 +27,10 @@ type calls struct {
 
 func main() {
 	harness.Serve(func(servers []string, settings map[string]interface{}) (*harness.Subject, error) {
-		client := memcache.New(servers...)
+		// As New makes it, which keeps the list to itself. Names are resolved here, once.
+		list := new(memcache.ServerList)
+		list.SetServers(servers...)
+		client := memcache.NewFromSelector(list)
 		for name, value := range settings {
 			milliseconds, ok := value.(float64)
 			if name != "Timeout" || !ok {
@@ -37,6 +40,7 @@ func main() {
 		}
 		c := &calls{client: client}
 		return &harness.Subject{Name: "gomemcache", Version: version, Flags: true, Calls: c.table(),
+			SetServers: func(servers []string) error { return list.SetServers(servers...) },
 			ErrorClass: errorClass, Close: func() {}}, nil
 	})
 }

@@ -41,6 +41,8 @@ type Subject struct {
 	Calls         map[string]Call
 	// ErrorClass is the class of an error as reports name it, or nothing.
 	ErrorClass func(error) string
+	// SetServers tells the client another list of nodes; nil when it has no way for that.
+	SetServers func(servers []string) error
 	Close      func()
 }
 
@@ -60,6 +62,8 @@ type Request struct {
 	Ping    *int64            `json:"ping"`
 	Bye     *int64            `json:"bye"`
 	Cancel  *int64            `json:"cancel"`
+	Members *int64            `json:"members"`
+	Servers []string          `json:"servers"`
 }
 
 type hello struct {
@@ -146,7 +150,8 @@ func Serve(open func(servers []string, settings map[string]interface{}) (*Subjec
 	}
 	d := &driver{subject: subject, out: bufio.NewWriter(os.Stdout)}
 	d.say(Answer{"ready": 1, "client": subject.Name, "version": subject.Version,
-		"runtime": runtime.Version(), "operations": d.supported(), "cancel": false})
+		"runtime": runtime.Version(), "operations": d.supported(), "cancel": false,
+		"members": subject.SetServers != nil})
 	for {
 		line, err = in.ReadBytes('\n')
 		if err != nil {
@@ -193,6 +198,12 @@ func (d *driver) take(line []byte) {
 		go d.work(request)
 	case request.Ping != nil:
 		d.say(Answer{"pong": *request.Ping})
+	case request.Members != nil && d.subject.SetServers != nil:
+		if err := d.subject.SetServers(request.Servers); err != nil {
+			d.complain(err.Error())
+			return
+		}
+		d.say(Answer{"listed": *request.Members})
 	case request.Bye != nil:
 		d.subject.Close()
 		d.say(Answer{"bye": 1})

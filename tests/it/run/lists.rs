@@ -57,6 +57,26 @@ fn a_node_that_joins_has_its_keys_from_then_on() {
     assert!((0.1..0.4).contains(&moved), "a quarter of the keys moves: {moved}");
 }
 
+/// Catches an order that a ring is taken to depend on, or that who numbers the nodes is forgiven.
+#[test]
+fn another_order_moves_the_keys_of_who_numbers_the_nodes() {
+    let asked = "\"no-stale-data\", \"no-false-misses\", \"no-contradictions\", \"no-wrong-data\"";
+    let fault = "[[faults]]\nname = \"last\"\non = [\"n1\"]\nreorder = {}\n";
+    let ring = played(asked, fault);
+    assert_eq!(keys_moved(&ring), Some(0.0));
+    assert!(ring.faults[0].operations_touched > Some(100), "{:?}", ring.faults[0]);
+    for objective in &ring.objectives {
+        assert_eq!(objective.grade, Grade::Pass, "{}: {:?}", objective.name, ring.reasons);
+    }
+    let numbered = played(asked, &format!("{fault}[client.selector]\nmodulo = {{}}\n"));
+    // Each node has another number.
+    assert_eq!(keys_moved(&numbered), Some(1.0));
+    assert_eq!(grade(&numbered, "no-stale-data"), Grade::Fail, "{:?}", numbered.reasons);
+    for other in ["no-false-misses", "no-contradictions", "no-wrong-data"] {
+        assert_eq!(grade(&numbered, other), Grade::Pass, "{other}: {:?}", numbered.reasons);
+    }
+}
+
 /// Catches two lists that cannot go well and are not found out, and a group whose list is another's.
 #[test]
 fn who_has_another_list_reads_what_others_have_overwritten() {

@@ -178,7 +178,7 @@ fn of_fault(planned: &FaultPlan) -> Vec<(Duration, String)> {
     let nodes: Vec<String> = spec.nodes.iter().map(ToString::to_string).collect();
     let nodes = nodes.join(", ");
     let (what, network) = match FAULTS.find(&spec.fault.kind) {
-        Some(kind) => (format!("{}: {}", kind.name, kind.summary), String::new()),
+        Some(_) => (kind_of(&spec.fault, &FAULTS), String::new()),
         None => of_toxic(spec),
     };
     let share = match spec.toxicity {
@@ -324,6 +324,8 @@ mod tests {
                 "all `get,mg` requests, at most 1 on each connection: `SERVER_ERR",
             ),
             ("single-node-failure", "begins on n1; refuse: refuse new connections"),
+            ("endpoint-change", "begins on n1; move (old refuses): give the name"),
+            ("name-service-failure", "dns (answer servfail, delay 0s): fail the questions"),
             ("wrong-key-reply", "20% of `get,gets,gat,gats,mg` requests: the value comes under"),
         ] {
             let text = explain(&library, scenario).unwrap();

@@ -1,14 +1,14 @@
 //! One connection: where it leads, how it comes about.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
-use std::sync::Arc;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use async_memcached::{Client as Crate, Error};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
+use super::resolve::{Known, Resolver};
 use super::server::{AddressError, Server};
 use super::standing::Standing;
 use super::transport::Transport;
@@ -24,29 +24,11 @@ pub(super) struct Endpoint {
     port: u16,
     /// What the crate dials, when the host is an address: the only form that it always takes.
     fixed: Option<String>,
+    /// What the name stood for last.
+    known: Known,
     network: Network,
     /// Whether connections are such that can be used again after a timeout.
     careless: bool,
-}
-
-/// What a name stands for; `None`: nothing.
-type Resolve = dyn Fn(&str) -> Option<IpAddr> + Send + Sync;
-
-/// Who is asked what a name stands for, in the place of the system.
-#[derive(Clone)]
-pub struct Resolver(Arc<Resolve>);
-
-impl Resolver {
-    /// Asks this.
-    pub fn new(resolve: impl Fn(&str) -> Option<IpAddr> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(resolve))
-    }
-}
-
-impl fmt::Debug for Resolver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Resolver").finish_non_exhaustive()
-    }
 }
 
 /// What connections are made of.
@@ -70,12 +52,15 @@ impl Endpoint {
     ) -> Result<Self, AddressError> {
         let (host, port) = server.endpoint()?;
         let fixed = host.parse::<Ipv4Addr>().ok().map(|address| name(address, port));
-        Ok(Self { host: host.to_owned(), port, fixed, network, careless })
+        let known = Known::default();
+        Ok(Self { host: host.to_owned(), port, fixed, known, network, careless })
     }
 
     /// Connects within `limit`. A name is looked up each time, so that a node that moves is found.
     pub(super) async fn dial(&self, limit: Duration) -> Result<Transport, ErrorClass> {
-        match timeout(limit, self.open()).await {
+        let dialled = timeout(limit, self.open(limit)).await;
+        self.known.note(!matches!(dialled, Ok(Ok(_))));
+        match dialled {
             Ok(Ok(link)) => Ok(link),
             Ok(Err(Error::Connect(error) | Error::Io(error))) => Err(connect_class(&error)),
             Ok(Err(_)) => Err(ErrorClass::Refused),
@@ -83,7 +68,7 @@ impl Endpoint {
         }
     }
 
-    async fn open(&self) -> Result<Transport, Error> {
+    async fn open(&self, limit: Duration) -> Result<Transport, Error> {
         match &self.network {
             Network::Sockets | Network::Resolved(_) => {}
             #[cfg(test)]
@@ -93,7 +78,7 @@ impl Endpoint {
             }
         }
         if self.careless {
-            let address = self.look_up().await.map_err(Error::Connect)?;
+            let address = self.look_up(limit).await.map_err(Error::Connect)?;
             let socket = TcpStream::connect(address).await.map_err(Error::Connect)?;
             socket.set_nodelay(true).map_err(Error::Connect)?;
             return Ok(Transport::Own(Wire::new(socket, true)));
@@ -101,34 +86,32 @@ impl Endpoint {
         let socket = match &self.fixed {
             Some(fixed) => Crate::new(fixed).await?,
             None => {
-                let address = self.look_up().await.map_err(Error::Connect)?;
+                let address = self.look_up(limit).await.map_err(Error::Connect)?;
                 Crate::new(name(*address.ip(), address.port())).await?
             }
         };
         Ok(Transport::Socket(socket))
     }
 
-    /// The first IPv4 address of the name: the crate can dial no other.
-    async fn look_up(&self) -> std::io::Result<SocketAddrV4> {
-        let v4 = |address: IpAddr| match address {
-            IpAddr::V4(address) => Some(SocketAddrV4::new(address, self.port)),
-            IpAddr::V6(_) => None,
-        };
-        let found = match &self.network {
-            Network::Resolved(Resolver(ask)) if self.fixed.is_none() => {
-                ask(&self.host).and_then(v4)
-            }
-            _ => {
-                let mut found = tokio::net::lookup_host((self.host.as_str(), self.port)).await?;
-                found.find_map(|address| v4(address.ip()))
+    async fn look_up(&self, limit: Duration) -> std::io::Result<SocketAddrV4> {
+        let asking = async {
+            match &self.network {
+                Network::Resolved(resolver) if self.fixed.is_none() => {
+                    resolver.ask(&self.host).await
+                }
+                _ => {
+                    let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await?;
+                    Ok(found.map(|it| it.ip()).collect())
+                }
             }
         };
-        found.ok_or_else(|| std::io::ErrorKind::AddrNotAvailable.into())
+        let address = self.known.address(limit, asking).await?;
+        Ok(SocketAddrV4::new(address, self.port))
     }
 }
 
 fn name(address: Ipv4Addr, port: u16) -> String {
-    format!("tcp://{}:{port}", IpAddr::V4(address))
+    format!("tcp://{address}:{port}")
 }
 
 /// An open connection and its history.

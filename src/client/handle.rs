@@ -11,11 +11,12 @@ use super::command::{
     Touch, Version,
 };
 use super::config::{ClientConfig, ConfigError};
-use super::conn::{Network, Resolver};
+use super::conn::Network;
 use super::keep::Keep;
 use super::multi::{self, Placed, join};
 use super::node::{Node, Surroundings};
 use super::placement::Placement;
+use super::resolve::Resolver;
 use super::selector::Selector;
 use super::server::Server;
 use super::snapshot::NodeSnapshot;

@@ -267,12 +267,13 @@ impl Proxy {
             listener.close().await;
         }
         self.state.lock().enabled = false;
-        self.end_connections();
+        self.end_connections(|_| true);
     }
 
-    /// Tells every connection to end, without waiting for it.
-    pub(in crate::proxy) fn end_connections(&self) {
-        let live: Vec<Arc<Live>> = self.state.lock().live.values().cloned().collect();
+    /// Tells these connections to end, without waiting for them.
+    pub(in crate::proxy) fn end_connections(&self, which: impl Fn(&Live) -> bool) {
+        let live: Vec<Arc<Live>> =
+            self.state.lock().live.values().filter(|it| which(it)).cloned().collect();
         for connection in live {
             connection.post(|mail| mail.close = Some(CloseManner::Fin));
         }
@@ -311,7 +312,7 @@ impl Proxy {
             self.know(Known::UNKNOWN);
         }
         if moves || upstream.is_some() {
-            self.end_connections();
+            self.end_connections(|_| true);
         }
         if !enabled {
             self.stop(&mut control).await;
@@ -450,6 +451,7 @@ impl Proxy {
         self: &Arc<Self>,
         stream: TcpStream,
         client: SocketAddr,
+        came_to: SocketAddr,
     ) -> Result<(), Refused> {
         let (live, found_open) = {
             let mut state = self.state.lock();
@@ -469,7 +471,7 @@ impl Proxy {
             }
             let place = Place { seed: self.seed.fork("conn").index(connection), connection };
             let (shared, all_held) = (Arc::clone(&self.shared), Arc::clone(&self.all_held));
-            let live = Arc::new(Live::new(place, client, shared, all_held));
+            let live = Arc::new(Live::new(place, (client, came_to), shared, all_held));
             let open = state.live.len().saturating_sub(state.leaving) as u64;
             let leaves = state.table.turn_away(&place, open).is_some();
             live.set_leaving(leaves);

@@ -169,6 +169,15 @@ impl ProxySet {
         Ok(())
     }
 
+    /// Closes the connections that came to a proxy at `address`.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn close_connections_at(&self, name: &str, address: SocketAddr) -> Result<(), ProxyError> {
+        self.find(name)?.end_connections(|live| live.came_to() == address);
+        Ok(())
+    }
+
     /// Tells a proxy which version its server has (`1.6.18`), as far as the caller knows: where a broken
     /// request ends depends on it. Holds for connections from now on, until the upstream is changed. Untold, a
     /// proxy learns it from a reply to `version` or `stats` that passes; it never asks the server,

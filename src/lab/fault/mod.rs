@@ -1,6 +1,7 @@
 //! Faults of the node itself, one file each. Faults of the network are toxics of its proxy.
 
 mod clock;
+mod dns;
 mod flap;
 mod flush;
 mod join;
@@ -9,6 +10,9 @@ mod leave;
 mod r#move;
 mod pause;
 mod reorder;
+mod two_owners;
+
+use std::time::Duration;
 
 use crate::base::family::Family;
 
@@ -50,6 +54,25 @@ pub enum NameAction {
     Move(Old),
     /// Every other answer is an address where nobody is.
     Flap,
+    /// The next node has it, too.
+    TwoOwners,
+    /// Questions for it fail.
+    Fail(Failure),
+}
+
+/// What becomes of a question for a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The server says that it cannot answer.
+    ServFail,
+    /// The server says that there is no such name.
+    NxDomain,
+    /// Nobody answers.
+    Silence,
+    /// The right answer comes so late.
+    Late(Duration),
+    /// The right answer comes over a connection alone; a datagram says that it is too short for it.
+    Truncated,
 }
 
 /// What is at the address that a node had before it moved.
@@ -89,5 +112,7 @@ pub static FAULTS: Family<NodeAction> = Family {
         leave::KIND,
         reorder::KIND,
         flap::KIND,
+        two_owners::KIND,
+        dns::KIND,
     ],
 };

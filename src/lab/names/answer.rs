@@ -1,13 +1,14 @@
 //! From the bytes of a question to those of the answer.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use simple_dns::rdata::{A, AAAA, OPT, RData, SRV};
 use simple_dns::{
     CLASS, Name, OPCODE, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, ResourceRecord, TYPE,
 };
 
-use super::table::{Answer, Asked, Record, Table, name_of};
+use super::table::{Answer, Asked, Record, Said, Table, name_of};
 
 /// How long an answer may be kept, in seconds: who keeps one longer does not look at it.
 const TIME_TO_LIVE: u32 = 1;
@@ -29,13 +30,24 @@ pub(super) enum Way {
     Connection,
 }
 
-/// What to say to a message; `None`: nothing, as it is no question.
-pub(super) fn answer(message: &[u8], way: Way, table: &mut Table) -> Option<Vec<u8>> {
+/// What becomes of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Reply {
+    /// It is no question.
+    NoQuestion,
+    /// It is never answered.
+    Never,
+    /// This is the answer, so long after the question.
+    After(Duration, Vec<u8>),
+}
+
+/// What to say to a message.
+pub(super) fn answer(message: &[u8], way: Way, table: &mut Table) -> Reply {
     let is_question = message.len() >= HEAD_BYTES && message[2] & IS_ANSWER == 0;
-    let id = u16::from_be_bytes([*message.first()?, *message.get(1)?]);
     if !is_question {
-        return None;
+        return Reply::NoQuestion;
     }
+    let id = u16::from_be_bytes([message[0], message[1]]);
     let Ok(asked) = Packet::parse(message) else {
         return refusal(Packet::new_reply(id), RCODE::FormatError);
     };
@@ -51,18 +63,30 @@ pub(super) fn answer(message: &[u8], way: Way, table: &mut Table) -> Option<Vec<
         return refusal(reply, RCODE::FormatError);
     };
     reply.questions.push(question.clone());
-    let mut most = usize::from(u16::MAX);
-    if let Some(extended) = asked.opt() {
+    if asked.opt().is_some() {
         let opt = OPT { opt_codes: Vec::new(), udp_packet_size: OWN_DATAGRAM_MAX, version: 0 };
         *reply.opt_mut() = Some(opt);
-        if way == Way::Datagram {
-            most = extended.udp_packet_size.min(OWN_DATAGRAM_MAX).into();
-            most = most.max(DATAGRAM_MAX);
-        }
-    } else if way == Way::Datagram {
-        most = DATAGRAM_MAX;
     }
-    match of_table(question, table) {
+    let said = of_table(question, table);
+    let Some(after) = said.after else { return Reply::Never };
+    put(&mut reply, question, said.answer);
+    let most = match way {
+        Way::Connection => usize::from(u16::MAX),
+        Way::Datagram if said.is_cut => 0,
+        Way::Datagram => longest_datagram(&asked),
+    };
+    finished(after, within(reply, most))
+}
+
+/// The longest datagram that the asker takes and we send.
+fn longest_datagram(asked: &Packet<'_>) -> usize {
+    let taken = asked.opt().map_or(0, |opt| opt.udp_packet_size.min(OWN_DATAGRAM_MAX));
+    usize::from(taken).max(DATAGRAM_MAX)
+}
+
+/// Puts what there is to say into a reply.
+fn put<'a>(reply: &mut Packet<'a>, question: &Question<'a>, answer: Answer) {
+    match answer {
         Answer::Records(records) => {
             reply.set_flags(PacketFlag::AUTHORITATIVE_ANSWER);
             let records = records.iter().filter_map(|record| shown(question, record));
@@ -73,7 +97,12 @@ pub(super) fn answer(message: &[u8], way: Way, table: &mut Table) -> Option<Vec<
             *reply.rcode_mut() = RCODE::NameError;
         }
         Answer::Refused => *reply.rcode_mut() = RCODE::Refused,
+        Answer::Failed => *reply.rcode_mut() = RCODE::ServerFailure,
     }
+}
+
+/// The bytes of a reply, without its answers where they are more than `most`.
+fn within(mut reply: Packet<'_>, most: usize) -> Option<Vec<u8>> {
     let whole = reply.build_bytes_vec_compressed().ok()?;
     if whole.len() <= most {
         return Some(whole);
@@ -83,14 +112,19 @@ pub(super) fn answer(message: &[u8], way: Way, table: &mut Table) -> Option<Vec<
     reply.build_bytes_vec_compressed().ok()
 }
 
-fn refusal(mut reply: Packet<'_>, code: RCODE) -> Option<Vec<u8>> {
+fn refusal(mut reply: Packet<'_>, code: RCODE) -> Reply {
     *reply.rcode_mut() = code;
-    reply.build_bytes_vec_compressed().ok()
+    finished(Duration::ZERO, reply.build_bytes_vec_compressed().ok())
 }
 
-fn of_table(question: &Question<'_>, table: &mut Table) -> Answer {
+/// What cannot be put into bytes is never said.
+fn finished(after: Duration, bytes: Option<Vec<u8>>) -> Reply {
+    bytes.map_or(Reply::Never, |bytes| Reply::After(after, bytes))
+}
+
+fn of_table(question: &Question<'_>, table: &mut Table) -> Said {
     if !matches!(question.qclass, QCLASS::CLASS(CLASS::IN) | QCLASS::ANY) {
-        return Answer::Refused;
+        return Answer::Refused.into();
     }
     let asked = match question.qtype {
         QTYPE::TYPE(TYPE::A) => Asked::V4,
@@ -121,6 +155,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::base::name::NodeIndex;
+    use crate::lab::fault::Failure;
 
     fn table(count: u16) -> Table {
         let at = |node: u16| SocketAddr::from(([127, 77, 0, node as u8], 21211));
@@ -139,11 +175,19 @@ mod tests {
         packet.build_bytes_vec().unwrap()
     }
 
+    /// What is said at once to a message.
+    fn told(message: &[u8], way: Way, table: &mut Table) -> Vec<u8> {
+        match answer(message, way, table) {
+            Reply::After(Duration::ZERO, bytes) => bytes,
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// Catches an answer that the resolver of a machine would not take for its own, or would keep.
     #[test]
     fn an_answer_says_what_was_asked() {
         let asked = bytes(&question("N1.harness.test", TYPE::A));
-        let said = answer(&asked, Way::Datagram, &mut table(3)).unwrap();
+        let said = told(&asked, Way::Datagram, &mut table(3));
         let said = Packet::parse(&said).unwrap();
         assert_eq!((said.id(), said.rcode()), (7, RCODE::NoError));
         assert!(said.has_flags(PacketFlag::RESPONSE | PacketFlag::AUTHORITATIVE_ANSWER));
@@ -157,8 +201,8 @@ mod tests {
             ("example.org", RCODE::Refused),
             ("nodes.harness.test", RCODE::NoError),
         ] {
-            let said = answer(&bytes(&question(name, TYPE::A)), Way::Datagram, &mut table(3));
-            assert_eq!(Packet::parse(&said.unwrap()).unwrap().rcode(), code, "{name}");
+            let said = told(&bytes(&question(name, TYPE::A)), Way::Datagram, &mut table(3));
+            assert_eq!(Packet::parse(&said).unwrap().rcode(), code, "{name}");
         }
     }
 
@@ -167,7 +211,7 @@ mod tests {
     fn what_is_too_long_for_a_datagram_is_cut_and_said_to_be() {
         let mut asked = question("nodes.harness.test", TYPE::A);
         let said = |asked: &Packet<'_>, way| {
-            let said = answer(&bytes(asked), way, &mut table(100)).unwrap();
+            let said = told(&bytes(asked), way, &mut table(100));
             let packet = Packet::parse(&said).unwrap();
             (packet.answers.len(), packet.has_flags(PacketFlag::TRUNCATION), said.len())
         };
@@ -184,7 +228,7 @@ mod tests {
     #[test]
     fn the_service_names_nodes_and_ports() {
         let asked = bytes(&question("_memcached._tcp.nodes.harness.test", TYPE::SRV));
-        let said = answer(&asked, Way::Connection, &mut table(2)).unwrap();
+        let said = told(&asked, Way::Connection, &mut table(2));
         let said = Packet::parse(&said).unwrap();
         let targets = said.answers.iter().map(|record| match &record.rdata {
             RData::SRV(it) => (it.target.to_string(), it.port),
@@ -199,15 +243,49 @@ mod tests {
     fn only_questions_are_answered() {
         let mut asked = question("n1.harness.test", TYPE::A);
         asked.set_flags(PacketFlag::RESPONSE);
-        assert_eq!(answer(&bytes(&asked), Way::Datagram, &mut table(1)), None);
-        assert_eq!(answer(b"", Way::Datagram, &mut table(1)), None);
-        assert_eq!(answer(&[0; HEAD_BYTES - 1], Way::Datagram, &mut table(1)), None);
-        let none = answer(&[0; HEAD_BYTES], Way::Datagram, &mut table(1)).unwrap();
+        for message in [&bytes(&asked)[..], b"", &[0; HEAD_BYTES - 1]] {
+            assert_eq!(answer(message, Way::Datagram, &mut table(1)), Reply::NoQuestion);
+        }
+        let none = told(&[0; HEAD_BYTES], Way::Datagram, &mut table(1));
         assert_eq!(Packet::parse(&none).unwrap().rcode(), RCODE::FormatError, "no question");
         let mut update = question("n1.harness.test", TYPE::A);
         *update.opcode_mut() = OPCODE::Update;
-        let said = answer(&bytes(&update), Way::Datagram, &mut table(1)).unwrap();
+        let said = told(&bytes(&update), Way::Datagram, &mut table(1));
         assert_eq!(Packet::parse(&said).unwrap().rcode(), RCODE::NotImplemented);
+    }
+
+    /// Catches a failure that a resolver would not take for one, and a cut answer that it could not have whole.
+    #[test]
+    fn failures_are_told_in_the_words_of_the_protocol() {
+        let asked = bytes(&question("n1.harness.test", TYPE::A));
+        let said = |failure, way| {
+            let mut table = table(1);
+            table.fail(NodeIndex(0), failure);
+            answer(&asked, way, &mut table)
+        };
+        let read = |reply: Reply| match reply {
+            Reply::After(after, bytes) => {
+                let packet = Packet::parse(&bytes).unwrap();
+                let is_cut = packet.has_flags(PacketFlag::TRUNCATION);
+                (after, packet.rcode(), packet.answers.len(), is_cut)
+            }
+            other => panic!("{other:?}"),
+        };
+        let (at_once, second) = (Duration::ZERO, Duration::from_secs(1));
+        for (failure, code) in
+            [(Failure::ServFail, RCODE::ServerFailure), (Failure::NxDomain, RCODE::NameError)]
+        {
+            for way in [Way::Datagram, Way::Connection] {
+                assert_eq!(read(said(failure, way)), (at_once, code, 0, false));
+            }
+        }
+        let late = read(said(Failure::Late(second), Way::Datagram));
+        assert_eq!(late, (second, RCODE::NoError, 1, false));
+        assert_eq!(said(Failure::Silence, Way::Connection), Reply::Never);
+        let cut = read(said(Failure::Truncated, Way::Datagram));
+        assert_eq!(cut, (at_once, RCODE::NoError, 0, true));
+        let whole = read(said(Failure::Truncated, Way::Connection));
+        assert_eq!(whole, (at_once, RCODE::NoError, 1, false));
     }
 
     proptest! {
@@ -217,8 +295,9 @@ mod tests {
             let mut asked = bytes(&question("nodes.harness.test", TYPE::A));
             asked.truncate(cut);
             asked.extend(noise);
-            let said = answer(&asked, Way::Datagram, &mut table(3));
-            prop_assert!(said.is_none_or(|said| said.len() <= usize::from(OWN_DATAGRAM_MAX)));
+            if let Reply::After(_, said) = answer(&asked, Way::Datagram, &mut table(3)) {
+                prop_assert!(said.len() <= usize::from(OWN_DATAGRAM_MAX));
+            }
         }
     }
 }

@@ -15,19 +15,23 @@ mod table;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::time::sleep;
 
 use self::launcher::Launcher;
 use self::server::{PORT, Server, SharedTable, neighbour};
-use self::table::{Answer, Asked, Record, Table, name_of};
+use self::table::{Answer, Asked, Record, Said, Table, name_of};
 use super::error::LabError;
 use super::fault::{NameAction, Old};
 use super::{LabConfig, Listen, Network};
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
+use crate::protocol::memcached::program;
 use crate::proxy::{ProxySet, ProxyUpdate};
 
 /// The first proxy's place in the network of a lab.
@@ -38,6 +42,9 @@ const FIRST_SPARE: u8 = 101;
 /// Why a fault of names cannot be done.
 const NEEDS_NAMES: &str =
     "it changes what a name stands for, and nodes have names with -names only";
+
+/// What a client in this process waits for when it asks.
+pub type Looking = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
 
 /// Whether a lab with names can come up, as far as that is known beforehand.
 pub(super) fn can(config: &LabConfig) -> Result<(), LabError> {
@@ -69,23 +76,31 @@ pub(super) fn can_do(
     if !config.names {
         return Err(NEEDS_NAMES.to_owned());
     }
+    // That is between the client and its resolver.
+    if matches!(action, NameAction::Fail(_)) {
+        return Ok(());
+    }
     if config.network == Network::Kernel {
         return Err("with -network kernel a node has one address; leave it out".to_owned());
     }
-    let other = NameAction::Move(Old::Other);
-    if action == other && (config.nodes.count < 2 || nodes.len() > 1) {
-        return Err("the other node that answers at the old address is the next one, and must \
-                    not move itself; name one node of several"
+    let needs_next = matches!(action, NameAction::Move(Old::Other) | NameAction::TwoOwners);
+    if needs_next && (config.nodes.count < 2 || nodes.len() > 1) {
+        return Err("the other node that answers is the next one, which must keep its own name; name one node of \
+                    several"
             .to_owned());
     }
     Ok(())
 }
 
-fn cannot_listen(error: std::io::Error) -> LabError {
-    LabError::Names(format!(
-        "its resolver cannot listen on port {PORT} ({error}), and resolv.conf knows no other; run as root, \
-         or allow it: sysctl net.ipv4.ip_unprivileged_port_start={PORT}"
-    ))
+fn cannot_listen(error: io::Error) -> LabError {
+    let what = match error.kind() {
+        ErrorKind::PermissionDenied => format!(
+            ", and resolv.conf knows no other; run as root, or allow it: sysctl \
+             net.ipv4.ip_unprivileged_port_start={PORT}"
+        ),
+        _ => String::new(),
+    };
+    LabError::Names(format!("its resolver cannot listen on port {PORT} ({error}){what}"))
 }
 
 /// The names of a lab.
@@ -102,7 +117,7 @@ impl Names {
     /// Takes a network for the proxies, and answers questions in it.
     pub(super) async fn start(config: &LabConfig, scope: &Scope) -> Result<Self, LabError> {
         let way = Launcher::way(&config.programs.path).map_err(LabError::Names)?;
-        let listening = Server::in_free_network().await.map_err(cannot_listen)?;
+        let listening = Server::in_free_network(PORT).await.map_err(cannot_listen)?;
         let system = |source| LabError::System { what: "no files for names", source };
         let server = listening.address().map_err(system)?;
         let launcher = Launcher::new(way, server.ip()).map_err(system)?;
@@ -111,11 +126,12 @@ impl Names {
         Ok(Self { table, server, launcher, before: Mutex::default() })
     }
 
-    /// Where the proxies listen, each at an address of its own.
+    /// Where the proxies listen, each at an address of its own. The port is the usual one, so that a name is
+    /// enough for who adds that.
     pub(super) fn listen(&self, config: &LabConfig) -> Vec<Listen> {
-        let port = config.listen.address.port();
+        let address = |position| neighbour(self.server.ip(), FIRST + position);
         let listen = |position| Listen {
-            address: SocketAddr::new(neighbour(self.server.ip(), FIRST + position), port),
+            address: SocketAddr::new(address(position), program::PORT),
             required: false,
         };
         (0..u8::try_from(config.nodes.count).unwrap_or(u8::MAX - FIRST)).map(listen).collect()
@@ -141,15 +157,19 @@ impl Names {
         format!("{}:{}", name_of(node), address.port())
     }
 
-    /// What a name stands for now, for a client in this process.
-    pub fn resolver(&self) -> impl Fn(&str) -> Option<IpAddr> + Send + Sync + use<> {
+    /// What a name stands for now, for a client in this process: the answer takes as long, and fails, as on the
+    /// wire.
+    pub fn resolver(&self) -> impl Fn(&str) -> Looking + Send + Sync + use<> {
         let table = Arc::clone(&self.table);
-        move |name: &str| match table.lock().answer(name, Asked::V4) {
-            Answer::Records(records) => records.into_iter().find_map(|record| match record {
-                Record::Address(address) => Some(address),
-                Record::Service { .. } => None,
-            }),
-            Answer::Unknown | Answer::Refused => None,
+        move |name: &str| {
+            let Said { answer, after, .. } = table.lock().answer(name, Asked::V4);
+            Box::pin(async move {
+                match after {
+                    Some(time) => sleep(time).await,
+                    None => std::future::pending().await,
+                }
+                addresses(answer)
+            })
         }
     }
 
@@ -180,13 +200,15 @@ impl Names {
         match action {
             NameAction::Move(old) => self.go(node, old, proxies).await?,
             NameAction::Flap => self.table.lock().alternate(node),
+            NameAction::TwoOwners => self.share(node, proxies).await?,
+            NameAction::Fail(failure) => self.table.lock().fail(node, failure),
         }
         Ok(())
     }
 
     /// Takes `action` back, as far as it is: a node that moved stays where it is. Returns how many operations
-    /// it touched, where that is counted: wrong answers of a name that alternates; of a node that moved the
-    /// connections that it closed, and the requests that found the new address.
+    /// it touched, where that is counted: answers that were wrong, failed or named two owners; of a node that moved,
+    /// or shares its name, the connections that were closed, and the requests that found it since.
     pub(super) async fn end(
         &self,
         node: NodeIndex,
@@ -195,14 +217,16 @@ impl Names {
     ) -> Result<Option<u64>, String> {
         match action {
             NameAction::Move(Old::Stays) => {
+                let open = proxies.tap(&node.to_string()).map_err(text)?.open;
                 self.give_up_old(node, proxies).await?;
-                Ok(Some(self.table.lock().told(node)))
+                Ok(Some(self.table.lock().told(node) + open))
             }
             NameAction::Move(Old::Refuses | Old::Other) => {
-                let before = self.before.lock().remove(&node).unwrap_or_default();
-                Ok(Some(requests(node, proxies)?.saturating_sub(before)))
+                self.found_again(node, proxies).map(Some)
             }
             NameAction::Flap => Ok(Some(self.table.lock().settle(node))),
+            NameAction::TwoOwners => self.unshare(node, proxies).await.map(Some),
+            NameAction::Fail(failure) => Ok(Some(self.table.lock().fail_no_more(node, failure))),
         }
     }
 
@@ -219,11 +243,8 @@ impl Names {
         match old {
             Old::Stays => proxies.listen_also(&name, to).await.map_err(text)?,
             Old::Refuses | Old::Other => {
-                let tap = proxies.tap(&name).map_err(text)?;
+                self.is_lost(node, proxies)?;
                 listen_at(node, to, proxies).await?;
-                // What was open and is closed counts as well.
-                let before = tap.requests().saturating_sub(tap.open);
-                self.before.lock().insert(node, before);
             }
         }
         if old == Old::Other {
@@ -231,6 +252,43 @@ impl Names {
         }
         self.table.lock().moved(node);
         Ok(())
+    }
+
+    /// The next node answers to the name as well. Connections are closed, so that whoever was there asks for the
+    /// name again.
+    async fn share(&self, node: NodeIndex, proxies: &ProxySet) -> Result<(), String> {
+        let (at, second) = self.places(node)?;
+        proxies.listen_also(&self.next(node).to_string(), second).await.map_err(text)?;
+        self.table.lock().share(node);
+        self.is_lost(node, proxies)?;
+        proxies.close_connections_at(&node.to_string(), at).map_err(text)
+    }
+
+    /// The node has its name for itself again. Returns how many operations its second owner touched.
+    async fn unshare(&self, node: NodeIndex, proxies: &ProxySet) -> Result<u64, String> {
+        let (at, second) = self.places(node)?;
+        let told = self.table.lock().unshare(node);
+        let next = self.next(node).to_string();
+        proxies.listen_no_more(&next, second).await.map_err(text)?;
+        proxies.close_connections_at(&next, second).map_err(text)?;
+        proxies.close_connections_at(&node.to_string(), at).map_err(text)?;
+        Ok(told + self.found_again(node, proxies)?)
+    }
+
+    /// Who is connected to the node will not be any more, and has to find it again.
+    fn is_lost(&self, node: NodeIndex, proxies: &ProxySet) -> Result<(), String> {
+        let tap = proxies.tap(&node.to_string()).map_err(text)?;
+        // What was open and is closed counts as well.
+        let before = tap.requests().saturating_sub(tap.open);
+        self.before.lock().insert(node, before);
+        Ok(())
+    }
+
+    /// How many connections were lost, and requests came since.
+    fn found_again(&self, node: NodeIndex, proxies: &ProxySet) -> Result<u64, String> {
+        let before = self.before.lock().remove(&node).unwrap_or_default();
+        let requests = proxies.requests(&node.to_string()).map_err(text)?;
+        Ok(requests.saturating_sub(before))
     }
 
     /// The node answers at its new address only.
@@ -256,11 +314,19 @@ async fn listen_at(node: NodeIndex, at: SocketAddr, proxies: &ProxySet) -> Resul
     proxies.update(&node.to_string(), update).await.map(drop).map_err(text)
 }
 
-/// How many requests a node was asked so far.
-fn requests(node: NodeIndex, proxies: &ProxySet) -> Result<u64, String> {
-    proxies.requests(&node.to_string()).map_err(text)
-}
-
 fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
+}
+
+/// What an answer comes to for a client in this process.
+fn addresses(answer: Answer) -> io::Result<Vec<IpAddr>> {
+    let address = |record| match record {
+        Record::Address(address) => Some(address),
+        Record::Service { .. } => None,
+    };
+    match answer {
+        Answer::Records(records) => Ok(records.into_iter().filter_map(address).collect()),
+        Answer::Unknown | Answer::Refused => Err(ErrorKind::NotFound.into()),
+        Answer::Failed => Err(ErrorKind::Other.into()),
+    }
 }

@@ -3,8 +3,10 @@
 //! It decides and asks nobody: whoever answers questions holds it, and faults change it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use crate::base::name::NodeIndex;
+use crate::lab::fault::Failure;
 
 /// The zone in which all names are. `test` is set aside for such (RFC 6761): no name there is real.
 const ZONE: &str = "harness.test";
@@ -31,6 +33,16 @@ pub(super) enum Asked {
     Other,
 }
 
+impl Asked {
+    const fn is_for(self, address: &SocketAddr) -> bool {
+        match self {
+            Self::V4 => address.is_ipv4(),
+            Self::V6 => address.is_ipv6(),
+            Self::Service | Self::Other => false,
+        }
+    }
+}
+
 /// One thing that a name stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Record {
@@ -47,6 +59,24 @@ pub(super) enum Answer {
     Unknown,
     /// The name is somebody else's.
     Refused,
+    /// The server cannot say.
+    Failed,
+}
+
+/// An answer, and how it comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) answer: Answer,
+    /// How long it takes; `None`: for ever.
+    pub(super) after: Option<Duration>,
+    /// Whether a datagram says no more than that it is too short.
+    pub(super) is_cut: bool,
+}
+
+impl From<Answer> for Said {
+    fn from(answer: Answer) -> Self {
+        Self { answer, after: Some(Duration::ZERO), is_cut: false }
+    }
 }
 
 /// The names of a lab.
@@ -65,18 +95,30 @@ struct Host {
     spare: Option<SocketAddr>,
     /// Whether every other answer is the spare address.
     alternates: bool,
-    /// How often its name was asked for since it moved or began to alternate.
+    /// Whether somebody else has the name as well, at the spare address.
+    is_shared: bool,
+    /// Faults of its answers, and how many questions each has met. The last one counts.
+    failures: Vec<(Failure, u64)>,
+    /// How often its name was asked for since it moved, began to alternate or was shared.
     told: u64,
 }
 
 impl Host {
-    /// The address for this question.
-    const fn shown(&mut self) -> SocketAddr {
+    const fn new((current, spare): (SocketAddr, Option<SocketAddr>)) -> Self {
+        let failures = Vec::new();
+        Self { current, spare, alternates: false, is_shared: false, failures, told: 0 }
+    }
+
+    /// The addresses for this question, in their order.
+    fn shown(&mut self) -> Vec<SocketAddr> {
         self.told += 1;
+        // The other one first, so that a single question is enough.
+        let is_others_turn = self.told % 2 == 1;
         match self.spare {
-            // The other one first, so that a single question is enough.
-            Some(spare) if self.alternates && self.told % 2 == 1 => spare,
-            _ => self.current,
+            Some(spare) if self.is_shared && is_others_turn => vec![spare, self.current],
+            Some(spare) if self.is_shared => vec![self.current, spare],
+            Some(spare) if self.alternates && is_others_turn => vec![spare],
+            _ => vec![self.current],
         }
     }
 }
@@ -84,32 +126,42 @@ impl Host {
 impl Table {
     /// Every node at its address, and where it can be instead.
     pub(super) fn new(hosts: impl Iterator<Item = (SocketAddr, Option<SocketAddr>)>) -> Self {
-        let host = |(current, spare)| Host { current, spare, alternates: false, told: 0 };
-        let hosts: Vec<Host> = hosts.map(host).collect();
+        let hosts: Vec<Host> = hosts.map(Host::new).collect();
         let listed = (0..).map(NodeIndex).take(hosts.len()).collect();
         Self { hosts, listed }
     }
 
-    /// What `name`, with or without a dot at its end, stands for.
-    pub(super) fn answer(&mut self, name: &str, asked: Asked) -> Answer {
+    /// What `name`, with or without a dot at its end, stands for, and how that is said.
+    pub(super) fn answer(&mut self, name: &str, asked: Asked) -> Said {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
-        let Some(word) = name.strip_suffix(ZONE) else { return Answer::Refused };
-        let word = match word.strip_suffix('.') {
-            Some(word) => word,
-            None if word.is_empty() => return Answer::Records(Vec::new()),
-            // The zone of somebody whose name ends like ours.
-            None => return Answer::Refused,
+        let Some(rest) = name.strip_suffix(ZONE) else { return Answer::Refused.into() };
+        let Some(word) = rest.strip_suffix('.') else {
+            // The zone itself has nothing, and one whose name ends like ours is somebody else's.
+            let is_ours = rest.is_empty();
+            let answer = if is_ours { Answer::Records(Vec::new()) } else { Answer::Refused };
+            return answer.into();
         };
-        let kind = |address: &SocketAddr| match asked {
-            Asked::V4 => address.is_ipv4(),
-            Asked::V6 => address.is_ipv6(),
-            Asked::Service | Asked::Other => false,
-        };
+        match self.failure(word, asked) {
+            None => self.stands_for(word, asked).into(),
+            Some(Failure::ServFail) => Answer::Failed.into(),
+            Some(Failure::NxDomain) => Answer::Unknown.into(),
+            Some(Failure::Silence) => Said { after: None, ..Answer::Failed.into() },
+            Some(Failure::Late(time)) => {
+                Said { after: Some(time), ..self.stands_for(word, asked).into() }
+            }
+            Some(Failure::Truncated) => {
+                Said { is_cut: true, ..self.stands_for(word, asked).into() }
+            }
+        }
+    }
+
+    fn stands_for(&mut self, word: &str, asked: Asked) -> Answer {
         let addresses = |them: Vec<SocketAddr>| {
-            them.into_iter().filter(kind).map(|it| Record::Address(it.ip())).collect()
+            let them = them.into_iter().filter(|it| asked.is_for(it));
+            Answer::Records(them.map(|it| Record::Address(it.ip())).collect())
         };
         match word {
-            LIST => Answer::Records(addresses(self.list().map(|(_, host)| host.current).collect())),
+            LIST => addresses(self.list().map(|(_, host)| host.current).collect()),
             SERVICE if asked == Asked::Service => Answer::Records(
                 self.list()
                     .map(|(node, host)| Record::Service { node, port: host.current.port() })
@@ -118,11 +170,29 @@ impl Table {
             SERVICE | "_tcp.nodes" => Answer::Records(Vec::new()),
             _ => match self.host_called(word) {
                 // Only questions that it answers count.
-                Some(host) if kind(&host.current) => Answer::Records(addresses(vec![host.shown()])),
+                Some(host) if asked.is_for(&host.current) => addresses(host.shown()),
                 Some(_) => Answer::Records(Vec::new()),
                 None => Answer::Unknown,
             },
         }
+    }
+
+    /// How the answer to a question for `word` fails, if it does. Of the list, when those of all its nodes do.
+    fn failure(&mut self, word: &str, asked: Asked) -> Option<Failure> {
+        let host = match word {
+            LIST | SERVICE => {
+                let all_fail = self.list().all(|(_, host)| !host.failures.is_empty());
+                let first = self.listed.first().filter(|_| all_fail)?;
+                self.hosts.get_mut(first.position())
+            }
+            _ => self.host_called(word),
+        };
+        let host = host?;
+        // Who looks for a host asks for both kinds of address: it is one question.
+        let counts = asked.is_for(&host.current) || asked == Asked::Service;
+        let (failure, met) = host.failures.last_mut()?;
+        *met += u64::from(counts);
+        Some(*failure)
     }
 
     /// How many nodes there are.
@@ -167,6 +237,29 @@ impl Table {
         if std::mem::take(&mut host.alternates) { host.told.div_ceil(2) } else { 0 }
     }
 
+    /// The node's name has both addresses, which take turns in being the first.
+    pub(super) fn share(&mut self, node: NodeIndex) {
+        self.change(node, |host| (host.is_shared, host.told) = (true, 0));
+    }
+
+    /// The node has its name for itself again; says how often both were told.
+    pub(super) fn unshare(&mut self, node: NodeIndex) -> u64 {
+        let Some(host) = self.hosts.get_mut(node.position()) else { return 0 };
+        if std::mem::take(&mut host.is_shared) { host.told } else { 0 }
+    }
+
+    /// Answers for the node's name fail like this.
+    pub(super) fn fail(&mut self, node: NodeIndex, failure: Failure) {
+        self.change(node, |host| host.failures.push((failure, 0)));
+    }
+
+    /// They do so no more; says how many have.
+    pub(super) fn fail_no_more(&mut self, node: NodeIndex, failure: Failure) -> u64 {
+        let Some(host) = self.hosts.get_mut(node.position()) else { return 0 };
+        let place = host.failures.iter().position(|(it, _)| *it == failure);
+        place.map_or(0, |place| host.failures.remove(place).1)
+    }
+
     /// How often the node's name was asked for since it moved.
     pub(super) fn told(&self, node: NodeIndex) -> u64 {
         self.hosts.get(node.position()).map_or(0, |host| host.told)
@@ -205,7 +298,7 @@ mod tests {
     }
 
     fn hosts(table: &mut Table, name: &str) -> Vec<String> {
-        match table.answer(name, Asked::V4) {
+        match table.answer(name, Asked::V4).answer {
             Answer::Records(records) => records
                 .into_iter()
                 .map(|record| match record {
@@ -228,10 +321,10 @@ mod tests {
         assert_eq!(hosts(&mut table, "harness.test"), [""; 0]);
         for name in ["n0", "n4", "n01", "n+1", "nodes.n1", "", "x"] {
             let name = format!("{name}.harness.test");
-            assert_eq!(table.answer(&name, Asked::V4), Answer::Unknown, "{name}");
+            assert_eq!(table.answer(&name, Asked::V4).answer, Answer::Unknown, "{name}");
         }
         for name in ["", "example.org", "test", "n1.otherharness.test", "n1"] {
-            assert_eq!(table.answer(name, Asked::V4), Answer::Refused, "{name}");
+            assert_eq!(table.answer(name, Asked::V4).answer, Answer::Refused, "{name}");
         }
     }
 
@@ -241,16 +334,19 @@ mod tests {
         let mut table = table();
         let nothing = Answer::Records(Vec::new());
         for asked in [Asked::V6, Asked::Service, Asked::Other] {
-            assert_eq!(table.answer("n1.harness.test", asked), nothing);
+            assert_eq!(table.answer("n1.harness.test", asked).answer, nothing);
         }
-        assert_eq!(table.answer("_memcached._tcp.nodes.harness.test", Asked::V4), nothing);
+        assert_eq!(table.answer("_memcached._tcp.nodes.harness.test", Asked::V4).answer, nothing);
         let mut table = Table::new(std::iter::once((at("[::1]:7"), None)));
         let address = Record::Address("::1".parse().unwrap());
-        assert_eq!(table.answer("n1.harness.test", Asked::V6), Answer::Records(vec![address]));
-        assert_eq!(table.answer("n1.harness.test", Asked::V4), nothing);
+        assert_eq!(
+            table.answer("n1.harness.test", Asked::V6).answer,
+            Answer::Records(vec![address])
+        );
+        assert_eq!(table.answer("n1.harness.test", Asked::V4).answer, nothing);
         let service = Record::Service { node: NodeIndex(0), port: 7 };
         assert_eq!(
-            table.answer("_memcached._tcp.nodes.harness.test", Asked::Service),
+            table.answer("_memcached._tcp.nodes.harness.test", Asked::Service).answer,
             Answer::Records(vec![service])
         );
     }
@@ -286,5 +382,63 @@ mod tests {
         }
         assert_eq!(table.settle(NodeIndex(1)), 2);
         assert_eq!(hosts(&mut table, "n2.harness.test"), ["2"]);
+    }
+
+    /// Catches an owner that nobody is told of, one that is always the second, and one that stays.
+    #[test]
+    fn two_owners_take_turns() {
+        let mut table = table();
+        table.share(NodeIndex(1));
+        for expected in [["102", "2"], ["2", "102"], ["102", "2"]] {
+            assert_eq!(hosts(&mut table, "n2.harness.test"), expected);
+        }
+        assert_eq!(hosts(&mut table, "n1.harness.test"), ["1"], "of nobody else");
+        assert_eq!(table.unshare(NodeIndex(1)), 3);
+        assert_eq!(hosts(&mut table, "n2.harness.test"), ["2"]);
+        assert_eq!(table.unshare(NodeIndex(1)), 0);
+    }
+
+    /// Catches a failure that is not what it is called, meets other names, or does not end.
+    #[test]
+    fn answers_fail_as_they_are_told_to() {
+        let second = Duration::from_secs(1);
+        let right = || Answer::Records(vec![Record::Address("127.77.0.2".parse().unwrap())]);
+        let said = |answer, after, is_cut| Said { answer, after, is_cut };
+        for (failure, expected) in [
+            (Failure::ServFail, said(Answer::Failed, Some(Duration::ZERO), false)),
+            (Failure::NxDomain, said(Answer::Unknown, Some(Duration::ZERO), false)),
+            (Failure::Silence, said(Answer::Failed, None, false)),
+            (Failure::Late(second), said(right(), Some(second), false)),
+            (Failure::Truncated, said(right(), Some(Duration::ZERO), true)),
+        ] {
+            let mut table = table();
+            table.fail(NodeIndex(1), failure);
+            assert_eq!(table.answer("n2.harness.test", Asked::V4), expected);
+            table.answer("n2.harness.test", Asked::V6);
+            assert_eq!(hosts(&mut table, "n1.harness.test"), ["1"]);
+            assert_eq!(hosts(&mut table, "nodes.harness.test").len(), 3, "{failure:?}");
+            let met = table.fail_no_more(NodeIndex(1), failure);
+            assert_eq!(met, 1, "who asks for both kinds of address asks once");
+            assert_eq!(table.answer("n2.harness.test", Asked::V4), right().into());
+        }
+    }
+
+    /// Catches a list that is told while the whole name service is down, and failures of which the end of one
+    /// ends another.
+    #[test]
+    fn a_list_fails_with_all_its_nodes() {
+        let mut table = table();
+        table.list_these(&[NodeIndex(0), NodeIndex(2)]);
+        let list = |table: &mut Table| table.answer("nodes.harness.test", Asked::V4).answer;
+        table.fail(NodeIndex(0), Failure::ServFail);
+        assert!(matches!(list(&mut table), Answer::Records(_)));
+        table.fail(NodeIndex(2), Failure::ServFail);
+        assert_eq!(list(&mut table), Answer::Failed);
+        table.fail(NodeIndex(0), Failure::NxDomain);
+        assert_eq!(list(&mut table), Answer::Unknown, "the last one counts");
+        assert_eq!(table.fail_no_more(NodeIndex(0), Failure::ServFail), 1);
+        assert_eq!(list(&mut table), Answer::Unknown);
+        assert_eq!(table.fail_no_more(NodeIndex(0), Failure::NxDomain), 2);
+        assert!(matches!(list(&mut table), Answer::Records(_)));
     }
 }

@@ -47,6 +47,8 @@ pub(in crate::proxy) struct Mail {
 pub(in crate::proxy) struct Live {
     pub(super) place: Place,
     client: SocketAddr,
+    /// Where the proxy took it in.
+    came_to: SocketAddr,
     pub(super) opened: Instant,
     has_mail: AtomicBool,
     mail: Mutex<Mail>,
@@ -66,7 +68,7 @@ pub(in crate::proxy) struct Live {
 impl Live {
     pub(in crate::proxy) fn new(
         place: Place,
-        client: SocketAddr,
+        (client, came_to): (SocketAddr, SocketAddr),
         shared: Arc<Shared>,
         all_held: Arc<AllHeld>,
     ) -> Self {
@@ -74,6 +76,7 @@ impl Live {
         Self {
             place,
             client,
+            came_to,
             opened,
             has_mail: AtomicBool::new(false),
             mail: Mutex::default(),
@@ -89,6 +92,10 @@ impl Live {
 
     pub(in crate::proxy) const fn id(&self) -> u64 {
         self.place.connection
+    }
+
+    pub(in crate::proxy) const fn came_to(&self) -> SocketAddr {
+        self.came_to
     }
 
     /// What one of its directions holds, among what all connections do.

@@ -116,7 +116,7 @@ async fn run(
     loop {
         tokio::select! {
             biased;
-            () = &mut cancelled => break proxy.end_connections(),
+            () = &mut cancelled => break proxy.end_connections(|_| true),
             command = inbox.recv() => match command {
                 Some(Command::Turn(entrance, done)) => {
                     let turned = door.turn(entrance, bound, &proxy.sockets).await;
@@ -128,7 +128,7 @@ async fn run(
                         for (stream, client) in early {
                             if !fillers.remove(&client) {
                                 // A refusal is told when the next client meets it.
-                                let _ = proxy.admit(stream, client);
+                                let _ = proxy.admit(stream, client, bound);
                             }
                         }
                     });
@@ -145,7 +145,7 @@ async fn run(
             },
             accepted = door.accept() => match accepted {
                 Ok((_, client)) if fillers.remove(&client) => {}
-                Ok((stream, client)) => match proxy.admit(stream, client) {
+                Ok((stream, client)) => match proxy.admit(stream, client, bound) {
                     Ok(()) => trouble.over(),
                     Err(why) => trouble.tell(&proxy, &format_args!("resets clients: {why}")),
                 },

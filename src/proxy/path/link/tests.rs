@@ -46,8 +46,8 @@ impl Story {
     }
 
     fn at(place: Place, table: ToxicTable) -> Self {
-        let live =
-            Arc::new(Live::new(place, ([127, 0, 0, 1], 1).into(), Arc::default(), Arc::default()));
+        let at = ([127, 0, 0, 1], 1).into();
+        let live = Arc::new(Live::new(place, (at, at), Arc::default(), Arc::default()));
         let (client, client_side) = tokio::io::duplex(PIPE_BYTES);
         let (server, server_side) = tokio::io::duplex(PIPE_BYTES);
         let link =

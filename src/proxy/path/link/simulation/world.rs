@@ -76,12 +76,8 @@ struct Line {
 impl Line {
     fn new(seed: Seed, connection: u64, held: &Arc<AllHeld>, draws: &mut Draws) -> Self {
         let place = Place { seed: seed.index(connection), connection };
-        let live = Arc::new(Live::new(
-            place,
-            ([127, 0, 0, 1], 1).into(),
-            Arc::default(),
-            Arc::clone(held),
-        ));
+        let at = ([127, 0, 0, 1], 1).into();
+        let live = Arc::new(Live::new(place, (at, at), Arc::default(), Arc::clone(held)));
         let sizes = [4_000, 30_000, 300_000];
         let pieces = [200, 5_000, 70_000, 70_000];
         let mut socket = |label: &str| {

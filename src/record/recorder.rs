@@ -265,6 +265,27 @@ impl Recorder {
         }
     }
 
+    /// Shows what was recorded until now: of each phase that has begun every node, and operations that
+    /// asked several nodes, which have none. Workers that record meanwhile wait at most where their own
+    /// buffers are full.
+    pub fn look(&self, mut show: impl FnMut(Phase, Option<NodeIndex>, &Tally)) {
+        self.drain();
+        let totals = self.inner.totals.lock();
+        for span in self.inner.phases.spans() {
+            let phase = span.phase;
+            for (position, node) in totals.nodes[phase as usize].iter().enumerate() {
+                show(phase, Some(node_at(position)), &node.tally);
+            }
+            show(phase, None, &totals.whole[phase as usize]);
+        }
+    }
+
+    /// What the run was told before it began.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
     /// Everything that was recorded, with what only the composition root knows. What shards record
     /// afterwards is not in it.
     #[must_use]

@@ -11,7 +11,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// The cfg name, and the programs whose presence on PATH switches it on.
-const PARTS: [(&str, &[&str]); 11] = [
+const PARTS: [(&str, &[&str]); 12] = [
     ("real_memcached", &["memcached"]),
     ("real_memccapable", &["memccapable"]),
     ("real_haproxy", &["haproxy"]),
@@ -20,6 +20,7 @@ const PARTS: [(&str, &[&str]); 11] = [
     ("real_chromium", &["chromium"]),
     ("real_python3", &["python3"]),
     ("real_pytest", &["python3", "pytest"]),
+    ("real_prometheus", &["prometheus", "promtool"]),
     // Only where they were asked for: no program tells that all of clients/ is installed.
     (CLIENTS, &[]),
     (NETNS, &["ip", "nft"]),

@@ -27,6 +27,7 @@ pub mod http;
 pub mod judge;
 pub mod lab;
 pub mod load;
+pub mod metrics;
 pub mod plan;
 pub mod protocol;
 pub mod proxy;

@@ -6,6 +6,7 @@ use super::exit::Exit;
 use super::signals::Signals;
 use super::{output, runtime};
 use crate::lab::Programs;
+use crate::metrics::Board;
 use crate::run::Environment;
 
 /// Does `work` on threads that may use so many descriptors, until it ends or is interrupted twice; the
@@ -51,5 +52,5 @@ pub(super) fn interruptible<W: Future<Output = Exit>>(
 fn environment(interrupt: CancellationToken) -> std::io::Result<Environment> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let harness = std::env::current_exe()?;
-    Ok(Environment { programs: Programs { path, harness }, interrupt })
+    Ok(Environment { programs: Programs { path, harness }, interrupt, board: Board::default() })
 }

@@ -19,6 +19,7 @@ mod index;
 mod interruptible;
 mod list;
 mod log;
+mod metrics;
 mod node;
 mod outlet;
 mod output;

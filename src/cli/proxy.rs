@@ -122,6 +122,7 @@ async fn serve(arguments: &Arguments) -> Result<Exit, (Exit, String)> {
         feed: Some(feed),
         // Who was told to listen under a name is asked under it.
         allow_hosts: arguments.allow_host.iter().chain([host]).cloned().collect(),
+        board: None,
         meddling: None,
         told: None,
     };

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::exit::Exit;
+use super::metrics::MetricsFlags;
 use super::session::Session;
 use super::tally::FailOn;
 use super::telling::Telling;
@@ -132,6 +133,8 @@ pub(super) struct LabFlags {
     /// How often live figures are printed, 100ms at least [default: 2s]
     #[arg(long, value_name = "TIME", value_parser = values::metrics_interval)]
     metrics_interval: Option<Duration>,
+    #[command(flatten)]
+    metrics: MetricsFlags,
     /// Newline-delimited JSON on stdout, and nothing else there
     #[arg(long)]
     json: bool,
@@ -156,6 +159,7 @@ impl LabFlags {
             json: self.json,
             quiet: self.quiet,
             fail_on: self.fail_on.unwrap_or_default(),
+            metrics: self.metrics.clone(),
             ..Telling::default()
         }
     }

@@ -68,12 +68,22 @@ impl Session {
         let out = self.plans.first().map(|plan| plan.out.clone()).unwrap_or_default();
         let scope = Scope::current("screen");
         let mut told = Told::new(&self.telling, out, &scope);
+        let served = match self.telling.metrics.serve(&environment.board).await {
+            Ok(served) => served,
+            Err(error) => {
+                output::complain(&error);
+                return Exit::LabDown;
+            }
+        };
         for skipped in &self.skipped {
             told.skip(skipped);
         }
         let exit = self.rounds(&environment, &mut told).await;
         told.end(&self.skipped, self.telling.junit.as_deref());
         told.screen.close().await;
+        if let Some(served) = served {
+            served.close().await;
+        }
         exit
     }
 

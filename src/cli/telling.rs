@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::metrics::MetricsFlags;
 use super::tally::FailOn;
 use crate::record::retention::Retention;
 
@@ -24,4 +25,6 @@ pub(super) struct Telling {
     pub(super) retention: Option<Retention>,
     /// Where it is kept what a session without an end came to so far.
     pub(super) soak: Option<PathBuf>,
+    /// Where figures are served.
+    pub(super) metrics: MetricsFlags,
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::exit::Exit;
 use super::interruptible::interruptible;
+use super::metrics::MetricsFlags;
 use super::run::NodeFlags;
 use super::session::{Session, exit_of};
 use super::telling::Telling;
@@ -50,6 +51,8 @@ pub(super) struct Arguments {
     /// How often live figures are printed, 100ms at least [default: 2s]
     #[arg(long, value_name = "TIME", value_parser = values::metrics_interval, requires = "scenario")]
     metrics_interval: Option<Duration>,
+    #[command(flatten)]
+    metrics: MetricsFlags,
     /// Newline-delimited JSON on stdout, and nothing else there
     #[arg(long, requires = "scenario")]
     json: bool,
@@ -112,7 +115,8 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
     if let Some(scenario) = &arguments.scenario {
         return match arguments.plan(scenario) {
             Ok(plan) => {
-                let telling = Telling { json: arguments.json, ..Telling::default() };
+                let (json, metrics) = (arguments.json, arguments.metrics.clone());
+                let telling = Telling { json, metrics, ..Telling::default() };
                 Session::of_one(plan, telling).play()
             }
             Err(error) => {
@@ -120,6 +124,13 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
                 Exit::Usage
             }
         };
+    }
+    if arguments.metrics.is_given() {
+        output::complain(
+            &"-metrics-addr serves the figures of a run; name one with -scenario, or scrape /metrics of the \
+              control API",
+        );
+        return Exit::Usage;
     }
     let (nodes, addresses) = match arguments.resolved() {
         Ok(resolved) => resolved,

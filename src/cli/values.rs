@@ -27,6 +27,9 @@ pub(super) fn word<T: Clone + Send + Sync + 'static>(
     })
 }
 
+/// The longest time that a program waits for a scraper: one that has not come by then will not.
+const LINGER_MAX: Duration = Duration::from_secs(3_600);
+
 /// A time above zero.
 pub(super) fn time(text: &str) -> Result<Duration, String> {
     within(text, TIME_MIN..=DURATION_MAX)
@@ -40,6 +43,11 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 /// The time between two live figures.
 pub(super) fn metrics_interval(text: &str) -> Result<Duration, String> {
     within(text, METRICS_INTERVAL_MIN..=DURATION_MAX)
+}
+
+/// How long figures are kept for a scraper.
+pub(super) fn linger(text: &str) -> Result<Duration, String> {
+    within(text, TIME_MIN..=LINGER_MAX)
 }
 
 fn within(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, String> {
@@ -232,10 +240,11 @@ mod tests {
     /// Whether a reader takes a text, or what it says.
     type Reader = fn(&str) -> Result<(), String>;
 
-    const READERS: [(&str, Reader); 10] = [
+    const READERS: [(&str, Reader); 11] = [
         ("time", |text| time(text).map(drop)),
         ("duration", |text| duration(text).map(drop)),
         ("metrics interval", |text| metrics_interval(text).map(drop)),
+        ("linger", |text| linger(text).map(drop)),
         ("rate", |text| rate(text).map(drop)),
         ("seed", |text| seed(text).map(drop)),
         ("concurrency", |text| count(1..=10_000)(text).map(drop)),

@@ -57,7 +57,7 @@ impl Handler {
         let answer = match (&resource, method) {
             (Resource::Populate, _) => return populate::reply(&self.set, body).await,
             (Resource::Version, _) => return version(),
-            (Resource::Metrics, _) => Ok(self.metrics.reply(&self.set)),
+            (Resource::Metrics, _) => Ok(self.metrics.reply(&self.set).await),
             // Served by the server itself: it has no end.
             (Resource::Events, _) => Ok(ApiReply::not_found()),
             (Resource::Event(name), _) => self.tell(name),

@@ -7,24 +7,27 @@ use axum::http::StatusCode;
 
 use super::process;
 use super::reply::ApiReply;
+use crate::metrics::{Board, Exposition};
 use crate::proxy::{LatencyView, ProxySet, ProxyView, TapSnapshot};
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
 
 /// Which figures are shown.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Metrics {
     pub(super) proxies: bool,
     pub(super) runtime: bool,
+    /// The figures of a run.
+    pub(super) board: Option<Board>,
 }
 
 impl Metrics {
     /// Whether there is anything to show.
-    pub(super) const fn is_on(self) -> bool {
+    pub(super) const fn is_on(&self) -> bool {
         self.proxies || self.runtime
     }
 
-    pub(super) fn reply(self, set: &ProxySet) -> ApiReply {
+    pub(super) async fn reply(&self, set: &ProxySet) -> ApiReply {
         let mut page = Page::default();
         if self.runtime {
             for (name, kind, help, value) in process::figures() {
@@ -48,8 +51,17 @@ impl Metrics {
             closes(&mut page, &taps);
             latencies(&mut page, &taps);
         }
+        if let Some(board) = &self.board {
+            page.0.push_str(&of_run(board.clone()).await);
+        }
         ApiReply::typed(StatusCode::OK, CONTENT_TYPE, page.0)
     }
+}
+
+/// The figures of a run, made on a thread that has nothing else to do: it takes longer than an operation.
+async fn of_run(board: Board) -> String {
+    let made = tokio::task::spawn_blocking(move || Exposition::Text.encode(board.page()));
+    String::from_utf8(made.await.unwrap_or_default()).unwrap_or_default()
 }
 
 /// Toxiproxy's two families, under its names.

@@ -36,6 +36,7 @@ use crate::base::descriptors;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::event::{EventKind, Events};
+use crate::metrics::Board;
 use crate::proxy::ProxySet;
 
 /// Connections at a time, and fewer where descriptors are few. With one more, whoever has waited
@@ -71,6 +72,8 @@ pub struct ApiOptions {
     pub proxy_metrics: bool,
     /// `/metrics` with figures about this process.
     pub runtime_metrics: bool,
+    /// `/metrics` with the figures of a run, too.
+    pub board: Option<Board>,
     /// `/events` with what happens.
     pub feed: Option<Feed>,
     /// `/events/NAME`: who is told what has happened, by its name.
@@ -114,7 +117,11 @@ pub fn serve(
 ) -> io::Result<SocketAddr> {
     let address = listener.local_addr()?;
     let scope = scope.child("api");
-    let metrics = Metrics { proxies: options.proxy_metrics, runtime: options.runtime_metrics };
+    let metrics = Metrics {
+        proxies: options.proxy_metrics,
+        runtime: options.runtime_metrics,
+        board: options.board,
+    };
     let api = Arc::new(Api {
         handler: Handler { set, metrics, told: options.told },
         hosts: Hosts::new(address, &options.allow_hosts),

@@ -11,10 +11,19 @@ use crate::control::{self, ApiOptions, Feed, Told};
 use crate::event::Events;
 use crate::lab::Listen;
 use crate::lab::error::LabError;
+use crate::metrics::Board;
 use crate::proxy::ProxySet;
 
 /// How long requests under way may take to end; more than the API itself gives them.
 const CLOSE_GRACE: Duration = Duration::from_secs(6);
+
+/// What it shows beside the proxies.
+pub(super) struct Shown {
+    /// What happens.
+    pub(super) feed: Feed,
+    /// The figures of a run; `None`: there is none.
+    pub(super) board: Option<Board>,
+}
 
 /// The API while it is served.
 #[derive(Debug)]
@@ -35,7 +44,7 @@ impl Control {
     pub(super) async fn start(
         listen: Listen,
         proxies: &ProxySet,
-        feed: Feed,
+        shown: Shown,
         events: Events,
         scope: &Scope,
     ) -> Result<Self, RunError> {
@@ -61,7 +70,8 @@ impl Control {
         let told = Told::default();
         let options = ApiOptions {
             proxy_metrics: true,
-            feed: Some(feed),
+            feed: Some(shown.feed),
+            board: shown.board,
             meddling: Some(meddling),
             told: Some(told.clone()),
             ..ApiOptions::default()

@@ -9,6 +9,7 @@ use super::Observer;
 use super::sink::Sink;
 use super::stage::Stage;
 use crate::event::{Event, EventKind, ProcessChange};
+use crate::metrics::Seen;
 use crate::plan::Plan;
 use crate::record::Interval;
 use crate::record::journal::{Journal, JournalError};
@@ -45,6 +46,7 @@ pub(super) struct Desk<'run> {
     /// How many losses of the journal were told.
     told: usize,
     sink: Sink,
+    seen: Seen,
 }
 
 impl<'run> Desk<'run> {
@@ -57,7 +59,8 @@ impl<'run> Desk<'run> {
         let started = stage.clock.started_at();
         let journal =
             Journal::create(&plan.out, &plan.scenario, started, &plan.seed, &plan.to_toml());
-        let mut desk = Self { observer, journal, told: 0, sink };
+        let seen = stage.seen.clone();
+        let mut desk = Self { observer, journal, told: 0, sink, seen };
         desk.tell_losses();
         desk
     }
@@ -102,6 +105,7 @@ impl<'run> Desk<'run> {
     }
 
     pub(super) fn add_intervals(&mut self, intervals: Vec<Interval>) {
+        intervals.iter().for_each(|interval| self.seen.interval(&interval.nodes));
         for line in intervals.into_iter().map(Line::Interval) {
             if let Ok(journal) = &mut self.journal {
                 journal.interval(&line);

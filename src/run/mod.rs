@@ -35,6 +35,7 @@ use crate::client::ConfigError;
 use crate::lab::Programs;
 use crate::lab::error::LabError;
 use crate::load::LoadError;
+use crate::metrics::Board;
 use crate::report::Line;
 use crate::subject::{builtin, driver, service};
 
@@ -45,6 +46,8 @@ pub struct Environment {
     pub programs: Programs,
     /// Ends the run early: it heals, drains and reports what there is.
     pub interrupt: CancellationToken,
+    /// Where a scraper finds its figures.
+    pub board: Board,
 }
 
 /// Why there is no report.

@@ -34,6 +34,7 @@ pub async fn run(
     let scope = Scope::current("run");
     let finished = in_scope(plan, environment, observer, &scope).await;
     if finished.is_err() {
+        environment.board.abandon();
         scope.close(CLOSE_GRACE).await;
     }
     finished
@@ -81,5 +82,6 @@ async fn in_scope(
         let before = format!("attempt {}: those before it proved nothing", plan.attempt);
         report.harness.limits.insert(0, before);
     }
+    environment.board.end(&report, &setup::asked(&objectives));
     Ok(desk.finish(report))
 }

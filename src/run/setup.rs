@@ -10,7 +10,8 @@ use crate::base::carried::Carried;
 use crate::base::name::NodeIndex;
 use crate::base::time::RunClock;
 use crate::client::{ClientConfig, Server};
-use crate::judge::{Objective, answers, witness};
+use crate::event::{SERVICE, SubjectFacts};
+use crate::judge::{Bound, Objective, answers, witness};
 use crate::lab::backend::NodeInfo;
 use crate::lab::backend::process::find_program;
 use crate::lab::error::LabError;
@@ -19,6 +20,7 @@ use crate::lab::nemesis::failed;
 use crate::lab::timeline::FaultSpec;
 use crate::lab::{Lab, LabConfig};
 use crate::load::{self, LoadConfig};
+use crate::metrics::{About, Asked};
 use crate::plan::{CommandPlan, Places, Plan, Variable, Who};
 use crate::report::{Header, Start, StartNode};
 
@@ -242,6 +244,34 @@ pub(super) fn objectives(plan: &Plan) -> (Vec<Objective>, Vec<String>) {
     let of_command = (who == Who::Command && is_started).then(witness::command_succeeds);
     let names = left_out.into_iter().map(|objective| objective.name.clone());
     (of_command.into_iter().chain(judged.into_iter().cloned()).collect(), names.collect())
+}
+
+/// What objectives ask, as numbers.
+pub(super) fn asked(objectives: &[Objective]) -> Vec<Asked> {
+    let asked = |objective: &Objective| {
+        let (limit, at_most) = match objective.bound {
+            Bound::AtMost(limit) => (limit, true),
+            Bound::AtLeast(limit) => (limit, false),
+        };
+        let unit = objective.measure.unit;
+        Asked { objective: objective.name.clone(), unit, limit, at_most }
+    };
+    objectives.iter().map(asked).collect()
+}
+
+/// What a scraper is told of a run before it begins.
+pub(super) fn about(plan: &Plan, subject: SubjectFacts) -> About {
+    let header = header(plan);
+    About {
+        scenario: plan.scenario.clone(),
+        tells_nodes: subject.kind != SERVICE,
+        subject: if subject.name.is_empty() { subject.kind } else { subject.name },
+        workload: header.workload,
+        client_profile: header.client_profile,
+        network: header.network,
+        seed: header.seed,
+        planned: plan.phases.total(),
+    }
 }
 
 /// What nobody can judge of a command or a service, in a sentence.

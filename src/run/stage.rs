@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::control::Control;
+use super::control::{Control, Shown};
 use super::dials::DialWatch;
 use super::keeping::KeepingWatch;
 use super::noise::NoiseWatch;
@@ -25,8 +25,9 @@ use crate::lab::Lab;
 use crate::lab::names::Names;
 use crate::lab::nemesis::Witness;
 use crate::load::{self, Preloaded};
+use crate::metrics::{Board, Seen, Sources};
 use crate::plan::{CommandPlan, Plan, Variable};
-use crate::record::{CalibrationCheck, NodeLive, PhaseClock, Recorder};
+use crate::record::{CalibrationCheck, HarnessTotals, NodeLive, PhaseClock, Recorder};
 use crate::subject::any::Any;
 use crate::subject::command::Command;
 use crate::subject::{DataLoss, LossListener, Subject};
@@ -37,6 +38,8 @@ pub(super) struct Stage {
     pub(super) clock: RunClock,
     pub(super) recorder: Recorder,
     pub(super) events: Events,
+    pub(super) seen: Seen,
+    pub(super) board: Board,
     pub(super) lab: Lab,
     /// None: an external Toxiproxy has its own.
     pub(super) control: Option<Control>,
@@ -47,7 +50,7 @@ pub(super) struct Stage {
     pub(super) rounds: AtomicU64,
     pub(super) active: ActiveFaults,
     pub(super) keeping: KeepingWatch,
-    pub(super) noise: Mutex<NoiseWatch>,
+    pub(super) noise: Arc<Mutex<NoiseWatch>>,
     pub(super) wire: Mutex<WireWatch>,
     pub(super) dials: Mutex<DialWatch>,
     pub(super) calibration: Mutex<Vec<CalibrationCheck>>,
@@ -68,8 +71,8 @@ impl Stage {
         let clock = RunClock::start();
         let recorder = Recorder::new(rebuild::config(plan), clock, PhaseClock::new());
         let (sink, events) = Sink::new(recorder.clone());
-        let feed = Feed::new(clock);
-        let events = feed.events(events);
+        let (feed, seen, board) = (Feed::new(clock), Seen::default(), environment.board.clone());
+        let events = seen.events(feed.events(events));
         let listener: Arc<OnceLock<LossListener>> = Arc::default();
         let hook = Arc::clone(&listener);
         let lab = Lab::start(
@@ -89,7 +92,10 @@ impl Stage {
         let api = plan.addresses.api;
         let control = match &plan.toxiproxy {
             Some(_) => None,
-            None => Some(Control::start(api, lab.proxies(), feed, events.clone(), scope).await?),
+            None => {
+                let shown = Shown { feed, board: Some(board.clone()) };
+                Some(Control::start(api, lab.proxies(), shown, events.clone(), scope).await?)
+            }
         };
         let parts = Parts { plan, environment, clock, recorder: &recorder, events: &events };
         let phase_file = plan.command.as_ref().map(|_| PhaseFile::create()).transpose();
@@ -113,10 +119,22 @@ impl Stage {
         let noise = NoiseWatch::start(clock, &events, scope).map_err(|error| {
             RunError::Internal(format!("no thread for the noise watch: {error}"))
         })?;
+        let noise = Arc::new(Mutex::new(noise));
+        let sources = Sources {
+            clock,
+            recorder: recorder.clone(),
+            seen: seen.clone(),
+            proxies: lab.has_taps().then(|| (lab.proxies().downgrade(), plan.nodes.count)),
+            machine: machine(&noise),
+        };
+        let objectives = plan.objectives.iter().map(|objective| objective.name.as_str());
+        board.begin(setup::about(plan, subject.facts()), sources, objectives);
         let stage = Self {
             clock,
             recorder,
             events,
+            seen,
+            board,
             lab,
             control,
             subject,
@@ -124,7 +142,7 @@ impl Stage {
             rounds: AtomicU64::default(),
             active: sink.active(),
             keeping,
-            noise: Mutex::new(noise),
+            noise,
             wire: Mutex::new(wire),
             dials: Mutex::default(),
             calibration: Mutex::default(),
@@ -169,6 +187,9 @@ impl Stage {
     /// `phase` begins now.
     pub(super) fn begin(&self, phase: Phase) {
         self.wire.lock().begin(phase, &self.lab);
+        if phase == Phase::Warmup {
+            self.board.settle(self.wire.lock().taps());
+        }
         self.dials.lock().begin(phase, &self.dialled());
         self.recorder.begin(phase, self.clock.now(), &self.live());
         if let Some(Err(error)) = self.phase_file.as_ref().map(|file| file.say(phase)) {
@@ -177,6 +198,12 @@ impl Stage {
         }
         self.events.emit(EventKind::PhaseStarted);
     }
+}
+
+/// What the machine did to the run, whenever somebody asks.
+fn machine(noise: &Arc<Mutex<NoiseWatch>>) -> Box<dyn Fn() -> HarnessTotals + Send + Sync> {
+    let noise = Arc::clone(noise);
+    Box::new(move || noise.lock().measured())
 }
 
 /// From now on whoever makes the calls is told of lists of nodes that change: a client at once, a command by

@@ -62,6 +62,7 @@ impl Stage {
         desk.add_intervals(last);
         let subject = self.facts_of_subject();
         let watched = self.wire.into_inner().finish(&self.lab);
+        self.board.stop(watched.taps);
         let preloaded = self.preloaded.into_inner();
         let dials = self.dials.into_inner().finish(&dialled);
         desk.keep_output(self.subject.output());

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::control::Control;
+use super::control::{Control, Shown};
 use super::{Environment, RunError};
 use crate::base::scope::{Closed, Scope};
 use crate::base::seed::Seed;
@@ -104,6 +104,7 @@ async fn assemble(
     config.can(&[])?;
     // Nobody here remembers what the nodes hold.
     let lab = Lab::start(&config, seed, events.clone(), Arc::new(|_| ()), scope).await?;
-    let control = Control::start(addresses.api, lab.proxies(), feed, events, scope).await?;
+    let shown = Shown { feed, board: None };
+    let control = Control::start(addresses.api, lab.proxies(), shown, events, scope).await?;
     Ok((lab, control))
 }

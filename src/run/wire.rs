@@ -103,6 +103,11 @@ impl WireWatch {
         taps(lab).into_iter().zip((0..).map(asked)).collect()
     }
 
+    /// What the proxies had seen when the phase began that goes on.
+    pub(super) fn taps(&self) -> Vec<TapSnapshot> {
+        self.taps.iter().map(|(tap, _)| tap.clone()).collect()
+    }
+
     /// The run is over: all that was seen.
     pub(super) fn finish(mut self, lab: &Lab) -> Watched {
         let taps = self.look(lab);
@@ -114,7 +119,7 @@ impl WireWatch {
         let taps: Vec<TapSnapshot> = taps.into_iter().map(|(tap, _)| tap).collect();
         let totals = (!taps.is_empty()).then(|| totals(&taps));
         let counts = |(&(phase, node), seen): (&(Phase, u16), &Seen)| seen.counts(phase, node);
-        Watched { counts: self.seen.iter().map(counts).collect(), totals, nodes }
+        Watched { counts: self.seen.iter().map(counts).collect(), totals, nodes, taps }
     }
 
     /// What was seen of one node between the warm-up and the drain, and when.
@@ -164,6 +169,8 @@ pub(super) struct Watched {
     pub(super) totals: Option<WireTotals>,
     /// Every node.
     pub(super) nodes: Vec<WireNode>,
+    /// What each proxy had seen when it was over; empty: none counted.
+    pub(super) taps: Vec<TapSnapshot>,
 }
 
 fn pieces(TimelineView { piece: length, pieces, turns }: TimelineView) -> WirePieces {

@@ -12,6 +12,7 @@ mod examine;
 mod load;
 mod measures;
 mod memcached;
+mod metrics;
 mod node;
 mod plan;
 mod proxy;

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use harness::base::seed::Seed;
 use harness::lab::{Backend, Programs};
+use harness::metrics::Board;
 use harness::plan::{FileText, Library, Options, plan_of};
 use harness::run::Environment;
 use harness::run::selftest::{RowOutcome, Selftest, Size};
@@ -30,6 +31,7 @@ async fn what_is_known_to_be_broken_is_noticed() {
             harness: env!("CARGO_BIN_EXE_harness").into(),
         },
         interrupt: CancellationToken::new(),
+        board: Board::default(),
     };
     let seed = Seed::new(11);
     let selftest = Selftest { size: SIZE, lanes: 4, out: folder.path().to_owned(), seed };

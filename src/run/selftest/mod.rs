@@ -22,6 +22,7 @@ use crate::base::seed::Seed;
 use crate::judge::{Grade, Verdict};
 use crate::lab::Backend;
 use crate::lab::LieSpec;
+use crate::metrics::Board;
 use crate::plan::{FileText, Library, Options, Plan, PlanError, plan_of};
 use crate::protocol::memcached::server::config::NodeConfig;
 use crate::protocol::memcached::server::serve::Node;
@@ -190,7 +191,9 @@ impl Selftest {
         let plan =
             self.plan(row, &lies, &nodes).map_err(|source| SelftestError::Plan { name, source })?;
         // On the heap: four of them lie side by side in the future of the whole.
-        let finished = Box::pin(run(&plan, environment, &mut Silence)).await;
+        // Several run at a time: each has figures of its own.
+        let environment = Environment { board: Board::default(), ..environment.clone() };
+        let finished = Box::pin(run(&plan, &environment, &mut Silence)).await;
         for node in &nodes {
             node.stop().await;
         }

@@ -1,11 +1,13 @@
 //! Under which name this program was called. A link called `toxiproxy-server` or `toxiproxy-cli` is that
 //! program, with its options, its words and its exit codes, so that scripts, packages and images need not
-//! know of ours.
+//! know of ours. `toxiproxy`, the name in its image, is the server as long as the words are the server's,
+//! and `harness` with any other: so one image is both.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 use super::ctl::{self, Program};
@@ -31,17 +33,25 @@ struct CliWords {
 /// Does what the program called `path` would do with `words`; `None`: it is no other program.
 pub(super) fn other_program(path: &OsStr, words: &[OsString]) -> Option<ExitCode> {
     match Path::new(path).file_name()?.to_str()? {
-        "toxiproxy-server" => Some(server(words)),
+        "toxiproxy" if is_not_for_the_server(words) => None,
+        "toxiproxy" | "toxiproxy-server" => Some(server(words)),
         "toxiproxy-cli" => Some(client(words)),
         _ => None,
     }
+}
+
+/// Whether there is a word that `toxiproxy-server` does not know. One that it knows and that is wrong, a
+/// port that is no number, is its own to refuse.
+fn is_not_for_the_server(words: &[OsString]) -> bool {
+    let read = read::<ServerWords>(&built::<ServerWords>(), words.to_vec());
+    read.is_err_and(|error| error.kind() == ErrorKind::UnknownArgument)
 }
 
 fn server(words: &[OsString]) -> ExitCode {
     let command = built::<ServerWords>();
     let words = argv::options_only(&command, words);
     match read::<ServerWords>(&command, words) {
-        Ok(ServerWords { arguments }) => proxy::main(&arguments).into(),
+        Ok(ServerWords { arguments }) => proxy::main(&arguments),
         Err(error) => refused(&error).into(),
     }
 }

@@ -15,6 +15,7 @@ mod exec;
 mod exit;
 mod explain;
 mod github;
+mod healthcheck;
 mod index;
 mod interruptible;
 mod list;
@@ -141,7 +142,7 @@ fn dispatch(command: &Command) -> ExitCode {
         Command::Doctor(arguments) => doctor::main(arguments).into(),
         Command::Selftest(arguments) => selftest::main(arguments).into(),
         Command::Route(arguments) => route::main(arguments).into(),
-        Command::Proxy(arguments) => proxy::main(arguments).into(),
+        Command::Proxy(arguments) => proxy::main(arguments),
         Command::Ctl(arguments) => ctl::main(arguments, &Program::harness()),
     }
 }

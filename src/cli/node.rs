@@ -1,13 +1,14 @@
 //! `harness node`: the embedded node by itself, with memcached's own flags.
 
 use super::exit::Exit;
+use super::signals::Signals;
 use super::{output, runtime};
 use crate::base::scope::Scope;
 use crate::protocol::memcached::server::config::NodeConfig;
 use crate::protocol::memcached::server::lie::LieSpec;
 use crate::protocol::memcached::server::serve::Node;
 
-/// Serve the embedded memcached node until Ctrl-C; the flags are memcached's own.
+/// Serve the embedded memcached node until Ctrl-C or SIGTERM; the flags are memcached's own.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The address to listen on [default: 127.0.0.1]
@@ -51,7 +52,7 @@ impl Arguments {
     }
 }
 
-/// Serves until Ctrl-C.
+/// Serves until a signal.
 pub(super) fn main(arguments: &Arguments) -> Exit {
     let config = match NodeConfig::from_flags(arguments.words()) {
         Ok(config) => NodeConfig { lies: arguments.lie.clone(), ..config },
@@ -70,6 +71,14 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
 }
 
 async fn serve(config: &NodeConfig) -> Exit {
+    // First of all: the first process of a container never gets a signal that it does not listen for.
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            output::complain(&format_args!("cannot listen for signals: {error}"));
+            return Exit::Internal;
+        }
+    };
     let scope = Scope::current("node");
     let node = match Node::start(config, &scope).await {
         Ok(node) => node,
@@ -88,10 +97,7 @@ async fn serve(config: &NodeConfig) -> Exit {
     if printed != Exit::Pass {
         return printed;
     }
-    if let Err(error) = tokio::signal::ctrl_c().await {
-        output::complain(&format_args!("cannot listen for signals: {error}"));
-        return Exit::Internal;
-    }
+    signals.next().await;
     node.stop().await;
     Exit::Pass
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::ArgAction;
@@ -10,7 +11,8 @@ use tracing::{error, info};
 
 use super::exit::Exit;
 use super::outlet::Outlet;
-use super::{log, output, runtime};
+use super::signals::Signals;
+use super::{healthcheck, log, output, runtime};
 use crate::base::file;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
@@ -47,6 +49,10 @@ pub(super) struct Arguments {
     /// and names without a dot need none. May be repeated
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     allow_host: Vec<String>,
+    /// Ask the server that already listens on -host and -port whether it answers, and end: with 0 if so,
+    /// else with 1
+    #[arg(long)]
+    healthcheck: bool,
     /// Print the version of Toxiproxy whose contract this server keeps
     #[arg(long)]
     version: bool,
@@ -70,15 +76,18 @@ struct MetricsFlags {
 }
 
 /// Serves until a signal.
-pub(super) fn main(arguments: &Arguments) -> Exit {
+pub(super) fn main(arguments: &Arguments) -> ExitCode {
     if arguments.version {
-        return output::result(format!("toxiproxy-server version {TOXIPROXY_VERSION}\n"));
+        return output::result(format!("toxiproxy-server version {TOXIPROXY_VERSION}\n")).into();
+    }
+    if arguments.healthcheck {
+        return healthcheck::main(&arguments.host, arguments.port);
     }
     let runtime = match runtime::threads(0) {
         Ok(runtime) => runtime,
         Err(what) => {
             output::complain(&what);
-            return Exit::LabDown;
+            return Exit::LabDown.into();
         }
     };
     let exit = runtime.block_on(logged(arguments)).unwrap_or_else(|(exit, what)| {
@@ -87,7 +96,7 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
     });
     // A thread may be writing to a reader that has stopped.
     runtime.shutdown_background();
-    exit
+    exit.into()
 }
 
 /// Serves, and says so to whoever reads the log; one that stops reading holds up nothing.
@@ -101,6 +110,9 @@ async fn logged(arguments: &Arguments) -> Result<Exit, (Exit, String)> {
 }
 
 async fn serve(arguments: &Arguments) -> Result<Exit, (Exit, String)> {
+    // First of all: the first process of a container never gets a signal that it does not listen for.
+    let mut signals = Signals::listen()
+        .map_err(|error| (Exit::Internal, format!("cannot listen for signals: {error}")))?;
     let seed =
         arguments.seed.map_or_else(Seed::from_system, |seed| Seed::new(seed.cast_unsigned()));
     let scope = Scope::current("proxy");
@@ -130,14 +142,12 @@ async fn serve(arguments: &Arguments) -> Result<Exit, (Exit, String)> {
     let version = env!("CARGO_PKG_VERSION");
     // Toxiproxy's words: scripts and modules for containers wait for them.
     info!(%address, seed = seed.value(), version, "Starting Toxiproxy HTTP server");
-    let signal = signal()
-        .await
-        .map_err(|error| (Exit::Internal, format!("cannot wait for signals: {error}")))?;
+    let signal = signals.next().await;
     info!(signal, "shutting down");
     tokio::select! {
         _ = scope.close(SHUTDOWN_GRACE) => Ok(Exit::Pass),
         // Whoever asks twice does not want to wait.
-        _ = self::signal() => Ok(Exit::Interrupted),
+        _ = signals.next() => Ok(Exit::Interrupted),
     }
 }
 
@@ -161,19 +171,4 @@ async fn populate(set: &ProxySet, path: &Path) {
         Ok(proxies) => info!(%config, proxies, "proxies populated from the file"),
         Err(error) => error!(%config, error, "the file could not be populated completely"),
     }
-}
-
-#[cfg(unix)]
-async fn signal() -> io::Result<&'static str> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => pressed.map(|()| "SIGINT"),
-        _ = terminate.recv() => Ok("SIGTERM"),
-    }
-}
-
-#[cfg(not(unix))]
-async fn signal() -> io::Result<&'static str> {
-    tokio::signal::ctrl_c().await.map(|()| "interrupt")
 }

@@ -137,6 +137,23 @@ fn a_node_says_where_it_listens() {
     assert!(stderr.contains("-p"), "{stderr}");
 }
 
+/// Catches a node that goes on when it is told to end, as the first process of a container would that
+/// does not listen for the signal.
+#[cfg(unix)]
+#[test]
+fn a_node_ends_when_it_is_told_to() {
+    use std::io::{BufRead as _, BufReader};
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_harness"));
+    let command = command.args(["node", "-p", "0"]).stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("listening on 127.0.0.1:"), "{line}");
+    let id = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
 /// Catches a list that misses a family, and a sublist that is not the same.
 #[test]
 fn everything_is_listed() {

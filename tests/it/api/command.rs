@@ -342,6 +342,52 @@ async fn links_with_toxiproxys_names_are_its_programs() {
     assert!(missing.stdout.contains("Usage: toxiproxy-cli inspect"), "{missing:?}");
 }
 
+/// Catches an image that is Toxiproxy's only, or ours only: under the name of its program the words decide.
+#[cfg(unix)]
+#[tokio::test]
+async fn the_program_of_the_image_is_the_server_and_harness() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("toxiproxy");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_harness"), &link).unwrap();
+    let link = link.to_str().unwrap();
+    assert_eq!(program(link, &["-version"]).await, fine("toxiproxy-server version 2.12.0\n"));
+    let wrong = program(link, &["-port=x"]).await;
+    assert!(wrong.exit == 2 && wrong.stderr.contains("--port <PORT>"), "{wrong:?}");
+    let mut command = Command::new(link);
+    command.args(["-host=0.0.0.0", "-port=0", "-seed", "5"]);
+    let (_child, address) = started(command).await;
+    assert!(address.starts_with("0.0.0.0:"), "{address}");
+
+    let help = program(link, &["-help"]).await;
+    assert!(help.stdout.contains("Usage: toxiproxy-server"), "{help:?}");
+    for words in [&["list", "toxics"][..], &["ctl", "--version"], &["up", "-bogus"]] {
+        assert_eq!(program(link, words).await, harness(words).await);
+    }
+    let plan = program(link, &["-seed", "5", "-scenario", "packet-loss", "-dry-run"]).await;
+    assert!(plan.exit == 0 && plan.stdout.contains("packet_loss"), "{plan:?}");
+}
+
+/// Catches a health check that finds a server well that is not there, says nothing or is none, and one
+/// that waits for ever.
+#[tokio::test]
+async fn a_health_check_says_who_answers() {
+    let check = async |host: &str, port: u16| {
+        harness(&["proxy", "-healthcheck", "-host", host, "-port", &port.to_string()]).await
+    };
+    let (_child, address) = server(&["-host=0.0.0.0"]).await;
+    let port = address.rsplit_once(':').unwrap().1.parse().unwrap();
+    for host in ["0.0.0.0", "localhost"] {
+        assert_eq!(check(host, port).await, fine(""));
+    }
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let outcome = check("127.0.0.1", port).await;
+    assert!(outcome.exit == 1 && outcome.stderr.contains("no answer in"), "{outcome:?}");
+    drop(silent);
+    let outcome = check("127.0.0.1", port).await;
+    assert!(outcome.exit == 1 && outcome.stderr.contains("fail to request"), "{outcome:?}");
+}
+
 /// Catches clients that connect, say nothing or half of something, and keep everybody else out until
 /// their time is up.
 #[tokio::test]

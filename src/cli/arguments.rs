@@ -3,8 +3,8 @@
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::{
-    check, compare, ctl, doctor, examine, exec, explain, list, node, proxy, report, route, run,
-    selftest, shrink, up,
+    check, compare, completions, ctl, doctor, examine, exec, explain, list, man, node, proxy,
+    report, route, run, selftest, shrink, up,
 };
 
 /// What the words on the command line mean.
@@ -48,6 +48,8 @@ pub(super) enum Command {
     Selftest(selftest::Arguments),
     Proxy(proxy::Arguments),
     Ctl(ctl::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 /// The command that is meant when none is named.

@@ -8,6 +8,7 @@ mod argv;
 mod called;
 mod check;
 mod compare;
+mod completions;
 mod ctl;
 mod doctor;
 mod examine;
@@ -20,6 +21,7 @@ mod index;
 mod interruptible;
 mod list;
 mod log;
+mod man;
 mod metrics;
 mod node;
 mod outlet;
@@ -144,5 +146,7 @@ fn dispatch(command: &Command) -> ExitCode {
         Command::Route(arguments) => route::main(arguments).into(),
         Command::Proxy(arguments) => proxy::main(arguments),
         Command::Ctl(arguments) => ctl::main(arguments, &Program::harness()),
+        Command::Completions(arguments) => completions::main(arguments).into(),
+        Command::Man(arguments) => man::main(arguments).into(),
     }
 }

@@ -4,6 +4,7 @@ mod doctor;
 mod names;
 mod network;
 mod route;
+mod shells;
 
 use assert_cmd::Command;
 use tempfile::TempDir;
@@ -71,6 +72,8 @@ fn usage_errors_end_with_2_and_name_the_cure() {
         ("check", "required arguments were not provided"),
         ("check nothing.toml", "cannot read nothing.toml: "),
         ("explain mixd", "unknown scenario, suite or workload `mixd`; did you mean `mixed`?"),
+        ("man rnu", "unknown command `rnu`; did you mean `run`?"),
+        ("completions tcsh", "possible values: bash, "),
         ("list toxic", "unknown list `toxic`; did you mean `toxics`?"),
     ];
     for (line, expected) in table {

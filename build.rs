@@ -40,12 +40,13 @@ const NAMES: &str = "real_names";
 /// `slow_`.
 const SLOW: [&str; 1] = ["slow_planted"];
 
-/// The name of a table in `plan/files.rs`, and the folder whose files it holds.
-const EMBEDDED: [(&str, &str); 4] = [
-    ("SCENARIOS", "scenarios"),
-    ("WORKLOADS", "workloads"),
-    ("OBJECTIVES", "metrics/objectives"),
-    ("SUITE_FILES", "suites"),
+/// The name of a table in `plan/files.rs`, the folder whose files it holds, and how their names end.
+const EMBEDDED: [(&str, &str, &str); 5] = [
+    ("SCENARIOS", "scenarios", "toml"),
+    ("WORKLOADS", "workloads", "toml"),
+    ("TRACES", "workloads/traces", "csv"),
+    ("OBJECTIVES", "metrics/objectives", "toml"),
+    ("SUITE_FILES", "suites", "toml"),
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -92,10 +93,11 @@ fn is_program(path: &Path) -> bool {
 
 fn embed_files() -> Result<(), Box<dyn Error>> {
     let mut tables = String::new();
-    for (table, folder) in EMBEDDED {
+    for (table, folder, ending) in EMBEDDED {
         println!("cargo::rerun-if-changed={folder}");
         writeln!(tables, "static {table}: &[(&str, &str)] = &[")?;
-        for path in toml_files(&Path::new(&std::env::var("CARGO_MANIFEST_DIR")?).join(folder))? {
+        let root = std::env::var("CARGO_MANIFEST_DIR")?;
+        for path in files(&Path::new(&root).join(folder), ending)? {
             let name =
                 path.file_stem().and_then(|name| name.to_str()).ok_or("a name is no text")?;
             writeln!(tables, "    ({name:?}, include_str!({path:?})),")?;
@@ -106,11 +108,11 @@ fn embed_files() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn toml_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+fn files(folder: &Path, ending: &str) -> std::io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
+        if path.extension().is_some_and(|extension| extension == ending) {
             files.push(path);
         }
     }

@@ -8,15 +8,17 @@ use super::output;
 use crate::base::family::{Chosen, Family, Unit, Value, unknown};
 use crate::base::seed::Seed;
 use crate::base::time::DurationText;
+use crate::event::Operation;
 use crate::judge::{Bound, Measure, Objective};
 use crate::lab::fault::FAULTS;
 use crate::lab::timeline::FaultSpec;
 use crate::load::arrival::ARRIVALS;
 use crate::load::keys::KEYS;
 use crate::load::values::VALUES;
-use crate::load::{OriginSpec, RateWish, Workload};
+use crate::load::{OriginSpec, RateWish, TraceReplay, Workload};
 use crate::plan::{
     FaultPlan, Folder, Library, Options, Plan, PlanError, SUITES, check, life_words, plans,
+    trace_words,
 };
 use crate::proxy::fault::TOXICS;
 
@@ -213,6 +215,9 @@ fn of_toxic(spec: &FaultSpec) -> (String, String) {
 }
 
 fn of_workload(text: &mut String, workload: &Workload, rate: Option<RateWish>) {
+    if let Some(replay) = &workload.replay {
+        return of_replay(text, workload, replay);
+    }
     let arrival = match rate {
         None => kind_of(&workload.arrival, &ARRIVALS),
         Some(RateWish::PerSecond(rate)) => {
@@ -223,27 +228,61 @@ fn of_workload(text: &mut String, workload: &Workload, rate: Option<RateWish>) {
     say(text, format_args!("  operations start  {arrival}"));
     say(text, format_args!("  on keys           {}", kind_of(&workload.keys, &KEYS)));
     say(text, format_args!("  with values       {}", kind_of(&workload.values, &VALUES)));
-    let total: u32 = workload.mix.iter().map(|(_, weight)| weight).sum();
-    let mix: Vec<String> = workload
-        .mix
-        .iter()
-        .map(|(operation, weight)| {
-            let share = f64::from(*weight) * 100.0 / f64::from(total.max(1));
-            format!("{share:.3} % {}", operation.name()).replace(".000", "")
-        })
-        .collect();
-    say(text, format_args!("  the operations    {}", mix.join(", ")));
+    let mix = workload.mix.iter().map(|(operation, weight)| (*operation, u64::from(*weight)));
+    say(text, format_args!("  the operations    {}", shares(mix)));
     say(text, format_args!("  values            {}", life_words(&workload.ttl)));
     if let Some(share) = workload.border_keys {
         let share = share * 100.0;
         let what = "of the gets and sets are of keys that are the longest, too long, or illegal";
         say(text, format_args!("  other keys        {share:.0} % {what}"));
     }
+    if let Some(share) = workload.read_back {
+        let share = share * 100.0;
+        let what = "of the acknowledged stores and deletes are read by their worker at once";
+        say(text, format_args!("  reads of its own  {share:.0} % {what}"));
+    }
     say(text, format_args!("  after a miss      {}", after_a_miss(workload)));
+}
+
+/// A workload that replays a trace: what is asked is recorded.
+fn of_replay(text: &mut String, workload: &Workload, replay: &TraceReplay) {
+    let facts = replay.recording.facts();
+    let starts = match replay.repeat {
+        true => "when they were recorded, again and again",
+        false => "when they were recorded, once",
+    };
+    say(
+        text,
+        format_args!(
+            "  operations start  {starts}; within a second of a trace in whole seconds, evenly"
+        ),
+    );
+    say(text, format_args!("  the trace         {}", trace_words(replay)));
+    say(text, format_args!("  the operations    {}", shares(facts.operations.iter().copied())));
+    say(
+        text,
+        "  on keys           as recorded; those that its first request finds are stored before",
+    );
+    say(text, "  values            ours, as long as recorded, with the times to live of the trace");
+    say(text, format_args!("  after a miss      {}", after_a_miss(workload)));
+}
+
+/// Operations with their shares.
+fn shares(counts: impl Iterator<Item = (Operation, u64)> + Clone) -> String {
+    let total: u64 = counts.clone().map(|(_, count)| count).sum();
+    let share = |(operation, count): (Operation, u64)| {
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+        let share = count as f64 * 100.0 / total.max(1) as f64;
+        format!("{share:.3} % {}", operation.name()).replace(".000", "")
+    };
+    counts.map(share).collect::<Vec<_>>().join(", ")
 }
 
 fn after_a_miss(workload: &Workload) -> String {
     match workload.origin {
+        _ if !workload.fill_after_miss && workload.replay.is_some() => {
+            "nothing but what the trace stores then".to_owned()
+        }
         _ if !workload.fill_after_miss => "nothing: the key stays absent".to_owned(),
         None => "the reader stores the key again".to_owned(),
         Some(OriginSpec { latency, capacity, queue }) => format!(

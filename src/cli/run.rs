@@ -278,7 +278,7 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
             output::remark(&format!("{scenario} skipped: {reason}"));
         }
         for (plan, what) in
-            plans.iter().flat_map(|it| it.too_short().into_iter().map(move |w| (it, w)))
+            plans.iter().flat_map(|it| it.remarks().into_iter().map(move |w| (it, w)))
         {
             output::remark(&format!("{}: {what}", plan.scenario));
         }

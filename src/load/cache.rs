@@ -7,7 +7,7 @@ use crate::event::ErrorClass;
 use crate::protocol::memcached::frame::key::Key;
 
 use super::border::OnTheWire;
-use super::keyspace::{Keyspace, Space};
+use super::keyspace::{Keyspace, Names};
 use super::service::Service;
 use super::split::Split;
 
@@ -163,14 +163,14 @@ impl Cache {
     }
 
     /// The keys, and where they live.
-    pub(super) fn keyspace(&self, counts: [u64; Space::ALL.len()]) -> Keyspace {
+    pub(super) fn keyspace(&self, names: Names) -> Keyspace {
         match self.first() {
-            Self::Own(client) => Keyspace::new(counts, |key| client.home(key)),
+            Self::Own(client) => Keyspace::of(names, |key| client.home(key)),
             // Nobody knows.
-            Self::Service(_) | Self::Split(_) => Keyspace::new(counts, |_| NodeIndex(0)),
+            Self::Service(_) | Self::Split(_) => Keyspace::of(names, |_| NodeIndex(0)),
             Self::Driver(driver) => {
                 let driver = driver.clone();
-                Keyspace::learning(counts, std::sync::Arc::new(move |key| driver.home(key)))
+                Keyspace::learning(names, std::sync::Arc::new(move |key| driver.home(key)))
             }
         }
     }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use rand::RngExt;
 
 use super::keys::{Keys, Seat};
-use super::keyspace::{Slot, Space};
+use super::keyspace::{Slot, Space, space_of};
 use super::life::Life;
 use super::oracle::Oracle;
-use super::workload::{Parts, space_of};
+use super::recorded::Given;
+use super::workload::Parts;
 use crate::base::name::NodeIndex;
 use crate::base::seed::{Seed, Stream};
 use crate::event::Operation;
@@ -19,6 +20,16 @@ pub(super) struct Draft {
     pub(super) operation: Operation,
     pub(super) slot: Slot,
     pub(super) home: NodeIndex,
+    /// What its value is like; `None`: that is drawn.
+    pub(super) given: Option<Given>,
+}
+
+impl Draft {
+    /// Whether no other write of its key may be under way. A register is everybody's: its swaps see to
+    /// that themselves.
+    pub(super) fn writes_alone(&self) -> bool {
+        !self.operation.is_read() && space_of(self.operation) != Space::Registers
+    }
 }
 
 /// Draws the operations of one worker.
@@ -32,6 +43,9 @@ pub(super) struct Drafter {
     cancels: Stream,
     lives: Stream,
     borders: Stream,
+    read_backs: Stream,
+    /// What the value of the operation at hand is like; `None`: that is drawn.
+    given: Option<Given>,
 }
 
 impl Drafter {
@@ -41,11 +55,33 @@ impl Drafter {
         let (choices, sizes) = (seed.fork("mix").stream(), seed.fork("values").stream());
         let (cancels, lives) = (seed.fork("cancel").stream(), seed.fork("lives").stream());
         let borders = seed.fork("border").stream();
-        Self { parts, oracle, seat, keys, choices, sizes, cancels, lives, borders }
+        let read_backs = seed.fork("read_back").stream();
+        let given = None;
+        Self {
+            parts,
+            oracle,
+            seat,
+            keys,
+            choices,
+            sizes,
+            cancels,
+            lives,
+            borders,
+            read_backs,
+            given,
+        }
     }
 
-    /// Draws the next operation. Writes go to keys that the worker owns; a register is everybody's.
-    pub(super) fn draw(&mut self) -> Draft {
+    /// Draws the operation with this number. Writes go to keys that the worker owns; a register is
+    /// everybody's. A trace says what it is, and there any worker writes any key.
+    pub(super) fn draw(&mut self, number: u64) -> Draft {
+        if let Some(replay) = &self.parts.replay {
+            let request = replay.request(number);
+            let (operation, given) = (request.operation, Some(request.given()));
+            let keyspace = self.oracle.keyspace();
+            let slot = keyspace.any(space_of(operation), request.key.into());
+            return Draft { operation, slot, home: keyspace.home(slot), given };
+        }
         let operation = self.parts.mix.draw(&mut self.choices);
         let rank = self.keys.next_rank();
         let keyspace = self.oracle.keyspace();
@@ -55,7 +91,25 @@ impl Drafter {
         } else {
             keyspace.own(space, rank, self.seat)
         };
-        Draft { operation, slot, home: keyspace.home(slot) }
+        Draft { operation, slot, home: keyspace.home(slot), given: None }
+    }
+
+    /// Whether what is done is recorded, and not drawn.
+    pub(super) fn is_recorded(&self) -> bool {
+        self.parts.replay.is_some()
+    }
+
+    /// The values that follow are like this.
+    pub(super) const fn begin(&mut self, given: Option<Given>) {
+        self.given = given;
+    }
+
+    /// The value that follows is one that is stored where no operation says what it is like.
+    pub(super) fn begin_fill(&mut self, slot: Slot) {
+        self.given = self.parts.replay.as_ref().map(|replay| {
+            let place = self.oracle.keyspace().place(Space::Values, slot);
+            Given { bytes: replay.recording.bytes_of(place), life: Life::Forever }
+        });
     }
 
     /// Draws one more key to read, for a multi-get.
@@ -66,11 +120,17 @@ impl Drafter {
 
     /// Draws the size of a value.
     pub(super) fn draw_bytes(&mut self) -> u64 {
-        self.parts.values.draw_bytes(&mut self.sizes)
+        match self.given {
+            Some(given) => given.bytes,
+            None => self.parts.values.draw_bytes(&mut self.sizes),
+        }
     }
 
     /// Draws one of these lives.
     pub(super) fn draw_life(&mut self, lives: &[Life]) -> Life {
+        if let Some(given) = self.given {
+            return given.life;
+        }
         match lives {
             [] => Life::Forever,
             [only] => *only,
@@ -86,6 +146,11 @@ impl Drafter {
     /// Draws whether the caller of the next operation abandons it.
     pub(super) fn draw_cancel(&mut self, share: f64) -> bool {
         self.cancels.random_bool(share)
+    }
+
+    /// Draws whether a write is read back.
+    pub(super) fn draw_read_back(&mut self, share: f64) -> bool {
+        self.read_backs.random_bool(share)
     }
 
     /// Draws whether the next get or set is of a key at the border.
@@ -136,7 +201,7 @@ pub(super) mod tests {
         let mut drafter = drafter(3, 100, 1);
         let mut foreign_reads = 0;
         for _ in 0..10_000 {
-            let draft = drafter.draw();
+            let draft = drafter.draw(0);
             let owner = drafter.oracle.keyspace().owner(draft.slot, 100);
             if draft.operation.is_read() {
                 foreign_reads += u32::from(owner != 3);
@@ -152,7 +217,7 @@ pub(super) mod tests {
     fn the_same_seed_draws_the_same_operations() {
         let draws = |seed| {
             let mut drafter = drafter(0, 10, seed);
-            (0..100).map(|_| drafter.draw()).collect::<Vec<Draft>>()
+            (0..100).map(|number| drafter.draw(number)).collect::<Vec<Draft>>()
         };
         assert_eq!(draws(5), draws(5));
         assert_ne!(draws(5), draws(6));

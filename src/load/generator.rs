@@ -20,6 +20,7 @@ use super::draft::Drafter;
 use super::halt::Halt;
 use super::keeping::Gone;
 use super::keys::Seat;
+use super::keyspace::{Slot, Space};
 use super::metronome;
 use super::oracle::{Oracle, OracleConfig};
 use super::origin::{Origin, OriginTotals};
@@ -29,6 +30,7 @@ use super::queue::{self, Queue};
 use super::refills::Refills;
 use super::split::Lists;
 use super::ticket::{Sampler, TicketCounts};
+use super::turns::Turns;
 use super::violation::Violation;
 use super::work::{Hands, Worker, hung_after};
 use super::workload::{Parts, RateWish, Workload, WorkloadError};
@@ -106,6 +108,8 @@ pub enum LoadError {
 pub(super) struct Shared {
     pub(super) ledger: Arc<TicketCounts>,
     pub(super) queue: Arc<Queue>,
+    /// Where any worker may write any key.
+    pub(super) turns: Option<Turns>,
     pub(super) oracle: Arc<Oracle>,
     /// Asked once a miss, never for a hit.
     pub(super) origin: Option<Mutex<Origin>>,
@@ -231,7 +235,7 @@ impl Load {
             .parts(config.rate, workers)
             .map_err(|source| LoadError::Workload { name: config.workload.name.clone(), source })?;
         let parts = Arc::new(parts);
-        let keyspace = cache.keyspace(parts.counts(workers));
+        let keyspace = cache.keyspace(parts.names(workers));
         let LoadConfig { run, checks, nodes, .. } = config;
         let settings = OracleConfig { run, checks, nodes, flags: cache.tells_flags() };
         let oracle = Arc::new(Oracle::new(keyspace, settings, events));
@@ -245,6 +249,7 @@ impl Load {
         let shared = Arc::new(Shared {
             ledger: TicketCounts::new(config.clock, sampler(), spare),
             queue: Arc::new(Queue::new(workers as usize, queue::backlog(&parts))),
+            turns: parts.replay.is_some().then(Turns::default),
             refills: refills.then(|| Refills::new(oracle.keyspace())),
             oracle,
             origin: config.workload.origin.map(|spec| Mutex::new(Origin::new(spec))),
@@ -307,6 +312,8 @@ impl Load {
             lives: self.config.workload.ttl.clone(),
             border_share: self.config.workload.border_keys,
             border: None,
+            read_back: self.config.workload.read_back,
+            written: None,
             cancel: self.config.workload.cancel,
             multi_get_keys: self.config.workload.multi_get_keys,
             fill_after_miss: self.config.workload.fill_after_miss,
@@ -413,10 +420,10 @@ impl Load {
         let ended = tokio::time::timeout(grace, self.workers_ended.recv()).await;
         if ended.is_err() {
             self.shared.queue.finish();
-            drop(self.shared.queue.give_up());
+            self.give_up();
         }
         let closing = self.scope.close(CANCEL_GRACE).await;
-        drop(self.shared.queue.give_up());
+        self.give_up();
         let Shared { oracle, hung_after, .. } = &*self.shared;
         let audit = if closing == crate::base::scope::Closed::Clean {
             audit::run(self.cache.first(), oracle, self.config.clock, *hung_after).await
@@ -424,6 +431,17 @@ impl Load {
             Audit::of_nothing(oracle)
         };
         self.totals(audit)
+    }
+
+    /// What nobody has taken up is lost.
+    fn give_up(&self) {
+        drop(self.shared.queue.give_up());
+        drop(self.shared.turns.as_ref().map(Turns::give_up));
+    }
+
+    /// Whether a key is stored before anything is measured.
+    pub(super) fn stores_first(&self, space: Space, slot: Slot) -> bool {
+        self.parts.stores_first(space, self.shared.oracle.keyspace().place(space, slot))
     }
 
     fn totals(&self, audit: Audit) -> LoadTotals {

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::keys::Seat;
 use crate::base::name::NodeIndex;
+use crate::event::Operation;
 use crate::protocol::memcached::frame::key::Key;
 
 /// The most keys of the ranges that are not values: each is audited at the end of the run.
@@ -42,13 +43,31 @@ impl Space {
     /// Every range, in the order of their slots.
     pub const ALL: [Self; 4] = [Self::Values, Self::Counters, Self::Registers, Self::Logs];
 
-    const fn prefix(self) -> char {
+    pub(super) const fn prefix(self) -> char {
         match self {
             Self::Values => 'k',
             Self::Counters => 'c',
             Self::Registers => 'x',
             Self::Logs => 'a',
         }
+    }
+}
+
+/// The range of keys that an operation works on.
+#[must_use]
+pub const fn space_of(operation: Operation) -> Space {
+    match operation {
+        Operation::Incr | Operation::Decr => Space::Counters,
+        Operation::Cas => Space::Registers,
+        Operation::Append | Operation::Prepend => Space::Logs,
+        Operation::Get
+        | Operation::MultiGet
+        | Operation::Gat
+        | Operation::Set
+        | Operation::Add
+        | Operation::Replace
+        | Operation::Delete
+        | Operation::Touch => Space::Values,
     }
 }
 
@@ -68,6 +87,18 @@ impl Slot {
     pub fn number(self) -> u64 {
         u64::from(self.0)
     }
+}
+
+/// The names of the keys of each range, in the order of [`Space::ALL`].
+pub(super) type Names = [Vec<Key>; Space::ALL.len()];
+
+/// So many names for each range.
+pub(super) fn names(counts: [u64; Space::ALL.len()]) -> Names {
+    Space::ALL.map(|space| {
+        let name = |index| format!("{}:{index}", space.prefix());
+        let key = |index| Key::new(name(index)).expect("a short ASCII name");
+        (0..counts[space as usize]).map(key).collect()
+    })
 }
 
 /// Where a key lives, as far as somebody has seen it asked for.
@@ -93,27 +124,31 @@ impl Keyspace {
     /// Names every key and looks up its home. `counts` are in the order of [`Space::ALL`], each at
     /// most [`super::keys::KEY_COUNT_MAX`].
     pub fn new(counts: [u64; Space::ALL.len()], home: impl Fn(&Key) -> NodeIndex) -> Self {
-        let named = Self::named(counts);
+        Self::of(names(counts), home)
+    }
+
+    /// Of keys that have names, each range in the order of [`Space::ALL`], and no name twice; looks up
+    /// their homes.
+    pub(super) fn of(names: Names, home: impl Fn(&Key) -> NodeIndex) -> Self {
+        let named = Self::named(names);
         let homes = named.keys.iter().map(|key| AtomicU16::new(home(key).0));
         let homes = Homes::Known(homes.collect());
         Self { homes, ..named }
     }
 
-    /// Names every key; where it lives, `seen` knows when it was asked for.
-    pub(super) fn learning(counts: [u64; Space::ALL.len()], seen: Seen) -> Self {
-        Self { homes: Homes::Learned(seen), ..Self::named(counts) }
+    /// Of such keys; where one lives, `seen` knows when it was asked for.
+    pub(super) fn learning(names: Names, seen: Seen) -> Self {
+        Self { homes: Homes::Learned(seen), ..Self::named(names) }
     }
 
-    fn named(counts: [u64; Space::ALL.len()]) -> Self {
+    fn named(names: Names) -> Self {
         let mut keys = Vec::new();
         let mut ranges = [(0, 0); Space::ALL.len()];
-        for (space, count) in Space::ALL.into_iter().zip(counts) {
+        for (space, names) in Space::ALL.into_iter().zip(names) {
             let first = u32::try_from(keys.len()).expect("four times KEY_COUNT_MAX fits");
-            let count = u32::try_from(count).expect("KEY_COUNT_MAX fits");
+            let count = u32::try_from(names.len()).expect("KEY_COUNT_MAX fits");
             ranges[space as usize] = (first, count);
-            keys.extend((0..count).map(|index| {
-                Key::new(format!("{}:{index}", space.prefix())).expect("a short ASCII name")
-            }));
+            keys.extend(names);
         }
         Self { keys, homes: Homes::Known(Vec::new()), ranges }
     }
@@ -133,6 +168,11 @@ impl Keyspace {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
+    }
+
+    /// The place of a key within its range.
+    pub(super) fn place(&self, space: Space, slot: Slot) -> usize {
+        slot.position() - self.first(space)
     }
 
     /// The position of the first slot of a range.

@@ -23,11 +23,13 @@ mod pacer;
 pub mod payload;
 mod preload;
 mod queue;
+mod recorded;
 mod refills;
 mod service;
 mod split;
 mod ticket;
 pub mod trace;
+mod turns;
 pub mod values;
 mod violation;
 mod work;
@@ -37,7 +39,7 @@ pub use audit::Audit;
 pub use cache::Cache;
 pub use generator::{Load, LoadConfig, LoadError, LoadTotals, Progress, longest_call, run_number};
 pub use keeping::{Gone, Kept, Settled, settle};
-pub use keyspace::{AUDITED_KEYS_MAX, Keyspace, Slot, Space};
+pub use keyspace::{AUDITED_KEYS_MAX, Keyspace, Slot, Space, space_of};
 pub use life::{LIFE_MAX, LIVES_MAX, Life};
 pub use mix::{Mix, MixError, WEIGHT_MAX};
 pub use oracle::{
@@ -46,10 +48,14 @@ pub use oracle::{
 };
 pub use origin::{Loading, Origin, OriginSpec, OriginTotals};
 pub use preload::Preloaded;
+pub use recorded::{
+    RECORDED_KEY_BYTES_MAX, RECORDED_REQUESTS_MAX, Recording, RecordingError, RecordingFacts,
+    TraceFormat, TraceReplay, read as read_recording,
+};
 pub use service::Service;
 pub use split::Split;
 pub use ticket::Sampler;
 pub use violation::{EXAMPLES_MAX, LATE_WRITES_MAX, Violation};
 pub use workload::{
-    Cancel, MULTI_GET_KEYS_MAX, Parts, RateWish, WORKERS_MAX, Workload, WorkloadError, space_of,
+    Cancel, MULTI_GET_KEYS_MAX, Parts, RateWish, WORKERS_MAX, Workload, WorkloadError,
 };

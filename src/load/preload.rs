@@ -54,7 +54,9 @@ pub(super) async fn run(
     let keyspace = shared.oracle.keyspace();
     let all: Vec<Fill> = Space::ALL
         .into_iter()
-        .flat_map(|space| keyspace.slots(space).filter_map(move |slot| Fill::of(space, slot)))
+        .flat_map(|space| keyspace.slots(space).map(move |slot| (space, slot)))
+        .filter(|(space, slot)| load.stores_first(*space, *slot))
+        .filter_map(|(space, slot)| Fill::of(space, slot))
         .collect();
     let mut hands: Vec<Hands> =
         (0..CONCURRENCY_MAX.min(workers)).map(|task| load.hands(task, "preload")).collect();

@@ -29,8 +29,12 @@ const DELAY_SHARDS: usize = 8;
 #[derive(Debug)]
 #[must_use = "a ticket that is dropped is recorded as lost or hung"]
 pub(super) struct Ticket {
+    /// Which operation of the run it is, from 0.
+    number: u64,
     due: Offset,
     issued: Offset,
+    /// Whether it follows another at once, so that nobody can be late with it.
+    follows: bool,
     state: TicketState,
     ledger: Arc<TicketCounts>,
 }
@@ -82,8 +86,16 @@ impl TicketCounts {
 
     /// Issues a ticket at `now` for what was due at `due`.
     pub(super) fn issue(self: &Arc<Self>, due: Offset, now: Offset) -> Ticket {
-        self.issued.fetch_add(1, Ordering::Relaxed);
-        Ticket { due, issued: now, state: TicketState::Waiting, ledger: Arc::clone(self) }
+        let number = self.issued.fetch_add(1, Ordering::Relaxed);
+        let (state, ledger) = (TicketState::Waiting, Arc::clone(self));
+        Ticket { number, due, issued: now, follows: false, state, ledger }
+    }
+
+    /// Issues a ticket for what follows another operation at once: it is due when that is over.
+    pub(super) fn follow(self: &Arc<Self>, now: Offset) -> Ticket {
+        let mut ticket = self.issue(now, now);
+        ticket.follows = true;
+        ticket
     }
 
     /// How many tickets were issued.
@@ -131,7 +143,14 @@ impl Ticket {
     /// A worker has drawn what to ask for.
     pub(super) fn take_up(&mut self, operation: Operation, home: NodeIndex) {
         self.state = TicketState::Taken { operation, home };
-        self.ledger.count_delay(self.due, self.issued);
+        if !self.follows {
+            self.ledger.count_delay(self.due, self.issued);
+        }
+    }
+
+    /// Which operation of the run it is, from 0.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
     }
 
     /// When the operation should have started.
@@ -161,7 +180,8 @@ impl Drop for Ticket {
             TicketState::Closed => return,
             TicketState::Taken { operation, home } => (operation, home, Outcome::Hung),
             TicketState::Waiting => {
-                let Draft { operation, home, .. } = self.ledger.spare.lock().drafter.draw();
+                let Draft { operation, home, .. } =
+                    self.ledger.spare.lock().drafter.draw(self.number);
                 (operation, home, Outcome::LostSlot)
             }
         };

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::arrival::{ARRIVALS, ArrivalSpec};
 use super::keys::{KEYS, KeySpec};
-use super::keyspace::{AUDITED_KEYS_MAX, Space};
+use super::keyspace::{AUDITED_KEYS_MAX, Names, Space, names, space_of};
 use super::life::Life;
 use super::mix::{Mix, MixError};
 use super::origin::OriginSpec;
+use super::recorded::TraceReplay;
 use super::values::{VALUES, ValueSpec};
 use crate::base::family::{Chosen, SettingError, Settings, Value};
 use crate::base::units::Rate;
@@ -38,6 +39,8 @@ pub struct Workload {
     pub ttl: Vec<Life>,
     /// The share of gets and sets that are of keys at the border of what memcached takes, instead.
     pub border_keys: Option<f64>,
+    /// The share of acknowledged writes of values that their worker reads back at once.
+    pub read_back: Option<f64>,
     /// Whether a miss is followed by a store of the key, as an application in front of a database
     /// would do it.
     pub fill_after_miss: bool,
@@ -47,6 +50,9 @@ pub struct Workload {
     pub cancel: Option<Cancel>,
     /// What is asked of a service, in the place of the mix and its values; `None`: a cache is asked.
     pub http: Option<HttpSpec>,
+    /// A recorded trace that says when what is asked, in the place of arrival, keys, values and mix;
+    /// `None`: these do.
+    pub replay: Option<TraceReplay>,
 }
 
 /// Calls that their caller abandons, as one does whose own deadline has passed.
@@ -88,6 +94,12 @@ pub enum WorkloadError {
         /// The number given.
         keys: u32,
     },
+    /// A trace has its own arrival times.
+    #[error(
+        "a trace has arrival times of its own: leave -rate (`rate` in a file) out, and write `speed` \
+         beside its file to replay it faster or slower"
+    )]
+    RateOfTrace,
     /// No worker at all, or too many.
     #[error("{workers} workers; there must be 1 to 10000: set -concurrency")]
     Workers {
@@ -121,6 +133,8 @@ pub struct Parts {
     pub values: Box<dyn ValueSpec>,
     /// Which operation.
     pub mix: Mix,
+    /// Which operation on which key, instead.
+    pub replay: Option<TraceReplay>,
 }
 
 impl Workload {
@@ -129,7 +143,11 @@ impl Workload {
     /// # Errors
     /// For the first part that makes no sense, with what to write instead.
     pub fn parts(&self, rate: Option<RateWish>, workers: u32) -> Result<Parts, WorkloadError> {
-        let arrival = ARRIVALS.make(&self.arrival).map_err(WorkloadError::Arrival)?;
+        let arrival = match &self.replay {
+            Some(_) if rate.is_some() => return Err(WorkloadError::RateOfTrace),
+            Some(replay) => Box::new(replay.clone()),
+            None => ARRIVALS.make(&self.arrival).map_err(WorkloadError::Arrival)?,
+        };
         let arrival = match rate {
             None => arrival,
             Some(RateWish::PerSecond(rate)) => arrival.with_rate(rate),
@@ -144,10 +162,19 @@ impl Workload {
         if !(1..=WORKERS_MAX).contains(&workers) {
             return Err(WorkloadError::Workers { workers });
         }
-        if keys.count() < u64::from(workers) {
+        if self.replay.is_none() && keys.count() < u64::from(workers) {
             return Err(WorkloadError::FewKeys { count: keys.count(), workers });
         }
-        Ok(Parts { arrival, keys, values, mix })
+        Ok(Parts { arrival, keys, values, mix, replay: self.replay.clone() })
+    }
+
+    /// Leaves out the operations that a client cannot do; one that is left with none is refused by
+    /// [`Workload::parts`].
+    pub fn only(&mut self, can: impl Fn(Operation) -> bool) {
+        self.mix.retain(|(operation, _)| can(*operation));
+        if let Some(replay) = &mut self.replay {
+            replay.only(can);
+        }
     }
 }
 
@@ -157,6 +184,9 @@ impl Parts {
     /// workers.
     #[must_use]
     pub fn counts(&self, workers: u32) -> [u64; Space::ALL.len()] {
+        if let Some(replay) = &self.replay {
+            return replay.recording.names().each_ref().map(|names| names.len() as u64);
+        }
         let count = self.keys.count();
         let audited = count.min(AUDITED_KEYS_MAX.max(u64::from(workers)));
         Space::ALL.map(|space| {
@@ -170,23 +200,20 @@ impl Parts {
             }
         })
     }
-}
 
-/// The range of keys that an operation works on.
-#[must_use]
-pub const fn space_of(operation: Operation) -> Space {
-    match operation {
-        Operation::Incr | Operation::Decr => Space::Counters,
-        Operation::Cas => Space::Registers,
-        Operation::Append | Operation::Prepend => Space::Logs,
-        Operation::Get
-        | Operation::MultiGet
-        | Operation::Gat
-        | Operation::Set
-        | Operation::Add
-        | Operation::Replace
-        | Operation::Delete
-        | Operation::Touch => Space::Values,
+    /// The name of every key of each range.
+    pub(super) fn names(&self, workers: u32) -> Names {
+        match &self.replay {
+            Some(replay) => replay.recording.names().clone(),
+            None => names(self.counts(workers)),
+        }
+    }
+
+    /// Whether a key is stored before anything is measured: of a trace's values, those that its first
+    /// request finds.
+    pub(super) fn stores_first(&self, space: Space, place: usize) -> bool {
+        let replay = self.replay.as_ref().filter(|_| space == Space::Values);
+        replay.is_none_or(|replay| replay.recording.was_there(place))
     }
 }
 
@@ -219,10 +246,12 @@ impl Default for Workload {
             multi_get_keys: 8,
             ttl: Vec::new(),
             border_keys: None,
+            read_back: None,
             fill_after_miss: true,
             origin: None,
             cancel: None,
             http: None,
+            replay: None,
         }
     }
 }

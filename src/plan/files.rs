@@ -13,7 +13,7 @@ use super::source::FileText;
 use crate::base::family::unknown;
 use crate::base::file;
 
-// `SCENARIOS`, `WORKLOADS`, `OBJECTIVES` and `SUITE_FILES`: name and text of every file, written by build.rs.
+// `SCENARIOS`, `WORKLOADS`, `TRACES`, `OBJECTIVES` and `SUITE_FILES`: name and text of every file, written by build.rs.
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 
 /// How long a file may be: a plan of a thousand faults is shorter.
@@ -116,6 +116,11 @@ impl Library {
                 PlanError::Option(unknown(folder.noun(), name, &names))
             },
         )
+    }
+
+    /// The recorded traces that are built in: their names and texts.
+    pub(super) const fn traces() -> &'static [(&'static str, &'static str)] {
+        TRACES
     }
 
     /// The file of a published client: `pymemcache` is `clients/pymemcache/client.toml` and

@@ -8,6 +8,7 @@ use super::model::{FaultPlan, Phases, Plan};
 use super::options::{DURATION_MAX, DURATION_MIN, Options};
 use super::scale;
 use super::source::TomlTable;
+use super::trace;
 use crate::event::Phase;
 use crate::judge::EXAMINED_MIN;
 
@@ -30,9 +31,24 @@ const FAULT_MIN: Duration = Duration::from_secs(1);
 const HEALING: Duration = Duration::from_millis(500);
 
 impl Plan {
-    /// What is too short to be judged, one sentence each: the file wrote it so.
+    /// What whoever wrote it should know, one sentence each: what is too short to be judged, and what of a
+    /// trace is not replayed as it was.
     #[must_use]
-    pub fn too_short(&self) -> Vec<String> {
+    pub fn remarks(&self) -> Vec<String> {
+        let mut remarks = self.too_short();
+        remarks.extend(self.trace_remarks());
+        remarks
+    }
+
+    /// What of a trace is not replayed as it was, one sentence each.
+    #[must_use]
+    pub fn trace_remarks(&self) -> Vec<String> {
+        let replay = self.workload.replay.as_ref();
+        replay.map(|replay| trace::remarks(replay, Some(self.phases.total()))).unwrap_or_default()
+    }
+
+    /// What is too short to be judged, one sentence each: the file wrote it so.
+    fn too_short(&self) -> Vec<String> {
         if self.faults.is_empty() {
             return Vec::new();
         }

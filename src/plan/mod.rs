@@ -34,6 +34,7 @@ mod source;
 mod suite;
 mod text;
 mod timeline;
+mod trace;
 mod wait;
 mod workload;
 
@@ -54,5 +55,6 @@ pub use section::{Section, sections};
 pub use shrink::{Outcome, Shrink, Votes};
 pub use source::FileText;
 pub use suite::{SUITES, Suite};
+pub use trace::words as trace_words;
 
 pub use crate::load::RateWish;

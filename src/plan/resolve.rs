@@ -1,12 +1,14 @@
 //! From words on the command line to plans.
 
+use std::time::Duration;
+
 use super::error::PlanError;
 use super::files::{Folder, Library, is_path};
 use super::model::Plan;
 use super::options::Options;
 use super::source::FileText;
 use super::suite::{self, FULL, SUITES};
-use super::{client, objective, scenario, workload};
+use super::{client, objective, scenario, trace, workload};
 use crate::base::family::{meant, unknown};
 use crate::base::seed::Seed;
 use crate::driver::DriverConfig;
@@ -220,6 +222,9 @@ pub(super) fn members(library: &Library, suite: &str) -> Result<Vec<String>, Pla
     Ok(members)
 }
 
+/// How much of a trace is read where a workload is checked that no run has a length for.
+const CHECKED_LENGTH: Duration = Duration::from_secs(60);
+
 /// What a file is that is right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
@@ -247,13 +252,14 @@ pub fn check(library: &Library, path: &str) -> Result<Checked, PlanError> {
         for job in &jobs {
             let plan = job.plan(library, &Options::default(), Seed::new(0))?;
             let of = |what| format!("{}: {what}", plan.scenario);
-            remarks.extend(plan.too_short().into_iter().map(of));
+            remarks.extend(plan.remarks().into_iter().map(of));
         }
         Ok(Checked { noun, remarks })
-    } else if has(&["arrival", "keys", "values", "mix", "http"])? {
-        let read = source.read(|table| workload::read(table, &name))?;
+    } else if has(&["arrival", "keys", "values", "mix", "http", "trace"])? {
+        let read = source.read(|table| workload::read(table, &name, CHECKED_LENGTH))?;
         workload::check_parts(&read, None, scenario::DEFAULT_CONCURRENCY)?;
-        fine("a workload")
+        let remarks = read.replay.iter().flat_map(|replay| trace::remarks(replay, None)).collect();
+        Ok(Checked { noun: "a workload", remarks })
     } else if has(&["measure", "at_most", "at_least"])? {
         source.read(|table| objective::read(table, Some(&name)))?;
         fine("an objective")

@@ -181,7 +181,7 @@ impl Reader<'_> {
         }
         let network = self.network(toxiproxy.is_some(), addresses.proxies.required)?;
         let direct = self.direct(driver.is_some(), toxiproxy.is_some(), network, &faults)?;
-        let workload = self.workload(rate, concurrency)?;
+        let workload = self.workload(rate, concurrency, phases.total())?;
         workload::check_client(&workload, driver.is_some() || options.client.is_some())?;
         Ok(Plan {
             scenario: name.to_owned(),
@@ -345,18 +345,25 @@ impl Reader<'_> {
         client::named(self.library, word)
     }
 
-    fn workload(&self, rate: Option<RateWish>, concurrency: u32) -> Result<Workload, PlanError> {
+    fn workload(
+        &self,
+        rate: Option<RateWish>,
+        concurrency: u32,
+        length: Duration,
+    ) -> Result<Workload, PlanError> {
         let written = self.table.get("workload");
         let chosen = match (&self.options.workload, &written) {
-            (None, Some(node)) if node.is_table() => workload::read(&node.table()?, "custom")?,
+            (None, Some(node)) if node.is_table() => {
+                workload::read(&node.table()?, "custom", length)?
+            }
             (None, Some(node)) => {
                 let (name, source) = self.named(Folder::Workloads, node)?;
-                source.read(|table| workload::read(table, &name))?
+                source.read(|table| workload::read(table, &name, length))?
             }
             (word, _) => {
                 let word = word.as_deref().unwrap_or(DEFAULT_WORKLOAD);
                 let (name, source) = self.library.named_or_path(Folder::Workloads, word)?;
-                source.read(|table| workload::read(table, &name))?
+                source.read(|table| workload::read(table, &name, length))?
             }
         };
         workload::check_parts(&chosen, rate, concurrency)?;

@@ -62,6 +62,7 @@ pub fn sections(library: &Library) -> Result<Vec<Section>, PlanError> {
             note: Some(GLOSSARY),
             ..rows("measures", MEASURES, |measure| (measure.name, measure.summary))
         },
+        traces(),
         family("arrivals", &ARRIVALS),
         family("key distributions", &KEYS),
         family("value sizes", &VALUES),
@@ -120,6 +121,15 @@ fn suites(library: &Library) -> Result<Section, PlanError> {
         rows.push((name, format!("{summary} ({count} runs)")));
     }
     Ok(Section { title: "suites", note: None, group: None, rows })
+}
+
+/// The traces that are built in: a line of one is a request.
+fn traces() -> Section {
+    let rows = Library::traces().iter().map(|(name, text)| {
+        let requests = text.lines().count();
+        ((*name).to_owned(), format!("{requests} requests, for `trace = \"{name}\"` in a workload"))
+    });
+    Section { title: "traces", note: None, group: None, rows: rows.collect() }
 }
 
 fn hash_strategies() -> Vec<(String, String)> {

@@ -1,9 +1,11 @@
 //! A workload: when operations start, on which keys, with which values, and which operations.
 
+use std::time::Duration;
+
 use super::error::{FileError, PlanError};
 use super::source::{TomlTable, TomlValue};
 use super::text::TomlText;
-use super::{http, life};
+use super::{http, life, trace};
 use crate::base::family::{Chosen, Settings, Value};
 use crate::base::units::Ratio;
 use crate::event::Operation;
@@ -12,21 +14,34 @@ use crate::load::keys::KEYS;
 use crate::load::values::VALUES;
 use crate::load::{Cancel, MULTI_GET_KEYS_MAX, Mix, OriginSpec, RateWish, WEIGHT_MAX, Workload};
 
-const TABLE_KEYS: [&str; 10] =
-    ["name", "summary", "arrival", "keys", "values", "mix", "options", "origin", "cancel", "http"];
+const TABLE_KEYS: [&str; 11] = [
+    "name", "summary", "arrival", "keys", "values", "mix", "options", "origin", "cancel", "http",
+    "trace",
+];
 /// What a workload has that asks a service: values and operations are the service's own.
 const SERVICE_KEYS: [&str; 5] = ["name", "summary", "arrival", "keys", "http"];
-const OPTION_KEYS: [&str; 4] = ["multi_get_keys", "ttl", "border_keys", "fill_after_miss"];
+/// What a workload has that replays a trace, which says the rest.
+const TRACE_KEYS: [&str; 6] = ["name", "summary", "trace", "options", "origin", "cancel"];
+const OPTION_KEYS: [&str; 5] =
+    ["multi_get_keys", "ttl", "border_keys", "read_back", "fill_after_miss"];
 const CANCEL_KEYS: [&str; 2] = ["after", "share"];
 const ORIGIN_KEYS: [&str; 3] = ["latency", "capacity", "queue"];
 
 /// The longest queue of an origin: each load that waits holds a worker.
 const ORIGIN_QUEUE_MAX: u64 = 10_000;
 
-/// Reads a workload's table; `name` is what it is called unless it says so itself.
-pub(super) fn read(table: &TomlTable<'_>, name: &str) -> Result<Workload, FileError> {
+/// Reads a workload's table; `name` is what it is called unless it says so itself. Of a trace is read what
+/// a run of this length needs.
+pub(super) fn read(
+    table: &TomlTable<'_>,
+    name: &str,
+    length: Duration,
+) -> Result<Workload, FileError> {
     if let Some(node) = table.get("http") {
         return read_service(table, &node, name);
+    }
+    if let Some(node) = table.get("trace") {
+        return read_replay(table, &node, name, length);
     }
     table.only("key", &TABLE_KEYS)?;
     let name = table.get("name").map_or(Ok(name), |node| node.name())?;
@@ -44,13 +59,47 @@ pub(super) fn read(table: &TomlTable<'_>, name: &str) -> Result<Workload, FileEr
         multi_get_keys: 8,
         ttl: Vec::new(),
         border_keys: None,
+        read_back: None,
         fill_after_miss: true,
         origin: table.optional("origin", read_origin)?,
         cancel: table.optional("cancel", read_cancel)?,
         http: None,
+        replay: None,
     };
     if let Some(node) = table.get("options") {
-        read_options(&node.table()?, &mut workload)?;
+        let options = node.table()?;
+        options.only("option", &OPTION_KEYS)?;
+        read_options(&options, &mut workload)?;
+    }
+    Ok(workload)
+}
+
+/// A workload that replays a trace. What was stored after a miss is in the trace, so that nothing is
+/// stored beside it unless the file says so.
+fn read_replay(
+    table: &TomlTable<'_>,
+    node: &TomlValue<'_>,
+    name: &str,
+    length: Duration,
+) -> Result<Workload, FileError> {
+    table.only("key beside `trace`", &TRACE_KEYS)?;
+    let summary = table.need("summary", "what the workload is, in one line")?.text()?;
+    let replay = trace::read(node, length)?;
+    let operations = replay.recording.facts().operations.iter();
+    let mut workload = Workload {
+        name: table.get("name").map_or(Ok(name), |node| node.name())?.to_owned(),
+        summary: summary.to_owned(),
+        mix: operations.map(|(operation, _)| (*operation, 1)).collect(),
+        fill_after_miss: false,
+        origin: table.optional("origin", read_origin)?,
+        cancel: table.optional("cancel", read_cancel)?,
+        replay: Some(replay),
+        ..Workload::default()
+    };
+    if let Some(node) = table.get("options") {
+        let options = node.table()?;
+        options.only("option beside `trace`", &["fill_after_miss"])?;
+        read_options(&options, &mut workload)?;
     }
     Ok(workload)
 }
@@ -118,7 +167,6 @@ fn read_mix(table: &TomlTable<'_>) -> Result<Vec<(Operation, u32)>, FileError> {
 }
 
 fn read_options(options: &TomlTable<'_>, workload: &mut Workload) -> Result<(), FileError> {
-    options.only("option", &OPTION_KEYS)?;
     if let Some(node) = options.get("multi_get_keys") {
         workload.multi_get_keys =
             u32::try_from(node.count(1..=MULTI_GET_KEYS_MAX.into())?).unwrap_or(u32::MAX);
@@ -129,6 +177,10 @@ fn read_options(options: &TomlTable<'_>, workload: &mut Workload) -> Result<(), 
     if let Some(node) = options.get("border_keys") {
         let share = node.parsed::<Ratio>("a ratio such as \"20%\"")?.value();
         workload.border_keys = Some(share).filter(|share| *share > 0.0);
+    }
+    if let Some(node) = options.get("read_back") {
+        let share = node.parsed::<Ratio>("a ratio such as \"20%\"")?.value();
+        workload.read_back = Some(share).filter(|share| *share > 0.0);
     }
     if let Some(node) = options.get("fill_after_miss") {
         workload.fill_after_miss = node.flag()?;
@@ -161,6 +213,13 @@ pub(super) fn print(text: &mut TomlText, path: &str, workload: &Workload) {
     text.table(path);
     text.string("name", &workload.name);
     text.string("summary", &workload.summary);
+    if let Some(replay) = &workload.replay {
+        trace::print(text, path, replay);
+        text.table(&format!("{path}.options"));
+        text.value("fill_after_miss", &workload.fill_after_miss.to_string());
+        print_caller(text, path, workload);
+        return;
+    }
     text.table(&format!("{path}.arrival"));
     text.chosen(&workload.arrival, &ARRIVALS);
     text.table(&format!("{path}.keys"));
@@ -181,7 +240,15 @@ pub(super) fn print(text: &mut TomlText, path: &str, workload: &Workload) {
     if let Some(share) = workload.border_keys {
         text.string("border_keys", &Ratio::new(share).unwrap_or_default().to_string());
     }
+    if let Some(share) = workload.read_back {
+        text.string("read_back", &Ratio::new(share).unwrap_or_default().to_string());
+    }
     text.value("fill_after_miss", &workload.fill_after_miss.to_string());
+    print_caller(text, path, workload);
+}
+
+/// Prints what whoever asks does besides: where it gets values from, and which calls it abandons.
+fn print_caller(text: &mut TomlText, path: &str, workload: &Workload) {
     if let Some(origin) = &workload.origin {
         text.table(&format!("{path}.origin"));
         text.duration("latency", origin.latency);

@@ -78,6 +78,7 @@ async fn in_scope(
     let summary = recorder.finish(inputs);
     let judgement = judge(&summary, &objectives);
     let mut report = Report::new(header, &summary, &judgement);
+    report.harness.limits.extend(plan.trace_remarks());
     if plan.attempt > 1 {
         let before = format!("attempt {}: those before it proved nothing", plan.attempt);
         report.harness.limits.insert(0, before);

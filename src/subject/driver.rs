@@ -66,14 +66,13 @@ pub(crate) async fn start(given: Settings<'_>, scope: &Scope) -> Result<Called, 
     if ![Operation::Get, Operation::Set].into_iter().all(|operation| driver.can(operation)) {
         return Err(StartError::Bare { client });
     }
-    let weights = &mut load.workload.mix;
-    let missing = weights.iter().map(|(operation, _)| *operation);
+    let missing = load.workload.mix.iter().map(|(operation, _)| *operation);
     let missing: Vec<String> = missing
         .filter(|operation| !driver.can(*operation))
         .map(|operation| operation.name().to_owned())
         .collect();
-    weights.retain(|(operation, _)| driver.can(*operation));
-    if Mix::new(weights).is_err() {
+    load.workload.only(|operation| driver.can(operation));
+    if Mix::new(&load.workload.mix).is_err() {
         let workload = load.workload.name;
         return Err(StartError::Lacks { client, missing: missing.join(", "), workload });
     }

@@ -661,9 +661,19 @@ fn every_shipped_workload_resolves() {
     let mut files = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        if path.is_dir() {
+            // What is recorded is read where plans are.
+            assert!(path.ends_with("traces"), "{}", path.display());
+            continue;
+        }
         let text = std::fs::read_to_string(&path).unwrap();
         let file = path.file_name().unwrap().to_string_lossy().into_owned();
         let table: toml::Table = text.parse().unwrap();
+        assert!(text.starts_with("# "), "{file} begins by saying what it is for");
+        files += 1;
+        if table.contains_key("trace") {
+            continue;
+        }
         let mix = table["mix"].as_table().unwrap().iter().map(|(name, weight)| {
             let operation = Operation::ALL.iter().copied().find(|known| known.name() == name);
             let weight = u32::try_from(weight.as_integer().unwrap()).unwrap();
@@ -679,14 +689,14 @@ fn every_shipped_workload_resolves() {
             multi_get_keys: 8,
             ttl: Vec::new(),
             border_keys: None,
+            read_back: None,
             fill_after_miss: true,
             origin: None,
             cancel: None,
             http: None,
+            replay: None,
         };
         workload.parts(None, 100).unwrap_or_else(|error| panic!("{file}: {error}"));
-        assert!(text.starts_with("# "), "{file} begins by saying what it is for");
-        files += 1;
     }
-    assert_eq!(files, 20);
+    assert_eq!(files, 22);
 }

@@ -19,6 +19,7 @@ mod refusals;
 mod servers;
 mod service;
 mod stream;
+mod traces;
 mod witness;
 
 use std::fs::File;

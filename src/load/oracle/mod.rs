@@ -379,7 +379,7 @@ impl Oracle {
 
     /// The place of a slot within its own range.
     fn within(&self, space: Space, slot: Slot) -> usize {
-        slot.position() - self.keyspace.first(space)
+        self.keyspace.place(space, slot)
     }
 
     /// Whether there is anything to check at the end.

@@ -43,6 +43,7 @@ impl Hands {
 
     async fn fill_value(&mut self, slot: Slot) -> Filled {
         let oracle = std::sync::Arc::clone(&self.oracle);
+        self.drafter.begin_fill(slot);
         let effect = Effect::Store(self.draw_life());
         let Some(lease) = oracle.lease(slot, effect, self.clock.now()) else {
             return Filled::Needless;

@@ -43,6 +43,10 @@ pub(super) struct Hands {
     pub(super) border_share: Option<f64>,
     /// This worker's keys there, once it has used one.
     pub(super) border: Option<BorderKeys>,
+    /// The share of acknowledged writes of values that are read back.
+    pub(super) read_back: Option<f64>,
+    /// The key of the write that was just acknowledged.
+    pub(super) written: Option<Slot>,
     pub(super) multi_get_keys: u32,
     /// Whether values that a read did not find are stored again.
     pub(super) fill_after_miss: bool,

@@ -69,8 +69,41 @@ impl Worker {
         (!over).then(|| (ledger.issue(now, now), now))
     }
 
-    async fn serve(&mut self, mut ticket: Ticket, taken: Offset) {
-        let draft = self.hands.drafter.draw();
+    /// Performs what a ticket is for, and then whatever waits for the same key, or follows at once.
+    async fn serve(&mut self, ticket: Ticket, mut taken: Offset) {
+        let draft = self.hands.drafter.draw(ticket.number());
+        let shared = Arc::clone(&self.shared);
+        let turns = shared.turns.as_ref().filter(|_| draft.writes_alone());
+        let mut next = match turns {
+            Some(turns) => turns.take((ticket, draft)),
+            None => Some((ticket, draft)),
+        };
+        while let Some((ticket, draft)) = next {
+            self.settle(ticket, taken, draft).await;
+            self.read_back().await;
+            next = turns.and_then(|turns| turns.pass(draft.slot));
+            taken = self.shared.ledger.clock().now();
+        }
+    }
+
+    /// Reads what was just written, where that is asked for: an operation of its own, due when the write
+    /// was acknowledged.
+    async fn read_back(&mut self) {
+        let share = self.hands.read_back;
+        let Some((slot, share)) = self.hands.written.take().zip(share) else { return };
+        let now = self.shared.ledger.clock().now();
+        let is_over = now.0 >= self.shared.end.load(Ordering::Relaxed);
+        if is_over || !self.hands.drafter.draw_read_back(share) {
+            return;
+        }
+        let home = self.hands.oracle.keyspace().home(slot);
+        let draft = Draft { operation: Operation::Get, slot, home, given: None };
+        self.settle(self.shared.ledger.follow(now), now, draft).await;
+    }
+
+    async fn settle(&mut self, mut ticket: Ticket, taken: Offset, draft: Draft) {
+        self.hands.drafter.begin(draft.given);
+        self.hands.written = None;
         ticket.take_up(draft.operation, draft.home);
         self.hands.parts.clear();
         self.hands.under_way.clear();
@@ -79,7 +112,9 @@ impl Worker {
         let mut sample = self.sample(&ticket, taken, draft, done);
         let parts = self.parts(&mut sample);
         // The operation is over and its time is noted; what it makes necessary counts as its request.
+        let written = self.hands.written;
         sample.needed += self.fill().await;
+        self.hands.written = written;
         ticket.close(&sample, &parts, &mut self.sampler);
     }
 

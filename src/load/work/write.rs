@@ -57,8 +57,11 @@ impl Hands {
         let impossible = impossible.filter(|_| first).is_some_and(|(was_there, detail)| {
             self.oracle.contradicts(&lease, was_there, detail, from, now)
         });
-        if first && matches!(call.result, Ok(Store::Stored)) {
-            lease.lives(now);
+        if matches!(call.result, Ok(Store::Stored)) {
+            self.written = Some(slot);
+            if first {
+                lease.lives(now);
+            }
         }
         lease.end(match call.result {
             Ok(Store::Stored) => acknowledged(&self.oracle, slot, &call.trace),
@@ -96,6 +99,7 @@ impl Hands {
             Err(failure) => (failed(failure, &call.trace), write_failed(failure)),
         };
         lease.end(end);
+        self.written = call.result.is_ok().then_some(slot);
         Done { outcome, trace: call.trace }
     }
 
@@ -138,7 +142,9 @@ impl Hands {
     /// The right to write `slot`, or another key of this owner while a reader fills that one.
     async fn lease<'a>(&mut self, oracle: &'a Oracle, slot: Slot, effect: Effect) -> Lease<'a> {
         let mut wanted = slot;
-        for _ in 0..OTHER_KEYS_TRIED {
+        // A recorded write is of its own key and no other.
+        let others = if self.drafter.is_recorded() { 0 } else { OTHER_KEYS_TRIED };
+        for _ in 0..others {
             if let Some(lease) = oracle.lease(wanted, effect, self.clock.now()) {
                 return lease;
             }

@@ -14,12 +14,13 @@ pub mod replies;
 pub mod requests;
 pub mod session;
 pub mod stored;
+pub mod trace;
 
 /// A body, and the name of its target and of the folder of its seeds.
 pub type Body = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const BODIES: [Body; 8] = [
+pub const BODIES: [Body; 9] = [
     ("control_body", control_body::run),
     ("control_path", control_path::run),
     ("observe", observe::run),
@@ -28,4 +29,5 @@ pub const BODIES: [Body; 8] = [
     ("requests", requests::run),
     ("session", session::run),
     ("stored", stored::run),
+    ("trace", trace::run),
 ];

@@ -20,7 +20,6 @@ use super::draft::Drafter;
 use super::halt::Halt;
 use super::keeping::Gone;
 use super::keys::Seat;
-use super::keyspace::{Slot, Space};
 use super::metronome;
 use super::oracle::{Oracle, OracleConfig};
 use super::origin::{Origin, OriginTotals};
@@ -129,7 +128,7 @@ pub(super) struct Shared {
 #[derive(Debug)]
 pub struct Load {
     shared: Arc<Shared>,
-    parts: Arc<Parts>,
+    pub(super) parts: Arc<Parts>,
     config: LoadConfig,
     cache: Cache,
     lists: Lists,
@@ -420,10 +419,11 @@ impl Load {
         let ended = tokio::time::timeout(grace, self.workers_ended.recv()).await;
         if ended.is_err() {
             self.shared.queue.finish();
-            self.give_up();
+            drop(self.shared.queue.give_up());
         }
         let closing = self.scope.close(CANCEL_GRACE).await;
-        self.give_up();
+        drop(self.shared.queue.give_up());
+        drop(self.shared.turns.as_ref().map(Turns::give_up));
         let Shared { oracle, hung_after, .. } = &*self.shared;
         let audit = if closing == crate::base::scope::Closed::Clean {
             audit::run(self.cache.first(), oracle, self.config.clock, *hung_after).await
@@ -431,17 +431,6 @@ impl Load {
             Audit::of_nothing(oracle)
         };
         self.totals(audit)
-    }
-
-    /// What nobody has taken up is lost.
-    fn give_up(&self) {
-        drop(self.shared.queue.give_up());
-        drop(self.shared.turns.as_ref().map(Turns::give_up));
-    }
-
-    /// Whether a key is stored before anything is measured.
-    pub(super) fn stores_first(&self, space: Space, slot: Slot) -> bool {
-        self.parts.stores_first(space, self.shared.oracle.keyspace().place(space, slot))
     }
 
     fn totals(&self, audit: Audit) -> LoadTotals {

@@ -55,7 +55,7 @@ pub(super) async fn run(
     let all: Vec<Fill> = Space::ALL
         .into_iter()
         .flat_map(|space| keyspace.slots(space).map(move |slot| (space, slot)))
-        .filter(|(space, slot)| load.stores_first(*space, *slot))
+        .filter(|(space, slot)| load.parts.stores_first(*space, keyspace.place(*space, *slot)))
         .filter_map(|(space, slot)| Fill::of(space, slot))
         .collect();
     let mut hands: Vec<Hands> =

@@ -181,7 +181,8 @@ impl Reader<'_> {
         }
         let network = self.network(toxiproxy.is_some(), addresses.proxies.required)?;
         let direct = self.direct(driver.is_some(), toxiproxy.is_some(), network, &faults)?;
-        let workload = self.workload(rate, concurrency, phases.total())?;
+        let workload = self.workload(phases.total())?;
+        workload::check_parts(&workload, rate, concurrency)?;
         workload::check_client(&workload, driver.is_some() || options.client.is_some())?;
         Ok(Plan {
             scenario: name.to_owned(),
@@ -345,19 +346,13 @@ impl Reader<'_> {
         client::named(self.library, word)
     }
 
-    fn workload(
-        &self,
-        rate: Option<RateWish>,
-        concurrency: u32,
-        length: Duration,
-    ) -> Result<Workload, PlanError> {
-        let written = self.table.get("workload");
-        let chosen = match (&self.options.workload, &written) {
+    fn workload(&self, length: Duration) -> Result<Workload, PlanError> {
+        Ok(match (&self.options.workload, self.table.get("workload")) {
             (None, Some(node)) if node.is_table() => {
                 workload::read(&node.table()?, "custom", length)?
             }
             (None, Some(node)) => {
-                let (name, source) = self.named(Folder::Workloads, node)?;
+                let (name, source) = self.named(Folder::Workloads, &node)?;
                 source.read(|table| workload::read(table, &name, length))?
             }
             (word, _) => {
@@ -365,9 +360,7 @@ impl Reader<'_> {
                 let (name, source) = self.library.named_or_path(Folder::Workloads, word)?;
                 source.read(|table| workload::read(table, &name, length))?
             }
-        };
-        workload::check_parts(&chosen, rate, concurrency)?;
-        Ok(chosen)
+        })
     }
 
     /// A file that a scenario names, by its name or by a path that starts where the scenario lies. What

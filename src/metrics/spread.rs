@@ -26,6 +26,10 @@ const MICROSECOND: f64 = 1e-6;
 /// Native buckets that are empty between two others and yet written: a new span costs as much.
 const GAP_MAX: i32 = 2;
 
+/// Runs of neighbouring buckets, each by its distance from the one before and its length; and of each
+/// bucket how many more it has than the one before.
+type Sparse = (Vec<(i32, u32)>, Vec<i64>);
+
 /// How many latencies were how long.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Spread {
@@ -74,9 +78,8 @@ impl Spread {
         )
     }
 
-    /// The native buckets as they are written: runs of neighbours, each by its distance from the one before
-    /// and its length; and of each bucket how many more than in the one before.
-    fn sparse(&self) -> Result<(Vec<(i32, u32)>, Vec<i64>), fmt::Error> {
+    /// The native buckets as they are written.
+    fn sparse(&self) -> Result<Sparse, fmt::Error> {
         let (mut spans, mut deltas) = (Vec::<(i32, u32)>::new(), Vec::new());
         let (mut next, mut before) = (0, 0);
         for (&bucket, &count) in &self.native {

@@ -3,12 +3,13 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use harness::event::Phase;
 use harness::report::{Line, Report};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use super::documents::{DASHBOARDS, path, queries, read};
 use super::{Run, get};
@@ -53,8 +54,9 @@ impl Prometheus {
         let address = listens.expect("it says where it listens");
         let ready = said.any(|line| line.unwrap().contains("Server is ready"));
         assert!(ready, "it is ready to be asked");
-        // It goes on talking, and must not be held up by a full pipe.
-        std::thread::spawn(move || said.for_each(drop));
+        // It goes on talking, and must not be held up by a full pipe. The thread ends with it.
+        #[expect(clippy::disallowed_methods, reason = "a test has no scope that outlives it")]
+        let _ = std::thread::spawn(move || said.for_each(drop));
         Self { child, address, _folder: folder }
     }
 

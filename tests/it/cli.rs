@@ -72,7 +72,7 @@ fn usage_errors_end_with_2_and_name_the_cure() {
         ("check", "required arguments were not provided"),
         ("check nothing.toml", "cannot read nothing.toml: "),
         ("explain mixd", "unknown scenario, suite or workload `mixd`; did you mean `mixed`?"),
-        ("man rnu", "unknown command `rnu`; did you mean `run`?"),
+        ("man selftst", "unknown command `selftst`; did you mean `selftest`?"),
         ("completions tcsh", "possible values: bash, "),
         ("list toxic", "unknown list `toxic`; did you mean `toxics`?"),
     ];

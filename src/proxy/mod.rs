@@ -26,6 +26,7 @@ mod error;
 pub mod fault;
 mod instance;
 mod kept;
+mod lanes;
 mod path;
 mod set;
 mod tap;

@@ -9,7 +9,6 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::base::carried::Carried;
-use crate::base::descriptors;
 use crate::base::family::Settings;
 use crate::base::lane::Lane;
 use crate::base::name::NodeIndex;
@@ -23,6 +22,7 @@ use crate::proxy::config::{
 use crate::proxy::error::ProxyError;
 use crate::proxy::fault::said;
 use crate::proxy::instance::{Proxy, Surroundings};
+use crate::proxy::lanes::{lanes, own_max};
 use crate::proxy::path::held::AllHeld;
 use crate::proxy::path::sockets::Sockets;
 use crate::proxy::tap::asked::Asked;
@@ -31,16 +31,6 @@ use crate::proxy::tap::view::{ConnectionView, TapSnapshot};
 
 /// How long a deleted proxy waits for its connections to end; they were told and do so at once.
 const DELETE_GRACE: Duration = Duration::from_secs(2);
-
-/// Threads that the connections of one proxy run on; one serves tens of thousands of requests a second.
-const LANES_MAX: usize = 8;
-
-/// Threads of proxies that have their own, so that what is done to one is not felt by another. Proxies
-/// beyond them share the threads of the set.
-const OWN_LANES_MAX: usize = 64;
-
-/// Of so many descriptors one lane's own may be in use: it takes about four.
-const LANE_SHARE: u64 = 64;
 
 /// A set of proxies. Clones are the same set.
 #[derive(Clone, Debug)]
@@ -388,9 +378,7 @@ impl Inner {
     fn lanes_for(&self, scope: &Scope) -> Arc<[Lane]> {
         let taken: usize =
             self.proxies.lock().values().map(|proxy| proxy.lanes_beside(&self.lanes)).sum();
-        // Each has some descriptors of its own, and connections need theirs first.
-        let spare = usize::try_from(descriptors::for_data() / LANE_SHARE).unwrap_or(usize::MAX);
-        if taken + self.lanes.len() > OWN_LANES_MAX.min(spare) {
+        if taken + self.lanes.len() > own_max() {
             return Arc::clone(&self.lanes);
         }
         let own = lanes(scope);
@@ -398,20 +386,12 @@ impl Inner {
     }
 }
 
-/// A lane for each processor, as far as there are threads.
-fn lanes(scope: &Scope) -> Arc<[Lane]> {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let started = (0..processors.min(LANES_MAX)).map_while(|number| {
-        let lane = Lane::start(scope, format!("lane-{number}"));
-        lane.inspect_err(|error| tracing::warn!(%error, number, "a lane cannot start")).ok()
-    });
-    started.collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::descriptors;
     use crate::proxy::config::Dial;
+    use crate::proxy::lanes::{LANE_SHARE, LANES_MAX, OWN_LANES_MAX};
 
     /// Catches proxies whose connections take turns on one thread, so that a fault of one is felt on the
     /// other, and threads without end.

@@ -1,3 +1,5 @@
+//! A recorded trace, line by line: what is read, what is told of what cannot be.
+
 use std::sync::Arc;
 
 use proptest::prelude::*;

@@ -355,12 +355,13 @@ impl Proxy {
         Ok(())
     }
 
-    /// Listens no more at `address` besides, if it did; its connections stay.
-    pub(in crate::proxy) async fn listen_no_more(&self, address: SocketAddr) {
+    /// Ends the connections that came to `address`, and listens there no more if it is one besides.
+    pub(in crate::proxy) async fn leave(&self, address: SocketAddr) {
         let mut control = self.control.lock().await;
         for listener in control.further.extract_if(.., |it| it.address() == address) {
             listener.close().await;
         }
+        self.end_connections(|live| live.came_to() == address);
     }
 
     // === Toxics ===

@@ -142,7 +142,7 @@ impl ProxySet {
         self.find(name)?.update(&update).await
     }
 
-    /// Lets a proxy listen at `address` besides, until [`ProxySet::listen_no_more`] or until it is disabled.
+    /// Lets a proxy listen at `address` besides, until [`ProxySet::leave`] or until it is disabled.
     ///
     /// # Errors
     /// When there is none of this name, or the address cannot be had.
@@ -150,21 +150,12 @@ impl ProxySet {
         self.find(name)?.listen_also(address).await
     }
 
-    /// Gives an address back at which a proxy listens besides, if it does; connections stay.
+    /// Closes the connections that came to a proxy at `address`, and gives it back where it is one besides.
     ///
     /// # Errors
     /// When there is none of this name.
-    pub async fn listen_no_more(&self, name: &str, address: SocketAddr) -> Result<(), ProxyError> {
-        self.find(name)?.listen_no_more(address).await;
-        Ok(())
-    }
-
-    /// Closes the connections that came to a proxy at `address`.
-    ///
-    /// # Errors
-    /// When there is none of this name.
-    pub fn close_connections_at(&self, name: &str, address: SocketAddr) -> Result<(), ProxyError> {
-        self.find(name)?.end_connections(|live| live.came_to() == address);
+    pub async fn leave(&self, name: &str, address: SocketAddr) -> Result<(), ProxyError> {
+        self.find(name)?.leave(address).await;
         Ok(())
     }
 

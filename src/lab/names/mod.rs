@@ -239,7 +239,7 @@ impl Names {
         let (from, to) = self.places(node)?;
         let (name, next) = (node.to_string(), self.next(node).to_string());
         // The next one answers there still where the node left it to that one.
-        proxies.listen_no_more(&next, to).await.map_err(text)?;
+        proxies.leave(&next, to).await.map_err(text)?;
         match old {
             Old::Stays => proxies.listen_also(&name, to).await.map_err(text)?,
             Old::Refuses | Old::Other => {
@@ -261,17 +261,15 @@ impl Names {
         proxies.listen_also(&self.next(node).to_string(), second).await.map_err(text)?;
         self.table.lock().share(node);
         self.is_lost(node, proxies)?;
-        proxies.close_connections_at(&node.to_string(), at).map_err(text)
+        proxies.leave(&node.to_string(), at).await.map_err(text)
     }
 
     /// The node has its name for itself again. Returns how many operations its second owner touched.
     async fn unshare(&self, node: NodeIndex, proxies: &ProxySet) -> Result<u64, String> {
         let (at, second) = self.places(node)?;
         let told = self.table.lock().unshare(node);
-        let next = self.next(node).to_string();
-        proxies.listen_no_more(&next, second).await.map_err(text)?;
-        proxies.close_connections_at(&next, second).map_err(text)?;
-        proxies.close_connections_at(&node.to_string(), at).map_err(text)?;
+        proxies.leave(&self.next(node).to_string(), second).await.map_err(text)?;
+        proxies.leave(&node.to_string(), at).await.map_err(text)?;
         Ok(told + self.found_again(node, proxies)?)
     }
 
@@ -294,7 +292,7 @@ impl Names {
     /// The node answers at its new address only.
     async fn give_up_old(&self, node: NodeIndex, proxies: &ProxySet) -> Result<(), String> {
         let (at, _) = self.places(node)?;
-        proxies.listen_no_more(&node.to_string(), at).await.map_err(text)?;
+        proxies.leave(&node.to_string(), at).await.map_err(text)?;
         listen_at(node, at, proxies).await
     }
 

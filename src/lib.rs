@@ -36,3 +36,4 @@ pub mod report;
 pub mod run;
 mod subject;
 pub mod testing;
+pub mod view;

@@ -72,10 +72,12 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         ],
     ),
     ("testing", &["lab", "load", "plan", "proxy"]),
+    ("view", &["record", "judge", "report"]),
     (
         "cli",
         &[
             "run",
+            "view",
             "check",
             "driver",
             "plan",
@@ -196,6 +198,7 @@ const PURE: &[&str] = &[
     "plan/shrink",
     "plan/shrink",
     "report/format/",
+    "view/",
 ];
 /// Files in their midst that hand over the time of a caller, or exist for tests only.
 const DRIVERS: &[&str] = &[

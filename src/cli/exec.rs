@@ -102,7 +102,7 @@ impl Arguments {
 /// Runs it to its end.
 pub(super) fn main(arguments: &Arguments) -> Exit {
     arguments.nodes.tell();
-    let plan = match arguments.plan() {
+    let mut plan = match arguments.plan() {
         Ok(plan) => plan,
         Err(error) => {
             output::complain(&error);
@@ -110,5 +110,6 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
         }
     };
     let telling = Telling { verbose: arguments.verbose, ..arguments.lab.telling() };
+    arguments.lab.quicken(&telling, &mut plan);
     Session::of_one(plan, telling).play()
 }

@@ -41,6 +41,7 @@ mod tally;
 mod telling;
 mod up;
 mod values;
+mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

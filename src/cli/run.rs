@@ -10,7 +10,7 @@ use super::session::Session;
 use super::tally::FailOn;
 use super::telling::Telling;
 use super::values::Server;
-use super::{list, output, values};
+use super::{list, output, values, watch};
 use crate::base::seed::Seed;
 use crate::lab::{Backend, Network};
 use crate::load::WORKERS_MAX;
@@ -130,7 +130,7 @@ pub(super) struct LabFlags {
     /// The control API's address [default: 127.0.0.1:8474, or a free port]
     #[arg(long, value_name = "ADDRESS", value_parser = read_listen)]
     api: Option<SocketAddr>,
-    /// How often live figures are printed, 100ms at least [default: 2s]
+    /// How often live figures are taken, 100ms at least [default: 2s; 500ms and more in the view]
     #[arg(long, value_name = "TIME", value_parser = values::metrics_interval)]
     metrics_interval: Option<Duration>,
     #[command(flatten)]
@@ -138,6 +138,10 @@ pub(super) struct LabFlags {
     /// Newline-delimited JSON on stdout, and nothing else there
     #[arg(long)]
     json: bool,
+    /// Show lines instead of the live view, as a pipe, -json, -quiet, TERM=dumb and CI have it
+    /// (docs/live.md)
+    #[arg(long)]
+    no_tui: bool,
     /// Show nothing of a run but its verdict and the reasons
     #[arg(long, conflicts_with = "json")]
     quiet: bool,
@@ -158,9 +162,17 @@ impl LabFlags {
         Telling {
             json: self.json,
             quiet: self.quiet,
+            view: !(self.json || self.quiet || self.no_tui) && watch::is_fit(),
             fail_on: self.fail_on.unwrap_or_default(),
             metrics: self.metrics.clone(),
             ..Telling::default()
+        }
+    }
+
+    /// Takes figures as often as a view shows them, where nobody said how often.
+    pub(super) fn quicken(&self, telling: &Telling, plan: &mut Plan) {
+        if telling.view && self.metrics_interval.is_none() {
+            plan.metrics_interval = watch::interval(plan);
         }
     }
 
@@ -262,7 +274,7 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
         return list::all();
     }
     arguments.nodes.tell();
-    let Choice { plans, skipped } = match arguments.choose() {
+    let Choice { mut plans, skipped } = match arguments.choose() {
         Ok(choice) => choice,
         Err(error) => {
             output::complain(&error);
@@ -293,5 +305,6 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
         ));
     }
     let telling = arguments.telling(&plans);
+    plans.iter_mut().for_each(|plan| arguments.lab.quicken(&telling, plan));
     Session { plans, skipped, rounds, telling }.play()
 }

@@ -1,16 +1,25 @@
-//! What a session says while it goes: live lines and the report for people, or JSON for programs.
+//! What a session says while it goes: a live view or live lines, and the report, for people; or JSON for
+//! programs.
 
 use std::io::{ErrorKind, IsTerminal};
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use super::outlet::Outlet;
-use super::output;
 use super::telling::Telling;
+use super::watch::Watch;
+use super::{output, watch};
 use crate::base::scope::Scope;
 use crate::base::terminal::Text;
+use crate::plan::Plan;
 use crate::report::live::Live;
 use crate::report::{Line, REPORT_PAGE, Report, format};
 use crate::run::{Finished, Observer};
+use crate::view::Roster;
+
+/// What is said while a view has the terminal is kept for after it, so many times; of more the number.
+const HELD_MAX: usize = 500;
 
 /// How long a reader may take nothing, at the end, before the rest is given up: somebody may read page
 /// by page, but nobody holds up a pipeline for ever.
@@ -33,18 +42,51 @@ pub(super) struct Screen {
     stderr: Outlet,
     /// What the last run came to, where nobody may have read it.
     last: Option<String>,
+    /// The live view, where there is one: it has the terminal from the start of a run to its report.
+    watch: Option<Watch>,
+    held: Held,
+}
+
+/// What was said while a view had the terminal.
+#[derive(Debug, Default)]
+struct Held {
+    /// Each with whether it is for stderr.
+    said: Vec<(bool, String)>,
+    more: u64,
+}
+
+impl Held {
+    fn add(&mut self, is_warning: bool, text: &str) {
+        if self.said.len() < HELD_MAX {
+            self.said.push((is_warning, text.to_owned()));
+        } else {
+            self.more += 1;
+        }
+    }
 }
 
 impl Screen {
     /// Its texts are written by tasks of `scope`.
-    pub(super) fn new(telling: &Telling, scope: &Scope) -> Self {
+    pub(super) fn new(telling: &Telling, roster: Roster, scope: &Scope) -> Self {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         let colour = !plain && std::io::stdout().is_terminal();
         let &Telling { json, quiet, verbose, .. } = telling;
         let (stdout, stderr) = (Outlet::stdout(scope), Outlet::stderr(scope));
-        let (live, last) = (Live::default(), None);
-        Self { json, quiet, verbose, colour, deaf: false, live, stdout, stderr, last }
+        let watch = telling.view.then(|| Watch::start(roster)).flatten();
+        Self {
+            json,
+            quiet,
+            verbose,
+            colour,
+            deaf: false,
+            live: Live::default(),
+            stdout,
+            stderr,
+            last: None,
+            watch,
+            held: Held::default(),
+        }
     }
 
     /// Waits until all is read that was said, or its reader has stopped.
@@ -79,6 +121,32 @@ impl Screen {
 
     fn remark(&self, text: &str) {
         self.stderr.say(output::remarked(text).as_str());
+    }
+
+    /// A run begins, which `end` ends and no other.
+    pub(super) fn begin(&self, plan: &Plan, end: &CancellationToken) {
+        if let Some(watch) = &self.watch {
+            watch.begin(watch::outline(plan), end.clone());
+        }
+    }
+
+    /// The run is over, with a report or without: the terminal is everybody's again.
+    pub(super) fn end(&mut self) {
+        if let Some(watch) = &self.watch {
+            watch.close();
+        }
+        let Held { said, more } = std::mem::take(&mut self.held);
+        for (is_warning, text) in said {
+            if is_warning { self.remark(&text) } else { self.put(&text) }
+        }
+        if more > 0 {
+            self.remark(&format!("{more} more messages were not kept"));
+        }
+    }
+
+    /// The view, while it has the terminal.
+    fn open(&self) -> Option<&Watch> {
+        self.watch.as_ref().filter(|watch| watch.is_open())
     }
 
     /// Says where the files of a run are, and what to do with them. The report was shown before there were
@@ -137,12 +205,29 @@ impl Screen {
 
 impl Observer for Screen {
     fn output(&mut self, lines: &[String]) {
-        if self.verbose {
-            lines.iter().for_each(|line| self.put(line));
+        if !self.verbose {
+            return;
+        }
+        for line in lines {
+            if self.open().is_some() { self.held.add(false, line) } else { self.put(line) }
         }
     }
 
     fn line(&mut self, line: &Line) {
+        if let Some(watch) = &self.watch {
+            watch.fold(line);
+            if let Line::Start(start) = line
+                && watch.open(start.api_address.clone())
+            {
+                return;
+            }
+        }
+        if matches!(line, Line::Report(_)) {
+            self.end();
+        }
+        if self.open().is_some() {
+            return;
+        }
         if self.json {
             self.say(&line.to_json().into());
         } else if let Some(text) = self.live.show(line).filter(|_| !self.quiet) {
@@ -154,12 +239,20 @@ impl Observer for Screen {
     }
 
     fn warn(&mut self, text: &str) {
-        self.remark(text);
+        match self.open() {
+            Some(watch) => {
+                watch.warn(text);
+                self.held.add(true, text);
+            }
+            None => self.remark(text),
+        }
     }
 
     fn note(&mut self, text: &str) {
-        if !self.quiet {
-            self.put(text);
+        match self.open() {
+            Some(watch) => watch.note(text),
+            None if !self.quiet => self.put(text),
+            None => {}
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::record::journal::{probe, probe_file, write_whole};
 use crate::record::retention::Retained;
 use crate::report::{Line, Skipped, Suites};
 use crate::run::{Environment, Finished, Observer as _, RunError, possible, run};
+use crate::view::Roster;
 
 /// How a session goes.
 #[derive(Debug)]
@@ -67,7 +68,7 @@ impl Session {
         }
         let out = self.plans.first().map(|plan| plan.out.clone()).unwrap_or_default();
         let scope = Scope::current("screen");
-        let mut told = Told::new(&self.telling, out, &scope);
+        let mut told = Told::new(&self, out, &scope);
         let served = match self.telling.metrics.serve(&environment.board).await {
             Ok(served) => served,
             Err(error) => {
@@ -85,6 +86,13 @@ impl Session {
             served.close().await;
         }
         exit
+    }
+
+    /// What a view lists.
+    fn roster(&self) -> Roster {
+        let scenarios = self.plans.iter().map(|plan| plan.scenario.clone());
+        let skipped = self.skipped.iter().map(|skipped| skipped.scenario.clone());
+        Roster::new(scenarios, skipped, self.rounds != Some(1))
     }
 
     /// Finds out before anything starts what can be run here, and that its results can be stored.
@@ -126,7 +134,13 @@ impl Session {
                     return told.tally.cut_short(continuous);
                 }
                 match self.attempts(in_round(plan, round), environment, told).await {
-                    Ok(finished) => told.add(&finished),
+                    Ok(Some(finished)) => told.add(&finished),
+                    Ok(None) => {
+                        // A session that left something out has not passed.
+                        told.tally.cut_short(continuous);
+                        told.screen
+                            .put(&format!("{}: left before there was a verdict", plan.scenario));
+                    }
                     Err(RunError::Interrupted) => return told.tally.cut_short(continuous),
                     Err(error) => {
                         output::complain(&error);
@@ -138,21 +152,33 @@ impl Session {
         told.tally.exit(continuous)
     }
 
-    /// Runs a plan, again where it proved nothing and another attempt is left.
+    /// Runs a plan, again where it proved nothing and another attempt is left; `None`: somebody went on to
+    /// the next one before there was anything to judge.
     async fn attempts(
         &self,
         mut plan: Plan,
         environment: &Environment,
         told: &mut Told,
-    ) -> Result<Finished, RunError> {
+    ) -> Result<Option<Finished>, RunError> {
         loop {
-            let finished = run(&plan, environment, &mut told.screen).await?;
+            // Of this run alone: it can be left for the next one.
+            let interrupt = environment.interrupt.child_token();
+            told.screen.begin(&plan, &interrupt);
+            let own = Environment { interrupt: interrupt.clone(), ..environment.clone() };
+            let finished = run(&plan, &own, &mut told.screen).await;
+            told.screen.end();
+            let finished = match finished {
+                Err(RunError::Interrupted) if !environment.interrupt.is_cancelled() => {
+                    return Ok(None);
+                }
+                finished => finished?,
+            };
             told.screen.finished(&finished);
             told.clear(&finished);
             let verdict = finished.report.verdict;
             let is_last = plan.attempt > self.telling.retries;
-            if !verdict.proves_nothing() || is_last || environment.interrupt.is_cancelled() {
-                return Ok(finished);
+            if !verdict.proves_nothing() || is_last || interrupt.is_cancelled() {
+                return Ok(Some(finished));
             }
             told.screen.note(&format!("{}: {}, run again", plan.scenario, verdict.name()));
             plan.attempt += 1;
@@ -161,9 +187,10 @@ impl Session {
 }
 
 impl Told {
-    fn new(telling: &Telling, out: PathBuf, scope: &Scope) -> Self {
+    fn new(session: &Session, out: PathBuf, scope: &Scope) -> Self {
+        let telling = &session.telling;
         Self {
-            screen: Screen::new(telling, scope),
+            screen: Screen::new(telling, session.roster(), scope),
             tally: Tally::new(telling.fail_on),
             suites: telling.junit.is_some().then(Suites::default),
             github: Github::from_environment(),

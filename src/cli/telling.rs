@@ -13,6 +13,8 @@ pub(super) struct Telling {
     pub(super) json: bool,
     /// Whether nothing is shown but what each run came to.
     pub(super) quiet: bool,
+    /// Whether a run is watched in a live view, where the terminal can show one.
+    pub(super) view: bool,
     /// Whether the output of a command is shown whatever it came to.
     pub(super) verbose: bool,
     /// What the program ends with an error for.

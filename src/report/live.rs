@@ -19,7 +19,7 @@ const ROWS_MAX: u32 = 20;
 const CHANGES_MAX: u32 = 2;
 
 /// What was shown of the run that goes on.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Live {
     /// Rows since the heads; `None`: there were no heads.
     rows: Option<u32>,
@@ -42,7 +42,7 @@ impl Live {
             }
             Line::Interval(interval) => Some(self.interval(interval)),
             Line::Event(event) => self.event(event),
-            Line::Report(_) => self.rest(),
+            Line::Report(_) => self.rest_below(),
             Line::Skipped(skipped) => {
                 Some(hanging(&format!("{} skipped: ", skipped.scenario), &skipped.reason))
             }
@@ -50,7 +50,7 @@ impl Live {
     }
 
     fn interval(&mut self, interval: &Interval) -> String {
-        let rest = self.rest().map_or_else(String::new, |rest| rest + "\n");
+        let rest = self.rest_below().map_or_else(String::new, |rest| rest + "\n");
         let bad = Outcome::all().filter(|outcome| outcome.is_bad_data());
         let bad: u64 = bad.filter_map(|outcome| interval.outcomes.get(outcome.name())).sum();
         let bad = (bad > 0).then(|| format!("\n{:>18}{bad} operations got WRONG DATA", ""));
@@ -61,25 +61,36 @@ impl Live {
     }
 
     /// What was held back since the last row, a line each.
-    fn rest(&mut self) -> Option<String> {
+    pub(crate) fn rest(&mut self) -> Vec<String> {
         self.seen.clear();
         let rest = std::mem::take(&mut self.unshown).into_iter();
+        rest.map(|(what, count)| format!("and {count} more: {what}")).collect()
+    }
+
+    /// The same below the events, where they begin.
+    fn rest_below(&mut self) -> Option<String> {
         let rest: Vec<String> =
-            rest.map(|(what, count)| format!("{:>18}and {count} more: {what}", "")).collect();
+            self.rest().iter().map(|line| format!("{:>18}{line}", "")).collect();
         (!rest.is_empty()).then(|| rest.join("\n"))
     }
 
     /// `  12.0s fault     n1: breaker closed -> open (5 of 5 failed within 1s)`
     fn event(&mut self, event: &Event) -> Option<String> {
-        let text = told(&event.kind)?;
-        if let Some((group, is_shown)) = self.counted(&event.kind)
+        let text = self.say(&event.kind)?;
+        let head = format!("{:>6.1}s {:<9} ", event.at_s, event.phase.name());
+        Some(hanging(&head, &text))
+    }
+
+    /// What an event says; `None`: nothing to people, or it is one of many alike.
+    pub(crate) fn say(&mut self, kind: &EventKind) -> Option<String> {
+        let text = told(kind)?;
+        if let Some((group, is_shown)) = self.counted(kind)
             && !is_shown
         {
             *self.unshown.entry(group).or_default() += 1;
             return None;
         }
-        let head = format!("{:>6.1}s {:<9} ", event.at_s, event.phase.name());
-        Some(hanging(&head, &text))
+        Some(text)
     }
 
     /// What an event is one of many of, and whether there were few enough of these.
@@ -194,9 +205,8 @@ mod tests {
         for (node, is_shown) in changes {
             assert_eq!(live.show(&change(node, "failed")).is_some(), is_shown, "{node}");
         }
-        let rest = live.rest().expect("something was held back");
         let lines = ["and 2 more: changes of n1's breaker", "and 1 more: wrong"];
-        assert_eq!(rest.lines().map(str::trim).collect::<Vec<_>>(), lines);
+        assert_eq!(live.rest(), lines);
         assert!(live.show(&change(0, "failed")).is_some(), "the next row's");
         assert_eq!(live.show(&violation(ViolationKind::Wrong, "later")), None, "the run's");
     }

@@ -17,7 +17,7 @@ mod model;
 mod pieces;
 mod rebuild;
 mod schema;
-mod show;
+pub(crate) mod show;
 mod soak;
 #[cfg(test)]
 mod sources;

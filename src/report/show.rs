@@ -5,7 +5,7 @@ use crate::judge::show_us;
 
 /// A latency, or a dash for one that was not measured.
 #[expect(clippy::cast_precision_loss, reason = "latencies are far below 2^53 us")]
-pub(super) fn us(value: Option<u64>) -> String {
+pub(crate) fn us(value: Option<u64>) -> String {
     value.map_or_else(dash, |us| show_us(us as f64))
 }
 
@@ -25,7 +25,7 @@ pub(super) fn elapsed(value: Option<f64>) -> String {
 
 /// A share as a percentage, or a dash. Something never reads as nothing: a share that would round
 /// to zero says that it is below the last digit.
-pub(super) fn percent(value: Option<f64>) -> String {
+pub(crate) fn percent(value: Option<f64>) -> String {
     match value {
         None => dash(),
         Some(share) if share > 0.0 && share < 0.000_05 => "<0.01%".to_owned(),

@@ -9,6 +9,7 @@ mod client;
 mod control;
 mod drivers;
 mod examine;
+mod live;
 mod load;
 mod measures;
 mod memcached;

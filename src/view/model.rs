@@ -189,7 +189,7 @@ impl Model {
             let next_s = planned.get(place + 1).and_then(|(next, _)| self.start_s(*next));
             let is_now = self.phase == Some(*phase);
             let at_least = if is_now { self.elapsed_s(now) } else { from_s };
-            at_s = next_s.unwrap_or((from_s + length).max(at_least));
+            at_s = next_s.unwrap_or_else(|| (from_s + length).max(at_least));
             spans.push((*phase, from_s, at_s));
         }
         spans

@@ -1,4 +1,4 @@
-//! A recorded trace, line by line: what is read, what is told of what cannot be.
+//! Traces of both formats, read and replayed; the log is what the real server printed.
 
 use std::sync::Arc;
 

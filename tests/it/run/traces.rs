@@ -39,7 +39,7 @@ fn a_trace_is_replayed_to_its_end() {
         "summary = \"made for a test\"\nconcurrency = 8\n{PHASES}trace = {{ file = \"requests.csv\", repeat = false }}\n"
     );
     std::fs::write(place.path("replayed.toml"), text).unwrap();
-    let ended = place.play("-scenario replayed.toml -nodes embedded -out o");
+    let ended = place.play("-scenario replayed.toml -once -nodes embedded -out o");
     let report = ended.report();
     assert_sound(&report);
     assert_clean(&report);
@@ -62,7 +62,7 @@ fn writes_are_read_back() {
          options = {{ read_back = \"100%\", fill_after_miss = false }}\n"
     );
     std::fs::write(place.path("own.toml"), text).unwrap();
-    let ended = place.play("-scenario own.toml -nodes embedded -out o");
+    let ended = place.play("-scenario own.toml -once -nodes embedded -out o");
     let report = ended.report();
     assert_sound(&report);
     assert_clean(&report);

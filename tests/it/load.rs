@@ -698,5 +698,5 @@ fn every_shipped_workload_resolves() {
         };
         workload.parts(None, 100).unwrap_or_else(|error| panic!("{file}: {error}"));
     }
-    assert_eq!(files, 22);
+    assert_eq!(files, 23);
 }

@@ -5,7 +5,7 @@
 #   docker run --rm harness -scenario packet-loss -duration 1m        # as harness
 #
 # Any image with Rust 1.88 or newer builds it, such as rust:1-alpine (musl instead of glibc).
-ARG RUST_IMAGE=docker.io/library/rust:1-bookworm
+ARG RUST_IMAGE=rust:1-bookworm
 
 FROM ${RUST_IMAGE} AS build
 WORKDIR /src

@@ -5,7 +5,7 @@ const net = require("node:net");
 const { ToxiProxyContainer } = require("@testcontainers/toxiproxy");
 const { GenericContainer, Network } = require("testcontainers");
 
-const NODE = "docker.io/library/memcached:1.6-alpine";
+const NODE = "memcached:1.6-alpine";
 
 // What a server answers to `line`, and after how many milliseconds; an error where it does not.
 const ask = ({ host, port }, line) =>

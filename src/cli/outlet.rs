@@ -15,6 +15,9 @@ use crate::base::scope::Scope;
 /// What may wait for its reader, in bytes: an hour of `-json` at ten lines a second.
 const WAITING_MAX_BYTES: usize = 64 << 20;
 
+/// What is written at once, in bytes: a reader that takes so much while somebody is patient has not stopped.
+const PIECE_BYTES: usize = 4096;
+
 /// How often it is looked whether the reader took something meanwhile.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -90,6 +93,12 @@ impl Outlet {
         true
     }
 
+    /// Whether all that was said is written, or will never be.
+    pub(super) fn is_idle(&self) -> bool {
+        let state = self.0.state.lock();
+        state.broken.is_some() || state.texts_waiting + state.texts_in_hand == 0
+    }
+
     /// What has become of it so far.
     pub(super) fn told(&self) -> Told {
         let state = self.0.state.lock();
@@ -156,7 +165,7 @@ impl Shared {
     ) -> io::Result<()> {
         let mut left = taken;
         while !left.is_empty() {
-            let count = writer.write(left).await?;
+            let count = writer.write(&left[..left.len().min(PIECE_BYTES)]).await?;
             if count == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }

@@ -27,6 +27,9 @@ const CONFIG_BYTES_MAX: u64 = 8 << 20;
 /// How long requests and connections may take to end after a signal.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
 
+/// How long whoever reads the log may take nothing of its end.
+const LOG_GRACE: Duration = Duration::from_secs(5);
+
 /// Serve fault-injecting proxies; Toxiproxy's clients, flags and files work unchanged.
 #[derive(Debug, clap::Args)]
 #[command(disable_version_flag = true)]
@@ -102,32 +105,43 @@ pub(super) fn main(arguments: &Arguments) -> ExitCode {
 /// Serves, and says so to whoever reads the log; one that stops reading holds up nothing.
 async fn logged(arguments: &Arguments) -> Result<Exit, (Exit, String)> {
     let scope = Scope::current("log");
-    let outlet = Outlet::stdout(&scope);
-    log::start(std::env::var("LOG_LEVEL").ok().as_deref(), outlet.clone());
-    let served = serve(arguments).await;
-    outlet.drain(SHUTDOWN_GRACE).await;
-    served
-}
-
-async fn serve(arguments: &Arguments) -> Result<Exit, (Exit, String)> {
     // First of all: the first process of a container never gets a signal that it does not listen for.
     let mut signals = Signals::listen()
         .map_err(|error| (Exit::Internal, format!("cannot listen for signals: {error}")))?;
+    let outlet = Outlet::stdout(&scope);
+    log::start(std::env::var("LOG_LEVEL").ok().as_deref(), outlet.clone());
+    let served = serve(arguments, &mut signals).await;
+    // Whoever asks twice does not want to wait.
+    tokio::select! {
+        _ = outlet.drain(LOG_GRACE) => {}
+        _ = signals.next() => {}
+    }
+    served
+}
+
+async fn serve(arguments: &Arguments, signals: &mut Signals) -> Result<Exit, (Exit, String)> {
     let seed =
         arguments.seed.map_or_else(Seed::from_system, |seed| Seed::new(seed.cast_unsigned()));
     let scope = Scope::current("proxy");
     let feed = Feed::new(RunClock::start());
     let set = ProxySet::new(seed, feed.events(Events::ignore()), &scope);
-    // Before the API listens: a client that reaches it finds the proxies of the file.
-    if let Some(path) = &arguments.config {
-        populate(&set, path).await;
-    }
     let (host, port) = (&arguments.host, arguments.port);
     let not_bound = |error: io::Error| {
         let what = format!("cannot listen on {host}:{port}: {error}; choose with -host and -port");
         (Exit::LabDown, what)
     };
-    let listener = control::bind(host, port).await.map_err(not_bound)?;
+    let bound = async {
+        // Before the API listens: a client that reaches it finds the proxies of the file.
+        if let Some(path) = &arguments.config {
+            populate(&set, path).await;
+        }
+        control::bind(host, port).await.map_err(not_bound)
+    };
+    // A file may be a pipe that nobody writes, and a name may be looked up for long.
+    let listener = tokio::select! {
+        bound = bound => bound?,
+        _ = signals.next() => return Ok(Exit::Interrupted),
+    };
     let options = ApiOptions {
         proxy_metrics: arguments.metrics.proxy_metrics,
         runtime_metrics: arguments.metrics.runtime_metrics,

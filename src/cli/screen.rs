@@ -73,7 +73,8 @@ impl Screen {
         let colour = !plain && std::io::stdout().is_terminal();
         let &Telling { json, quiet, verbose, .. } = telling;
         let (stdout, stderr) = (Outlet::stdout(scope), Outlet::stderr(scope));
-        let watch = telling.view.then(|| Watch::start(roster)).flatten();
+        let outlets = [stdout.clone(), stderr.clone()];
+        let watch = telling.view.then(|| Watch::start(roster, outlets)).flatten();
         Self {
             json,
             quiet,
@@ -209,7 +210,11 @@ impl Observer for Screen {
             return;
         }
         for line in lines {
-            if self.open().is_some() { self.held.add(false, line) } else { self.put(line) }
+            // All of it: as much as was kept of a command is bounded.
+            match self.open() {
+                Some(_) => self.held.said.push((false, line.clone())),
+                None => self.put(line),
+            }
         }
     }
 

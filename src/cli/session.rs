@@ -81,9 +81,17 @@ impl Session {
         }
         let exit = self.rounds(&environment, &mut told).await;
         told.end(&self.skipped, self.telling.junit.as_deref());
-        told.screen.close().await;
-        if let Some(served) = served {
-            served.close().await;
+        let shown = async {
+            told.screen.close().await;
+            if let Some(served) = served {
+                served.close().await;
+            }
+        };
+        // Whoever interrupts now has the verdict, and does not want to wait for readers.
+        let is_over = environment.interrupt.is_cancelled();
+        tokio::select! {
+            () = shown => {}
+            () = environment.interrupt.cancelled(), if !is_over => {}
         }
         exit
     }
@@ -143,7 +151,7 @@ impl Session {
                     }
                     Err(RunError::Interrupted) => return told.tally.cut_short(continuous),
                     Err(error) => {
-                        output::complain(&error);
+                        told.screen.warn(&format!("error: {error}"));
                         return exit_of(&error);
                     }
                 }

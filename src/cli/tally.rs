@@ -195,7 +195,9 @@ impl Line {
     fn add(&mut self, run: Worst, lasted: Duration) {
         *self.verdicts.entry(run.verdict).or_default() += 1;
         self.lasted += lasted;
-        if self.worst.as_ref().is_none_or(|worst| worst.exit != worst.exit.worse(run.exit)) {
+        // The run that somebody ended says nothing of its scenario.
+        let is_worse = |worst: &Worst| run.verdict.urgency() < worst.verdict.urgency();
+        if run.exit != Exit::Interrupted && self.worst.as_ref().is_none_or(is_worse) {
             self.worst = Some(run);
         }
     }
@@ -259,6 +261,9 @@ mod tests {
             ),
             ("down", Verdict::Pass, Exit::Pass, "all held"),
             ("loss", Verdict::Pass, Exit::Pass, "all held"),
+            ("old", Verdict::Pass, Exit::Pass, "all held"),
+            ("old", Verdict::Degraded, Exit::Pass, "stale reads: 2"),
+            ("old", Verdict::Invalid, Exit::Interrupted, "interrupted"),
         ] {
             let line = tally.scenarios.entry(scenario.to_owned()).or_default();
             let run = Worst { exit, verdict, why: why.to_owned(), folder: Some("gone".into()) };
@@ -267,11 +272,12 @@ mod tests {
         }
         let skipped = [Skipped { scenario: "kill".to_owned(), reason: "no process".to_owned() }];
         let expected = [
-            "scenario  verdict         time  why",
-            "down      pass           20.0s  all held",
-            "loss      2 pass, fail      1m  no-errors: error_ratio is 8.333% (at most 0.1...",
-            "kill      skipped               no process",
-            "4 runs in 1m20s: 3 pass, 1 fail, 1 skipped",
+            "scenario  verdict                 time  why",
+            "down      pass                   20.0s  all held",
+            "loss      2 pass, fail              1m  no-errors: error_ratio is 8.333% (at...",
+            "old       pass, degraded, i...      1m  stale reads: 2",
+            "kill      skipped                       no process",
+            "7 runs in 2m20s: 4 pass, 1 degraded, 1 fail, 1 invalid, 1 skipped",
         ];
         assert_eq!(tally.table(&skipped), expected);
         for day in ["2026-01-31T23:59:59Z", "2026-02-01T00:00:00Z", "2026-02-01T00:00:01Z"] {
@@ -279,7 +285,7 @@ mod tests {
         }
         let soak = tally.soak(Wall::now(), Path::new("runs"));
         let told: serde_json::Value = serde_json::from_str(&soak.to_json()).unwrap();
-        assert_eq!(told["runs"], 4);
+        assert_eq!(told["runs"], 7);
         let loss = &told["scenarios"][1];
         assert_eq!((&loss["verdicts"]["pass"], &loss["verdicts"]["fail"]), (&json!(2), &json!(1)));
         assert_eq!((&loss["worst_verdict"], &loss["worst_run"]), (&json!("fail"), &json!(null)));

@@ -61,6 +61,17 @@ impl Verdict {
         self.into()
     }
 
+    /// Where it stands among runs that somebody should look at; 0 is first.
+    #[must_use]
+    pub const fn urgency(self) -> usize {
+        match self {
+            Self::Fail => 0,
+            Self::Degraded => 1,
+            Self::Invalid | Self::Vacuous => 2,
+            Self::Pass => 3,
+        }
+    }
+
     /// Whether the run proved nothing, neither for its client nor against it.
     #[must_use]
     pub const fn proves_nothing(self) -> bool {

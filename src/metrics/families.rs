@@ -44,7 +44,7 @@ families! {
     BREAKER_CHANGES "harness_breaker_changes_total" Counter &["node", "to"],
         "Changes of a circuit breaker, by the state that followed.";
     FAULT "harness_fault_active" Gauge &["fault", "kind", "node"],
-        "1 for a fault that is active on a node.";
+        "1 for a fault of the plan that is active on a node.";
     APPLIED "harness_faults_applied_total" Counter &["kind"],
         "Faults that were applied and acknowledged.";
     HEALED "harness_faults_healed_total" Counter &["kind"],

@@ -2,8 +2,8 @@
 
 use crate::base::name::NodeIndex;
 
-/// Nodes that are told apart; more share a name.
-const NODES_MAX: usize = 64;
+/// Nodes that are told apart, as many as a run may have; more share a name.
+const NODES_MAX: usize = 100;
 
 /// The name that is shared by what is beyond a bound.
 pub(super) const OTHER: &str = "other";

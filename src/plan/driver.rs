@@ -74,6 +74,10 @@ fn read_bounds(table: &TomlTable<'_>, config: &mut DriverConfig) -> Result<(), F
 
 fn operation(word: &TomlValue<'_>) -> Result<Operation, FileError> {
     let name = word.text()?;
+    if [Operation::Get, Operation::Set].iter().any(|needed| needed.name() == name) {
+        let why = format!("no run can do without `{name}`: leave out others");
+        return Err(word.error(why));
+    }
     let found = Operation::ALL.iter().find(|operation| operation.name() == name);
     found.copied().ok_or_else(|| word.error(unknown("operation", name, Operation::NAMES)))
 }

@@ -71,7 +71,7 @@ impl SoakReport {
     #[must_use]
     pub fn to_html(&self) -> String {
         let mut scenarios: Vec<&SoakScenario> = self.scenarios.iter().collect();
-        scenarios.sort_by_key(|line| line.worst_verdict.map_or(usize::MAX, urgency));
+        scenarios.sort_by_key(|line| line.worst_verdict.map_or(usize::MAX, Verdict::urgency));
         let body = html! {
             h1 { "Soak" }
             p {
@@ -110,16 +110,6 @@ impl SoakReport {
             *sum.entry(*verdict).or_default() += count;
         }
         sum
-    }
-}
-
-/// What somebody should look at first.
-const fn urgency(verdict: Verdict) -> usize {
-    match verdict {
-        Verdict::Fail => 0,
-        Verdict::Degraded => 1,
-        Verdict::Invalid | Verdict::Vacuous => 2,
-        Verdict::Pass => 3,
     }
 }
 

@@ -72,8 +72,13 @@ pub(super) async fn perform(
     if let End::Interrupted = end {
         desk.observer.note("interrupted: healing every fault, draining, writing the report");
     }
-    // Whatever ended the phases, no fault outlives it.
-    let end = match (nemesis.heal_all().await, end) {
+    // Whatever ended the phases, no fault outlives it, nor what somebody broke through the control API.
+    let healed = nemesis.heal_all().await;
+    if stage.control.as_ref().is_some_and(|control| control.meddling().is_some()) {
+        // A proxy that cannot listen any more is closed in a moment.
+        let _ = stage.lab.proxies().reset().await;
+    }
+    let end = match (healed, end) {
         (Err(error), End::Complete | End::Interrupted | End::Short) => {
             End::Broken(Broken::Harness(error.to_string()))
         }

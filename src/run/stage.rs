@@ -127,7 +127,8 @@ impl Stage {
             proxies: lab.has_taps().then(|| (lab.proxies().downgrade(), plan.nodes.count)),
             machine: machine(&noise),
         };
-        let objectives = plan.objectives.iter().map(|objective| objective.name.as_str());
+        let (judged, _) = setup::objectives(plan);
+        let objectives = judged.iter().map(|objective| objective.name.as_str());
         board.begin(setup::about(plan, subject.facts()), sources, objectives);
         let stage = Self {
             clock,

@@ -36,7 +36,7 @@ pub(crate) enum StartError {
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error(
-        "the driver of {client} cannot do {missing}, and workload `{workload}` is nothing else"
+        "the driver of {client} cannot do {missing}, or its file leaves that out, and workload `{workload}` is nothing else"
     )]
     Lacks { client: String, missing: String, workload: String },
     #[error("the driver of {client} lists no `get` or no `set`; nothing can be stored or read")]

@@ -40,7 +40,11 @@ pub(super) async fn heal(api: &str, touch: Touch) -> Result<(), RemoteError> {
         }
         None => remote.send(Method::POST, &["proxies", &node], Some(&switch(true))).await,
     };
-    sent.map(drop)
+    match sent {
+        // Somebody else was faster.
+        Err(RemoteError::Refused { status: 404, .. }) => Ok(()),
+        sent => sent.map(drop),
+    }
 }
 
 fn switch(enabled: bool) -> Value {

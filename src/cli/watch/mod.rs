@@ -10,12 +10,12 @@ mod settings;
 mod terminal;
 
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Signal, getpgrp, getpid, getsid, kill_process};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use self::frames::Frames;
 pub(super) use self::settings::{interval, outline};
 use self::terminal::{Terminal, give_back_at_panic};
+use super::outlet::Outlet;
 use crate::base::scope::Scope;
 use crate::report::Line;
 use crate::view::{Act, Look, Outline, Roster, View, draw, keys};
@@ -50,6 +51,8 @@ struct Shared {
     clock: Instant,
     /// Wakes the thread.
     wake: OwnedFd,
+    /// What else writes to the terminal.
+    outlets: [Outlet; 2],
     scope: Scope,
 }
 
@@ -68,10 +71,13 @@ pub(super) fn is_fit() -> bool {
 
 impl Watch {
     /// A watched session on the terminal of stdout; `None`: it has none that the view can have, and lines it is.
-    pub(super) fn start(roster: Roster) -> Option<Self> {
+    /// It waits until `outlets` have been read: what they say belongs on the screen of before.
+    pub(super) fn start(roster: Roster, outlets: [Outlet; 2]) -> Option<Self> {
         let terminal = Terminal::of(std::io::stdout())?;
         let handle = terminal.handle().ok()?;
-        let (woken, wake) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;
+        let (woken, wake) = UnixStream::pair().ok()?;
+        [&woken, &wake].into_iter().try_for_each(|end| end.set_nonblocking(true)).ok()?;
+        let (woken, wake) = (OwnedFd::from(woken), OwnedFd::from(wake));
         let scope = Scope::current("view");
         let shared = Arc::new(Shared {
             view: Mutex::new(View::new(roster)),
@@ -80,6 +86,7 @@ impl Watch {
             look: settings::look(),
             clock: Instant::now(),
             wake,
+            outlets,
             scope: scope.clone(),
         });
         let of_thread = Arc::clone(&shared);
@@ -150,8 +157,11 @@ impl Shared {
         let (mut frames, mut entry, mut drawn) = (Frames::default(), None, Duration::ZERO);
         while !self.scope.is_cancelled() {
             let (is_wanted, now_entry, pressed, size) = {
+                let is_quiet = self.outlets.iter().all(Outlet::is_idle);
                 let mut terminal = self.terminal.lock();
-                terminal.enter();
+                if is_quiet {
+                    terminal.enter();
+                }
                 let pressed = terminal.entry().map(|_| terminal.pressed()).unwrap_or_default();
                 (terminal.is_wanted(), terminal.entry(), pressed, terminal.size())
             };
@@ -165,8 +175,11 @@ impl Shared {
             }
             let due = if pressed.is_empty() { TICK } else { TICK_LEAST };
             let since = self.now().saturating_sub(drawn);
-            if let Some(size) = size.filter(|_| entry.is_some() && since >= due) {
-                self.frame(&mut frames, size, entry);
+            if since >= due {
+                if let Some(size) = size.filter(|_| entry.is_some()) {
+                    self.frame(&mut frames, size, entry);
+                }
+                // Also where there was nothing to draw on: it is looked again, and not all the time.
                 drawn = self.now();
             }
             let wait = if is_wanted {
@@ -204,11 +217,14 @@ impl Shared {
                 done.map(|()| shared.view.lock().injected(touch, shared.now()))
             }),
             Act::Heal(touches) => self.by_hand("heal", move |shared, api| async move {
+                let mut first = Ok(());
                 for touch in touches {
-                    hand::heal(&api, touch).await?;
-                    shared.view.lock().healed(touch, shared.now());
+                    match hand::heal(&api, touch).await {
+                        Ok(()) => shared.view.lock().healed(touch, shared.now()),
+                        Err(error) => first = first.and(Err(error)),
+                    }
                 }
-                Ok(())
+                first
             }),
         }
     }
@@ -270,8 +286,11 @@ impl Shared {
         if getsid(None).is_ok_and(|session| session == getpgrp()) {
             return;
         }
-        self.terminal.lock().leave();
+        // In our hands until the program stands still: nobody takes it again in between.
+        let mut terminal = self.terminal.lock();
+        terminal.leave();
         let _ = kill_process(getpid(), Signal::STOP);
+        drop(terminal);
         self.wake();
     }
 }

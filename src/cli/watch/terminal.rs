@@ -20,8 +20,8 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use rustix::process::getpgrp;
 use rustix::termios::{
-    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp,
-    tcgetwinsize, tcsetattr, ttyname,
+    InputModes, LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, tcflush,
+    tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr, ttyname,
 };
 
 /// How long a terminal is given to take what gives it back; one that does not read then is left as it is.
@@ -30,6 +30,9 @@ const LEAVE_MAX: Duration = Duration::from_secs(1);
 const LEAVE_TURNS: u32 = 100;
 /// How long a panic waits for the terminal, which another thread may be writing to.
 const PANIC_WAIT: Duration = Duration::from_millis(500);
+/// The largest terminal that is drawn on; the rest of a larger one stays empty.
+const COLUMNS_MAX: u16 = 1000;
+const ROWS_MAX: u16 = 500;
 /// Bytes that are read at once: keys are few.
 const KEYS_MAX: usize = 256;
 
@@ -43,6 +46,8 @@ pub(super) struct Terminal {
     wanted: bool,
     /// Whether the view has it.
     entered: bool,
+    /// Somebody else may have used it since it was entered.
+    again: bool,
     /// How often it was entered: what stood there before is gone each time.
     entries: u64,
     /// What it has not taken yet.
@@ -63,8 +68,8 @@ impl Terminal {
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let tty = open(name.as_c_str(), flags, Mode::empty()).ok()?;
         let modes = tcgetattr(&tty).ok()?;
-        let (wanted, entered) = (false, false);
-        Some(Self { tty, modes, wanted, entered, entries: 0, unsent: Vec::new() })
+        let (wanted, entered, again) = (false, false, false);
+        Some(Self { tty, modes, wanted, entered, again, entries: 0, unsent: Vec::new() })
     }
 
     /// Whether this program is in its foreground.
@@ -80,7 +85,8 @@ impl Terminal {
     /// Columns and rows.
     pub(super) fn size(&self) -> Option<(u16, u16)> {
         let size = tcgetwinsize(&self.tty).ok()?;
-        (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
+        let is_known = size.ws_col > 0 && size.ws_row > 0;
+        is_known.then_some((size.ws_col.min(COLUMNS_MAX), size.ws_row.min(ROWS_MAX)))
     }
 
     pub(super) const fn is_wanted(&self) -> bool {
@@ -89,18 +95,17 @@ impl Terminal {
 
     /// How often it was entered, where it is in our hands.
     pub(super) fn entry(&self) -> Option<u64> {
-        self.entered.then_some(self.entries)
+        (self.entered && !self.again).then_some(self.entries)
     }
 
     /// The view wants it from now on.
-    pub(super) fn want(&mut self) {
+    pub(super) const fn want(&mut self) {
         self.wanted = true;
-        self.enter();
     }
 
     /// Takes it where it is wanted and can be had: after Ctrl-Z and `bg` it is somebody else's.
     pub(super) fn enter(&mut self) {
-        if !self.wanted || self.entered || self.is_of_others() {
+        if !self.wanted || self.entered && !self.again || self.is_of_others() {
             return;
         }
         let mut modes = self.modes.clone();
@@ -114,7 +119,9 @@ impl Terminal {
             self.wanted = false;
             return;
         }
-        self.entered = true;
+        // Keys that were pressed before it was ours are not meant for the view.
+        let _ = tcflush(&self.tty, QueueSelector::IFlush);
+        (self.entered, self.again) = (true, false);
         self.entries += 1;
         self.unsent.clear();
         // Writing into a Vec cannot fail.
@@ -144,7 +151,7 @@ impl Terminal {
             // It is gone when this fails.
             let _ = tcsetattr(&self.tty, OptionalActions::Now, &self.modes);
         }
-        self.entered = false;
+        (self.entered, self.again) = (false, false);
         self.unsent.clear();
     }
 
@@ -156,7 +163,7 @@ impl Terminal {
 
     /// Somebody else may have used it meanwhile: it is entered again.
     pub(super) const fn forget(&mut self) {
-        self.entered = false;
+        self.again = self.entered;
     }
 
     /// Whether it has taken everything: otherwise a frame is left out.
@@ -247,6 +254,7 @@ mod tests {
         let tty = open(name.as_c_str(), flags, Mode::empty()).unwrap();
         let mut terminal = Terminal::on(&tty).unwrap();
         terminal.want();
+        terminal.enter();
         (other, terminal)
     }
 

@@ -14,7 +14,7 @@ pub(super) fn lines(subject: &SubjectFacts) -> Vec<String> {
     let floor = floor.map(|(p50, p99)| format!("; its pipe takes {p50}us, {p99}us at p99"));
     let mut lines = vec![format!("  {name} {version}{runtime}{}", floor.unwrap_or_default())];
     let without = [
-        ("cannot do, left out of the workload", &subject.left_out),
+        ("left out of the workload, as it cannot do it or its file says so", &subject.left_out),
         ("not judged, only a client can tell", &subject.not_judged),
     ];
     for (what, names) in without.into_iter().filter(|(_, names)| !names.is_empty()) {

@@ -52,9 +52,7 @@ pub fn draw(view: &View, now: Duration, look: Look, buffer: &mut Buffer) {
     } else {
         wide(scene, area, buffer);
     }
-    if area.width >= LEAST.0 && area.height >= LEAST.1 {
-        overlay::draw(scene, area, buffer);
-    }
+    overlay::draw(scene, area, buffer);
     if !look.unicode {
         to_ascii(buffer);
     }

@@ -93,7 +93,12 @@ impl Recovery {
         let end = phase.end.min(healed.plus(EXAMINED_MAX));
         let faulty = summary.faulty_nodes();
         let examined = end.since(healed);
-        let (answers, hits) = states(summary, healed, end);
+        let known = known_before(summary);
+        if known.is_empty() {
+            let first_success = slowest(faulty.iter().map(|node| first(summary, *node, healed)));
+            return Self { first_success, examined, ..Self::default() };
+        }
+        let (answers, hits) = states(summary, &known, healed, end);
         let hold = hold(examined);
         let (recovered, earliest) = answers.as_ref().map_or_else(
             || (Recovered::Unknown(NO_BASELINE.to_owned()), None),
@@ -131,6 +136,18 @@ const NO_READS: &str = "there were too few reads before the fault for a hit rati
 /// Whether any fault was applied.
 pub(crate) fn has_faults(summary: &Summary) -> bool {
     summary.fault_applied().is_some()
+}
+
+/// The faulty nodes that have something to come back to: one that nobody was to ask before, as one that
+/// joins, has nothing. All of them where the steady phase as a whole was too short to tell.
+fn known_before(summary: &Summary) -> Vec<NodeIndex> {
+    let tells = Baseline::of(summary, |_| true).is_some();
+    let was_asked = |node: NodeIndex| {
+        let bins = summary.bins(Phase::Steady, |other| other == node);
+        bins.iter().any(|piece| piece.bin.counts.offered() > 0)
+    };
+    let faulty = summary.faulty_nodes().into_iter();
+    faulty.filter(|node| !tells || was_asked(*node)).collect()
 }
 
 /// Whether the cache answered, window by window.
@@ -174,10 +191,15 @@ impl Answers {
 
 /// The windows of all faulty nodes, the worst at each start: for answers, and for hits where there
 /// is a hit ratio to come back to. `None` without a baseline.
-fn states(summary: &Summary, from: Offset, to: Offset) -> (Option<Answers>, Option<Vec<Judged>>) {
+fn states(
+    summary: &Summary,
+    nodes: &[NodeIndex],
+    from: Offset,
+    to: Offset,
+) -> (Option<Answers>, Option<Vec<Judged>>) {
     let mut answers: Option<Vec<Judged>> = None;
     let mut hits: Option<Vec<Judged>> = None;
-    for node in summary.faulty_nodes() {
+    for &node in nodes {
         let Some(baseline) = Baseline::of(summary, |other| other == node) else {
             return (None, None);
         };
@@ -344,8 +366,8 @@ pub(crate) fn slowest(times: impl Iterator<Item = Option<Duration>>) -> Option<D
 mod tests {
     use super::*;
     use crate::event::ErrorClass;
-    use crate::record::Stall;
     use crate::record::synthetic::{FAULT_MS, HEAL_MS, Story, usual};
+    use crate::record::{NodePhase, Stall};
 
     const TIMEOUT: (Outcome, u64) = (Outcome::Error(ErrorClass::Timeout), 100_000);
 
@@ -363,6 +385,24 @@ mod tests {
             Recovered::Yes(time) => time.as_secs_f64(),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Catches a node that joins and is asked how it was before, and a run without a steady phase that is
+    /// taken for one whose nodes all joined.
+    #[test]
+    fn who_was_not_there_before_has_nothing_to_come_back_to() {
+        let without = |nodes: &[usize]| {
+            let mut summary = Story::default().tell(usual);
+            for phase in summary.phases.iter_mut().filter(|phase| phase.phase == Phase::Steady) {
+                nodes.iter().for_each(|node| phase.nodes[*node] = NodePhase::default());
+            }
+            Recovery::of(&summary)
+        };
+        assert_eq!(without(&[]).recovered, Recovered::Yes(Duration::ZERO));
+        let joined = without(&[0]);
+        assert_eq!(joined.recovered, Recovered::NotAsked);
+        assert!(joined.first_success.is_some());
+        assert_eq!(without(&[0, 1, 2]).recovered, Recovered::Unknown(NO_BASELINE.to_owned()));
     }
 
     /// Catches a recovery dated too early, by a gap between failures, or too late.

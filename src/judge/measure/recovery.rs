@@ -95,10 +95,12 @@ fn recovered_operations(facts: &Facts<'_>) -> u64 {
 }
 
 fn not_asked(facts: &Facts<'_>) -> Reading {
-    let why = if has_faults(facts.summary) {
-        "the run ended before the recovery phase"
-    } else {
-        "no fault was applied"
+    let why = match has_faults(facts.summary) {
+        false => "no fault was applied",
+        true if facts.summary.phase(Phase::Recovery).is_none() => {
+            "the run ended before the recovery phase"
+        }
+        true => "no node that the faults touch was asked before them",
     };
     Reading::Unknown(why.to_owned())
 }

@@ -73,8 +73,12 @@ impl Known {
             Err(error) => Err(error),
         };
         let address = address.or_else(|error| last.map(|last| last.address).ok_or(error))?;
-        let before = last.filter(|last| last.address == address);
-        *self.0.lock() = before.or(Some(Last { address, fails_since: None }));
+        let mut known = self.0.lock();
+        // Other dials may have learned meanwhile how this address does.
+        if known.is_none_or(|known| known.address != address) {
+            *known = Some(Last { address, fails_since: None });
+        }
+        drop(known);
         Ok(address)
     }
 

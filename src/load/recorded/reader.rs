@@ -326,7 +326,8 @@ impl Builder {
             TraceFormat::Twitter => last.due_us + 1_000_000,
             TraceFormat::Memcached => {
                 let gaps = (self.requests.len() as u64 - 1).max(1);
-                last.due_us + (last.due_us / gaps).max(1)
+                // A few requests of one moment are not asked again a million times a second.
+                (last.due_us + last.due_us / gaps).max(1_000_000)
             }
         };
         if format == TraceFormat::Twitter {

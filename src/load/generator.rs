@@ -420,8 +420,7 @@ impl Load {
         if ended.is_err() {
             self.shared.queue.finish();
             drop(self.shared.queue.give_up());
-            // Before the workers are halted: what was never sent is lost, and does not hang.
-            drop(self.shared.turns.as_ref().map(Turns::give_up));
+            drop(self.shared.turns.as_ref().map(Turns::give_up)); // never sent: lost, not hung
         }
         let closing = self.scope.close(CANCEL_GRACE).await;
         drop(self.shared.queue.give_up());

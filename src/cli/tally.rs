@@ -56,7 +56,6 @@ struct Line {
 
 #[derive(Debug)]
 struct Worst {
-    exit: Exit,
     verdict: Verdict,
     why: String,
     folder: Option<PathBuf>,
@@ -78,12 +77,23 @@ impl Tally {
         } else {
             self.worst = Some(self.worst.map_or(exit, |worst| worst.worse(exit)));
         }
-        self.runs += 1;
         self.add_day(&Wall::now().rfc3339(), report.verdict);
         let lasted = Duration::try_from_secs_f64(report.duration_s).unwrap_or_default();
         let why = report.reasons.first().cloned().unwrap_or_default();
-        let run = Worst { exit, verdict: report.verdict, why, folder: folder.map(Path::to_owned) };
-        self.scenarios.entry(report.scenario.clone()).or_default().add(run, lasted);
+        let run = Worst { verdict: report.verdict, why, folder: folder.map(Path::to_owned) };
+        self.add_run(&report.scenario, run, exit, lasted);
+    }
+
+    fn add_run(&mut self, scenario: &str, run: Worst, exit: Exit, lasted: Duration) {
+        self.runs += 1;
+        let line = self.scenarios.entry(scenario.to_owned()).or_default();
+        *line.verdicts.entry(run.verdict).or_default() += 1;
+        line.lasted += lasted;
+        // The run that somebody ended says nothing of its scenario.
+        let is_worse = |worst: &Worst| run.verdict.urgency() < worst.verdict.urgency();
+        if exit != Exit::Interrupted && line.worst.as_ref().is_none_or(is_worse) {
+            line.worst = Some(run);
+        }
     }
 
     fn add_day(&mut self, now: &str, verdict: Verdict) {
@@ -192,16 +202,6 @@ impl Tally {
 }
 
 impl Line {
-    fn add(&mut self, run: Worst, lasted: Duration) {
-        *self.verdicts.entry(run.verdict).or_default() += 1;
-        self.lasted += lasted;
-        // The run that somebody ended says nothing of its scenario.
-        let is_worse = |worst: &Worst| run.verdict.urgency() < worst.verdict.urgency();
-        if run.exit != Exit::Interrupted && self.worst.as_ref().is_none_or(is_worse) {
-            self.worst = Some(run);
-        }
-    }
-
     fn verdicts(&self) -> String {
         let counted = self.verdicts.iter().map(|(verdict, count)| match count {
             1 => verdict.name().to_owned(),
@@ -265,10 +265,8 @@ mod tests {
             ("old", Verdict::Degraded, Exit::Pass, "stale reads: 2"),
             ("old", Verdict::Invalid, Exit::Interrupted, "interrupted"),
         ] {
-            let line = tally.scenarios.entry(scenario.to_owned()).or_default();
-            let run = Worst { exit, verdict, why: why.to_owned(), folder: Some("gone".into()) };
-            line.add(run, Duration::from_secs(20));
-            tally.runs += 1;
+            let run = Worst { verdict, why: why.to_owned(), folder: Some("gone".into()) };
+            tally.add_run(scenario, run, exit, Duration::from_secs(20));
         }
         let skipped = [Skipped { scenario: "kill".to_owned(), reason: "no process".to_owned() }];
         let expected = [

@@ -5,39 +5,23 @@ mod documents;
 mod prometheus;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
 
 use harness::event::Phase;
 use harness::metrics::FAMILIES;
 use harness::report::{Line, Report};
-use tempfile::TempDir;
+
+use crate::run::{Place, Running};
 
 /// A node that resets connections for a while: breakers open, connections are refused, and it recovers.
 const SCENARIO: &str = r#"
-summary = "made for a test"
-concurrency = 8
 objectives = ["no-wrong-data", "no-corrupt-data", "recovers", "bounded-operations", "steady-fast"]
 [phases]
 warmup = "1s"
 steady = "2s"
 fault = "2s"
 recovery = "2s"
-[workload]
-name = "small"
-summary = "reads and writes of a few hundred keys"
-[workload.arrival]
-constant = { rate = "400/s" }
-[workload.keys]
-uniform = { count = 200 }
-[workload.values]
-range = { min = "64B", max = "1KiB" }
-[workload.mix]
-get = 60
-set = 40
 [[faults]]
 name = "refused"
 on = ["n1"]
@@ -52,40 +36,26 @@ for = "1s"
 blackhole = { mode = "hold" }
 "#;
 
-/// The program with a scenario of its own.
+/// A run of that scenario, with the place that it has to itself.
 struct Run {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
-    folder: TempDir,
+    running: Running,
+    _place: Place,
 }
 
 impl Run {
     fn start(line: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("broken.toml"), SCENARIO).unwrap();
-        let line = format!(
-            "-scenario broken.toml -once -nodes embedded -out o -json -seed 7 -metrics-interval 200ms \
-             -listen 127.0.0.1:0 -api 127.0.0.1:0 -metrics-addr 127.0.0.1:0 {line}"
-        );
-        let mut child = harness(folder.path(), &line)
-            .stdout(Stdio::piped())
-            .stderr(File::create(folder.path().join("stderr")).unwrap())
-            .spawn()
-            .unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        Self { child, stdout, folder }
+        let place = Place::new();
+        place.scenario("broken", SCENARIO);
+        let running = place.start(&format!(
+            "-scenario broken.toml -once -nodes embedded -out o -metrics-interval 200ms \
+             -metrics-addr 127.0.0.1:0 {line}"
+        ));
+        Self { running, _place: place }
     }
 
     /// The lines up to one that is wanted.
     fn until(&mut self, wanted: impl Fn(&Line) -> bool) -> Line {
-        loop {
-            let mut text = String::new();
-            assert_ne!(self.stdout.read_line(&mut text).unwrap(), 0, "{}", self.stderr());
-            let line: Line = serde_json::from_str(&text).unwrap();
-            if wanted(&line) {
-                return line;
-            }
-        }
+        self.running.until(wanted)
     }
 
     fn report(&mut self) -> Report {
@@ -96,7 +66,7 @@ impl Run {
     }
 
     fn stderr(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("stderr")).unwrap()
+        self.running.stderr()
     }
 
     /// Where it serves its figures, as it says before anything starts.
@@ -109,23 +79,8 @@ impl Run {
     }
 
     fn end(mut self) -> i32 {
-        self.child.wait().unwrap().code().expect("no signal ended it")
+        self.running.rest().1
     }
-}
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn harness(folder: &Path, line: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
-    command.current_dir(folder).env_remove("RUST_LOG").stdin(Stdio::null());
-    command.env_remove("GITHUB_ACTIONS").env_remove("GITHUB_STEP_SUMMARY");
-    command.args(line.split_whitespace());
-    command
 }
 
 /// Asks as a scraper does; the status, the head and the body of the answer.
@@ -393,7 +348,7 @@ fn no_scraper_holds_up_a_run() {
 fn what_cannot_be_served_is_refused_first() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
-    let folder = tempfile::tempdir().unwrap();
+    let place = Place::new();
     for (line, code, words) in [
         (
             format!("-scenario latency -once -metrics-addr {taken}"),
@@ -409,10 +364,10 @@ fn what_cannot_be_served_is_refused_first() {
         ),
         ("up -metrics-addr 127.0.0.1:0".to_owned(), 2, vec!["name one with -scenario"]),
     ] {
-        let output = harness(folder.path(), &line).output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{line}: {said}");
+        let ended = place.run(&line);
+        let said = &ended.stderr;
+        assert_eq!(ended.code, code, "{line}: {said}");
         assert!(words.iter().all(|word| said.contains(word)), "{line}: {said}");
-        assert!(!folder.path().join("runs/latest").exists(), "{line}: something was run");
+        assert!(!place.path("runs/latest").exists(), "{line}: something was run");
     }
 }

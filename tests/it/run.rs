@@ -51,21 +51,21 @@ incr = 5
 "#;
 
 /// A folder of its own in which the program runs.
-struct Place {
+pub(super) struct Place {
     folder: TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Writes a scenario called `name`: these lines on top, and the small workload.
-    fn scenario(&self, name: &str, text: &str) {
+    pub(super) fn scenario(&self, name: &str, text: &str) {
         let text = format!("summary = \"made for a test\"\nconcurrency = 8\n{text}\n{WORKLOAD}");
         std::fs::write(self.path(&format!("{name}.toml")), text).unwrap();
     }
@@ -80,7 +80,7 @@ impl Place {
     }
 
     /// Runs any command line to its end.
-    fn run(&self, line: &str) -> Ended {
+    pub(super) fn run(&self, line: &str) -> Ended {
         Ended::of(&mut self.command(line))
     }
 
@@ -90,7 +90,7 @@ impl Place {
     }
 
     /// The same, without waiting for the end.
-    fn start(&self, line: &str) -> Running {
+    pub(super) fn start(&self, line: &str) -> Running {
         let stderr = self.path("stderr");
         let mut child = self
             .command(&format!("-json -listen 127.0.0.1:0 -api 127.0.0.1:0 -seed 7 {line}"))
@@ -104,10 +104,10 @@ impl Place {
 }
 
 /// How a program ended, and what it said.
-struct Ended {
-    code: i32,
+pub(super) struct Ended {
+    pub(super) code: i32,
     stdout: String,
-    stderr: String,
+    pub(super) stderr: String,
 }
 
 impl Ended {
@@ -144,7 +144,7 @@ impl Ended {
 }
 
 /// A program that runs. It is ended when this is dropped.
-struct Running {
+pub(super) struct Running {
     child: Child,
     /// `None` when nobody listens any more.
     stdout: Option<BufReader<ChildStdout>>,
@@ -168,7 +168,7 @@ impl Running {
     }
 
     /// Waits until it says this.
-    fn until(&mut self, mut wanted: impl FnMut(&Line) -> bool) -> Line {
+    pub(super) fn until(&mut self, mut wanted: impl FnMut(&Line) -> bool) -> Line {
         loop {
             match self.next() {
                 Some(line) if wanted(&line) => return line,
@@ -179,7 +179,7 @@ impl Running {
     }
 
     /// Everything that it still says, and its exit code.
-    fn rest(&mut self) -> (Vec<Line>, i32) {
+    pub(super) fn rest(&mut self) -> (Vec<Line>, i32) {
         let lines = std::iter::from_fn(|| self.next()).collect();
         (lines, self.child.wait().unwrap().code().expect("no signal ended it"))
     }
@@ -190,7 +190,7 @@ impl Running {
         self.child.wait().unwrap().code().expect("no signal ended it")
     }
 
-    fn stderr(&self) -> String {
+    pub(super) fn stderr(&self) -> String {
         std::fs::read_to_string(&self.stderr).unwrap()
     }
 }

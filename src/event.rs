@@ -6,6 +6,7 @@
 mod connections;
 mod fact;
 mod keys;
+mod member;
 mod outcome;
 mod trace;
 
@@ -22,6 +23,7 @@ pub use self::fact::{
     NotJudged, RefillCounts, SERVICE, SubjectError, SubjectFacts,
 };
 pub use self::keys::KeyCounts;
+pub use self::member::{MEMBERS_MAX, Member, RUN_ID_BYTES_MAX};
 pub use self::outcome::{ErrorClass, Extent, OUTCOMES, Operation, Outcome, Sample};
 pub use self::trace::{WireMessage, WireMessageKind, WireTrace};
 

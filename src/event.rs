@@ -336,6 +336,9 @@ pub struct Event {
     pub at: String,
     /// The phase in which it happened.
     pub phase: Phase,
+    /// The member of the fleet that saw it; absent where there is one client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<u32>,
     /// What happened.
     #[serde(flatten)]
     pub kind: EventKind,
@@ -380,6 +383,7 @@ mod tests {
             at_s: 1.5,
             at: "2026-01-31T12:00:01.500Z".to_owned(),
             phase: Phase::Fault,
+            member: None,
             kind: EventKind::ConnectionPoisoned { node: NodeIndex(1), cause: CloseCause::Timeout },
         };
         assert_eq!(

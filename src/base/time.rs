@@ -96,13 +96,28 @@ pub use wall::Wall;
 mod wall {
     use std::time::{Duration, SystemTime};
 
+    use serde::{Deserialize, Serialize};
+
     /// The last second of year 9999, since 1970: RFC 3339 has four digits for a year.
     const LAST: Duration = Duration::from_secs(253_402_300_799);
 
     /// A reading of the wall clock as the time since 1970, for people and file names only; 9999 at
     /// most, as RFC 3339 has four digits for a year.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(from = "Duration", into = "Duration")]
     pub struct Wall(Duration);
+
+    impl From<Duration> for Wall {
+        fn from(since_1970: Duration) -> Self {
+            Self(since_1970.min(LAST))
+        }
+    }
+
+    impl From<Wall> for Duration {
+        fn from(wall: Wall) -> Self {
+            wall.0
+        }
+    }
 
     impl Wall {
         /// Reads the wall clock.
@@ -112,7 +127,7 @@ mod wall {
         }
 
         fn of(time: SystemTime) -> Self {
-            Self(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(LAST))
+            time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().into()
         }
 
         fn time(self) -> SystemTime {

@@ -123,7 +123,7 @@ pub struct SubjectError {
 }
 
 /// What the load generator counted.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LoadCounts {
     /// Keys stored before anything was measured.
     pub preloaded: u64,
@@ -206,7 +206,7 @@ pub struct DataTotals {
 }
 
 /// A write whose reply was lost, that was executed after a later one, and whose value was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LateWrite {
     /// The key's own node.
     pub node: NodeIndex,
@@ -239,7 +239,7 @@ pub struct CalibrationCheck {
 }
 
 /// One fault as it really was.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FaultRecord {
     /// Its name in the plan.
     pub name: String,

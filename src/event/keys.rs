@@ -1,9 +1,11 @@
 //! What became of keys that were asked for together: each has its own end, whatever the operation came to.
 
+use serde::{Deserialize, Serialize};
+
 use super::Outcome;
 
 /// Keys by what became of them: in 16 bits those of one operation, in 64 those of many.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyCounts<N = u64> {
     /// The value was there and is one that the read may return.
     pub hit: N,

@@ -29,6 +29,9 @@ pub struct Member {
     /// How long after the agreed moment its load began, in seconds; `null`: it began in time.
     #[serde(default)]
     pub late_s: Option<f64>,
+    /// As member 0 saw it: those that were not there when the load began, and so made none.
+    #[serde(default)]
+    pub without: Vec<u32>,
 }
 
 impl Member {
@@ -67,6 +70,7 @@ mod tests {
             clock_offset_us: Some(0),
             clock_uncertainty_us: Some(0),
             late_s: None,
+            without: Vec::new(),
         };
         for (index, of, run_id, expected) in [
             (0, 1, "r", None),

@@ -78,8 +78,14 @@ impl OneNode {
             .next();
         let first_error =
             bins.iter().filter_map(|piece| piece.bin.first_error).filter(|at| *at >= from).min();
-        let open = opened(summary, node, from);
-        let detected = [open, noticed(summary, node, from)].into_iter().flatten().min();
+        // Each client of a fleet has its own mind about the node.
+        let clients = summary.clients();
+        let open = |client| opened(summary, node, client, from);
+        let detected = clients.iter().map(|client| {
+            [open(*client), noticed(summary, node, *client, from)].into_iter().flatten().min()
+        });
+        let detected = last(detected);
+        let open = last(clients.iter().map(|client| open(*client)));
         let until = detected.or_else(|| summary.healed()).unwrap_or(summary.inputs.ended);
         Some(Self {
             first_impact: [slow, first_error]
@@ -107,20 +113,28 @@ fn biting_since(summary: &Summary, applied: Offset) -> Offset {
     earliest.max(phase).min(applied)
 }
 
+/// The last of them; `None` when one of them never came.
+fn last(moments: impl Iterator<Item = Option<Offset>>) -> Option<Offset> {
+    let all: Option<Vec<Offset>> = moments.collect();
+    all?.into_iter().max()
+}
+
 /// When the breaker of `node` first opened after `from`.
-fn opened(summary: &Summary, node: NodeIndex, from: Offset) -> Option<Offset> {
+fn opened(summary: &Summary, node: NodeIndex, client: u32, from: Offset) -> Option<Offset> {
     summary
         .transitions
         .iter()
-        .find(|change| change.node == node && change.at >= from && change.to == BreakerState::Open)
+        .filter(|change| change.node == node && change.member == client)
+        .find(|change| change.at >= from && change.to == BreakerState::Open)
         .map(|change| change.at)
 }
 
 /// When the client first gave up `node` after `from`, by any means but its breaker.
-fn noticed(summary: &Summary, node: NodeIndex, from: Offset) -> Option<Offset> {
+fn noticed(summary: &Summary, node: NodeIndex, client: u32, from: Offset) -> Option<Offset> {
     summary
         .events
         .iter()
+        .filter(|event| event.member.unwrap_or_default() == client)
         .filter(|event| matches!(&event.kind, EventKind::NodeEjected { node: n, .. } if *n == node))
         .map(|event| Offset::from_duration(Duration::from_secs_f64(event.at_s.max(0.0))))
         .find(|at| *at >= from)

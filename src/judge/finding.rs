@@ -1,6 +1,7 @@
 //! What speaks against a run, kind by kind, in sentences. The order of the kinds is the verdict's.
 
 use super::baseline::{self, unsteady};
+use super::fleet;
 use super::measure::{self, Facts, Measure};
 use super::objective::Objective;
 use super::proof::{is_asked_for, proven};
@@ -70,6 +71,7 @@ pub(super) fn gates(summary: &Summary, objectives: &[Objective]) -> Vec<String> 
             "calls that had not ended when the run did: {open}, the longest after {longest:.1} s"
         )
     }));
+    reasons.extend(fleet::unaccounted(summary));
     match &summary.inputs.harness.tasks {
         Closed::Clean => {}
         Closed::Leaked { tasks } => reasons.push(format!("tasks that did not end: {tasks}")),
@@ -78,8 +80,12 @@ pub(super) fn gates(summary: &Summary, objectives: &[Objective]) -> Vec<String> 
     reasons
 }
 
-/// What was late, so that times may be those of the machine.
-pub(super) fn noise(summary: &Summary) -> Vec<String> {
+/// What was late, so that times may be those of the machine. Of a fleet, on which machine.
+#[must_use]
+pub fn noise(summary: &Summary) -> Vec<String> {
+    if let Some(noise) = fleet::noise(summary) {
+        return noise;
+    }
     let late = [
         (
             "the machine was too noisy: a 10 ms timer woke",
@@ -122,7 +128,8 @@ pub(super) fn unfinished(summary: &Summary) -> Vec<String> {
 
 /// Why what was measured may be the lab and not the client.
 pub(super) fn doubts(summary: &Summary, analysis: &Analysis) -> Vec<String> {
-    let mut reasons = noise(summary);
+    let mut reasons: Vec<String> = fleet::incomplete(summary).into_iter().collect();
+    reasons.extend(noise(summary));
     let wrong = summary.inputs.harness.calibration.iter().filter(|check| !check.pass);
     reasons.extend(wrong.map(|check| {
         format!(
@@ -150,7 +157,7 @@ fn disturbed(summary: &Summary, analysis: &Analysis) -> Option<String> {
 /// machine stalled, and what nodes without a fault suffered as well.
 pub(super) fn evidence(summary: &Summary, analysis: &Analysis) -> Vec<String> {
     let seconds = analysis.recovery.seconds;
-    let mut remarks = Vec::new();
+    let mut remarks = fleet::narrower(summary);
     let stale = stall::stale_reads(summary);
     if stale > 0 {
         remarks.push(format!(

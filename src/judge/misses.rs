@@ -1,5 +1,7 @@
 //! Misses of values that the key's own node held, and that nothing provoked.
 
+use std::collections::BTreeMap;
+
 use super::detection::is_near_fault;
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
@@ -17,7 +19,9 @@ pub(super) fn unprovoked(summary: &Summary) -> u64 {
 fn of_node(summary: &Summary, node: NodeIndex, unexplained: Option<u64>) -> u64 {
     let Some(unexplained) = unexplained else { return 0 };
     let explained = count(summary, node, |_| true).saturating_sub(unexplained);
-    count(summary, node, |piece| !is_provoked(summary, node, piece)).saturating_sub(explained)
+    let avoided = avoided(summary, node);
+    let unprovoked = |piece: &TimedBin| !is_provoked(summary, node, &avoided, piece);
+    count(summary, node, unprovoked).saturating_sub(explained)
 }
 
 /// False misses on the keys of `node` in the pieces that are `wanted`.
@@ -28,21 +32,29 @@ fn count(summary: &Summary, node: NodeIndex, wanted: impl Fn(&TimedBin) -> bool)
 
 /// Whether a fault may have had a part in what `node` missed then: it was active, or its breaker was
 /// not closed, so that a client with failover asked another node.
-fn is_provoked(summary: &Summary, node: NodeIndex, piece: &TimedBin) -> bool {
-    is_near_fault(summary, node, piece.start, piece.end()) || is_avoided(summary, node, piece)
+fn is_provoked(summary: &Summary, node: NodeIndex, avoided: &[Avoided], piece: &TimedBin) -> bool {
+    let grace = summary.config.operation_timeout * 2;
+    let overlaps = |(since, until): &Avoided| {
+        *since <= piece.end() && until.is_none_or(|until| piece.start <= until.plus(grace))
+    };
+    is_near_fault(summary, node, piece.start, piece.end()) || avoided.iter().any(overlaps)
 }
 
-fn is_avoided(summary: &Summary, node: NodeIndex, piece: &TimedBin) -> bool {
-    let grace = summary.config.operation_timeout * 2;
-    let mut state = BreakerState::Closed;
-    let mut since = Offset(0);
+/// From when to when a breaker was not closed; the last may have no end.
+type Avoided = (Offset, Option<Offset>);
+
+/// When a breaker of `node` was not closed: that of any client.
+fn avoided(summary: &Summary, node: NodeIndex) -> Vec<Avoided> {
+    let mut since: BTreeMap<u32, Offset> = BTreeMap::new();
+    let mut all = Vec::new();
     for change in summary.transitions.iter().filter(|change| change.node == node) {
-        if state != BreakerState::Closed && piece.start <= change.at.plus(grace) {
-            return since <= piece.end();
+        all.extend(since.remove(&change.member).map(|since| (since, Some(change.at))));
+        if change.to != BreakerState::Closed {
+            since.insert(change.member, change.at);
         }
-        (state, since) = (change.to, change.at);
     }
-    state != BreakerState::Closed && since <= piece.end()
+    all.extend(since.into_values().map(|since| (since, None)));
+    all
 }
 
 #[cfg(test)]

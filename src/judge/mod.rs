@@ -9,6 +9,7 @@ mod baseline;
 mod binomial;
 mod detection;
 mod finding;
+mod fleet;
 pub mod measure;
 mod misses;
 mod objective;
@@ -28,6 +29,7 @@ use crate::record::Summary;
 
 pub use baseline::Baseline;
 pub use detection::Detection;
+pub use finding::noise;
 pub(crate) use measure::wire::{DIRTY_REUSE, MAY_PIPELINE};
 pub use measure::{MEASURES, Measure, Reading};
 pub(crate) use objective::show_us;

@@ -12,7 +12,7 @@ use super::window::{Judged, Question, WINDOW, WindowState, after_fault, windows}
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
 use crate::event::{BreakerState, Outcome, Phase};
-use crate::record::{BIN, NodeGroup, Summary, TimedBin};
+use crate::record::{BIN, NodeGroup, Summary, TimedBin, Transition};
 
 /// How long every window must be good before the recovery counts as sustained,
 const HOLD: Duration = Duration::from_secs(3);
@@ -344,9 +344,16 @@ fn fresh(summary: &Summary, healed: Offset, end: Offset) -> Recovered {
     }
 }
 
-/// How long the breaker stayed open after the heal: until it first let a probe pass.
+/// How long the breaker stayed open after the heal: until it first let a probe pass. Of a fleet's, the last.
 fn floor(summary: &Summary, node: NodeIndex, healed: Offset) -> Duration {
-    let of_node = || summary.transitions.iter().filter(|change| change.node == node);
+    let clients = summary.clients().into_iter();
+    let floors = clients.map(|client| floor_of(summary, node, client, healed));
+    floors.max().unwrap_or_default()
+}
+
+fn floor_of(summary: &Summary, node: NodeIndex, client: u32, healed: Offset) -> Duration {
+    let is_its = |change: &&Transition| change.node == node && change.member == client;
+    let of_node = || summary.transitions.iter().filter(is_its);
     let state = of_node().rfind(|change| change.at <= healed).map(|change| change.to);
     if state != Some(BreakerState::Open) {
         return Duration::ZERO;

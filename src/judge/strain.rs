@@ -72,7 +72,7 @@ impl Strain {
 
 /// Requests of operations on the wire over those needed, in one phase.
 pub(crate) fn amplification(summary: &Summary, phase: Option<Phase>) -> Option<f64> {
-    let mut wire = summary.wire(phase).peekable();
+    let mut wire = summary.wire(phase).filter(|_| summary.wire_is_of_these_calls()).peekable();
     wire.peek()?;
     let requests: u64 = wire.map(|wire| wire.operation_requests).sum();
     crate::record::ratio(requests, summary.tally(phase, NodeGroup::All).needed_requests)

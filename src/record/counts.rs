@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
+use super::cells::COUNT_MAX;
 use crate::event::{OUTCOMES, Outcome};
 
 /// One count for each outcome. Σ over all of them is what was offered. Counts that were read from a file may
 /// be anything: sums stop at the largest number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "BTreeMap<String, u64>", try_from = "BTreeMap<String, u64>")]
 pub struct Counts([u64; OUTCOMES]);
 
 impl Default for Counts {
@@ -117,6 +121,26 @@ impl Counts {
             .filter(|outcome| self.of(*outcome) > 0)
             .map(|outcome| (outcome.name().to_owned(), self.of(outcome)))
             .collect()
+    }
+}
+
+impl From<Counts> for BTreeMap<String, u64> {
+    fn from(counts: Counts) -> Self {
+        counts.by_name()
+    }
+}
+
+impl TryFrom<BTreeMap<String, u64>> for Counts {
+    type Error = String;
+
+    fn try_from(names: BTreeMap<String, u64>) -> Result<Self, Self::Error> {
+        let counts = Self::from_names(&names);
+        match names.iter().find(|(name, count)| {
+            **count > COUNT_MAX || !Outcome::all().any(|outcome| outcome.name() == *name)
+        }) {
+            Some((name, count)) => Err(format!("{count} operations that came to `{name}`")),
+            None => Ok(counts),
+        }
     }
 }
 

@@ -6,19 +6,18 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer, V2Serializer};
+use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 use serde::{Deserialize, Serialize};
 
-/// The highest latency that a histogram tells apart; what is longer counts as this, and is counted
-/// in [`Latency::clamped`]. The exact maximum is kept all the same.
-pub(crate) const HIGHEST_US: u64 = 60_000_000;
+use super::cells::{self, HIGHEST_US, Writer};
 
 /// Significant digits: 0.1 % of the value.
 const DIGITS: u8 = 3;
 
 /// Latencies. Empty until the first one, then 16 to 136 KiB with the longest of them, and a few KiB once
 /// packed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(into = "Written", try_from = "Written")]
 pub struct Latency {
     buckets: Buckets,
     min: Duration,
@@ -32,7 +31,7 @@ pub struct Latency {
 #[derive(Clone, Debug, Default)]
 struct Buckets {
     open: Option<Box<Histogram<u64>>>,
-    /// HDR V2, instead of `open` when nothing more is expected.
+    /// Its cells, instead of `open` when nothing more is expected.
     packed: Option<Box<[u8]>>,
 }
 
@@ -54,11 +53,29 @@ impl Buckets {
     }
 
     fn pack(&mut self) {
-        let Some(histogram) = &self.open else { return };
-        let mut bytes = Vec::new();
-        // It stays as it is when it cannot be written, which takes counts beyond 2^63.
-        if V2Serializer::new().serialize(histogram, &mut bytes).is_ok() {
-            *self = Self { open: None, packed: Some(bytes.into_boxed_slice()) };
+        if let Some(packed) = self.cells() {
+            *self = Self { open: None, packed: Some(packed.into_owned()) };
+        }
+    }
+
+    /// The same as bytes; `None` when there is nothing.
+    fn cells(&self) -> Option<Cow<'_, Box<[u8]>>> {
+        if let Some(packed) = &self.packed {
+            return Some(Cow::Borrowed(packed));
+        }
+        let mut writer = Writer::default();
+        for step in self.open.as_deref()?.iter_recorded() {
+            writer.add(step.value_iterated_to(), step.count_at_value());
+        }
+        Some(Cow::Owned(writer.finish()))
+    }
+
+    /// Adds what others hold.
+    fn add(&mut self, others: &Self) {
+        match (&others.packed, &others.open) {
+            (Some(bytes), _) => fill(self.open(), bytes),
+            (None, Some(theirs)) => self.open().add(&**theirs).expect(GROWS),
+            (None, None) => {}
         }
     }
 
@@ -71,11 +88,62 @@ impl Buckets {
     }
 }
 
-fn unpacked(mut bytes: &[u8]) -> Histogram<u64> {
-    let read = Deserializer::new().deserialize(&mut bytes);
-    let mut histogram: Histogram<u64> = read.expect("a histogram reads what it has written");
-    histogram.auto(true);
+const GROWS: &str = "it grows up to the highest";
+
+fn unpacked(bytes: &[u8]) -> Histogram<u64> {
+    let mut histogram = new_histogram();
+    fill(&mut histogram, bytes);
     histogram
+}
+
+/// Adds cells, which were written here or looked at when they were read.
+fn fill(histogram: &mut Histogram<u64>, bytes: &[u8]) {
+    for (us, count) in cells::cells(bytes).flatten() {
+        histogram.record_n(us, count).expect(GROWS);
+    }
+}
+
+/// Latencies as the facts of a member of a fleet have them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    min: Duration,
+    max: Duration,
+    sum: Duration,
+    count: u64,
+    clamped: u64,
+    /// See [`cells`], in base64.
+    cells: String,
+}
+
+impl From<Latency> for Written {
+    fn from(latency: Latency) -> Self {
+        let Latency { ref buckets, min, max, sum, count, clamped } = latency;
+        let cells = buckets.cells().map(|bytes| STANDARD.encode(&**bytes)).unwrap_or_default();
+        Self { min, max, sum, count, clamped, cells }
+    }
+}
+
+impl TryFrom<Written> for Latency {
+    type Error = &'static str;
+
+    fn try_from(written: Written) -> Result<Self, Self::Error> {
+        let Written { min, max, sum, count, clamped, cells } = written;
+        let bytes = STANDARD.decode(cells).map_err(|_| "a histogram that is no base64")?;
+        let mut held = Some(0_u64);
+        for cell in cells::cells(&bytes) {
+            let (_, cell) = cell.ok_or("a histogram with a bucket that is none")?;
+            held = held.and_then(|held| held.checked_add(cell));
+        }
+        if held != Some(count) || count > cells::COUNT_MAX || clamped > count {
+            return Err("a histogram that holds more or less than it says");
+        }
+        if min > max || (count == 0) != bytes.is_empty() {
+            return Err("a histogram whose ends are none of it");
+        }
+        let packed = (count > 0).then(|| bytes.into_boxed_slice());
+        Ok(Self { buckets: Buckets { open: None, packed }, min, max, sum, count, clamped })
+    }
 }
 
 /// Percentiles as reports show them, in microseconds. `null`: too little was measured for one to lie beyond it.
@@ -102,7 +170,7 @@ impl Latency {
     pub fn record(&mut self, latency: Duration) {
         let us = micros(latency);
         self.clamped += u64::from(us > HIGHEST_US);
-        self.buckets.open().record(us.min(HIGHEST_US)).expect("it grows up to the highest");
+        self.buckets.open().record(us.min(HIGHEST_US)).expect(GROWS);
         self.min = if self.count == 0 { latency } else { self.min.min(latency) };
         self.max = self.max.max(latency);
         self.sum = self.sum.saturating_add(latency);
@@ -111,13 +179,15 @@ impl Latency {
 
     /// Adds all of `other`.
     pub fn merge(&mut self, other: &Self) {
-        let Some(theirs) = other.buckets.read() else { return };
-        self.buckets.open().add(&*theirs).expect("it grows up to the highest");
+        if other.count == 0 {
+            return;
+        }
+        self.buckets.add(&other.buckets);
         self.min = if self.count == 0 { other.min } else { self.min.min(other.min) };
         self.max = self.max.max(other.max);
         self.sum = self.sum.saturating_add(other.sum);
-        self.count += other.count;
-        self.clamped += other.clamped;
+        self.count = self.count.saturating_add(other.count);
+        self.clamped = self.clamped.saturating_add(other.clamped);
     }
 
     /// Forgets everything and keeps the memory.
@@ -130,6 +200,11 @@ impl Latency {
     /// Keeps the same in a twentieth of the memory or less. What is added later unpacks it.
     pub fn pack(&mut self) {
         self.buckets.pack();
+    }
+
+    /// Whether there is none.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
     /// How many were added.
@@ -227,6 +302,7 @@ fn new_histogram() -> Histogram<u64> {
 
 #[cfg(test)]
 mod tests {
+    use hdrhistogram::serialization::Deserializer;
     use proptest::prelude::*;
 
     use super::*;
@@ -308,6 +384,29 @@ mod tests {
         assert_eq!(nothing.figures(), LatencyUs::default());
     }
 
+    /// Catches a histogram of a stranger that ends the program or that is believed: each of these has one
+    /// thing changed.
+    #[test]
+    fn what_is_no_histogram_is_refused() {
+        let written = serde_json::to_value(of(&[10, 20, 70_000_000])).unwrap();
+        assert!(serde_json::from_value::<Latency>(written.clone()).is_ok());
+        let second = |secs: u64| serde_json::json!({ "secs": secs, "nanos": 0 });
+        for (field, value, expected) in [
+            ("cells", "%".into(), "no base64"),
+            ("cells", "////////////".into(), "a bucket that is none"),
+            ("cells", "".into(), "more or less"),
+            ("count", 4.into(), "more or less"),
+            ("clamped", 4.into(), "more or less"),
+            ("min", second(99), "whose ends"),
+            ("sum", (-1).into(), "invalid type"),
+        ] {
+            let mut changed = written.clone();
+            changed[field] = value;
+            let refused = serde_json::from_value::<Latency>(changed).unwrap_err().to_string();
+            assert!(refused.contains(expected), "{field}: {refused}");
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
@@ -345,6 +444,10 @@ mod tests {
             let whole = of(&values);
             prop_assert_eq!(merged.figures(), whole.figures());
             prop_assert_eq!(merged.clamped(), whole.clamped());
+            let written = serde_json::to_string(&merged).unwrap();
+            let read: Latency = serde_json::from_str(&written).unwrap();
+            prop_assert_eq!(read.figures(), whole.figures());
+            prop_assert_eq!(read.to_base64(), whole.to_base64());
             let text = whole.to_base64().unwrap();
             prop_assert!(text.starts_with("HISTFAAA"));
             let bytes = STANDARD.decode(text).unwrap();

@@ -15,7 +15,7 @@ use crate::event::{
 };
 
 /// What the recorder knows before the run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
     /// The scenario's name.
     pub scenario: String,
@@ -63,7 +63,7 @@ pub enum Partial {
 }
 
 /// What one proxy saw during one phase.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WireCounts {
     /// The phase.
     pub phase: Phase,
@@ -126,7 +126,7 @@ pub struct ForeignTraffic {
 
 /// How often the client tried to connect to one node during one phase: a refused attempt, and one that
 /// nobody answers, never reach a proxy, so only whoever dials can count them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dials {
     /// The phase.
     pub phase: Phase,
@@ -137,7 +137,7 @@ pub struct Dials {
 }
 
 /// What is known about one node at the end.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NodeInput {
     /// The client's connections to it.
     pub connections: ClosedConnections,
@@ -156,7 +156,7 @@ pub struct NodeInput {
 }
 
 /// How the harness itself fared.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct HarnessTotals {
     /// How late a 10 ms timer woke.
     pub timer_delay: Option<DelayUs>,
@@ -173,7 +173,7 @@ pub struct HarnessTotals {
 }
 
 /// Everything else that a summary needs, at the end of a run.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Inputs {
     /// When the run ended.
     pub ended: Offset,

@@ -15,7 +15,10 @@
 //! workers, and every swap would scan them. A sample is 96 bytes, is written once, and is folded
 //! by the thread that ticks into one plain histogram per phase, node and class.
 
+mod cells;
 mod counts;
+pub mod facts;
+mod fleet;
 mod histogram;
 mod inputs;
 mod interval;
@@ -41,6 +44,7 @@ pub use crate::event::{
 };
 pub use counts::Counts;
 pub(crate) use counts::{ratio, sum};
+pub use fleet::{APART_MAX, Fleet, MemberSeen, Missing, Standing};
 pub use histogram::{Latency, LatencyUs, is_told_of};
 pub use inputs::{
     Config, Dials, ForeignTraffic, HarnessTotals, Inputs, NodeInput, NodeLive, Partial, WireCounts,

@@ -1,8 +1,8 @@
 //! The pieces of a phase that is over, as bytes: a few dozen for each instead of a few hundred.
 //!
-//! Numbers are LEB128, kinds as the distance to the one before. Nothing of it leaves the process.
+//! Numbers are LEB128, kinds as the distance to the one before. A member of a fleet leaves them so, too.
 
-use super::piece::Piece;
+use super::piece::{KINDS, Piece};
 use crate::base::time::Offset;
 
 /// Pieces in order, the head before the tail.
@@ -21,6 +21,19 @@ impl Packed {
         Self { bytes: bytes.into_boxed_slice(), head: head.len() }
     }
 
+    /// Those that somebody else wrote; `None`: they are none, or not as many as they should be.
+    pub(super) fn read(bytes: Vec<u8>, head: usize, tail: usize) -> Option<Self> {
+        let mut rest = &*bytes;
+        for _ in 0..head.checked_add(tail)? {
+            read_piece(&mut rest)?;
+        }
+        rest.is_empty().then(|| Self { bytes: bytes.into_boxed_slice(), head })
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// How many of them belong to the head.
     pub(super) const fn head(&self) -> usize {
         self.head
@@ -29,7 +42,8 @@ impl Packed {
     /// Every piece, as it was.
     pub(super) fn pieces(&self) -> impl Iterator<Item = Piece> {
         let mut rest = &*self.bytes;
-        std::iter::from_fn(move || (!rest.is_empty()).then(|| read_piece(&mut rest)))
+        let read = |rest: &mut &[u8]| read_piece(rest).expect("it reads what it has written");
+        std::iter::from_fn(move || (!rest.is_empty()).then(|| read(&mut rest)))
     }
 
     /// Head and tail, as they were.
@@ -55,31 +69,31 @@ fn write_piece(bytes: &mut Vec<u8>, piece: &Piece) {
     }
 }
 
-fn read_piece(rest: &mut &[u8]) -> Piece {
+/// The next piece; `None`: it is none.
+fn read_piece(rest: &mut &[u8]) -> Option<Piece> {
     let mut piece = Piece::default();
-    let mut kind = 0;
-    for _ in 0..read(rest) {
-        kind += number::<u16>(rest);
-        piece.cells.add(kind, number(rest));
+    let mut kind = 0_u64;
+    for place in 0..read(rest)? {
+        let gap = read(rest)?;
+        if place > 0 && gap == 0 {
+            return None;
+        }
+        kind = kind.checked_add(gap).filter(|kind| *kind < u64::from(KINDS))?;
+        piece.cells.add(u16::try_from(kind).ok()?, u32::try_from(read(rest)?).ok()?);
     }
-    piece.long = read(rest);
+    piece.long = read(rest)?;
     for moment in [&mut piece.first_error, &mut piece.first_good_at_home] {
-        *moment = read(rest).checked_sub(1).map(Offset);
+        *moment = read(rest)?.checked_sub(1).map(Offset);
     }
-    piece
-}
-
-fn number<T: TryFrom<u64>>(rest: &mut &[u8]) -> T {
-    let Ok(number) = T::try_from(read(rest)) else { panic!("it reads what it has written") };
-    number
+    Some(piece)
 }
 
 fn write(bytes: &mut Vec<u8>, number: u64) {
     leb128::write::unsigned(bytes, number).expect("memory takes every byte");
 }
 
-fn read(rest: &mut &[u8]) -> u64 {
-    leb128::read::unsigned(rest).expect("it reads what it has written")
+fn read(rest: &mut &[u8]) -> Option<u64> {
+    leb128::read::unsigned(rest).ok()
 }
 
 #[cfg(test)]
@@ -108,7 +122,20 @@ mod tests {
         fn everything_comes_back(head in pieces(), tail in pieces()) {
             let packed = Packed::new(&head, &tail);
             prop_assert_eq!(packed.head(), head.len());
+            let read = Packed::read(packed.bytes().to_vec(), head.len(), tail.len());
+            prop_assert_eq!(read.unwrap().unpacked(), (head.clone(), tail.clone()));
             prop_assert_eq!(packed.unpacked(), (head, tail));
+        }
+
+        /// Catches bytes of a stranger that end the program, and those that are believed in part.
+        #[test]
+        fn anything_else_is_refused(
+            bytes in proptest::collection::vec(any::<u8>(), 0..60),
+            head in 0_usize..4,
+        ) {
+            if let Some(packed) = Packed::read(bytes, head, 0) {
+                prop_assert_eq!(packed.pieces().count(), head);
+            }
         }
     }
 

@@ -56,6 +56,9 @@ const FIRST_BUCKET: u16 = OUTCOMES as u16;
 /// The kind of the first bucket of an operation that was not good: no latency has so high a bucket.
 const FIRST_FAILED: u16 = FIRST_BUCKET + 1024;
 
+/// All kinds lie below.
+pub(super) const KINDS: u16 = FIRST_FAILED + 1024;
+
 impl Piece {
     /// Adds a sample. `long` is what counts as nearly a timeout.
     pub(super) fn add(&mut self, sample: &Sample, long: Duration) {
@@ -83,9 +86,16 @@ impl Piece {
     /// Adds all of `other`.
     pub(super) fn merge(&mut self, other: &Self) {
         self.cells.merge(&other.cells);
-        self.long += other.long;
+        self.long = self.long.saturating_add(other.long);
         earlier(&mut self.first_error, other.first_error);
         earlier(&mut self.first_good_at_home, other.first_good_at_home);
+    }
+
+    /// The same with every moment where another clock has it.
+    pub(super) fn moved(mut self, to: impl Fn(Offset) -> Offset) -> Self {
+        self.first_error = self.first_error.map(&to);
+        self.first_good_at_home = self.first_good_at_home.map(&to);
+        self
     }
 
     /// The same with every outcome in its place.

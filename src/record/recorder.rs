@@ -188,13 +188,14 @@ impl Recorder {
             at_s: at.as_secs_f64(),
             at: self.wall(at).rfc3339(),
             phase: self.inner.phases.phase_at(at),
+            member: None,
             kind,
         };
         let mut log = self.inner.log.lock();
         if let EventKind::BreakerChanged { node, from, to, cause } = &event.kind {
             if log.transitions.len() < TRANSITIONS_MAX {
                 let (node, from, to, cause) = (*node, *from, *to, cause.clone());
-                log.transitions.push(Transition { node, at, from, to, cause });
+                log.transitions.push(Transition { member: 0, node, at, from, to, cause });
             } else {
                 log.dropped += 1;
             }
@@ -314,6 +315,7 @@ impl Recorder {
             dropped_events: log.dropped,
             connects: self.inner.ticks.lock().connects,
             inputs,
+            fleet: None,
         }
     }
 }

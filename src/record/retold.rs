@@ -76,7 +76,7 @@ impl Retold {
             EventKind::BreakerChanged { node, from, to, cause } => {
                 if self.transitions.len() < TRANSITIONS_MAX {
                     let (node, from, to, cause) = (*node, *from, *to, cause.clone());
-                    self.transitions.push(Transition { node, at, from, to, cause });
+                    self.transitions.push(Transition { member: 0, node, at, from, to, cause });
                 } else {
                     self.dropped += 1;
                 }
@@ -163,6 +163,7 @@ impl Retold {
             dropped_events: self.dropped,
             connects: ConnectRates::default(),
             inputs,
+            fleet: None,
         }
     }
 }

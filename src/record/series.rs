@@ -6,6 +6,10 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
 use super::counts::Counts;
 use super::packed::Packed;
 use super::piece::{Piece, Sparse, earlier};
@@ -23,6 +27,9 @@ const TAIL_BINS: usize = 600;
 
 /// The first step of the tail.
 const TAIL_STEP: Duration = Duration::from_secs(1);
+
+/// No run is so long that the tail of a phase has longer pieces: 300 years.
+const STEP_MAX: Duration = Duration::from_secs(1 << 24);
 
 /// Buckets of a [`Response`] in each doubling of the latency: 6 % of the value.
 const PER_OCTAVE: u64 = 16;
@@ -49,7 +56,8 @@ pub struct Bin {
 pub struct Response(Sparse);
 
 /// A phase of one node, as pieces in order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(into = "Written", try_from = "Written")]
 pub struct Series {
     head: Vec<Piece>,
     tail: Vec<Piece>,
@@ -70,7 +78,7 @@ impl Bin {
         self.counts.merge(&other.counts);
         self.response.merge(&other.response);
         self.failed.merge(&other.failed);
-        self.long += other.long;
+        self.long = self.long.saturating_add(other.long);
         earlier(&mut self.first_error, other.first_error);
         earlier(&mut self.first_good_at_home, other.first_good_at_home);
     }
@@ -152,10 +160,40 @@ impl Series {
         self.piece_at(since_start).add(sample, long);
     }
 
-    fn piece_at(&mut self, since_start: Duration) -> &mut Piece {
+    /// Adds all of `other`, piece by piece: its phase began `later` than ours (or earlier), to the nearest
+    /// piece, and `moved` says where a moment of its clock lies on ours.
+    pub(super) fn merge(
+        &mut self,
+        mut other: Self,
+        later: i64,
+        moved: impl Fn(Offset) -> Offset + Copy,
+    ) {
+        self.unpack();
+        other.unpack();
+        // Whatever is in a coarse piece lies in one that is at least as coarse.
+        while self.tail_step < other.tail_step {
+            self.roll_up();
+        }
+        let (head, step) = (other.head.len(), other.tail_step);
+        for (place, piece) in other.head.into_iter().chain(other.tail).enumerate() {
+            let since = match place.checked_sub(head) {
+                None => BIN * count(place),
+                Some(place) => head_length() + step * count(place),
+            };
+            let since = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
+            let since = u64::try_from(since.saturating_add(later)).unwrap_or(0);
+            self.piece_at(Duration::from_nanos(since)).merge(&piece.moved(moved));
+        }
+    }
+
+    fn unpack(&mut self) {
         if let Some(packed) = self.packed.take() {
             (self.head, self.tail) = packed.unpacked();
         }
+    }
+
+    fn piece_at(&mut self, since_start: Duration) -> &mut Piece {
+        self.unpack();
         let place = place(since_start, BIN);
         if place < HEAD_BINS {
             return grown(&mut self.head, place);
@@ -197,6 +235,41 @@ impl Series {
             None => (BIN * count(place), BIN, bin),
             Some(place) => (head_length() + self.tail_step * count(place), self.tail_step, bin),
         })
+    }
+}
+
+/// A series as the facts of a member of a fleet have it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    head: usize,
+    tail: usize,
+    tail_step: Duration,
+    /// See [`Packed`], in base64.
+    pieces: String,
+}
+
+impl From<Series> for Written {
+    fn from(mut series: Series) -> Self {
+        series.unpack();
+        let Series { head, tail, tail_step, .. } = series;
+        let pieces = STANDARD.encode(Packed::new(&head, &tail).bytes());
+        Self { head: head.len(), tail: tail.len(), tail_step, pieces }
+    }
+}
+
+impl TryFrom<Written> for Series {
+    type Error = &'static str;
+
+    fn try_from(written: Written) -> Result<Self, Self::Error> {
+        let Written { head, tail, tail_step, pieces } = written;
+        let doublings = tail_step.as_secs().is_power_of_two() && tail_step.subsec_nanos() == 0;
+        if head > HEAD_BINS || tail > TAIL_BINS || !doublings || tail_step > STEP_MAX {
+            return Err("more pieces than a phase has, or of another length");
+        }
+        let bytes = STANDARD.decode(pieces).map_err(|_| "pieces that are no base64")?;
+        let packed = Packed::read(bytes, head, tail).ok_or("pieces that are none")?;
+        Ok(Self { packed: Some(packed), tail_step, ..Self::default() })
     }
 }
 

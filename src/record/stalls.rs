@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::time::Offset;
 
 /// How many stalls are kept with their time. Later ones are counted only, and so excuse nothing.
 const STALLS_MAX: usize = 256;
 
 /// A time in which some processor, or some thread of the harness, stood still.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stall {
     /// Its first moment.
     pub from: Offset,
@@ -17,10 +19,31 @@ pub struct Stall {
 }
 
 /// The stalls of a run in order. Those that overlap are one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 pub struct Stalls {
     kept: Vec<Stall>,
     dropped: u64,
+}
+
+/// The same in a file, of which nobody knows who wrote it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Written(Vec<Stall>, u64);
+
+impl From<Written> for Stalls {
+    fn from(Written(kept, dropped): Written) -> Self {
+        let mut stalls = Self { dropped, ..Self::default() };
+        kept.into_iter()
+            .filter(|stall| stall.from < stall.until)
+            .for_each(|stall| stalls.add(stall));
+        stalls
+    }
+}
+
+impl From<Stalls> for Written {
+    fn from(stalls: Stalls) -> Self {
+        Self(stalls.kept, stalls.dropped)
+    }
 }
 
 impl Stall {
@@ -49,6 +72,14 @@ impl Stalls {
         } else {
             self.dropped += 1;
         }
+    }
+
+    /// Adds those of another watcher; `moved` says where a moment of its clock lies on ours.
+    pub(super) fn merge(&mut self, other: &Self, moved: impl Fn(Offset) -> Offset) {
+        for Stall { from, until } in &other.kept {
+            self.add(Stall { from: moved(*from), until: moved(*until) });
+        }
+        self.dropped = self.dropped.saturating_add(other.dropped);
     }
 
     /// Every stall that was kept, in order; no two of them overlap.

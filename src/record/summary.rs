@@ -1,9 +1,12 @@
 //! What a run was: every count by phase and node, every event that mattered. Facts, no grades.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::counts::Counts;
+use super::fleet::Fleet;
 use super::inputs::{Config, Inputs, WireCounts};
 use super::recorder::node_at;
 use super::series::{Bin, Series};
@@ -15,7 +18,7 @@ use crate::event::{
 };
 
 /// The facts of one run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Summary {
     /// What was known before.
     pub config: Config,
@@ -35,10 +38,13 @@ pub struct Summary {
     pub connects: ConnectRates,
     /// What the composition root knows.
     pub inputs: Inputs,
+    /// Whose runs these are the facts of, when they are those of several.
+    #[serde(skip)]
+    pub fleet: Option<Fleet>,
 }
 
 /// One phase.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PhaseSummary {
     /// Which.
     pub phase: Phase,
@@ -53,7 +59,7 @@ pub struct PhaseSummary {
 }
 
 /// One node in one phase.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct NodePhase {
     /// Operations on its keys alone.
     pub tally: Tally,
@@ -81,8 +87,11 @@ impl NodePhase {
 }
 
 /// A breaker changed its state.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transition {
+    /// The member of the fleet whose client it is; 0 where there is one client.
+    #[serde(default)]
+    pub member: u32,
     /// Whose.
     pub node: NodeIndex,
     /// When.
@@ -96,7 +105,7 @@ pub struct Transition {
 }
 
 /// How fast the client tried to connect, after the warm-up, seen once an interval.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ConnectRates {
     /// The fastest interval.
     pub peak_per_s: Option<f64>,
@@ -286,6 +295,39 @@ impl Summary {
     /// The faults that target `node`.
     pub fn faults_on(&self, node: NodeIndex) -> impl Iterator<Item = &FaultRecord> {
         self.inputs.faults.iter().filter(move |fault| fault.nodes.contains(&node))
+    }
+
+    /// Whether what the proxies saw is of the calls that are counted, and of no others.
+    #[must_use]
+    pub fn wire_is_of_these_calls(&self) -> bool {
+        self.fleet.as_ref().is_none_or(|fleet| fleet.uncounted_load().next().is_none())
+    }
+
+    /// The members of a fleet whose clients made these calls; 0 where there is one client.
+    #[must_use]
+    pub fn clients(&self) -> Vec<u32> {
+        let Some(fleet) = &self.fleet else { return vec![0] };
+        fleet.counted().map(|member| member.index).collect()
+    }
+
+    /// How often breakers of `node` opened, and how long they were open, each client's by itself.
+    #[must_use]
+    pub fn opened(&self, node: NodeIndex) -> (u64, Duration) {
+        let mut since: BTreeMap<u32, Offset> = BTreeMap::new();
+        let (mut opens, mut open) = (0, Duration::ZERO);
+        for change in self.transitions.iter().filter(|change| change.node == node) {
+            if let Some(since) = since.remove(&change.member) {
+                open = open.saturating_add(change.at.since(since));
+            }
+            if change.to == BreakerState::Open {
+                since.insert(change.member, change.at);
+                opens += 1;
+            }
+        }
+        for since in since.into_values() {
+            open = open.saturating_add(self.inputs.ended.since(since));
+        }
+        (opens, open)
     }
 
     /// How many operations were offered and how many outcomes were counted: they must be equal.

@@ -28,6 +28,8 @@ pub(crate) struct Story {
     pub(crate) faulty: bool,
     /// Whether operations have intended starts.
     pub(crate) open_loop: bool,
+    /// Which operations are told: those whose number is this, by as many members.
+    pub(crate) share: (u64, u64),
     /// What the breaker of the first node does.
     pub(crate) breaker: Vec<(u64, BreakerState, BreakerState)>,
 }
@@ -39,6 +41,7 @@ impl Default for Story {
             every_ms: 5,
             faulty: true,
             open_loop: true,
+            share: (0, 1),
             breaker: vec![
                 (FAULT_MS + 50, BreakerState::Closed, BreakerState::Open),
                 (HEAL_MS + 200, BreakerState::Open, BreakerState::HalfOpen),
@@ -119,9 +122,13 @@ impl Story {
 
     fn record(&self, recorder: &Recorder, behave: impl Fn(u16, u64) -> (Outcome, u64)) -> u64 {
         let shard = recorder.shard();
-        let mut offered = 0;
+        let (mut offered, mut number) = (0, 0);
         for due_ms in (0..self.end_ms).step_by(usize::try_from(self.every_ms).unwrap()) {
             for node in 0..3 {
+                number += 1;
+                if number % self.share.1 != self.share.0 {
+                    continue;
+                }
                 let (outcome, took_us) = behave(node, due_ms);
                 shard.record(&sample(node, due_ms, outcome, took_us));
                 offered += 1;

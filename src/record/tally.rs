@@ -2,23 +2,30 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::counts::{Counts, ratio};
 use super::histogram::Latency;
 use crate::event::{KeyCounts, Outcome, Sample};
 
 /// What the operations of one node (by the key's home) or of several came to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Tally {
     /// By outcome.
     pub counts: Counts,
     /// From the intended start to the end. Lost slots have no end; shed operations were never asked
     /// of the cache, and their microseconds would flatter every percentile: both are left out.
+    #[serde(skip_serializing_if = "Latency::is_empty")]
     pub response: Latency,
     /// From writing the request to the end.
+    #[serde(skip_serializing_if = "Latency::is_empty")]
     pub service: Latency,
     /// Waiting for a connection of the pool.
+    #[serde(skip_serializing_if = "Latency::is_empty")]
     pub wait: Latency,
     /// Shed operations, from when a worker took them up to the rejection.
+    #[serde(skip_serializing_if = "Latency::is_empty")]
     pub fast_fail: Latency,
     /// Requests that the operations needed: a swap a read and a store, a multi-get one a node. Retries
     /// and checks are what comes on top of them on the wire.

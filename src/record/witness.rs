@@ -8,7 +8,7 @@ use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
 
 /// What the proxy of one node saw.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WireNode {
     /// The node.
     pub node: NodeIndex,
@@ -24,7 +24,7 @@ pub struct WireNode {
 }
 
 /// What was asked for on another node than its home, and what came again. Shares of what was followed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WireAsked {
     /// In the fault phase: requests for keys of this node, to it.
     pub at_home: u64,
@@ -42,7 +42,7 @@ pub struct WireAsked {
 
 /// What passed one proxy in pieces of time of one length, from the start of the run. What came after the
 /// last of them was not looked at.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WirePieces {
     /// The length of a piece.
     pub length: Duration,
@@ -53,7 +53,8 @@ pub struct WirePieces {
 }
 
 /// What passed in one piece of time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "[u32; 4]", into = "[u32; 4]")]
 pub struct WirePiece {
     /// Connections accepted.
     pub connects: u32,
@@ -63,6 +64,19 @@ pub struct WirePiece {
     pub replies: u32,
     /// Connections that the client closed first.
     pub closes: u32,
+}
+
+impl From<[u32; 4]> for WirePiece {
+    fn from([connects, requests, replies, closes]: [u32; 4]) -> Self {
+        Self { connects, requests, replies, closes }
+    }
+}
+
+impl From<WirePiece> for [u32; 4] {
+    fn from(piece: WirePiece) -> Self {
+        let WirePiece { connects, requests, replies, closes } = piece;
+        [connects, requests, replies, closes]
+    }
 }
 
 /// How long some requests took on the wire, in microseconds within 1 %; `null`: there was none.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::fleet::{FleetReport, MemberReport};
 use super::model::{
     BreakerReport, DataReport, DetectionReport, Example, FastFail, FaultReport, Figures,
     HarnessReport, KeyFigures, NodeReport, ObjectiveReport, PhaseFigures, PhaseReport,
@@ -12,7 +13,7 @@ use super::model::{
 use super::{pieces, wire};
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
-use crate::event::{BreakerState, DataTotals, Event, EventKind, NotJudged, Outcome};
+use crate::event::{DataTotals, Event, EventKind, NotJudged, Outcome};
 use crate::judge::{DIRTY_REUSE, Graded, Judgement, MAY_PIPELINE, Recovered, Recovery, Strain};
 use crate::record::{Counts, NodeGroup, NodeInput, PhaseSummary, Stall, Stalls, Summary, Tally};
 
@@ -38,6 +39,16 @@ pub struct Header {
     pub machine: Option<String>,
     /// How long it was to take, in seconds.
     pub planned_s: Option<f64>,
+}
+
+#[cfg(test)]
+impl Report {
+    /// That of a run that never happened.
+    pub(super) fn synthetic() -> Self {
+        let summary =
+            crate::record::synthetic::Story::default().tell(crate::record::synthetic::usual);
+        Self::new(Header::synthetic(), &summary, &crate::judge::judge(&summary, &[]))
+    }
 }
 
 #[cfg(test)]
@@ -70,6 +81,14 @@ impl Report {
             workload: header.workload,
             client_profile: header.client_profile,
             subject: summary.inputs.subject.clone(),
+            member: None,
+            fleet: summary.fleet.as_ref().map(FleetReport::of),
+            members: summary
+                .fleet
+                .iter()
+                .flat_map(|it| &it.members)
+                .map(MemberReport::of)
+                .collect(),
             plan_hash: header.plan_hash,
             network: header.network,
             machine: header.machine,
@@ -182,29 +201,17 @@ fn breaker(
     input: &NodeInput,
     false_opens: u64,
 ) -> BreakerReport {
-    let changes = || summary.transitions.iter().filter(|change| change.node == node);
-    let mut open = Duration::ZERO;
-    let mut opened: Option<Offset> = None;
-    let mut opens = 0;
-    for change in changes() {
-        if let Some(since) = opened.take() {
-            open += change.at.since(since);
-        }
-        if change.to == BreakerState::Open {
-            opened = Some(change.at);
-            opens += 1;
-        }
-    }
-    if let Some(since) = opened {
-        open += summary.inputs.ended.since(since);
-    }
+    let (opens, open) = summary.opened(node);
+    let changes = summary.transitions.iter().filter(|change| change.node == node);
+    let is_fleet = summary.fleet.is_some();
     BreakerReport {
         opens: input.breaker_opens.unwrap_or(opens),
         false_opens,
         open_s: input.open_time.unwrap_or(open).as_secs_f64(),
-        transitions: changes()
+        transitions: changes
             .map(|change| TransitionReport {
                 at_s: change.at.as_secs_f64(),
+                member: is_fleet.then_some(change.member),
                 from: change.from,
                 to: change.to,
                 cause: change.cause.clone(),

@@ -175,7 +175,7 @@ mod tests {
     use crate::event::{BreakerState, Phase, ViolationKind};
 
     fn event(kind: EventKind) -> Line {
-        Line::Event(Event { at_s: 7.5, at: String::new(), phase: Phase::Fault, kind })
+        Line::Event(Event { at_s: 7.5, at: String::new(), phase: Phase::Fault, member: None, kind })
     }
 
     fn violation(kind: ViolationKind, detail: &str) -> Line {

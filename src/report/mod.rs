@@ -9,10 +9,12 @@ mod card;
 mod chart;
 mod columns;
 mod compare;
+mod fleet;
 pub mod format;
 mod keys;
 mod line;
 pub mod live;
+mod members;
 mod model;
 mod pieces;
 mod rebuild;
@@ -33,6 +35,7 @@ pub(crate) use columns::{COLUMNS, cut};
 pub use compare::{
     ComparedRow, compare, html as compare_html, markdown as compare_markdown, text as compare_text,
 };
+pub use fleet::{FleetReport, MemberReport};
 pub use format::{FORMATS, Format, Suites, run_markdown as markdown, write_all};
 pub use line::{Line, Skipped, Start, StartNode};
 pub use model::{

@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::fleet::{FleetReport, MemberReport};
 use super::wire::WireReport;
 use crate::base::name::NodeIndex;
 use crate::event::{
-    BreakerState, CalibrationCheck, ClosedConnections, DataTotals, DelayUs, KeyCounts, NotJudged,
-    Outcome, Phase, RefillCounts, SubjectFacts, ViolationKind, WireTrace,
+    BreakerState, CalibrationCheck, ClosedConnections, DataTotals, DelayUs, KeyCounts, Member,
+    NotJudged, Outcome, Phase, RefillCounts, SubjectFacts, ViolationKind, WireTrace,
 };
 use crate::judge::{Grade, Strain, Verdict};
 use crate::record::{LatencyUs, Partial, ratio};
@@ -43,6 +44,15 @@ pub struct Report {
     /// Who made the calls; `null`: the run was stored without it.
     #[serde(default)]
     pub subject: Option<SubjectFacts>,
+    /// Which part of a fleet it was; `null`: it was a run of its own, or is that of all members together.
+    #[serde(default)]
+    pub member: Option<Member>,
+    /// The fleet whose runs are this one; `null`: it is that of one machine.
+    #[serde(default)]
+    pub fleet: Option<FleetReport>,
+    /// Its members, in order; empty: there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberReport>,
     /// A hash over the resolved plan: two runs with the same one asked for the same.
     pub plan_hash: String,
     /// Who did the faults of the network: `user`, our proxies; `kernel`, the kernel where it can.
@@ -256,6 +266,9 @@ pub struct BreakerReport {
 pub struct TransitionReport {
     /// When, in seconds since the run's start.
     pub at_s: f64,
+    /// The member of the fleet whose client it is; absent where there is one client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<u32>,
     /// From this state.
     pub from: BreakerState,
     /// To this one.

@@ -95,7 +95,7 @@ pub(super) fn started() -> Line {
 }
 
 pub(super) fn event(at_s: f64, phase: Phase, kind: EventKind) -> Line {
-    Line::Event(Event { at_s, at: String::new(), phase, kind })
+    Line::Event(Event { at_s, at: String::new(), phase, member: None, kind })
 }
 
 fn at(seconds: f64) -> Duration {

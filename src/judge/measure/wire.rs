@@ -7,6 +7,7 @@ use crate::record::WireCounts;
 
 /// Why a wire measure has no value.
 const NOT_WATCHED: &str = "no proxy counted it";
+const NOT_OURS: &str = "the proxies saw the load of members that are not counted, too";
 const NOT_READ: &str = "some connections could not be read as memcached's";
 
 /// Why nothing is known about attempts to connect.
@@ -22,7 +23,7 @@ pub(crate) const REQUEST_AMPLIFICATION: Measure = Measure {
         Reading::known(
             value,
             facts.summary.tally(facts.phase, facts.nodes).needed_requests,
-            NOT_WATCHED,
+            if facts.summary.wire_is_of_these_calls() { NOT_WATCHED } else { NOT_OURS },
         )
     },
 };
@@ -140,6 +141,9 @@ fn difference(facts: &Facts<'_>) -> Reading {
     let (Some(sent), false) = (sent, inputs.wire.is_empty() || inputs.nodes.is_empty()) else {
         return Reading::Unknown(NOT_WATCHED.to_owned());
     };
+    if !facts.summary.wire_is_of_these_calls() {
+        return Reading::Unknown(NOT_OURS.to_owned());
+    }
     let differences = inputs.nodes.iter().enumerate().map(|(position, node)| {
         let of_node = inputs.wire.iter().filter(|wire| wire.node.position() == position);
         let seen: u64 = of_node.map(|wire| wire.requests).sum();

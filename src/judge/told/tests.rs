@@ -176,8 +176,13 @@ fn two_faults_are_two_times() {
 /// Catches a node that flaps and is taken for broken in between, by what is told of each time.
 #[test]
 fn a_fault_that_comes_again_is_each_of_its_times() {
-    let event =
-        |at_s, kind| crate::event::Event { at_s, at: String::new(), phase: Phase::Fault, kind };
+    let event = |at_s, kind| crate::event::Event {
+        at_s,
+        at: String::new(),
+        phase: Phase::Fault,
+        member: None,
+        kind,
+    };
     let fault = "down".to_owned();
     let applied = |at_s| {
         let (kind, nodes) = (String::new(), Vec::new());

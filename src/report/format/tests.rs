@@ -80,6 +80,7 @@ pub(super) fn run_of(story: &Story, behave: impl Fn(u16, u64) -> (Outcome, u64))
         at_s: 7.5,
         at: "2026-01-31T12:00:07.500Z".to_owned(),
         phase: Phase::Fault,
+        member: None,
         kind: EventKind::Violation {
             kind: ViolationKind::Stale,
             node: NodeIndex(0),

@@ -9,7 +9,7 @@ use crate::event::{CommandFacts, Phase, SERVICE, SubjectFacts};
 use crate::judge::{Grade, Verdict};
 use crate::report::columns::hanging;
 use crate::report::model::{Figures, PhaseReport, Report};
-use crate::report::{GLOSSARY, keys, show};
+use crate::report::{GLOSSARY, keys, members, show};
 
 pub(super) const FORMAT: Format = Format {
     name: "text",
@@ -30,6 +30,7 @@ const CHANGES_MAX: usize = 5;
 pub fn render(report: &Report, colour: bool) -> Text {
     let mut page = Page { text: Text::default(), colour };
     page.head(report);
+    page.fleet(report);
     if let Some(command) = witness::command(report) {
         page.wire(report);
         page.faults(report);
@@ -120,6 +121,15 @@ impl Page {
             self.line(&format!("  cut short: {why}"));
         }
         self.list("  - ", &report.reasons);
+    }
+
+    /// Whose runs these are, when there are several.
+    fn fleet(&mut self, report: &Report) {
+        let lines = members::lines(report, LIST_MAX);
+        if !lines.is_empty() {
+            self.line("");
+        }
+        lines.iter().for_each(|line| self.hanging("", line));
     }
 
     fn list(&mut self, bullet: &str, lines: &[String]) {

@@ -5,13 +5,16 @@ use maud::{Markup, html};
 use super::table;
 use crate::report::format::{text, witness};
 use crate::report::model::{Figures, NodeReport, Report};
-use crate::report::{GLOSSARY, show};
+use crate::report::{GLOSSARY, MemberReport, members, show};
 
 const PHASES: [&str; 10] =
     ["phase", "offered", "operations/s", "errors", "good", "p50", "p95", "p99", "max", "hits"];
 
 /// Nodes that have a row; `report.json` has all.
 const NODES_MAX: usize = 50;
+
+/// Members of a fleet that have a row.
+const MEMBERS_MAX: usize = 256;
 
 const NODES: [&str; 8] = [
     "node",
@@ -41,6 +44,11 @@ pub(super) fn figures(report: &Report) -> Markup {
             h3 { "What the wire tells of the client, node by node" }
             ul { @for node in &told { li { (node) } } }
         }
+        @if let Some(fleet) = &report.fleet {
+            h3 { "Members of the fleet" }
+            p { (members::told(fleet)) "." }
+            (members(&report.members))
+        }
         h3 { "Connections and breakers" }
         (nodes(report))
         p.note { (GLOSSARY) " says what each figure means and when there is none: a dash is what was not measured, never 0." }
@@ -57,6 +65,21 @@ fn told(report: &Report) -> Vec<String> {
         }
     }
     nodes
+}
+
+/// Those of a fleet, in order.
+fn members(all: &[MemberReport]) -> Markup {
+    html! {
+        (table("Members of the fleet", &members::HEADS, &html! {
+            @for member in all.iter().take(MEMBERS_MAX) {
+                @let cells = members::cells(member);
+                tr { th scope="row" { (cells[0]) } @for cell in &cells[1..] { td.number { (cell) } } }
+            }
+        }))
+        @if all.len() > MEMBERS_MAX {
+            p.note { "and " (all.len() - MEMBERS_MAX) " more in report.json" }
+        }
+    }
 }
 
 fn phases(report: &Report) -> Markup {

@@ -3,8 +3,8 @@
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::{
-    check, compare, completions, ctl, doctor, examine, exec, explain, list, man, node, proxy,
-    report, route, run, selftest, shrink, up,
+    check, compare, completions, ctl, doctor, examine, exec, explain, list, man, merge, node,
+    proxy, report, route, run, selftest, shrink, up,
 };
 
 /// What the words on the command line mean.
@@ -37,6 +37,7 @@ pub(super) enum Command {
     Examine(Box<examine::Arguments>),
     Report(report::Arguments),
     Compare(compare::Arguments),
+    Merge(merge::Arguments),
     Shrink(shrink::Arguments),
     Check(check::Arguments),
     Up(up::Arguments),

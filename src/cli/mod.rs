@@ -22,6 +22,7 @@ mod interruptible;
 mod list;
 mod log;
 mod man;
+mod merge;
 mod metrics;
 mod node;
 mod outlet;
@@ -136,6 +137,7 @@ fn dispatch(command: &Command) -> ExitCode {
         Command::Exec(arguments) => exec::main(arguments).into(),
         Command::Report(arguments) => report::main(arguments).into(),
         Command::Compare(arguments) => compare::main(arguments).into(),
+        Command::Merge(arguments) => merge::main(arguments).into(),
         Command::Shrink(arguments) => shrink::main(arguments).into(),
         Command::Check(arguments) => check::main(arguments).into(),
         Command::Up(arguments) => up::main(arguments).into(),

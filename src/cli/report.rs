@@ -21,7 +21,7 @@ pub(super) struct Arguments {
     format: Option<&'static Format>,
 }
 
-fn format(name: &str) -> Result<&'static Format, String> {
+pub(super) fn format(name: &str) -> Result<&'static Format, String> {
     let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
     Format::find(name).ok_or_else(|| unknown("format", name, &names))
 }

@@ -8,6 +8,7 @@ mod dials;
 mod facts;
 mod keeping;
 mod machine;
+mod merge;
 mod noise;
 mod phase_file;
 mod phases;
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::calibration::calibrate;
 pub use self::desk::Finished;
+pub use self::merge::{MergeError, Merged, leave_facts, merge};
 pub use self::rebuild::{RebuildError, rebuild};
 pub use self::scenario::{possible, run};
 pub use self::shrink::{Ended, Reason, least_budget, shrink};

@@ -7,6 +7,7 @@ mod api;
 mod cli;
 mod client;
 mod control;
+mod deploy;
 mod drivers;
 mod examine;
 mod live;

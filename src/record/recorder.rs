@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::inputs::{Config, Inputs, NodeLive};
 use super::interval::{self, Current, Frame, Gathered, Interval};
@@ -267,17 +267,22 @@ impl Recorder {
     }
 
     /// Shows what was recorded until now: of each phase that has begun every node, and operations that
-    /// asked several nodes, which have none. Workers that record meanwhile wait at most where their own
-    /// buffers are full.
+    /// asked several nodes, which have none. Each as it is when it is shown: who records meanwhile, with a
+    /// full buffer, waits for one of them and not for all, which would be milliseconds for 100 nodes.
     pub fn look(&self, mut show: impl FnMut(Phase, Option<NodeIndex>, &Tally)) {
         self.drain();
-        let totals = self.inner.totals.lock();
-        for span in self.inner.phases.spans() {
-            let phase = span.phase;
-            for (position, node) in totals.nodes[phase as usize].iter().enumerate() {
+        let spans = self.inner.phases.spans();
+        let mut totals = self.inner.totals.lock();
+        for Span { phase, .. } in spans {
+            let mut position = 0;
+            while let Some(node) = totals.nodes[phase as usize].get(position) {
                 show(phase, Some(node_at(position)), &node.tally);
+                position += 1;
+                // Whoever waits for it has it in between.
+                MutexGuard::bump(&mut totals);
             }
             show(phase, None, &totals.whole[phase as usize]);
+            MutexGuard::bump(&mut totals);
         }
     }
 

@@ -1,5 +1,7 @@
 //! One proxy: its address, its toxics, its live connections and what it counted.
 
+mod past;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpStream};
@@ -11,6 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use self::past::Past;
 use crate::base::carried::Carried;
 use crate::base::descriptors;
 use crate::base::lane::Lane;
@@ -26,7 +29,6 @@ use crate::proxy::config::{
 use crate::proxy::error::ProxyError;
 use crate::proxy::fault::Entrance;
 use crate::proxy::fault::identity::Place;
-use crate::proxy::fault::message::Reporter;
 use crate::proxy::fault::table::ToxicTable;
 use crate::proxy::path::connection::{Live, Membership};
 use crate::proxy::path::held::AllHeld;
@@ -69,6 +71,8 @@ pub(in crate::proxy) struct Surroundings {
     pub(in crate::proxy) sockets: Sockets,
     /// What the connections of all proxies hold.
     pub(in crate::proxy) all_held: Arc<AllHeld>,
+    /// The one that had its name, where it is to go on from what that has counted.
+    pub(in crate::proxy) former: Option<Arc<Proxy>>,
 }
 
 /// A named proxy.
@@ -123,7 +127,8 @@ impl Proxy {
         config: &ProxyConfig,
         given: Surroundings,
     ) -> Result<Arc<Self>, ProxyError> {
-        let Surroundings { scope, lanes, seed, events, sockets, all_held } = given;
+        let Surroundings { scope, lanes, seed, events, sockets, all_held, former } = given;
+        let past = former.map_or_else(|| Past::none(&events, config.node), |former| former.past());
         for (field, text) in [("name", &config.name), ("upstream", &config.upstream)] {
             if text.is_empty() {
                 return Err(ProxyError::MissingField(field));
@@ -132,10 +137,10 @@ impl Proxy {
         Ok(Arc::new(Self {
             name: config.name.clone(),
             dial: config.dial,
-            node: config.node,
+            node: past.node,
             scope,
             lanes,
-            shared: Arc::new(Shared::new(Reporter::new(&events, config.node))),
+            shared: past.shared,
             events,
             sockets,
             seed,
@@ -148,9 +153,9 @@ impl Proxy {
                 table: Arc::new(ToxicTable::of(config.toxics.clone())?),
                 live: BTreeMap::new(),
                 leaving: 0,
-                next_connection: 0,
-                was_shut: false,
-                totals: TapSnapshot { refused: Some(0), ..TapSnapshot::default() },
+                next_connection: past.next_connection,
+                was_shut: past.was_shut,
+                totals: past.totals,
                 closed: VecDeque::new(),
                 given_up: VecDeque::new(),
             }),

@@ -51,6 +51,9 @@ struct Inner {
     /// One creation or deletion at a time, so that two of the same name cannot both bind.
     membership: tokio::sync::Mutex<()>,
     proxies: Mutex<BTreeMap<String, Arc<Proxy>>>,
+    /// Of nodes of a run, deleted: they have counted, and one that is made anew under the name goes on from
+    /// there. No more than nodes: a proxy that somebody else makes has none, unless it is one of these again.
+    former: Mutex<BTreeMap<String, Arc<Proxy>>>,
 }
 
 /// A set of proxies that others keep alive.
@@ -96,6 +99,7 @@ impl ProxySet {
                 all_held,
                 membership: tokio::sync::Mutex::default(),
                 proxies: Mutex::default(),
+                former: Mutex::default(),
             }),
         }
     }
@@ -115,6 +119,7 @@ impl ProxySet {
             events: inner.events.clone(),
             sockets: inner.sockets.clone(),
             all_held: Arc::clone(&inner.all_held),
+            former: inner.former.lock().get(&config.name).cloned(),
         };
         let proxy = Proxy::new(&config, place)?;
         {
@@ -130,6 +135,7 @@ impl ProxySet {
             proxy.enable().await?;
         }
         let view = proxy.view();
+        inner.former.lock().remove(&config.name);
         inner.proxies.lock().insert(config.name, proxy);
         Ok(view)
     }
@@ -171,7 +177,7 @@ impl ProxySet {
         Ok(())
     }
 
-    /// Deletes a proxy and closes its connections.
+    /// Deletes a proxy and closes its connections. What that of a node has counted stays.
     ///
     /// # Errors
     /// When there is none of this name.
@@ -180,6 +186,9 @@ impl ProxySet {
         let proxy = self.inner.proxies.lock().remove(name).ok_or(ProxyError::ProxyNotFound)?;
         proxy.disable().await;
         proxy.scope.close(DELETE_GRACE).await;
+        if proxy.node().is_some() {
+            self.inner.former.lock().insert(name.to_owned(), proxy);
+        }
         Ok(())
     }
 
@@ -268,12 +277,12 @@ impl ProxySet {
         first
     }
 
-    /// What passed a proxy so far.
+    /// What passed a proxy so far; of a node's, also after it was deleted.
     ///
     /// # Errors
     /// When there is none of this name.
     pub fn tap(&self, name: &str) -> Result<TapSnapshot, ProxyError> {
-        Ok(self.find(name)?.tap())
+        Ok(self.counted(name)?.tap())
     }
 
     /// How many requests passed a proxy so far.
@@ -310,7 +319,7 @@ impl ProxySet {
     /// What passed a proxy when; `None`: there is none of this name, or nobody asked for it.
     #[must_use]
     pub fn timeline(&self, name: &str) -> Option<TimelineView> {
-        self.find(name).ok()?.timeline()
+        self.counted(name).ok()?.timeline()
     }
 
     /// The open connections of a proxy.
@@ -359,6 +368,11 @@ impl ProxySet {
         self.inner.proxies.lock().get(name).cloned().ok_or(ProxyError::ProxyNotFound)
     }
 
+    /// The proxy that counts under this name, or has.
+    fn counted(&self, name: &str) -> Result<Arc<Proxy>, ProxyError> {
+        self.find(name).or_else(|none| self.inner.former.lock().get(name).cloned().ok_or(none))
+    }
+
     fn all(&self) -> Vec<Arc<Proxy>> {
         self.inner.proxies.lock().values().cloned().collect()
     }
@@ -379,6 +393,9 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
     use super::*;
     use crate::base::descriptors;
     use crate::proxy::config::Dial;
@@ -409,6 +426,41 @@ mod tests {
         assert_eq!(own(&set.find("p0").unwrap()) > 0, is_roomy);
         assert!(all.iter().map(own).sum::<usize>() <= OWN_LANES_MAX);
         assert!(all.iter().any(|proxy| own(proxy) == 0), "the last share what there is");
+        scope.close(Duration::from_secs(10)).await;
+    }
+
+    /// Catches a node whose proxy is deleted and made anew, and what passed before that is lost, or counted as if
+    /// it were somebody else's.
+    #[tokio::test]
+    async fn a_proxy_that_is_made_anew_goes_on_counting() {
+        let (scope, node) = (Scope::current("test"), Some(NodeIndex(0)));
+        let set = ProxySet::new(Seed::new(1), Events::ignore(), &scope);
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let upstream = server.local_addr().unwrap().to_string();
+        for given in [node, None] {
+            let config = ProxyConfig {
+                name: "n1".into(),
+                listen: "127.0.0.1:0".into(),
+                upstream: upstream.clone(),
+                enabled: true,
+                dial: Dial::Eager,
+                node: given,
+                toxics: Vec::new(),
+            };
+            let view = set.create(config).await.unwrap();
+            assert_eq!(view.node, node, "it stands for the same node");
+            let mut client = TcpStream::connect(&view.listen).await.unwrap();
+            client.write_all(b"get a\r\n").await.unwrap();
+            let (mut served, _) = server.accept().await.unwrap();
+            served.read_exact(&mut [0; 7]).await.unwrap();
+            served.write_all(b"END\r\n").await.unwrap();
+            client.read_exact(&mut [0; 5]).await.unwrap();
+            set.delete("n1").await.unwrap();
+        }
+        assert!(set.get("n1").is_err(), "it is gone");
+        let tap = set.tap("n1").unwrap();
+        assert_eq!((tap.requests(), tap.replies(), tap.opened, tap.open), (2, 2, 2, 0));
+        assert_eq!(tap.closed.values().sum::<u64>(), 2);
         scope.close(Duration::from_secs(10)).await;
     }
 }

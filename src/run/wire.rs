@@ -47,7 +47,6 @@ struct Seen {
 
 impl Seen {
     fn add(&mut self, before: &TapSnapshot, now: &TapSnapshot) {
-        // A tap starts again from zero when somebody replaces its proxy through the API.
         self.requests += now.requests().saturating_sub(before.requests());
         self.beside += beside(now).saturating_sub(beside(before));
         self.overlaps += now.reuse.overlapping.saturating_sub(before.reuse.overlapping);
@@ -201,7 +200,6 @@ fn taps(lab: &Lab) -> Vec<TapSnapshot> {
     if !lab.has_taps() {
         return Vec::new();
     }
-    // A proxy that somebody deleted through the API counts nothing any more.
     let tap = |name: String| lab.proxies().tap(&name).unwrap_or_default();
     lab.info().iter().map(|info| tap(info.node.to_string())).collect()
 }

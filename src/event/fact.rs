@@ -59,7 +59,8 @@ pub struct SubjectFacts {
     /// client's own word, else of those asked for before and since; `null`: no list changed, or nobody knows.
     #[serde(default)]
     pub list_keys_moved_ratio: Option<f64>,
-    /// Objectives of the scenario that only a client which tells its inside can be judged by.
+    /// Objectives of the scenario that are not judged: those that only a client which tells its inside can be
+    /// judged by, and those that only the wire answers where nobody counts on it.
     pub not_judged: Vec<String>,
     /// Its own words for its errors, a sample of each.
     pub errors: Vec<SubjectError>,

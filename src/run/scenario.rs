@@ -79,6 +79,7 @@ async fn in_scope(
     let judgement = judge(&summary, &objectives);
     let mut report = Report::new(header, &summary, &judgement);
     report.harness.limits.extend(plan.trace_remarks());
+    report.harness.limits.splice(0..0, setup::uncounted(plan, &left_out));
     if plan.attempt > 1 {
         let before = format!("attempt {}: those before it proved nothing", plan.attempt);
         report.harness.limits.insert(0, before);

@@ -227,9 +227,11 @@ pub(super) fn carried(plan: &Plan) -> Carried {
 
 /// What the run is judged by, and the names of the objectives that are left out: those that only the
 /// client knows by its inside where a driver makes the calls, those that answers do not tell where a
-/// service does, and those that the wire cannot answer where a command does.
+/// service does, those that the wire cannot answer where a command does, and those that only the wire can
+/// where nobody counts what passes on it: unless there are no others, and nothing would be judged.
 pub(super) fn objectives(plan: &Plan) -> (Vec<Objective>, Vec<String>) {
     let who = plan.who();
+    let is_counted = is_counted(plan) || plan.objectives.iter().all(needs_wire);
     let is_judged = |objective: &&Objective| match who {
         Who::Command => witness::can_tell(objective.measure),
         Who::Service => answers::can_tell(objective),
@@ -237,13 +239,25 @@ pub(super) fn objectives(plan: &Plan) -> (Vec<Objective>, Vec<String>) {
             let waits = plan.driver.as_ref().is_some_and(|it| it.pipelines == Some(false));
             !objective.measure.is_inside() && (waits || !objective.measure.needs_no_pipelining())
         }
-        Who::Own => true,
+        Who::Own => is_counted || !needs_wire(objective),
     };
     let (judged, left_out): (Vec<_>, Vec<_>) = plan.objectives.iter().partition(is_judged);
     let is_started = plan.command.as_ref().is_some_and(CommandPlan::is_started);
     let of_command = (who == Who::Command && is_started).then(witness::command_succeeds);
     let names = left_out.into_iter().map(|objective| objective.name.clone());
     (of_command.into_iter().chain(judged.into_iter().cloned()).collect(), names.collect())
+}
+
+/// Whether proxies of ours count what passes.
+fn is_counted(plan: &Plan) -> bool {
+    plan.toxiproxy.is_none() && !plan.direct
+}
+
+/// Whether only the wire can answer `objective`. One that asks for what must not be, to see that it is
+/// noticed, is what its scenario is for, and is not left out.
+fn needs_wire(objective: &Objective) -> bool {
+    let is_asked_for = matches!(objective.bound, Bound::AtLeast(least) if least > 0.0);
+    objective.measure.needs_wire() && !is_asked_for
 }
 
 /// What objectives ask, as numbers.
@@ -295,6 +309,16 @@ pub(super) fn unseen(plan: &Plan, left_out: &[String]) -> Option<String> {
         names => format!(", and these objectives are left out: {}", names.join(", ")),
     };
     Some(format!("{seen}{rest}"))
+}
+
+/// What nobody can judge because nobody counts on the wire, in a sentence.
+pub(super) fn uncounted(plan: &Plan, left_out: &[String]) -> Option<String> {
+    (plan.who() == Who::Own && !left_out.is_empty()).then(|| {
+        format!(
+            "no proxy of the harness's own counts what passes on the wire, so these objectives are not judged: {}",
+            left_out.join(", ")
+        )
+    })
 }
 
 /// The timeline.

@@ -47,7 +47,7 @@ impl Drop for External {
 }
 
 const PHASES: &str = "summary = \"slow\"\nworkload = \"constant\"\n\
-                      objectives = [\"no-wrong-data\", \"no-errors\"]\n\
+                      objectives = [\"no-wrong-data\", \"no-errors\", \"no-dirty-reuse\"]\n\
                       [phases]\nwarmup = \"1s\"\nsteady = \"2s\"\nfault = \"2s\"\nrecovery = \"1s\"\n";
 
 /// A run of `faults` on the Toxiproxy at `address`: exit code, stdout and stderr.
@@ -87,6 +87,11 @@ fn a_run_on_an_external_toxiproxy_heals_and_reports() {
     assert!(slow["service_time_us"]["p95"].as_u64().unwrap() >= 40_000, "{slow}");
     assert_eq!(report["load"]["request_amplification"], Value::Null, "{report}");
     assert_eq!(report["data"]["dirty_reuse"], Value::Null);
+    // An objective that only the wire answers is named and not judged: that makes no run invalid.
+    assert_eq!(report["subject"]["not_judged"], json!(["no-dirty-reuse"]));
+    let limits = report["harness"]["limits"].to_string();
+    assert!(limits.contains("these objectives are not judged: no-dirty-reuse"), "{limits}");
+    assert!(!report["reasons"].to_string().contains("no proxy counted it"), "{report}");
     assert_eq!(report["data"]["wrong"], 0);
     assert_eq!(external.proxies(), json!({}), "its proxies were left behind");
 }

@@ -94,7 +94,21 @@ static INSIDE: &[&Measure] = &[
     &wire::WIRE_COUNT_DIFFERENCE,
 ];
 
+/// What only proxies of ours know, which count what passes.
+static ON_THE_WIRE: &[&Measure] = &[
+    &wire::REQUEST_AMPLIFICATION,
+    &wire::WIRE_COUNT_DIFFERENCE,
+    &wire::DIRTY_REUSE,
+    &wire::MALFORMED_REQUESTS,
+];
+
 impl Measure {
+    /// Whether only what passes on the wire tells it.
+    #[must_use]
+    pub fn needs_wire(&self) -> bool {
+        ON_THE_WIRE.contains(&self) || told::ALL.contains(&self)
+    }
+
     /// Whether only the client itself knows it.
     #[must_use]
     pub fn is_inside(&self) -> bool {

@@ -56,7 +56,7 @@ impl Board {
         sources: Sources,
         asked: impl IntoIterator<Item = &'a str>,
     ) {
-        self.0.history.lock().begin(&about.scenario, asked.into_iter());
+        self.0.history.lock().begin(&about, asked.into_iter());
         let run =
             Run { about, sources, before: Vec::new(), after: None, ending: None, is_active: true };
         self.change(|place| *place = Some(run));

@@ -106,7 +106,7 @@ families! {
     RUNS "harness_runs_total" Counter &["scenario", "verdict"],
         "Runs of this process, every attempt one.";
     RUNS_VIOLATIONS "harness_runs_violations_total" Counter &["kind"],
-        "Wrong data of all runs of this process.";
+        "Wrong data of all runs of this process; absent while none of them has looked.";
     RUNS_UNRECOVERED "harness_runs_unrecovered_total" Counter SCENARIO,
         "Runs of this process that did not recover.";
     RUNS_RELAPSED "harness_runs_relapsed_total" Counter SCENARIO,

@@ -65,7 +65,6 @@ pub(super) fn wire(page: &mut Page, before: &[TapSnapshot], now: &[TapSnapshot])
     for (position, now) in now.iter().enumerate() {
         let before = before.get(position).unwrap_or(&none);
         let node = of_node(NodeIndex(u16::try_from(position).unwrap_or(u16::MAX)));
-        // A tap starts again from zero when somebody replaces its proxy.
         let mut more = |family, labels: &[&str], now: u64, before: u64| {
             page.count(family, labels, now.saturating_sub(before));
         };

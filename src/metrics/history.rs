@@ -6,6 +6,7 @@ use super::ending;
 use super::families::{RUNS, RUNS_FAILED, RUNS_RELAPSED, RUNS_UNRECOVERED, RUNS_VIOLATIONS};
 use super::label::OTHER;
 use super::page::Page;
+use super::sources::About;
 use crate::report::Report;
 
 /// Scenarios that are told apart; more share a name.
@@ -19,11 +20,27 @@ const OBJECTIVES_MAX: usize = 256;
 const VERDICTS: [&str; 5] = ["pass", "degraded", "fail", "invalid", "vacuous"];
 
 /// Counts over runs.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct History {
     scenarios: BTreeMap<String, Runs>,
     objectives: BTreeMap<String, u64>,
-    violations: BTreeMap<String, u64>,
+    violations: BTreeMap<String, Violations>,
+}
+
+/// Wrong data of one kind.
+#[derive(Debug, Default)]
+struct Violations {
+    count: u64,
+    /// Runs that looked for it, and runs that were to and could not.
+    looked: u64,
+    blind: u64,
+}
+
+impl Violations {
+    /// 0 is a count where somebody has looked, or begins to.
+    const fn is_known(&self) -> bool {
+        self.looked > 0 || self.blind == 0
+    }
 }
 
 /// The runs of one scenario.
@@ -32,13 +49,6 @@ struct Runs {
     verdicts: BTreeMap<&'static str, u64>,
     unrecovered: u64,
     relapsed: u64,
-}
-
-impl Default for History {
-    fn default() -> Self {
-        let violations = ending::kinds().into_iter().map(|kind| (kind, 0)).collect();
-        Self { scenarios: BTreeMap::new(), objectives: BTreeMap::new(), violations }
-    }
 }
 
 /// The counter of this name, or of those that are too many.
@@ -52,9 +62,12 @@ fn place<'a, T: Default>(
 }
 
 impl History {
-    /// A run of this scenario begins, which is asked these objectives.
-    pub(super) fn begin<'a>(&mut self, scenario: &str, asked: impl Iterator<Item = &'a str>) {
-        place(&mut self.scenarios, scenario, SCENARIOS_MAX);
+    /// A run begins, which is asked these objectives. The wrong data that it looks for is there from now
+    /// on, because what appears with its first count has not grown.
+    pub(super) fn begin<'a>(&mut self, about: &About, asked: impl Iterator<Item = &'a str>) {
+        place(&mut self.scenarios, &about.scenario, SCENARIOS_MAX);
+        let kinds = about.checks_data.then(ending::kinds).into_iter().flatten();
+        kinds.for_each(|kind| self.violations.entry(kind).or_default().looked += 0);
         asked.for_each(|name| *place(&mut self.objectives, name, OBJECTIVES_MAX) += 0);
     }
 
@@ -67,9 +80,13 @@ impl History {
         for name in ending::failed(report) {
             *place(&mut self.objectives, name, OBJECTIVES_MAX) += 1;
         }
-        for (kind, count) in ending::violations(report) {
-            let sum = self.violations.entry(kind).or_default();
-            *sum = sum.saturating_add(count);
+        let found = ending::violations(report);
+        let unseen = self.violations.iter_mut().filter(|(kind, _)| !found.contains_key(*kind));
+        unseen.for_each(|(_, violations)| violations.blind += 1);
+        for (kind, count) in found {
+            let violations = self.violations.entry(kind).or_default();
+            violations.count = violations.count.saturating_add(count);
+            violations.looked += 1;
         }
     }
 
@@ -85,24 +102,73 @@ impl History {
         for (objective, count) in &self.objectives {
             page.count(RUNS_FAILED, &[objective], *count);
         }
-        for (kind, count) in &self.violations {
-            page.count(RUNS_VIOLATIONS, &[kind], *count);
+        for (kind, violations) in self.violations.iter().filter(|(_, it)| it.is_known()) {
+            page.count(RUNS_VIOLATIONS, &[kind], violations.count);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
     use super::*;
+    use crate::metrics::Exposition;
+
+    fn about(scenario: &str, checks_data: bool) -> About {
+        About {
+            scenario: scenario.to_owned(),
+            subject: String::new(),
+            workload: String::new(),
+            client_profile: String::new(),
+            network: String::new(),
+            seed: 1,
+            planned: Duration::ZERO,
+            tells_nodes: true,
+            checks_data,
+        }
+    }
 
     /// Catches names without a bound, and a scenario beyond it that is not counted at all.
     #[test]
     fn scenarios_beyond_the_bound_are_counted_together() {
         let mut history = History::default();
         for number in 0..SCENARIOS_MAX + 9 {
-            history.begin(&format!("s{number}"), std::iter::empty());
+            history.begin(&about(&format!("s{number}"), true), std::iter::empty());
         }
         assert_eq!(history.scenarios.len(), SCENARIOS_MAX + 1);
         assert!(history.scenarios.contains_key(OTHER));
+    }
+
+    fn count(history: &History, kind: &str) -> Option<u64> {
+        let mut page = Page::default();
+        history.show(&mut page);
+        let text = String::from_utf8(Exposition::Text.encode(Arc::new(page))).unwrap();
+        let begins = format!("harness_runs_violations_total{{kind=\"{kind}\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&begins)?.parse().ok())
+    }
+
+    /// Catches wrong data that nobody looked for and that is shown as none, and a counter that appears with
+    /// its first count, which has not grown for whoever scrapes it.
+    #[test]
+    fn what_nobody_looked_for_is_absent() {
+        let text = include_str!("../../tests/golden/report/1-with-series/report.json");
+        let mut report: Report = serde_json::from_str(text).unwrap();
+        report.data.totals = crate::record::DataTotals::default();
+        let mut history = History::default();
+        history.begin(&about("command", false), std::iter::empty());
+        history.add(&report);
+        assert_eq!(count(&history, "wrong"), None, "a command's values are nobody's to check");
+        history.begin(&about("s", true), std::iter::empty());
+        assert_eq!(count(&history, "wrong"), Some(0));
+        (report.data.totals.wrong, report.data.totals.stale) = (Some(3), None);
+        history.add(&report);
+        assert_eq!((count(&history, "wrong"), count(&history, "stale")), (Some(3), None));
+        report.data.totals.stale = Some(2);
+        history.add(&report);
+        report.data.totals.stale = None;
+        history.add(&report);
+        assert_eq!((count(&history, "wrong"), count(&history, "stale")), (Some(9), Some(2)));
     }
 }

@@ -28,6 +28,8 @@ pub struct About {
     pub planned: Duration,
     /// Whether it is known which node each operation needs.
     pub tells_nodes: bool,
+    /// Whether somebody knows what every value must be.
+    pub checks_data: bool,
 }
 
 /// Whom to ask while a run goes on.
@@ -55,7 +57,6 @@ impl Sources {
     pub(super) fn taps(&self) -> Vec<TapSnapshot> {
         let Some((proxies, nodes)) = &self.proxies else { return Vec::new() };
         let Some(proxies) = proxies.upgrade() else { return Vec::new() };
-        // A proxy that somebody deleted through the API counts nothing any more.
         let tap = |node| proxies.tap(&NodeIndex(node).to_string()).unwrap_or_default();
         (0..*nodes).map(tap).collect()
     }

@@ -279,6 +279,7 @@ pub(super) fn about(plan: &Plan, subject: SubjectFacts) -> About {
     About {
         scenario: plan.scenario.clone(),
         tells_nodes: subject.kind != SERVICE,
+        checks_data: matches!(plan.who(), Who::Own | Who::Driver),
         subject: if subject.name.is_empty() { subject.kind } else { subject.name },
         workload: header.workload,
         client_profile: header.client_profile,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::exit::Exit;
 use super::github::Github;
 use super::index::Index;
-use super::interruptible::interruptible;
+use super::interruptible::{Standing, standing};
 use super::output;
 use super::screen::Screen;
 use super::tally::Tally;
@@ -39,6 +39,8 @@ pub(super) struct Session {
 struct Told {
     screen: Screen,
     tally: Tally,
+    /// What the session comes to, should it end at once.
+    standing: Standing,
     suites: Option<Suites>,
     github: Github,
     index: Index,
@@ -59,16 +61,16 @@ impl Session {
     /// Runs everything.
     pub(super) fn play(self) -> Exit {
         let descriptors = self.plans.iter().map(Plan::descriptors).max();
-        interruptible(descriptors.unwrap_or_default(), |environment| self.all(environment))
+        standing(descriptors.unwrap_or_default(), |environment, it| self.all(environment, it))
     }
 
-    async fn all(mut self, environment: Environment) -> Exit {
+    async fn all(mut self, environment: Environment, standing: Standing) -> Exit {
         if let Err(exit) = self.settle(&environment) {
             return exit;
         }
         let out = self.plans.first().map(|plan| plan.out.clone()).unwrap_or_default();
         let scope = Scope::current("screen");
-        let mut told = Told::new(&self, out, &scope);
+        let mut told = Told::new(&self, out, standing.clone(), &scope);
         let served = match self.telling.metrics.serve(&environment.board).await {
             Ok(served) => served,
             Err(error) => {
@@ -80,6 +82,7 @@ impl Session {
             told.skip(skipped);
         }
         let exit = self.rounds(&environment, &mut told).await;
+        standing.is(exit);
         told.end(&self.skipped, self.telling.junit.as_deref());
         let shown = async {
             told.screen.close().await;
@@ -142,7 +145,10 @@ impl Session {
                     return told.tally.cut_short(continuous);
                 }
                 match self.attempts(in_round(plan, round), environment, told).await {
-                    Ok(Some(finished)) => told.add(&finished),
+                    Ok(Some(finished)) => {
+                        told.add(&finished);
+                        told.standing.is(told.tally.exit_if_cut(continuous));
+                    }
                     Ok(None) => {
                         // A session that left something out has not passed.
                         told.tally.cut_short(continuous);
@@ -195,11 +201,12 @@ impl Session {
 }
 
 impl Told {
-    fn new(session: &Session, out: PathBuf, scope: &Scope) -> Self {
+    fn new(session: &Session, out: PathBuf, standing: Standing, scope: &Scope) -> Self {
         let telling = &session.telling;
         Self {
             screen: Screen::new(telling, session.roster(), scope),
             tally: Tally::new(telling.fail_on),
+            standing,
             suites: telling.junit.is_some().then(Suites::default),
             github: Github::from_environment(),
             index: Index::new(out),

@@ -194,7 +194,15 @@ impl Tally {
     /// session that was to end by itself has none when it was cut short.
     pub(super) fn exit(&self, continuous: bool) -> Exit {
         match self.worst {
-            Some(worst) if continuous || !self.interrupted => worst,
+            Some(worst) if !self.interrupted => worst,
+            _ => self.exit_if_cut(continuous),
+        }
+    }
+
+    /// The exit code, were it cut short now.
+    pub(super) fn exit_if_cut(&self, continuous: bool) -> Exit {
+        match self.worst {
+            Some(worst) if continuous => worst,
             Some(worst @ (Exit::ObjectiveFailed | Exit::Internal)) => worst,
             _ => Exit::Interrupted,
         }
@@ -235,6 +243,9 @@ mod tests {
         assert_eq!(tally(Some(Exit::Pass)).cut_short(true), Exit::Pass);
         assert_eq!(tally(Some(Exit::ObjectiveFailed)).cut_short(false), Exit::ObjectiveFailed);
         assert_eq!(tally(None).cut_short(true), Exit::Interrupted);
+        // Nor has it passed before it is over, should it be left at once.
+        assert_eq!(tally(Some(Exit::Pass)).exit_if_cut(false), Exit::Interrupted);
+        assert_eq!(tally(Some(Exit::Inconclusive)).exit_if_cut(true), Exit::Inconclusive);
     }
 
     /// Catches a degraded run that ends well although that is not wanted, or badly although nobody asked.

@@ -127,3 +127,25 @@ fn a_continuous_session_ends_with_its_verdict() {
         reports.iter().map(|one| &one.reasons).collect::<Vec<_>>()
     );
 }
+
+/// Catches a soak that has its verdict, waits for somebody to read its last figures, and forgets the verdict
+/// when it is told not to wait.
+#[test]
+fn a_verdict_stands_when_nobody_wants_to_wait() {
+    let place = Place::new();
+    place.scenario(
+        "quick",
+        "objectives = [\"no-wrong-data\"]\n[phases]\nwarmup = \"500ms\"\nsteady = \"1s\"\n",
+    );
+    let mut running = place
+        .start("-scenario quick.toml -nodes embedded -out o -metrics-addr 127.0.0.1:0 -linger 10m");
+    let Line::Report(first) = running.until(|line| matches!(line, Line::Report(_))) else {
+        panic!("a report is a report")
+    };
+    running.until(|line| matches!(line, Line::Start(_)));
+    running.signal(Signal::INT);
+    running.until(|line| matches!(line, Line::Report(_)));
+    running.signal(Signal::INT);
+    let (_, code) = running.rest();
+    assert!(code == i32::from(first.exit_code) || code == 1, "{code}: {:?}", first.reasons);
+}

@@ -20,6 +20,8 @@ struct Seen {
     modes_kept: bool,
     /// Whether everything that was waited for came.
     all_done: bool,
+    /// Where it ran.
+    folder: tempfile::TempDir,
 }
 
 impl Seen {
@@ -39,11 +41,17 @@ impl Seen {
 }
 
 /// Runs the program with `line` in a terminal of this size.
-fn watched(
+fn watched(line: &str, variables: &[(&str, &str)], size: (u16, u16), steps: Value) -> Seen {
+    started(line, variables, size, steps, false)
+}
+
+/// The same of a program that was told to outlive its terminal, where it `outlives` it.
+fn started(
     line: &str,
     variables: &[(&str, &str)],
     (rows, columns): (u16, u16),
     steps: Value,
+    outlives: bool,
 ) -> Seen {
     let folder = tempfile::tempdir().unwrap();
     let program = assert_cmd::cargo::cargo_bin("harness");
@@ -64,6 +72,7 @@ fn watched(
         "columns": columns,
         "environment": environment,
         "steps": steps,
+        "outlives": outlives,
     });
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/live/terminal.py");
     let mut command = Command::new("python3");
@@ -75,6 +84,7 @@ fn watched(
         exit: told["exit"].as_i64().expect("it ends"),
         modes_kept: told["modes_kept"].as_bool().unwrap(),
         all_done: told["done"].as_u64() == Some(count as u64),
+        folder,
     }
 }
 
@@ -111,6 +121,22 @@ fn whatever_ends_a_run_the_terminal_is_given_back() {
     let seen = watched(line, &[], (24, 80), json!([{"wait": "applied"}, {"send": "qq"}]));
     seen.is_clean();
     assert_eq!(seen.exit, 130, "{}", seen.after());
+}
+
+/// Catches a run that goes on, unseen, when its terminal is closed, one that ends although `nohup` started it,
+/// and a report that is lost with the terminal.
+#[test]
+#[cfg_attr(not(real_python3), ignore = "needs python3 on PATH")]
+fn a_run_whose_terminal_is_closed_leaves_its_report() {
+    for (outlives, ends) in [(false, &[130][..]), (true, &[0, 4])] {
+        let steps = json!([{"wait": "applied"}, {"hangup": true}]);
+        let seen = started(RUN, &[], (24, 80), steps, outlives);
+        assert!(seen.all_done, "{:?}", seen.text);
+        assert!(ends.contains(&seen.exit), "outlives: {outlives}: {}", seen.exit);
+        let report = seen.folder.path().join("runs/latest/report.json");
+        let report: Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
+        assert_eq!(report["partial"], if outlives { Value::Null } else { json!("interrupted") });
+    }
 }
 
 /// Catches a shell that is left with the view's screen at Ctrl-Z, and a view that does not come back.

@@ -2,8 +2,10 @@
 
 Its argument is a JSON object: `program`, `rows`, `columns`, `environment`, and `steps`, which are done one after the
 other: {"wait": TEXT}, {"send": KEYS}, {"signal": NAME}, {"resize": [ROWS, COLUMNS]}, {"stopped": true} waits until the
-program stops, {"continue": true} brings it back to the foreground. It prints one object: what the terminal was sent,
-the exit code, whether the modes are those of before, and which steps were done.
+program stops, {"continue": true} brings it back to the foreground, {"hangup": true} closes the terminal, of which the
+shell tells the program as shells do. With `outlives` the program was told before to ignore that, as `nohup` does. It
+prints one object: what the terminal was sent, the exit code, whether the modes are those of before, and which steps
+were done.
 """
 
 import fcntl
@@ -35,6 +37,8 @@ def shell(slave):
         os.setpgid(0, 0)
         os.tcsetpgrp(slave, os.getpid())
         signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+        if GIVEN.get("outlives"):
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
         for fd in (0, 1, 2):
             os.dup2(slave, fd)
         os.environ.clear()
@@ -44,6 +48,7 @@ def shell(slave):
         os.setpgid(child, child)
     except OSError:
         pass
+    signal.signal(signal.SIGHUP, lambda *_: os.killpg(child, signal.SIGHUP))
     return child
 
 
@@ -74,6 +79,10 @@ def main():
                 os.write(master, step["send"].encode())
             elif "signal" in step:
                 os.kill(child["pid"], getattr(signal, step["signal"]))
+            elif "hangup" in step:
+                os.close(master)
+                os.close(slave)
+                master = None
             elif "resize" in step:
                 resize(master, *step["resize"])
                 searched = len(seen)
@@ -81,7 +90,7 @@ def main():
                 searched = len(seen)
                 os.write(child["orders"], b"c")
             done += 1
-        ready, _, _ = select.select([master, told], [], [], 0.5)
+        ready, _, _ = select.select([fd for fd in (master, told) if fd is not None], [], [], 0.5)
         if master in ready:
             try:
                 seen += os.read(master, 65536)
@@ -96,7 +105,7 @@ def main():
                     child["state"] = "stopped"
                 elif word.startswith("end="):
                     end = int(word[4:])
-    while select.select([master], [], [], 0.2)[0]:
+    while master is not None and select.select([master], [], [], 0.2)[0]:
         try:
             more = os.read(master, 65536)
         except OSError:
@@ -104,7 +113,7 @@ def main():
         if not more:
             break
         seen += more
-    after = termios.tcgetattr(slave)
+    after = termios.tcgetattr(slave) if master is not None else None
     print(json.dumps({
         "seen": seen.decode("utf-8", "replace"),
         "exit": end,

@@ -8,7 +8,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use harness::base::name::NodeIndex;
 use harness::base::seed::{Seed, Stream};
@@ -24,6 +24,7 @@ use harness::record::{
 use harness::report::Header;
 use harness::run::{leave_facts, merge};
 use rand_distr::{Distribution, LogNormal};
+use tokio::time::Instant;
 
 const NODES: u16 = 10;
 /// The phases and when they begin, in seconds.

@@ -1,6 +1,7 @@
 //! The built program: what it prints where, and how it ends.
 
 mod doctor;
+mod merge;
 mod names;
 mod network;
 mod route;

@@ -83,12 +83,7 @@ impl Report {
             subject: summary.inputs.subject.clone(),
             member: None,
             fleet: summary.fleet.as_ref().map(FleetReport::of),
-            members: summary
-                .fleet
-                .iter()
-                .flat_map(|it| &it.members)
-                .map(MemberReport::of)
-                .collect(),
+            members: summary.fleet.as_ref().map(MemberReport::all).unwrap_or_default(),
             plan_hash: header.plan_hash,
             network: header.network,
             machine: header.machine,

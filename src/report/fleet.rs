@@ -60,7 +60,11 @@ impl FleetReport {
 }
 
 impl MemberReport {
-    pub(super) fn of(member: &MemberSeen) -> Self {
+    pub(super) fn all(fleet: &Fleet) -> Vec<Self> {
+        fleet.members.iter().map(Self::of).collect()
+    }
+
+    fn of(member: &MemberSeen) -> Self {
         let told = member.told.as_ref();
         let verdict = member.verdict.as_ref();
         Self {

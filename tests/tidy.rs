@@ -17,6 +17,8 @@ const FRAME: &str = "protocol/memcached/frame";
 const SPEECH: &str = "protocol/memcached/speech";
 /// The embedded memcached.
 const SERVER: &str = "protocol/memcached/server";
+/// The bytes of RESP, without I/O.
+const RESP_FRAME: &str = "protocol/resp/frame";
 /// A question to a memcached.
 const PROBE: &str = "protocol/memcached/probe";
 
@@ -38,10 +40,11 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("event", &[]),
     (EXCHANGE, &[]),
     (FRAME, &[EXCHANGE]),
+    (RESP_FRAME, &[]),
     (SPEECH, &[EXCHANGE, FRAME]),
     (SERVER, &["protocol", FRAME]),
     (PROBE, &["protocol"]),
-    ("protocol", &[EXCHANGE, FRAME]),
+    ("protocol", &[EXCHANGE, FRAME, RESP_FRAME]),
     ("proxy", &["proxy/path", "proxy/fault", IDENTITY, MESSAGE, "proxy/tap", "protocol"]),
     ("proxy/path", &["proxy", "proxy/fault", OUTBOX, IDENTITY, MESSAGE, "proxy/tap", "protocol"]),
     ("proxy/fault", &["proxy", OUTBOX, IDENTITY, TOXIC, MESSAGE]),
@@ -169,6 +172,7 @@ const PURE: &[&str] = &[
     "protocol/exchange.rs",
     "protocol/memcached/frame/",
     "protocol/memcached/speech/",
+    "protocol/resp/frame/",
     "proxy/fault/",
     "client/breaker",
     "client/backoff",

@@ -5,6 +5,7 @@
 
 pub(crate) mod exchange;
 pub mod memcached;
+pub mod resp;
 
 /// Both directions of one connection, in the words of [`exchange`].
 pub(crate) use memcached::conversation::Conversation;

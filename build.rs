@@ -11,9 +11,10 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// The cfg name, and the programs whose presence on PATH switches it on.
-const PARTS: [(&str, &[&str]); 12] = [
+const PARTS: [(&str, &[&str]); 13] = [
     ("real_memcached", &["memcached"]),
     ("real_memccapable", &["memccapable"]),
+    ("real_redis", &["redis-server"]),
     ("real_haproxy", &["haproxy"]),
     ("real_python_clients", &["harness-python-clients"]),
     ("real_node_clients", &["harness-node-clients"]),

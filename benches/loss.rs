@@ -92,6 +92,7 @@ mod linux {
                 upstream: node.address().to_string(),
                 enabled: true,
                 dial: Dial::Eager,
+                protocol: None,
                 node: None,
                 toxics: Vec::new(),
             })

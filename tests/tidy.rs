@@ -19,6 +19,8 @@ const SPEECH: &str = "protocol/memcached/speech";
 const SERVER: &str = "protocol/memcached/server";
 /// The bytes of RESP, without I/O.
 const RESP_FRAME: &str = "protocol/resp/frame";
+/// What a fault says in RESP.
+const RESP_SPEECH: &str = "protocol/resp/speech";
 /// A question to a memcached.
 const PROBE: &str = "protocol/memcached/probe";
 
@@ -41,10 +43,11 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (EXCHANGE, &[]),
     (FRAME, &[EXCHANGE]),
     (RESP_FRAME, &[]),
+    (RESP_SPEECH, &[EXCHANGE, "protocol", RESP_FRAME]),
     (SPEECH, &[EXCHANGE, FRAME]),
     (SERVER, &["protocol", FRAME]),
     (PROBE, &["protocol"]),
-    ("protocol", &[EXCHANGE, FRAME, RESP_FRAME]),
+    ("protocol", &[EXCHANGE, FRAME, SPEECH, RESP_FRAME, RESP_SPEECH]),
     ("proxy", &["proxy/path", "proxy/fault", IDENTITY, MESSAGE, "proxy/tap", "protocol"]),
     ("proxy/path", &["proxy", "proxy/fault", OUTBOX, IDENTITY, MESSAGE, "proxy/tap", "protocol"]),
     ("proxy/fault", &["proxy", OUTBOX, IDENTITY, TOXIC, MESSAGE]),
@@ -172,7 +175,15 @@ const PURE: &[&str] = &[
     "protocol/exchange.rs",
     "protocol/memcached/frame/",
     "protocol/memcached/speech/",
+    "protocol/first.rs",
+    "protocol/observe.rs",
+    "protocol/request.rs",
+    "protocol/speech.rs",
     "protocol/resp/frame/",
+    "protocol/resp/keys.rs",
+    "protocol/resp/observe.rs",
+    "protocol/resp/speech/",
+    "protocol/resp/status.rs",
     "proxy/fault/",
     "client/breaker",
     "client/backoff",

@@ -284,6 +284,7 @@ async fn proxied(upstreams: &[String], scope: &Scope) -> Vec<String> {
             upstream: upstream.clone(),
             enabled: true,
             dial: Dial::Eager,
+            protocol: None,
             node: Some(NodeIndex(number)),
             toxics: Vec::new(),
         };

@@ -118,7 +118,7 @@ impl Look {
             assert!(request.head.len() <= LINE_BYTES_MAX);
             assert!(request.keys().map(<[u8]>::len).sum::<usize>() <= request.head.len());
             assert!(request.name().len() <= request.head.len());
-            assert!(!barrier(&request).is_empty());
+            assert!(!barrier(&request.framing, request.head).is_empty());
             end = request.end.unwrap_or(request.head_end);
             match request.keys().next().and_then(|key| key.first()) {
                 Some(b'K') if self.meddles => Passage::Kept,

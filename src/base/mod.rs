@@ -9,6 +9,7 @@ pub mod descriptors;
 pub mod family;
 pub mod file;
 pub mod folder;
+pub(crate) mod glob;
 pub mod group;
 pub mod heap;
 pub mod lane;

@@ -195,6 +195,7 @@ pub(super) fn config(input: ProxyInput) -> ProxyConfig {
         upstream: input.upstream.unwrap_or_default(),
         enabled: input.enabled.unwrap_or(true),
         dial: input.dial.unwrap_or(Dial::Lazy),
+        protocol: input.protocol,
         node: None,
         toxics: input.toxics.iter().map(input::ToxicInput::config).collect(),
     }

@@ -4,6 +4,7 @@
 //! is remembered as a warning. `toxics` inside a proxy is ours, and read strictly.
 
 use axum::http::StatusCode;
+use strum::VariantNames as _;
 
 use super::attributes::{self, Attributes, Member};
 use super::json::{Decoder, Place, Value, first_value, key_is};
@@ -11,7 +12,8 @@ use super::reply::Refusal;
 use crate::base::family::{self, Kind};
 use crate::proxy::fault::{Fault, TOXICS};
 use crate::proxy::{
-    Dial, PROXIES_MAX, ProxyError, Stream, TOXICS_MAX, ToxicConfig, ToxicUpdate, ToxicView,
+    Dial, PROXIES_MAX, Protocol, ProxyError, Stream, TOXICS_MAX, ToxicConfig, ToxicUpdate,
+    ToxicView,
 };
 
 /// The Go type of one entry of a list of proxies, for its error texts.
@@ -32,8 +34,13 @@ pub(super) struct ProxyInput {
     pub(super) enabled: Option<bool>,
     /// Ours: when and how the server is connected to.
     pub(super) dial: Option<Dial>,
+    /// Ours: what its connections speak.
+    pub(super) protocol: Option<Protocol>,
     pub(super) toxics: Vec<ToxicInput>,
 }
+
+/// What a proxy is told to speak whose connections tell it themselves.
+const AUTO: &str = "auto";
 
 /// A toxic as a body describes it, complete but for the name's uniqueness and the attributes.
 #[derive(Debug)]
@@ -122,6 +129,9 @@ fn read_proxy<'a>(
         } else if key_is(&key, "dial") {
             let text = decoder.text(value, at("dial"));
             input.dial = text.and_then(|text| dial(decoder, &text)).or(input.dial);
+        } else if key_is(&key, "protocol") {
+            let text = decoder.text(value, at("protocol"));
+            input.protocol = text.and_then(|text| protocol(decoder, &text)).or(input.protocol);
         } else if key_is(&key, "toxics") {
             toxics = Some(value);
         }
@@ -138,6 +148,17 @@ fn dial(decoder: &mut Decoder, text: &str) -> Option<Dial> {
             None
         }
     }
+}
+
+/// `auto` is the same as nothing: it is found out.
+fn protocol(decoder: &mut Decoder, text: &str) -> Option<Protocol> {
+    let known = text.parse().ok();
+    if known.is_none() && text != AUTO {
+        let names: Vec<&str> =
+            [AUTO].into_iter().chain(Protocol::VARIANTS.iter().copied()).collect();
+        decoder.mistake(family::unknown("protocol", text, &names));
+    }
+    known
 }
 
 /// Reads `toxics` of a proxy, each as the body that would create it.

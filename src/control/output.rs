@@ -6,14 +6,17 @@ use super::attributes;
 use super::json::{Float32, Quoted};
 use crate::proxy::{ProxyView, Said, ToxicView};
 
-/// A proxy. `Logger` is an accident of Toxiproxy's that clients have met since its version 2.5.
+/// A proxy. `Logger` is an accident of Toxiproxy's that clients have met since its version 2.5. `protocol` is ours
+/// and only there when it was given.
 pub(super) fn proxy(view: &ProxyView) -> String {
+    let protocol = view.protocol.map(|protocol| format!(r#","protocol":"{}""#, protocol.name()));
     format!(
-        r#"{{"name":{},"listen":{},"upstream":{},"enabled":{},"Logger":{{}},"toxics":{}}}"#,
+        r#"{{"name":{},"listen":{},"upstream":{},"enabled":{},"Logger":{{}}{},"toxics":{}}}"#,
         Quoted(&view.name),
         Quoted(&view.listen),
         Quoted(&view.upstream),
         view.enabled,
+        protocol.unwrap_or_default(),
         toxics(&view.toxics)
     )
 }
@@ -79,7 +82,7 @@ pub(super) fn joined(items: impl Iterator<Item = String>) -> String {
 mod tests {
     use super::*;
     use crate::base::family::{Settings, Value};
-    use crate::proxy::{FaultCounts, Stream};
+    use crate::proxy::{FaultCounts, Protocol, Stream};
 
     fn view(name: &str, toxics: Vec<ToxicView>) -> ProxyView {
         ProxyView {
@@ -87,6 +90,7 @@ mod tests {
             listen: "127.0.0.1:1".to_owned(),
             upstream: "<u>:2".to_owned(),
             enabled: true,
+            protocol: None,
             node: None,
             toxics,
         }
@@ -112,6 +116,8 @@ mod tests {
             r#""name":"slow","type":"latency","stream":"upstream","toxicity":1}]}"#
         );
         assert_eq!(proxy(&view("p&q", vec![toxic.clone()])), expected);
+        let told = ProxyView { protocol: Some(Protocol::Resp), ..view("p", Vec::new()) };
+        assert!(proxy(&told).contains(r#""Logger":{},"protocol":"resp","toxics":[]"#));
         let counts = FaultCounts { fired: 3, passed_as_uncertain: 2, could_not_fire: 1 };
         let fault = super::toxic(&ToxicView { counts: Some(counts), ..toxic });
         let counts = r#","counts":{"fired":3,"passed_as_uncertain":2,"could_not_fire":1}}"#;

@@ -48,7 +48,7 @@ use crate::base::scope::{Closed, Scope};
 use crate::base::seed::Seed;
 use crate::event::Events;
 pub use crate::protocol::memcached::server::lie::{LIES, LieSpec, LieSpecError};
-use crate::proxy::{Dial, ProxyConfig, ProxyError, ProxySet};
+use crate::proxy::{Dial, Protocol, ProxyConfig, ProxyError, ProxySet};
 
 /// Memory for items of a node that the harness starts, in MiB.
 const MEMORY_MIB: u32 = 64;
@@ -345,6 +345,7 @@ async fn put_proxy(
         upstream: backend.address().to_string(),
         enabled: true,
         dial: Dial::Eager,
+        protocol: Some(Protocol::Memcached),
         node: Some(node),
         toxics: Vec::new(),
     };

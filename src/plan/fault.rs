@@ -14,7 +14,7 @@ use crate::base::name::NodeIndex;
 use crate::base::units::Ratio;
 use crate::lab::fault::FAULTS;
 use crate::lab::timeline::{Direction, FaultSpec};
-use crate::proxy::fault::{TOXICS, asks_for_more};
+use crate::proxy::fault::{TOXICS, asks_for_more, is_message};
 
 /// The keys beside the one that names the fault.
 const KEYS: [&str; 12] = [
@@ -53,16 +53,13 @@ pub(super) fn first(table: &TomlTable<'_>) -> Result<Option<Breaks>, FileError> 
     Ok(keys.next().map(|kind| {
         if FAULTS.find(kind).is_some() {
             Breaks::Node
-        } else if kind.starts_with(MESSAGE) {
+        } else if is_message(kind) {
             Breaks::Message
         } else {
             Breaks::Network
         }
     }))
 }
-
-/// What the names of message faults begin with.
-const MESSAGE: &str = "memcached_";
 
 /// Reads every fault, unfolded, in the order of the file, at the times of the file. `phase` is the
 /// fault phase as the file has it, `nodes` how many nodes there are.

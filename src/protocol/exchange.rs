@@ -47,6 +47,35 @@ pub enum Due {
     Maybe,
 }
 
+/// The most requests of one connection that may await a reply. Beyond it the connection is not understood.
+pub const OUTSTANDING_MAX: usize = 65_536;
+
+/// How the place of a reply of our own can be found among those that the server still owes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It comes right behind a reply that certainly comes, or nothing is outstanding.
+    Next,
+    /// Quiet requests before it may have a reply first, which can be told from those behind it.
+    Told,
+    /// Only a request that is certainly answered, in its place, would tell.
+    NeedsBarrier,
+    /// Not at all: what is outstanding may be answered in ways that nobody can tell.
+    Unknown,
+}
+
+/// What becomes of a request whose sender may be kept from the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passage {
+    /// It is sent.
+    Sent,
+    /// It is not.
+    Kept,
+    /// A no-op is sent in its place: the reply to that has the sequence of the request.
+    Replaced,
+    /// It is sent and behind it a no-op, which has the next sequence.
+    Followed,
+}
+
 /// A request that passed.
 #[derive(Debug)]
 pub(crate) struct Request<K> {
@@ -100,6 +129,14 @@ pub(crate) enum CannedReply {
     Exists,
     /// Done, although nothing was.
     Done,
+    /// Nothing, whatever was asked.
+    Nil,
+    /// A value or a list without anything in it.
+    Empty,
+    /// This value.
+    Value(Bytes),
+    /// These bytes, whatever they are.
+    Bytes(Bytes),
     /// An error.
     Error {
         /// The line, with its line end.
@@ -128,6 +165,8 @@ pub(crate) enum Change {
     Duplicate,
     /// This line comes before it.
     Unsolicited(Box<[u8]>),
+    /// A message with these words comes before it, as one to a subscriber.
+    Push(Box<[u8]>),
     /// These bytes come there.
     Said(Position, Bytes),
     /// A field of its head says this.
@@ -137,7 +176,14 @@ pub(crate) enum Change {
 impl Change {
     /// Whether the reply may get longer by more than a few bytes.
     pub(crate) const fn may_grow(&self) -> bool {
-        matches!(self, Self::WrongValue | Self::Duplicate | Self::Unsolicited(_) | Self::Said(..))
+        matches!(
+            self,
+            Self::WrongValue
+                | Self::Duplicate
+                | Self::Unsolicited(_)
+                | Self::Push(_)
+                | Self::Said(..)
+        )
     }
 }
 

@@ -1,17 +1,36 @@
-//! The protocols of caches. What is a protocol's own stands in its folder and nowhere else.
-//!
-//! Who watches connections names what stands here. There is one protocol yet, so each is that one's; a
-//! second makes it one of two, told apart by the first bytes, and nobody who watches has to know.
+//! The protocols of caches. What is a protocol's own stands in its folder and nowhere else; here they are
+//! listed, and told apart for a connection: by what it was said to speak, or by its first bytes.
 
+pub(crate) mod conversation;
 pub(crate) mod exchange;
+mod first;
 pub mod memcached;
+pub(crate) mod observe;
+mod request;
 pub mod resp;
+pub(crate) mod speech;
 
 /// Both directions of one connection, in the words of [`exchange`].
-pub(crate) use memcached::conversation::Conversation;
-/// For who changes what passes: which request it is, which reply is whose.
-pub(crate) use memcached::frame::observe;
+pub(crate) use conversation::Conversation;
 /// What is known of a server before a connection to it begins.
 pub(crate) use memcached::frame::version::ServerVersion as Known;
-/// For who changes what passes: which requests a fault means, and its answers and changes.
-pub(crate) use memcached::speech;
+
+/// What a connection speaks.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum Protocol {
+    /// memcached's: classic text, meta and binary.
+    Memcached,
+    /// That of Redis and Valkey.
+    Resp,
+}
+
+impl Protocol {
+    /// The name in files and in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use crate::base::family::Settings;
 use crate::base::name::NodeIndex;
+use crate::protocol::Protocol;
 
 /// How many proxies a set may have: a body of the longest allowed length would name a hundred times
 /// as many, and each costs a listener's descriptor.
@@ -95,6 +96,8 @@ pub struct ProxyConfig {
     pub enabled: bool,
     /// When and how the server is connected to.
     pub dial: Dial,
+    /// What its connections speak; `None`: that is found out from the first bytes of each.
+    pub protocol: Option<Protocol>,
     /// The node of the run that it stands in front of, for events.
     pub node: Option<NodeIndex>,
     /// Toxics that it has from the start.
@@ -123,6 +126,8 @@ pub struct ProxyView {
     pub upstream: String,
     /// Whether it listens.
     pub enabled: bool,
+    /// What its connections were said to speak.
+    pub protocol: Option<Protocol>,
     /// The node of the run that it stands in front of.
     pub node: Option<NodeIndex>,
     /// Its toxics: upstream ones first, each direction in the order of creation.

@@ -21,7 +21,7 @@ use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::event::{Events, WireTrace};
-use crate::protocol::Known;
+use crate::protocol::{Known, Protocol};
 use crate::proxy::close::{CloseManner, Closer};
 use crate::proxy::config::{
     Dial, ProxyConfig, ProxyUpdate, ProxyView, Said, ToxicConfig, ToxicUpdate, ToxicView,
@@ -80,6 +80,7 @@ pub(in crate::proxy) struct Surroundings {
 pub(in crate::proxy) struct Proxy {
     pub(in crate::proxy) name: String,
     pub(in crate::proxy) dial: Dial,
+    protocol: Option<Protocol>,
     node: Option<NodeIndex>,
     pub(in crate::proxy) scope: Scope,
     lanes: Arc<[Lane]>,
@@ -128,7 +129,9 @@ impl Proxy {
         given: Surroundings,
     ) -> Result<Arc<Self>, ProxyError> {
         let Surroundings { scope, lanes, seed, events, sockets, all_held, former } = given;
-        let past = former.map_or_else(|| Past::none(&events, config.node), |former| former.past());
+        let past = former
+            .filter(|it| config.protocol.is_none() || config.protocol == it.protocol)
+            .map_or_else(|| Past::none(&events, config), |former| former.past());
         for (field, text) in [("name", &config.name), ("upstream", &config.upstream)] {
             if text.is_empty() {
                 return Err(ProxyError::MissingField(field));
@@ -137,6 +140,7 @@ impl Proxy {
         Ok(Arc::new(Self {
             name: config.name.clone(),
             dial: config.dial,
+            protocol: past.protocol,
             node: past.node,
             scope,
             lanes,
@@ -178,6 +182,7 @@ impl Proxy {
             listen: state.listen.clone(),
             upstream: state.upstream.to_string(),
             enabled: state.enabled,
+            protocol: self.protocol,
             node: self.node,
             toxics: state.table.views(),
         }

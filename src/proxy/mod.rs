@@ -31,6 +31,8 @@ mod path;
 mod set;
 mod tap;
 
+/// What a proxy may be told that its connections speak.
+pub use crate::protocol::Protocol;
 pub use close::{CloseManner, Closer};
 pub use config::{
     Dial, FaultCounts, PROXIES_MAX, ProxyConfig, ProxyUpdate, ProxyView, Said, Stream, TOXICS_MAX,

@@ -414,6 +414,7 @@ mod tests {
                 upstream: "127.0.0.1:1".into(),
                 enabled: false,
                 dial: Dial::Eager,
+                protocol: None,
                 node: None,
                 toxics: Vec::new(),
             };

@@ -203,6 +203,7 @@ async fn proxied(toxics: Vec<ToxicConfig>) -> (Node, String, ProxySet) {
         upstream: node.address.clone(),
         enabled: true,
         dial: Dial::Eager,
+        protocol: None,
         node: None,
         toxics,
     };

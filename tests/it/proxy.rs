@@ -86,6 +86,7 @@ fn config(name: &str, upstream: &str, dial: Dial) -> ProxyConfig {
         upstream: upstream.into(),
         enabled: true,
         dial,
+        protocol: None,
         node: None,
         toxics: Vec::new(),
     }

@@ -114,6 +114,7 @@ async fn create(proxies: &ProxySet, name: &str, upstream: SocketAddr) -> SocketA
         upstream: upstream.to_string(),
         enabled: true,
         dial: Dial::Eager,
+        protocol: None,
         node: None,
         toxics: Vec::new(),
     };
@@ -668,6 +669,7 @@ async fn each_fault_that_fires_is_counted_and_told_without_its_key() {
         upstream: node.address().to_string(),
         enabled: true,
         dial: Dial::Eager,
+        protocol: None,
         node: Some(NodeIndex(2)),
         toxics: vec![toxic("memcached_busy", Stream::Downstream, &[("key", text("secret*"))])],
     };

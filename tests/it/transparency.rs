@@ -51,6 +51,7 @@ impl Proxied {
             upstream: upstream.into(),
             enabled: true,
             dial: Dial::Eager,
+            protocol: None,
             node: None,
             toxics: Vec::new(),
         };

@@ -2,18 +2,18 @@
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | `conversation` | what passes a connection, in the words of any protocol |
 //! | [`frame`] | requests and replies as they stream by, without I/O |
 //! | `speech` | what a fault means and says: which requests, which answer, which change of one |
 //! | [`server`] | the embedded node |
 //! | [`program`] | what it is called and told outside its protocol |
 //! | [`probe`] | whether a node answers, and as which version |
 //! | [`statistics`] | what a node says of the data it was to keep |
+//! | `words` | what its commands and replies are called |
 
-pub(crate) mod conversation;
 pub mod frame;
 pub mod probe;
 pub mod program;
 pub mod server;
 pub(crate) mod speech;
 pub mod statistics;
+pub(crate) mod words;

@@ -3,5 +3,14 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`frame`] | commands and replies as they stream by, without I/O |
+//! | `commands`, `keys` | what each command asks for, and where it has its keys |
+//! | `observe` | which reply is whose |
+//! | `status` | what a reply says |
+//! | `speech` | what a fault means and says: which requests, which answer, which change of one |
 
+pub(crate) mod commands;
 pub mod frame;
+pub(crate) mod keys;
+pub(crate) mod observe;
+pub(crate) mod speech;
+pub(crate) mod status;

@@ -82,8 +82,8 @@ macro_rules! bytes {
 
 /// The row of a kind of messages.
 macro_rules! message {
-    ($kind:ident) => {
-        row!(message::kinds::$kind, |rule| Fault::Message(Arc::from(rule)))
+    ($($kind:ident)::+) => {
+        row!(message::kinds::$($kind)::+, |rule| Fault::Message(Arc::from(rule)))
     };
 }
 
@@ -98,8 +98,8 @@ macro_rules! row {
     };
 }
 
-/// Every toxic: Toxiproxy's under its names and settings first, then ours, then those
-/// that know memcached.
+/// Every toxic: Toxiproxy's under its names and settings first, then ours, then those of messages: in any
+/// protocol, and in memcached's words.
 pub static TOXICS: Family<Fault> = Family {
     noun: "toxic",
     kinds: &[
@@ -123,6 +123,20 @@ pub static TOXICS: Family<Fault> = Family {
         bytes!(idle_timeout),
         bytes!(slow_reader),
         bytes!(say),
+        message!(any::ERROR),
+        message!(any::RESPOND),
+        message!(any::DELAY),
+        message!(any::HOLD),
+        message!(any::DROP),
+        message!(any::TRUNCATE),
+        message!(any::SHORT_LENGTH),
+        message!(any::CORRUPT_VALUE),
+        message!(any::WRONG_VALUE),
+        message!(any::DUPLICATE),
+        message!(any::UNSOLICITED),
+        message!(any::LOSE),
+        message!(any::INTERJECT),
+        message!(any::SWAP),
         message!(ERROR),
         message!(RESPONSE),
         message!(DELAY),
@@ -148,6 +162,12 @@ pub static TOXICS: Family<Fault> = Family {
         message!(CONNECTION_DROP),
     ],
 };
+
+/// Whether a kind acts on messages; those stand behind the others.
+pub fn is_message(kind: &str) -> bool {
+    let place = |name: &str| TOXICS.kinds.iter().position(|known| known.name == name);
+    place(kind) >= place(message::kinds::any::ERROR.name)
+}
 
 /// What toxics of Toxiproxy's can do here and not there, and is not asked for by default.
 const ADDED: &[(&str, &str)] =

@@ -10,6 +10,6 @@ mod setting;
 pub(super) mod table;
 pub mod toxic;
 
-pub use kind::{Fault, TOXICS, asks_for_more, is_added};
+pub use kind::{Fault, TOXICS, asks_for_more, is_added, is_message};
 pub(super) use setting::{SAID_BYTES_MAX, said};
 pub use toxic::{Entrance, Farewell};

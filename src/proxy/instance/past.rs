@@ -8,12 +8,15 @@ use std::sync::Arc;
 use super::Proxy;
 use crate::base::name::NodeIndex;
 use crate::event::Events;
+use crate::protocol::Protocol;
+use crate::proxy::config::ProxyConfig;
 use crate::proxy::fault::message::Reporter;
 use crate::proxy::tap::meter::Shared;
 use crate::proxy::tap::view::TapSnapshot;
 
 /// Where a proxy goes on from.
 pub(super) struct Past {
+    pub(super) protocol: Option<Protocol>,
     pub(super) node: Option<NodeIndex>,
     pub(super) shared: Arc<Shared>,
     /// No two connections of one name have the same number, nor draw the same.
@@ -23,10 +26,11 @@ pub(super) struct Past {
 }
 
 impl Past {
-    pub(super) fn none(events: &Events, node: Option<NodeIndex>) -> Self {
+    pub(super) fn none(events: &Events, config: &ProxyConfig) -> Self {
         Self {
-            node,
-            shared: Arc::new(Shared::new(Reporter::new(events, node))),
+            protocol: config.protocol,
+            node: config.node,
+            shared: Arc::new(Shared::new(Reporter::new(events, config.node), config.protocol)),
             next_connection: 0,
             was_shut: false,
             totals: TapSnapshot { refused: Some(0), ..TapSnapshot::default() },
@@ -49,6 +53,7 @@ impl Proxy {
         }
         let (next_connection, was_shut) = (state.next_connection, state.was_shut);
         Past {
+            protocol: self.protocol,
             node: self.node,
             shared: Arc::clone(&self.shared),
             next_connection,

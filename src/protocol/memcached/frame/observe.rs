@@ -19,9 +19,10 @@ use super::response::{Code, Status};
 use super::version::ServerVersion;
 
 pub use super::owners::{LOOKED_AT_MAX, Owner, refine};
-pub use super::pipeline::{OUTSTANDING_MAX, Paired, Standing, Unanswered};
+pub use super::pipeline::{Paired, Unanswered};
 pub use super::replies::REPLY_LINE_BYTES_MAX;
 pub use super::requests::LINE_BYTES_MAX;
+pub use crate::protocol::exchange::{OUTSTANDING_MAX, Passage, Standing};
 
 /// Which protocol a connection speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -225,24 +226,11 @@ pub enum ReplyEvent<'a, T> {
     Opaque(Opaque),
 }
 
-/// What becomes of a request whose sender may be kept from the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Passage {
-    /// It is sent.
-    Sent,
-    /// It is not.
-    Kept,
-    /// A no-op ([`barrier`]) is sent in its place: the reply to that has the sequence of the request.
-    Replaced,
-    /// It is sent and behind it a no-op, which has the next sequence.
-    Followed,
-}
-
 /// The no-op that is sent in the place of a request or behind it: it is certainly answered, so its
 /// reply tells what is.
 #[must_use]
-pub fn barrier<T>(request: &Request<'_, T>) -> Vec<u8> {
-    match Header::read(request.head).filter(|_| request.framing.dialect == Dialect::Binary) {
+pub fn barrier(framing: &Framing, head: &[u8]) -> Vec<u8> {
+    match Header::read(head).filter(|_| framing.dialect == Dialect::Binary) {
         Some(header) => Header {
             opcode: binary::NOOP,
             key_bytes: 0,

@@ -16,10 +16,8 @@ use super::meta::{self, Flag};
 use super::owners::{LOOKED_AT_MAX, Owner, Owners};
 use super::request::{Due, Framing, Shape};
 use super::response::{Code, Codes};
+use crate::protocol::exchange::{OUTSTANDING_MAX, Standing};
 
-/// The most requests of one connection that may await a reply. Beyond it the oldest quiet request
-/// is taken as answered by silence; if the oldest is not quiet, the connection is not understood.
-pub const OUTSTANDING_MAX: usize = 65_536;
 /// How far ahead another request is looked for that could have the same reply.
 const LOOKAHEAD_MAX: usize = 64;
 /// A queue that grew beyond this gives its memory back when it is empty.
@@ -51,19 +49,6 @@ pub enum Unanswered {
     Lost,
     /// Its reply was taken for an earlier quiet request's.
     Mistaken,
-}
-
-/// How the place of a reply of our own can be found among those that the server still owes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It comes right behind a reply that certainly comes, or nothing is outstanding.
-    Next,
-    /// Quiet requests before it may have a reply first, which can be told from those behind it.
-    Told,
-    /// Only a request that is certainly answered, in its place, would tell.
-    NeedsBarrier,
-    /// Not at all: what is outstanding may be answered in ways that nobody can tell.
-    Unknown,
 }
 
 /// What tells two requests apart.

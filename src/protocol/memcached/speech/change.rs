@@ -30,7 +30,7 @@ pub(crate) struct Part {
 /// A key with its value.
 pub(crate) type Remembered = (Vec<u8>, Vec<u8>);
 
-impl Whole<'_> {
+impl<'a> Whole<'a> {
     /// Makes the change. `None`: this reply has nothing that could be changed so.
     pub(crate) fn change(
         &self,
@@ -42,6 +42,7 @@ impl Whole<'_> {
             Change::Half => self.half().to_vec(),
             Change::Duplicate => self.bytes.repeat(2),
             Change::Unsolicited(extra) => [extra, self.bytes].concat(),
+            Change::Push(_) => return None,
             Change::Said(Position::Before, said) => [said, self.bytes].concat(),
             Change::Said(Position::After, said) => [self.bytes, said].concat(),
             Change::Said(Position::Instead, said) => said.to_vec(),
@@ -84,7 +85,7 @@ impl Whole<'_> {
     }
 
     /// Up to the middle of the first value, or else of the whole.
-    pub(crate) fn half(&self) -> &[u8] {
+    pub(crate) fn half(&self) -> &'a [u8] {
         let end =
             self.value().map_or(self.bytes.len() / 2, |(_, value)| value.start + value.len() / 2);
         &self.bytes[..end]

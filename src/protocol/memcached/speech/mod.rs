@@ -6,6 +6,3 @@
 pub(crate) mod answer;
 pub(crate) mod change;
 pub(crate) mod matcher;
-
-/// In which of its dialects something is said.
-pub(crate) use crate::protocol::memcached::frame::command::Dialect;

@@ -6,6 +6,8 @@ use std::ops::Range;
 use super::inline;
 use super::number::decimal;
 
+pub use super::malformed::Malformed;
+
 /// The most arguments of one command; the server closes on more.
 pub const ARGUMENTS_MAX: i64 = i32::MAX as i64;
 /// The most bytes of one argument; the server closes on more, unless it is told to take more.
@@ -14,45 +16,6 @@ pub const BULK_BYTES_MAX: i64 = 512 << 20;
 pub const INLINE_BYTES_MAX: usize = 64 << 10;
 /// Places of arguments that an idle connection has room for.
 const PLACES_KEPT: usize = 64;
-
-/// Bytes with which the server closes the connection, after an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Malformed {
-    /// The number of arguments is none, or too large.
-    MultibulkLength,
-    /// The length of an argument is none, or too large.
-    BulkLength,
-    /// An argument begins with this byte.
-    ExpectedDollar(u8),
-    /// The line with the number of arguments has no end.
-    BigCount,
-    /// The line with the length of an argument has no end.
-    BigBulkCount,
-    /// An inline command has no end.
-    BigInline,
-    /// An inline command has quotes that are not closed.
-    UnbalancedQuotes,
-}
-
-impl Malformed {
-    /// What the server says of it, behind `-ERR Protocol error: `.
-    #[must_use]
-    pub fn message(&self) -> String {
-        match self {
-            Self::MultibulkLength => "invalid multibulk length".to_owned(),
-            Self::BulkLength => "invalid bulk length".to_owned(),
-            Self::ExpectedDollar(byte) => {
-                // The server writes it with `%c` and blanks line ends.
-                let shown = if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte };
-                format!("expected '$', got '{}'", char::from(shown))
-            }
-            Self::BigCount => "too big mbulk count string".to_owned(),
-            Self::BigBulkCount => "too big bulk count string".to_owned(),
-            Self::BigInline => "too big inline request".to_owned(),
-            Self::UnbalancedQuotes => "unbalanced quotes in request".to_owned(),
-        }
-    }
-}
 
 /// A command, as far as it is shown. Offsets count the bytes of the direction from the start of the connection.
 #[derive(Clone, Copy, Debug)]

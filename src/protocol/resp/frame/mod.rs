@@ -6,13 +6,15 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`command`] | where the next request ends, and what its arguments are |
-//! | [`inline`] | a request that is a line of words |
+//! | `inline` | a request that is a line of words |
+//! | `malformed` | what a server closes the connection for |
 //! | [`scan`] | where the next reply ends, however it is nested and however long it is |
 //! | [`value`] | one whole reply: read, and said in either version |
 //! | [`number`] | decimal numbers as Redis reads them |
 
 pub mod command;
 mod inline;
+mod malformed;
 pub mod number;
 pub mod scan;
 pub mod value;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::protocol::observe::{Owner, refine};
-use crate::protocol::speech::change::Part;
+use crate::protocol::speech::Part;
 
 /// How long replies wait for the one that tells whose they are. Who sends quiet requests sends their
 /// barrier with them; who does not, and waits for replies, must not wait for ever.

@@ -10,7 +10,7 @@ use super::action::Ending;
 use super::batch::{Batch, Doubtful, Kept, TOLD_WAIT};
 use super::plan::{Effect, Plan, Plans, Substitute};
 use crate::protocol::observe::{Owner, REPLY_LINE_BYTES_MAX};
-use crate::protocol::speech::change::Part;
+use crate::protocol::speech::Part;
 use crate::proxy::close::CloseManner;
 use crate::proxy::fault::identity::Identity;
 use crate::proxy::fault::outbox::{Due, HELD_BYTES_MAX, Outbox};

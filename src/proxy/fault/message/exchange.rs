@@ -25,10 +25,9 @@ use super::spec::RuleSpec;
 use super::state::Rule;
 use super::up::{Chunk, Up};
 use crate::protocol::Conversation;
-use crate::protocol::exchange::Change;
-use crate::protocol::observe::{Observer, Passage, ReplyEvent, Request, RequestEvent, State};
-use crate::protocol::speech::change::Whole;
-use crate::protocol::speech::matcher::RequestView;
+use crate::protocol::exchange::{Change, Passage};
+use crate::protocol::observe::{Observer, ReplyEvent, Request, RequestEvent, UNTOLD};
+use crate::protocol::speech::Whole;
 use crate::proxy::close::CloseManner;
 use crate::proxy::config::Direction;
 use crate::proxy::fault::identity::{Identity, Place};
@@ -53,7 +52,7 @@ pub(in crate::proxy) type Active<'a> = (&'a Arc<Identity>, &'a Arc<RuleSpec>);
 pub(in crate::proxy) struct Exchange {
     rules: Vec<Rule>,
     place: Place,
-    observer: Observer<Instant>,
+    observer: Observer,
     up: Up,
     down: Down,
     /// The last request that the server has to answer.
@@ -87,7 +86,7 @@ impl Exchange {
             return None;
         }
         let mut observer = conversation().into_observer();
-        if observer.state() != State::Framed {
+        if !observer.is_framed() {
             return None;
         }
         observer.follow_owners();
@@ -298,7 +297,7 @@ impl Exchange {
                 self.up.open();
             }
         }
-        let lost = self.observer.state() != State::Framed;
+        let lost = !self.observer.is_framed();
         if lost {
             self.up.open();
         }
@@ -349,6 +348,13 @@ impl Exchange {
                 opaque = true;
                 Passage::Kept
             }
+            RequestEvent::Ended(end) => {
+                match cuts.last_mut().filter(|cut| cut.end == UNTOLD) {
+                    Some(cut) => cut.end = end,
+                    None => cuts.push(Cut::ending(end)),
+                }
+                Passage::Kept
+            }
             RequestEvent::Request(_) if over => Passage::Kept,
             RequestEvent::Request(request) => {
                 let mut cut = Cut::passing(&request);
@@ -395,7 +401,7 @@ impl Exchange {
                 down.know(part.end);
                 if watching {
                     let (start, head_end, end) = (part.start, part.head_end, part.end);
-                    let sequence = part.request.sequence;
+                    let sequence = part.sequence;
                     let owners = if first { part.owners.into() } else { Box::default() };
                     marks.push(Mark::Part { sequence, owners, start, head_end, end });
                 } else {
@@ -403,8 +409,7 @@ impl Exchange {
                 }
                 first = false;
             }
-            ReplyEvent::Done(done) => {
-                let (sequence, end) = (done.request.sequence, done.end);
+            ReplyEvent::Done { sequence, end, .. } => {
                 down.know(end);
                 match watching {
                     true => marks.push(Mark::Done { sequence, end }),
@@ -412,8 +417,7 @@ impl Exchange {
                 }
                 first = true;
             }
-            ReplyEvent::Unsolicited { end, .. } => down.know(end),
-            ReplyEvent::Unanswered { .. } => {}
+            ReplyEvent::Unsolicited { end } => down.know(end),
             ReplyEvent::Opaque(_) => opaque = true,
         });
         if !watching {
@@ -641,9 +645,8 @@ fn may_match(rules: &[Rule], head: &[u8]) -> bool {
 }
 
 /// A request has passed because its head could not be waited for.
-fn count_missed<T: Copy>(rules: &[Rule], request: &Request<'_, T>, reporter: &Reporter) {
-    let view = RequestView { framing: &request.framing, head: request.head };
-    for rule in rules.iter().filter(|rule| rule.matches(&view)) {
+fn count_missed(rules: &[Rule], request: &Request<'_>, reporter: &Reporter) {
+    for rule in rules.iter().filter(|rule| rule.matches(request)) {
         reporter.uncertain(&rule.of);
     }
 }

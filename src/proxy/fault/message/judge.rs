@@ -10,10 +10,9 @@ use super::plan::{Effect, Plan, Substitute};
 use super::report::Reporter;
 use super::state::Rule;
 use super::up::Fate;
-use crate::protocol::exchange::Change;
-use crate::protocol::observe::{Passage, Request, Standing, barrier};
-use crate::protocol::speech::answer::{answered, spoken};
-use crate::protocol::speech::matcher::RequestView;
+use crate::protocol::exchange::{Change, Passage, Standing};
+use crate::protocol::observe::Request;
+use crate::protocol::speech::{answered, barrier, dialect, spoken};
 use crate::proxy::close::CloseManner;
 use crate::proxy::config::Direction;
 use crate::proxy::fault::identity::{Identity, Place};
@@ -50,16 +49,19 @@ impl Sequel {
 
 impl Cut {
     /// A request that passes.
-    pub(super) fn passing<T>(request: &Request<'_, T>) -> Self {
-        Self {
-            start: request.start,
-            // Where nobody knows the end, the connection turns opaque right behind the head.
-            end: request.end.unwrap_or(request.head_end),
-            fate: Fate::Pass,
-            passage: Passage::Sent,
-            sequel: Sequel::default(),
-            closes: request.closes(),
-        }
+    pub(super) fn passing(request: &Request<'_>) -> Self {
+        let Request { start, end, closes, .. } = *request;
+        Self { closes, ..Self::at(start, end) }
+    }
+
+    /// The end of a request that was decided about before it was known.
+    pub(super) fn ending(end: u64) -> Self {
+        Self::at(end, end)
+    }
+
+    fn at(start: u64, end: u64) -> Self {
+        let (fate, passage, sequel) = (Fate::Pass, Passage::Sent, Sequel::default());
+        Self { start, end, fate, passage, sequel, closes: false }
     }
 
     /// Whether nothing is done to it, and nothing changes behind it.
@@ -68,8 +70,8 @@ impl Cut {
     }
 
     /// The last request that the server owes a reply once this one has gone on.
-    pub(super) fn owed<T>(&self, request: &Request<'_, T>) -> Option<u64> {
-        let sequence = request.paired.sequence;
+    pub(super) fn owed(&self, request: &Request<'_>) -> Option<u64> {
+        let sequence = request.sequence;
         match self.passage {
             Passage::Sent => (!request.is_noreply()).then_some(sequence),
             Passage::Kept => None,
@@ -92,15 +94,13 @@ pub(super) struct Judge<'a> {
 
 impl Judge<'_> {
     /// `standing` says how the place of a reply of ours can be found.
-    pub(super) fn ask<T: Copy>(
+    pub(super) fn ask(
         &mut self,
-        request: &Request<'_, T>,
+        request: &Request<'_>,
         standing: &dyn Fn() -> Standing,
         cut: &mut Cut,
     ) {
-        let view = RequestView { framing: &request.framing, head: request.head };
-        // A malformed request is the server's to refuse, and one without an end nobody's.
-        if !request.framing.regular || request.end.is_none() || request.truncated {
+        if !request.ordinary {
             return;
         }
         if self.swaps_back(request) {
@@ -108,7 +108,7 @@ impl Judge<'_> {
         }
         let mut known = None;
         for index in 0..self.rules.len() {
-            if !self.rules[index].matches(&view) {
+            if !self.rules[index].matches(request) {
                 continue;
             }
             let standing = *known.get_or_insert_with(standing);
@@ -126,20 +126,20 @@ impl Judge<'_> {
     }
 
     /// Whether its reply changes places with that to the request before, which was planned.
-    fn swaps_back<T: Copy>(&mut self, request: &Request<'_, T>) -> bool {
+    fn swaps_back(&mut self, request: &Request<'_>) -> bool {
         let before = self.down.swapping.take();
-        let follows = |(first, _): &(u64, _)| *first + 1 == request.paired.sequence;
+        let follows = |(first, _): &(u64, _)| *first + 1 == request.sequence;
         let rule = before.filter(|it| follows(it) && request.is_answered());
         let Some((_, rule)) = rule.filter(|_| self.down.plans.have_room()) else { return false };
-        self.push(rule, request, request.paired.sequence, Effect::SwapBack);
+        self.push(rule, request, request.sequence, Effect::SwapBack);
         true
     }
 
     /// Carries an action out. `false`: the request has nothing that it could be done to.
-    fn act<T: Copy>(
+    fn act(
         &mut self,
         index: usize,
-        request: &Request<'_, T>,
+        request: &Request<'_>,
         action: Action,
         standing: Standing,
         cut: &mut Cut,
@@ -148,7 +148,7 @@ impl Judge<'_> {
         let rule = &mut self.rules[index];
         match action {
             Action::Answer(reply) => {
-                let Some(what) = answered(&request.framing, request.head, &reply) else {
+                let Some(what) = answered(request, &reply) else {
                     return false;
                 };
                 let stands = what.is_none_or(|bytes| {
@@ -179,7 +179,7 @@ impl Judge<'_> {
                 return self.drop_behind(index, request, (effect, how), standing, cut);
             }
             Action::Delay { delay, jitter, after_bytes } => {
-                let length = request.end.unwrap_or(request.start) - request.start;
+                let length = request.end - request.start;
                 if rule.covers(Direction::Up) && after_bytes < length {
                     let due = rule.due(self.now, delay, jitter);
                     cut.fate = Fate::Late { due, after_bytes };
@@ -200,11 +200,11 @@ impl Judge<'_> {
                 return self.plan(index, request, Effect::SwapAcross(wait));
             }
             Action::Swap { across: false, wait } => {
-                self.down.swapping = Some((request.paired.sequence, Arc::clone(&rule.of)));
+                self.down.swapping = Some((request.sequence, Arc::clone(&rule.of)));
                 return self.plan(index, request, Effect::SwapNext(wait));
             }
             Action::Change(change, sequel) => {
-                let Some(change) = spoken(&request.framing, request.head, change) else {
+                let Some(change) = spoken(request, change) else {
                     return false;
                 };
                 return self.plan(index, request, Effect::Change(change, sequel));
@@ -213,17 +213,17 @@ impl Judge<'_> {
         if cut.fate == Fate::Pass {
             return false;
         }
-        let command = request.framing.command.name();
+        let command = request.verb.word.name;
         self.reporter.fired(self.now, self.place.connection, command, &self.rules[index].of);
         true
     }
 
     /// Puts something of ours in the place of a reply: behind what is owed or, where that does not
     /// tell the place, in the place of the reply to a no-op. `false`: there is no room for one more.
-    fn stand<T: Copy>(
+    fn stand(
         &mut self,
         index: usize,
-        request: &Request<'_, T>,
+        request: &Request<'_>,
         what: Substitute,
         told: bool,
         cut: &mut Cut,
@@ -243,10 +243,10 @@ impl Judge<'_> {
 
     /// Plans that the connection ends behind a request that the server runs. Where no reply tells
     /// when it has, one to a no-op does.
-    fn drop_behind<T: Copy>(
+    fn drop_behind(
         &mut self,
         index: usize,
-        request: &Request<'_, T>,
+        request: &Request<'_>,
         (effect, how): (Effect, CloseManner),
         standing: Standing,
         cut: &mut Cut,
@@ -258,7 +258,7 @@ impl Judge<'_> {
             self.plan(index, request, effect);
         }
         if !request.is_answered() || standing != Standing::Next {
-            self.plan_at(index, request, request.paired.sequence + 1, Effect::Ran(how));
+            self.plan_at(index, request, request.sequence + 1, Effect::Ran(how));
             cut.passage = Passage::Followed;
             cut.sequel.barrier = Some(barrier(request));
         }
@@ -266,14 +266,14 @@ impl Judge<'_> {
         true
     }
 
-    fn plan<T: Copy>(&mut self, index: usize, request: &Request<'_, T>, effect: Effect) -> bool {
-        self.plan_at(index, request, request.paired.sequence, effect)
+    fn plan(&mut self, index: usize, request: &Request<'_>, effect: Effect) -> bool {
+        self.plan_at(index, request, request.sequence, effect)
     }
 
-    fn plan_at<T: Copy>(
+    fn plan_at(
         &mut self,
         index: usize,
-        request: &Request<'_, T>,
+        request: &Request<'_>,
         sequence: u64,
         effect: Effect,
     ) -> bool {
@@ -284,19 +284,13 @@ impl Judge<'_> {
         has_room
     }
 
-    fn push<T: Copy>(
-        &mut self,
-        rule: Arc<Identity>,
-        request: &Request<'_, T>,
-        sequence: u64,
-        effect: Effect,
-    ) {
+    fn push(&mut self, rule: Arc<Identity>, request: &Request<'_>, sequence: u64, effect: Effect) {
         let other_value = matches!(effect, Effect::Change(Change::WrongValue, _));
         let key = request.keys().next().filter(|_| other_value).unwrap_or_default();
         self.down.plans.push(Plan {
             sequence,
-            dialect: request.framing.dialect,
-            command: request.framing.command.name(),
+            dialect: dialect(request),
+            command: request.verb.word.name,
             rule,
             effect,
             key: key.into(),

@@ -1,17 +1,19 @@
 //! The message faults by name: first what can be done to a message, then the recipes, which are the
 //! same with the settings that an operator has in mind.
 
-use std::time::Duration;
-
 use strum::VariantNames as _;
 
-use super::action::{Action, Ending, When};
+use super::action::Action;
 use super::spec::RuleSpec;
 use crate::base::family::{Kind, Setting, SettingError, Settings, Unit, unknown};
-use crate::protocol::exchange::{CannedReply, Change, Field, Position};
-use crate::protocol::speech::change::largest;
-use crate::proxy::close::CloseManner;
-use crate::proxy::fault::setting::{BASE64, HEX, TEXT, line, said, size, time};
+use crate::protocol::Protocol;
+use crate::protocol::exchange::{CannedReply, Change, Field};
+use crate::protocol::speech::{is_memcached_error, largest};
+use crate::proxy::fault::setting::{BASE64, HEX, TEXT, line, size};
+
+/// Whose requests a fault means: of one protocol, or `None`: of any.
+type Only = Option<Protocol>;
+const MEMCACHED: Only = Some(Protocol::Memcached);
 
 const KEY: Setting = setting(
     "key",
@@ -74,7 +76,13 @@ macro_rules! settings {
     };
 }
 
+pub(in crate::proxy::fault) mod any;
+mod build;
 mod recipes;
+use build::{
+    ACROSS, AFTER_BYTES, LATE, PART, PLACE, THEN, WAIT, corrupt, delay, drop_connection, rule_of,
+    say, swap, truncate, when,
+};
 pub(in crate::proxy::fault) use recipes::{
     BUSY, CLIENT_ERROR, CONNECTION_DROP, EXISTS, ITEM_TOO_LARGE, NOT_STORED, SERVER_ERROR,
     SLOW_COMMAND,
@@ -116,13 +124,8 @@ pub(in crate::proxy::fault) const RESPONSE: Kind<RuleSpec> = Kind {
 pub(in crate::proxy::fault) const DELAY: Kind<RuleSpec> = Kind {
     name: "memcached_delay",
     summary: "delay messages: replies, or with stream upstream requests, and all that follow",
-    settings: settings!(
-        "*",
-        setting("delay", Unit::Milliseconds, "1s", "how late at least"),
-        JITTER,
-        setting("after_bytes", Unit::Bytes, "0B", "so many bytes of a message leave at once")
-    ),
-    build: |settings| delay(settings, size(settings, "after_bytes")?),
+    settings: settings!("*", LATE, JITTER, AFTER_BYTES),
+    build: |settings| delay(settings, size(settings, "after_bytes")?, MEMCACHED),
 };
 
 pub(in crate::proxy::fault) const HOLD: Kind<RuleSpec> = Kind {
@@ -136,29 +139,14 @@ pub(in crate::proxy::fault) const DROP: Kind<RuleSpec> = Kind {
     name: "memcached_drop",
     summary: "close the connection at a request; none that was sent behind it runs",
     settings: settings!("*", when("before"), HOW),
-    build: |settings| drop_connection(settings),
+    build: |settings| drop_connection(settings, MEMCACHED),
 };
 
 pub(in crate::proxy::fault) const TRUNCATE: Kind<RuleSpec> = Kind {
     name: "memcached_truncate",
     summary: "send half of a value, then nothing more",
-    settings: settings!(
-        READS,
-        setting(
-            "then",
-            Unit::Choice(&["close", "reset", "stall"]),
-            "close",
-            "what follows: the end of the connection, or silence"
-        )
-    ),
-    build: |settings| {
-        let then = match settings.text("then")? {
-            "stall" => Ending::Stall,
-            "reset" => Ending::Close(CloseManner::Reset),
-            _ => Ending::Close(CloseManner::Fin),
-        };
-        rule(settings, Action::Change(Change::Half, Some(then)))
-    },
+    settings: settings!(READS, THEN),
+    build: |settings| truncate(settings, MEMCACHED),
 };
 
 pub(in crate::proxy::fault) const SHORT_LENGTH: Kind<RuleSpec> = Kind {
@@ -171,22 +159,8 @@ pub(in crate::proxy::fault) const SHORT_LENGTH: Kind<RuleSpec> = Kind {
 pub(in crate::proxy::fault) const CORRUPT: Kind<RuleSpec> = Kind {
     name: "memcached_corrupt",
     summary: "change a byte of a value, or replies into garbage",
-    settings: settings!(
-        READS,
-        setting(
-            "part",
-            Unit::Choice(&["value", "line"]),
-            "value",
-            "a byte of the value, or the whole first line of the reply"
-        )
-    ),
-    build: |settings| {
-        let change = match settings.text("part")? {
-            "line" => Change::CorruptLine,
-            _ => Change::CorruptValue,
-        };
-        rule(settings, Action::Change(change, None))
-    },
+    settings: settings!(READS, PART),
+    build: |settings| corrupt(settings, MEMCACHED),
 };
 
 pub(in crate::proxy::fault) const WRONG_KEY: Kind<RuleSpec> = Kind {
@@ -222,26 +196,8 @@ pub(in crate::proxy::fault) const UNSOLICITED: Kind<RuleSpec> = Kind {
 pub(in crate::proxy::fault) const SAY: Kind<RuleSpec> = Kind {
     name: "memcached_say",
     summary: "say any bytes before, after or instead of a reply",
-    settings: settings!(
-        "*",
-        TEXT,
-        BASE64,
-        HEX,
-        setting(
-            "place",
-            Unit::Choice(&["before", "after", "instead"]),
-            "before",
-            "before the reply, after it, or in its place; the command has run"
-        )
-    ),
-    build: |settings| {
-        let position = match settings.text("place")? {
-            "after" => Position::After,
-            "instead" => Position::Instead,
-            _ => Position::Before,
-        };
-        rule(settings, Action::Change(Change::Said(position, said(settings)?), None))
-    },
+    settings: settings!("*", TEXT, BASE64, HEX, PLACE),
+    build: |settings| say(settings, MEMCACHED),
 };
 
 pub(in crate::proxy::fault) const FIELD: Kind<RuleSpec> = Kind {
@@ -273,79 +229,26 @@ pub(in crate::proxy::fault) const FIELD: Kind<RuleSpec> = Kind {
     },
 };
 
-/// How long one reply waits for another at most: clients wait longer.
-const SWAP_WAIT_MAX: Duration = Duration::from_secs(1);
-
 pub(in crate::proxy::fault) const SWAP: Kind<RuleSpec> = Kind {
     name: "memcached_swap",
     summary: "let two replies change places",
-    settings: settings!(
-        READS,
-        setting(
-            "across",
-            Unit::Choice(&["requests", "connections"]),
-            "requests",
-            "requests: with the reply to the next request of a pipeline; connections: with a reply of \
-             another connection of the proxy"
-        ),
-        setting(
-            "wait",
-            Unit::Milliseconds,
-            "100ms",
-            "how long one waits for the other, a second at most; then it passes as it is"
-        )
-    ),
-    build: |settings| {
-        let across = settings.text("across")? == "connections";
-        let wait = time(settings, "wait", Unit::Milliseconds)?.min(SWAP_WAIT_MAX);
-        rule(settings, Action::Swap { across, wait })
-    },
+    settings: settings!(READS, ACROSS, WAIT),
+    build: |settings| swap(settings, MEMCACHED),
 };
 
-const fn when(default: &'static str) -> Setting {
-    setting(
-        "when",
-        Unit::Choice(&["before", "after", "mid_reply"]),
-        default,
-        "before the command runs, after it ran, or in the middle of its reply",
-    )
-}
-
 fn rule(settings: &Settings, action: Action) -> Result<Box<RuleSpec>, SettingError> {
-    RuleSpec::new(settings, action).map(Box::new)
+    rule_of(settings, action, MEMCACHED)
 }
 
 fn error(settings: &Settings) -> Result<Box<RuleSpec>, SettingError> {
     let status = u16::try_from(size(settings, "status")?).unwrap_or(u16::MAX);
     let line = line(settings, "message")?;
-    if ![&b"SERVER_ERROR "[..], b"CLIENT_ERROR ", b"ERROR"]
-        .iter()
-        .any(|word| line.starts_with(word))
-    {
+    if !is_memcached_error(&line) {
         let what = "`message` must be an error line: SERVER_ERROR, CLIENT_ERROR or ERROR first";
         return Err(SettingError::at("message", what));
     }
     let line = [&line[..], b"\r\n"].concat().into();
     rule(settings, Action::Answer(CannedReply::Error { line, status }))
-}
-
-fn delay(settings: &Settings, after_bytes: u64) -> Result<Box<RuleSpec>, SettingError> {
-    let delay = time(settings, "delay", Unit::Milliseconds)?;
-    let jitter = time(settings, "jitter", Unit::Milliseconds)?;
-    rule(settings, Action::Delay { delay, jitter, after_bytes })
-}
-
-fn drop_connection(settings: &Settings) -> Result<Box<RuleSpec>, SettingError> {
-    let when = match settings.text("when")? {
-        "after" => When::After,
-        "mid_reply" => When::MidReply,
-        _ => When::Before,
-    };
-    let how = match settings.text("how")? {
-        "reset" => CloseManner::Reset,
-        _ => CloseManner::Fin,
-    };
-    rule(settings, Action::Drop { when, how })
 }
 
 #[cfg(test)]

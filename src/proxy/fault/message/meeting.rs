@@ -113,7 +113,7 @@ mod tests {
 
     fn meet_as(meeting: &Arc<Meeting>, of: Option<&str>, reply: &'static str) -> Met {
         let of = of.map(|key| key.as_bytes().to_vec());
-        meeting.meet(Dialect::Text, of, &Bytes::from_static(reply.as_bytes()), Waker::noop())
+        meeting.meet(Dialect::Resp, of, &Bytes::from_static(reply.as_bytes()), Waker::noop())
     }
 
     /// Catches an older value of the same key, or a miss in the place of a value: an honest client would be

@@ -10,7 +10,8 @@ use super::meeting::Meeting;
 use super::seen::Seen;
 use super::words::whom;
 use crate::base::family::{SettingError, Settings};
-use crate::protocol::speech::matcher::Matcher;
+use crate::protocol::Protocol;
+use crate::protocol::speech::Matcher;
 use crate::proxy::config::Stream;
 use crate::proxy::fault::setting::{never, no_delay, share, size};
 
@@ -49,9 +50,13 @@ pub(super) struct Tally {
 }
 
 impl RuleSpec {
-    /// Reads what all rules have in common.
-    pub(super) fn new(settings: &Settings, action: Action) -> Result<Self, SettingError> {
-        let matcher = Matcher::new(settings.text("command")?, settings.text("key")?)
+    /// Reads what all rules have in common. `None`: it means requests of any protocol.
+    pub(super) fn new(
+        settings: &Settings,
+        action: Action,
+        only: Option<Protocol>,
+    ) -> Result<Self, SettingError> {
+        let matcher = Matcher::new(settings.text("command")?, settings.text("key")?, only)
             .map_err(|what| SettingError::at("command", what))?;
         Ok(Self {
             matcher,

@@ -11,7 +11,7 @@ use super::action::Action;
 use super::meeting::Meeting;
 use super::spec::{RuleSpec, Tally};
 use crate::base::seed::Stream;
-use crate::protocol::speech::matcher::RequestView;
+use crate::protocol::observe::Request;
 use crate::proxy::config::Direction;
 use crate::proxy::fault::identity::{Identity, Place};
 use crate::proxy::fault::outbox::Due;
@@ -60,7 +60,7 @@ impl Rule {
     }
 
     /// Whether it would look at the request at all.
-    pub(super) fn matches(&self, request: &RequestView<'_>) -> bool {
+    pub(super) fn matches(&self, request: &Request<'_>) -> bool {
         self.spec.matcher.matches(request)
     }
 

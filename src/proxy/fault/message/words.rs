@@ -114,6 +114,10 @@ fn answered(reply: &CannedReply) -> String {
         CannedReply::NotStored => "answered as not stored".to_owned(),
         CannedReply::Exists => "answered as changed by somebody else".to_owned(),
         CannedReply::Done => "answered as done, although nothing was".to_owned(),
+        CannedReply::Nil => "answered with nil".to_owned(),
+        CannedReply::Empty => "answered with something empty".to_owned(),
+        CannedReply::Value(value) => format!("answered with the value {}", quoted(value)),
+        CannedReply::Bytes(bytes) => format!("answered {}", quoted(bytes)),
         CannedReply::Error { line, .. } => format!("answered {}", quoted(line)),
     }
 }
@@ -127,6 +131,7 @@ fn changed(change: &Change) -> String {
         Change::WrongKey => "the value comes under another key",
         Change::WrongValue => "the value of another key comes under the right key",
         Change::Duplicate => "the reply comes twice",
+        Change::Said(Position::Instead, said) if said.is_empty() => "the reply is lost",
         Change::Said(position, said) => {
             let place = match position {
                 Position::Before => "before the reply",
@@ -137,6 +142,12 @@ fn changed(change: &Change) -> String {
         }
         Change::Field(field, value) => {
             return format!("the field {} of the header says {value}", field.name());
+        }
+        Change::Push(words) => {
+            return format!(
+                "a push of {}, which nobody asked for, comes before the reply",
+                quoted(words)
+            );
         }
         Change::Unsolicited(line) => {
             return format!("{}, which nobody asked for, comes before the reply", quoted(line));

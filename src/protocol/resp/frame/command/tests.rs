@@ -1,3 +1,5 @@
+//! Commands in whole and in pieces, and what is none.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -56,7 +56,7 @@ impl Talk {
         let version = ServerVersion::V1_6_18;
         let now = Instant::now();
         let exchange =
-            Exchange::begin(now, &table.rules(&place), place, || Conversation::new(version))
+            Exchange::begin(now, &table.rules(&place), place, || Conversation::new(version, None))
                 .unwrap();
         let (reporter, told) = (Reporter::default(), Vec::new());
         Self { exchange, table, reporter, now, server: Vec::new(), client: Vec::new(), told }

@@ -1,8 +1,8 @@
 //! The recipes: message faults with the settings that an operator has in mind.
 
 use super::{
-    COUNT, EVERY, HOW, JITTER, KEY, PER, PROBABILITY, READS, SKIP, STORES, delay, drop_connection,
-    error, message, rule, setting, status, when,
+    COUNT, EVERY, HOW, JITTER, KEY, MEMCACHED, PER, PROBABILITY, READS, SKIP, STORES, delay,
+    drop_connection, error, message, rule, setting, status, when,
 };
 use crate::base::family::{Kind, Unit};
 use crate::protocol::exchange::CannedReply;
@@ -71,12 +71,12 @@ pub(in crate::proxy::fault) const SLOW_COMMAND: Kind<RuleSpec> = Kind {
         setting("delay", Unit::Milliseconds, "3s", "how late at least"),
         JITTER
     ),
-    build: |settings| delay(settings, 0),
+    build: |settings| delay(settings, 0, MEMCACHED),
 };
 
 pub(in crate::proxy::fault) const CONNECTION_DROP: Kind<RuleSpec> = Kind {
     name: "memcached_connection_drop",
     summary: "recipe: the connection is lost once the command has run",
     settings: settings!("*", when("after"), HOW),
-    build: |settings| drop_connection(settings),
+    build: |settings| drop_connection(settings, MEMCACHED),
 };

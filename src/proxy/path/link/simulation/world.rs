@@ -18,6 +18,7 @@ use crate::base::seed::{Seed, Stream as Draws};
 use crate::proxy::close::CloseManner;
 use crate::proxy::config::{Direction, ToxicConfig};
 use crate::proxy::fault::identity::Place;
+use crate::proxy::fault::is_message;
 use crate::proxy::fault::table::ToxicTable;
 use crate::proxy::path::connection::Live;
 use crate::proxy::path::held::AllHeld;
@@ -179,7 +180,7 @@ impl World {
         let kind = config.kind.clone();
         let Ok((table, _)) = self.table.with(config, self.lines.len() as u64) else { return };
         // These change or insert messages, or bytes.
-        if kind.starts_with("memcached_") || ["corrupt", "say"].contains(&&*kind) {
+        if is_message(&kind) || ["corrupt", "say"].contains(&&*kind) {
             self.pairs().for_each(|pair| {
                 pair.requests.waive();
                 pair.replies.waive();

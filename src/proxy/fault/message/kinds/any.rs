@@ -1,0 +1,179 @@
+//! The message faults that mean requests of any protocol: each connection hears them in its own words. Their names
+//! are none of Toxiproxy's, and none of a fault of bytes.
+
+use bytes::Bytes;
+
+use super::build::{
+    ACROSS, AFTER_BYTES, LATE, PART, PLACE, THEN, WAIT, corrupt, delay, drop_connection, rule_of,
+    say, swap, truncate, when,
+};
+use super::{COUNT, EVERY, HOW, JITTER, KEY, Only, PER, PROBABILITY, SKIP, message, setting};
+use crate::base::family::{Kind, Unit};
+use crate::protocol::exchange::{CannedReply, Change, Position};
+use crate::proxy::fault::message::RuleSpec;
+use crate::proxy::fault::message::action::Action;
+use crate::proxy::fault::setting::{BASE64, HEX, TEXT, line, said, size};
+
+/// What reads a value, in every protocol.
+const READS: &str = "get,gets,gat,gats,mg,mget,getex,getdel,getrange,hget,hmget";
+const ANY: Only = None;
+
+pub(in crate::proxy::fault) const ERROR: Kind<RuleSpec> = Kind {
+    name: "error",
+    summary: "answer requests with an error; the server does not see them",
+    settings: settings!(
+        "*",
+        message(
+            "injected fault",
+            "the line; what begins with no word for programs (READONLY, SERVER_ERROR) comes behind ERR \
+             or SERVER_ERROR"
+        )
+    ),
+    build: |settings| {
+        let line = [&line(settings, "message")?[..], b"\r\n"].concat().into();
+        rule_of(settings, Action::Answer(CannedReply::Error { line, status: 0 }), ANY)
+    },
+};
+
+pub(in crate::proxy::fault) const RESPOND: Kind<RuleSpec> = Kind {
+    name: "respond",
+    summary: "answer requests in the server's place, as if there were nothing or with anything",
+    settings: settings!(
+        READS,
+        setting(
+            "response",
+            Unit::Choice(&[
+                "miss",
+                "nil",
+                "empty",
+                "done",
+                "not_stored",
+                "exists",
+                "value",
+                "bytes"
+            ]),
+            "miss",
+            "what to answer, in the words of the command; value and bytes: what is said here; what cannot \
+             be answered so passes"
+        ),
+        TEXT,
+        BASE64,
+        HEX
+    ),
+    build: |settings| {
+        let reply = match settings.text("response")? {
+            "nil" => CannedReply::Nil,
+            "empty" => CannedReply::Empty,
+            "done" => CannedReply::Done,
+            "not_stored" => CannedReply::NotStored,
+            "exists" => CannedReply::Exists,
+            "value" => CannedReply::Value(said(settings)?),
+            "bytes" => CannedReply::Bytes(said(settings)?),
+            _ => CannedReply::Miss,
+        };
+        rule_of(settings, Action::Answer(reply), ANY)
+    },
+};
+
+pub(in crate::proxy::fault) const DELAY: Kind<RuleSpec> = Kind {
+    name: "delay",
+    summary: "delay messages: replies, or with stream upstream requests, and all that follow",
+    settings: settings!("*", LATE, JITTER, AFTER_BYTES),
+    build: |settings| delay(settings, size(settings, "after_bytes")?, ANY),
+};
+
+pub(in crate::proxy::fault) const HOLD: Kind<RuleSpec> = Kind {
+    name: "hold",
+    summary: "keep messages back, and all that follow, until the toxic is removed",
+    settings: settings!("*"),
+    build: |settings| rule_of(settings, Action::Hold, ANY),
+};
+
+pub(in crate::proxy::fault) const DROP: Kind<RuleSpec> = Kind {
+    name: "drop",
+    summary: "close the connection at a request; none that was sent behind it runs",
+    settings: settings!("*", when("before"), HOW),
+    build: |settings| drop_connection(settings, ANY),
+};
+
+pub(in crate::proxy::fault) const TRUNCATE: Kind<RuleSpec> = Kind {
+    name: "truncate",
+    summary: "send half of a value, then nothing more",
+    settings: settings!(READS, THEN),
+    build: |settings| truncate(settings, ANY),
+};
+
+pub(in crate::proxy::fault) const SHORT_LENGTH: Kind<RuleSpec> = Kind {
+    name: "short_length",
+    summary: "announce half of a value and send the whole",
+    settings: settings!(READS),
+    build: |settings| rule_of(settings, Action::Change(Change::ShortLength, None), ANY),
+};
+
+pub(in crate::proxy::fault) const CORRUPT_VALUE: Kind<RuleSpec> = Kind {
+    name: "corrupt_value",
+    summary: "change a byte of a value, or replies into garbage",
+    settings: settings!(READS, PART),
+    build: |settings| corrupt(settings, ANY),
+};
+
+pub(in crate::proxy::fault) const WRONG_VALUE: Kind<RuleSpec> = Kind {
+    name: "wrong_value",
+    summary: "give the value of another key out for the right key",
+    settings: settings!(READS),
+    build: |settings| rule_of(settings, Action::Change(Change::WrongValue, None), ANY),
+};
+
+pub(in crate::proxy::fault) const DUPLICATE: Kind<RuleSpec> = Kind {
+    name: "duplicate",
+    summary: "send replies twice",
+    settings: settings!("*"),
+    build: |settings| rule_of(settings, Action::Change(Change::Duplicate, None), ANY),
+};
+
+pub(in crate::proxy::fault) const UNSOLICITED: Kind<RuleSpec> = Kind {
+    name: "unsolicited",
+    summary: "send an error or a push that nobody asked for before a reply",
+    settings: settings!(
+        "*",
+        message("injected fault", "the line, as of an error; the words of a push"),
+        setting(
+            "form",
+            Unit::Choice(&["error", "push"]),
+            "error",
+            "what it is; a push passes by where the protocol has none"
+        )
+    ),
+    build: |settings| {
+        let line = line(settings, "message")?;
+        let change = match settings.text("form")? {
+            "push" => Change::Push(line),
+            _ => Change::Unsolicited(line),
+        };
+        rule_of(settings, Action::Change(change, None), ANY)
+    },
+};
+
+pub(in crate::proxy::fault) const LOSE: Kind<RuleSpec> = Kind {
+    name: "lose",
+    summary: "lose replies: the command has run, the next reply comes in the place of its own",
+    settings: settings!("*"),
+    build: |settings| {
+        let nothing = Change::Said(Position::Instead, Bytes::new());
+        rule_of(settings, Action::Change(nothing, None), ANY)
+    },
+};
+
+pub(in crate::proxy::fault) const INTERJECT: Kind<RuleSpec> = Kind {
+    name: "interject",
+    summary: "say any bytes before, after or instead of a reply",
+    settings: settings!("*", TEXT, BASE64, HEX, PLACE),
+    build: |settings| say(settings, ANY),
+};
+
+pub(in crate::proxy::fault) const SWAP: Kind<RuleSpec> = Kind {
+    name: "swap",
+    summary: "let two replies change places",
+    settings: settings!(READS, ACROSS, WAIT),
+    build: |settings| swap(settings, ANY),
+};

@@ -320,10 +320,9 @@ const ROWS: &[(&str, Kind, Keys)] = &[
     ("zunionstore", Write, Keys::DESTINATION_AND_COUNTED),
 ];
 
+#[cfg(unix)]
 #[cfg(test)]
 mod tests {
-    #![cfg(unix)]
-
     use std::io::{Read as _, Write as _};
     use std::os::unix::net::UnixStream;
     use std::process::{Child, Stdio};

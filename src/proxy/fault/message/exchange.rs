@@ -477,13 +477,17 @@ impl Exchange {
         reporter: &Reporter,
         truth: &mut impl FnMut(&[u8], Origin) -> u32,
     ) {
-        for piece in pieces.drain(..) {
+        let mut left = pieces.drain(..).peekable();
+        while let Some(piece) = left.next() {
+            let neighbour = left.peek().is_some_and(Piece::swaps_back);
             let Some(piece) = self.queue_behind(now, piece, reporter, truth) else { continue };
             match piece {
                 _ if self.mute => {}
                 Piece::Pass(bytes) => self.pass(now, bytes, truth),
                 Piece::Ours(stand) => self.stand(now, stand, truth),
-                Piece::Reply(plan, reply) => self.deliver(now, plan, reply, reporter, truth),
+                Piece::Reply(plan, reply) => {
+                    self.deliver(now, plan, (reply, neighbour), reporter, truth);
+                }
                 // It is done behind the request instead, or it is the reply before that is not swapped.
                 Piece::InVain(plan) | Piece::Uncertain(plan)
                     if plan.is_bound() || matches!(plan.effect, Effect::SwapBack) => {}
@@ -497,6 +501,7 @@ impl Exchange {
                 }
             }
         }
+        drop(left);
         self.pieces = emptied(pieces);
     }
 
@@ -531,12 +536,13 @@ impl Exchange {
         }
     }
 
-    /// A planned reply is complete: does to it what was planned.
+    /// A planned reply is complete: does to it what was planned. `neighbour`: the one behind it is here and
+    /// changes places with it.
     fn deliver(
         &mut self,
         now: Instant,
         plan: Plan,
-        reply: Kept,
+        (reply, neighbour): (Kept, bool),
         reporter: &Reporter,
         truth: &mut impl FnMut(&[u8], Origin) -> u32,
     ) {
@@ -560,7 +566,7 @@ impl Exchange {
         let messages = truth(&bytes, Origin::Server);
         if plan.effect.swaps() {
             let of = whole.remembered(&plan.key).map(|(key, _)| key);
-            return self.swap(now, plan, (bytes.into(), of), messages, reporter);
+            return self.swap(now, (plan, neighbour), (bytes.into(), of), messages, reporter);
         }
         if let Some(how) = how {
             fired();

@@ -56,11 +56,12 @@ impl HeldBack {
 }
 
 impl Exchange {
-    /// A reply that is to change places has come, with the key whose value it is.
+    /// A reply that is to change places has come, with the key whose value it is, and perhaps the neighbour
+    /// with which it does.
     pub(super) fn swap(
         &mut self,
         now: Instant,
-        plan: Plan,
+        (plan, neighbour): (Plan, bool),
         (reply, of): (Bytes, Option<Vec<u8>>),
         messages: u32,
         reporter: &Reporter,
@@ -72,7 +73,7 @@ impl Exchange {
         };
         let ticket = if let Effect::SwapNext(_) = plan.effect {
             let next = plan.sequence + 1;
-            self.down.plans.any((next, next), |_| true).then_some(None)
+            (neighbour || self.down.plans.any((next, next), |_| true)).then_some(None)
         } else {
             let rule = self.rules.iter().find(|rule| rule.of.id == plan.rule.id);
             match rule.map(|rule| rule.meeting().meet(plan.dialect, of, &reply, &self.waker)) {

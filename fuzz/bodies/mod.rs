@@ -12,6 +12,7 @@ pub mod observe;
 pub mod plan;
 pub mod replies;
 pub mod requests;
+pub mod resp;
 pub mod session;
 pub mod stored;
 pub mod trace;
@@ -20,13 +21,14 @@ pub mod trace;
 pub type Body = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const BODIES: [Body; 9] = [
+pub const BODIES: [Body; 10] = [
     ("control_body", control_body::run),
     ("control_path", control_path::run),
     ("observe", observe::run),
     ("plan", plan::run),
     ("replies", replies::run),
     ("requests", requests::run),
+    ("resp", resp::run),
     ("session", session::run),
     ("stored", stored::run),
     ("trace", trace::run),

@@ -18,7 +18,11 @@ mod metrics;
 mod node;
 mod plan;
 mod proxy;
+#[cfg(unix)]
+mod redis;
 mod report;
+#[cfg(unix)]
+mod resp;
 mod rules;
 mod run;
 mod selftest;

@@ -15,6 +15,8 @@ const EXCHANGE: &str = "protocol/exchange";
 const FRAME: &str = "protocol/memcached/frame";
 /// What a fault says in memcached.
 const SPEECH: &str = "protocol/memcached/speech";
+/// What every embedded node is made of.
+const NODE: &str = "protocol/node";
 /// The embedded memcached.
 const SERVER: &str = "protocol/memcached/server";
 /// The bytes of RESP, without I/O.
@@ -45,7 +47,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (RESP_FRAME, &[]),
     (RESP_SPEECH, &[EXCHANGE, "protocol", RESP_FRAME]),
     (SPEECH, &[EXCHANGE, FRAME]),
-    (SERVER, &["protocol", FRAME]),
+    (NODE, &[]),
+    (SERVER, &["protocol", FRAME, NODE]),
     (PROBE, &["protocol"]),
     ("protocol", &[EXCHANGE, FRAME, SPEECH, RESP_FRAME, RESP_SPEECH]),
     ("proxy", &["proxy/path", "proxy/fault", IDENTITY, MESSAGE, "proxy/tap", "protocol"]),
@@ -107,6 +110,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 /// Code for tests only, and what it may name besides.
 const TESTS_MAY_NAME: &[(&str, &str)] = &[
     ("client/simulation/", SERVER),
+    ("client/simulation/", NODE),
     ("proxy/fault/message/exchange/tests.rs", FRAME),
     ("proxy/fault/message/exchange/tests.rs", "proxy/fault"),
 ];
@@ -127,6 +131,7 @@ const BANS: &[Ban] = &[
             "client/conn",
             "http/link.rs",
             "protocol/memcached/server/serve",
+            "protocol/node/serve.rs",
             "protocol/memcached/probe.rs",
             "lab/backend/process.rs",
             "lab/names/server.rs",
@@ -198,6 +203,7 @@ const PURE: &[&str] = &[
     "load/origin.rs",
     "load/values/",
     "protocol/memcached/server/store",
+    "protocol/node/table.rs",
     "protocol/memcached/server/lie/",
     "judge/",
     "metrics/ending.rs",

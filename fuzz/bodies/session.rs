@@ -9,10 +9,11 @@ use bytes::BytesMut;
 use harness::protocol::memcached::frame::observe::{Observer, Opaque, Options, Protocol, State};
 use harness::protocol::memcached::frame::version::ServerVersion;
 use harness::protocol::memcached::server::clock::Clock;
-use harness::protocol::memcached::server::output::Output;
-use harness::protocol::memcached::server::session::{Context, Session, Step};
+use harness::protocol::memcached::server::session::{Context, Session};
 use harness::protocol::memcached::server::stats::Facts;
 use harness::protocol::memcached::server::store::{Limits, Store};
+use harness::protocol::node::output::Output;
+use harness::protocol::node::serve::Step;
 use tokio::time::Instant;
 
 use super::cut::turns;

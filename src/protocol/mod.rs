@@ -5,6 +5,7 @@ pub(crate) mod conversation;
 pub(crate) mod exchange;
 mod first;
 pub mod memcached;
+pub mod node;
 pub(crate) mod observe;
 mod request;
 pub mod resp;

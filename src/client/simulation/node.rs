@@ -20,10 +20,11 @@ use tokio::time::{Instant, sleep};
 use crate::base::scope::Scope;
 use crate::base::seed::{Seed, Stream};
 use crate::protocol::memcached::server::clock::Clock;
-use crate::protocol::memcached::server::output::Output;
-use crate::protocol::memcached::server::session::{Context, Session, Step};
+use crate::protocol::memcached::server::session::{Context, Session};
 use crate::protocol::memcached::server::stats::Facts;
 use crate::protocol::memcached::server::store::{Limits, Store};
+use crate::protocol::node::output::Output;
+use crate::protocol::node::serve::Step;
 
 /// One way there.
 const LATENCY: Duration = Duration::from_micros(100);

@@ -11,7 +11,6 @@ use super::entry::{COUNTER_BYTES_MAX, Delta};
 use super::meta;
 use super::meta_count;
 use super::number;
-use super::output::Output;
 use super::reply::{self, BAD_EXPIRY, BAD_FORMAT, ERROR};
 use super::retrieval::Retrieval;
 use super::session::{Context, Next};
@@ -22,6 +21,7 @@ use crate::protocol::memcached::frame::command::Command;
 use crate::protocol::memcached::frame::key::KEY_BYTES_MAX;
 use crate::protocol::memcached::frame::number::{old_block, old_i32};
 use crate::protocol::memcached::frame::text::{tokens, without_line_end};
+use crate::protocol::node::output::Output;
 
 /// The shortest command name.
 const NAME_BYTES_MIN: usize = 2;

@@ -4,10 +4,11 @@ use parking_lot::MutexGuard;
 
 use super::clock::Now;
 use super::counts::Count;
-use super::item::{Item, Marks, PIECE_BYTES_MAX, Value, weight};
+use super::item::{Item, Marks, PIECE_BYTES_MAX, weight};
 use super::number;
 use super::store::{Contents, Room, Shard, Store};
-use super::table::Slot;
+use crate::protocol::node::table::Slot;
+use crate::protocol::node::value::Value;
 
 /// The most digits of a counter.
 pub const COUNTER_BYTES_MAX: usize = 20;

@@ -1,8 +1,8 @@
 //! One stored item and what it weighs.
 
-use bytes::Bytes;
-
 use super::clock::{NEVER, Now};
+use crate::protocol::node::table::Keyed;
+use crate::protocol::node::value::Value;
 
 /// What memcached's item header, with the cas unique, and the end of the value weigh in bytes.
 const HEADER_BYTES: usize = 48 + 8;
@@ -25,66 +25,6 @@ pub struct Marks {
     pub token_sent: bool,
     /// Stored under a key in base64.
     pub key_encoded: bool,
-}
-
-/// A value of at least this size is shared with the replies that hold it, not copied into them.
-const SHARED_BYTES_MIN: usize = 16 * 1024;
-/// How much larger than a new value the old value's memory may be to be used again.
-const SLACK_BYTES: usize = 32;
-
-/// The bytes of a value.
-#[derive(Clone, Debug)]
-pub enum Value {
-    /// A small value, which may change in place.
-    Owned(Vec<u8>),
-    /// A large one.
-    Shared(Bytes),
-}
-
-impl Value {
-    /// Takes over `bytes`.
-    #[must_use]
-    pub fn new(bytes: Vec<u8>) -> Self {
-        if bytes.len() < SHARED_BYTES_MIN { Self::Owned(bytes) } else { Self::Shared(bytes.into()) }
-    }
-
-    /// The bytes.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        match self {
-            Self::Owned(bytes) => bytes,
-            Self::Shared(bytes) => bytes,
-        }
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub fn byte_count(&self) -> usize {
-        self.as_bytes().len()
-    }
-
-    /// Becomes a copy of `bytes`, in the memory at hand when that is about the right size.
-    pub fn copy_from(&mut self, bytes: &[u8]) {
-        match self {
-            Self::Owned(old)
-                if (bytes.len()..=bytes.len() + SLACK_BYTES).contains(&old.capacity()) =>
-            {
-                old.clear();
-                old.extend_from_slice(bytes);
-            }
-            _ => *self = Self::new(bytes.to_vec()),
-        }
-    }
-
-    /// Changes the bytes.
-    pub fn edit(&mut self, change: impl FnOnce(&mut Vec<u8>)) {
-        let mut bytes = match std::mem::replace(self, Self::Owned(Vec::new())) {
-            Self::Owned(bytes) => bytes,
-            Self::Shared(bytes) => bytes.into(),
-        };
-        change(&mut bytes);
-        *self = Self::new(bytes);
-    }
 }
 
 /// A stored value with its attributes.
@@ -112,6 +52,12 @@ pub struct Item {
 pub const fn weight(key_bytes: usize, flags: u32, value_bytes: usize) -> usize {
     let flags_bytes = if flags == 0 { 0 } else { FLAGS_BYTES };
     HEADER_BYTES + key_bytes + 1 + flags_bytes + value_bytes + END_BYTES
+}
+
+impl Keyed for Item {
+    fn key(&self) -> &[u8] {
+        &self.key
+    }
 }
 
 impl Item {

@@ -14,13 +14,13 @@ use super::entry::{Attributes, Entry, Incoming};
 use super::flags::{Flags, OPAQUE_TOO_LONG};
 use super::item::{Item, class, weight};
 use super::number;
-use super::output::Output;
 use super::reply::{self, BAD_FORMAT, ERROR};
 use super::session::{Context, Next};
 use super::storage::{Answer, Header, MetaAnswer, Mode, OPAQUE_BYTES_MAX, write_key};
 use super::words::Words;
 use crate::protocol::memcached::frame::key::KEY_BYTES_MAX;
 use crate::protocol::memcached::frame::number::old_block;
+use crate::protocol::node::output::Output;
 
 /// The most words of a meta line.
 const WORDS_MAX: usize = 19;

@@ -5,10 +5,10 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`serve`] | sockets, connections, pausing and stopping; the only I/O here |
+//! | [`serve`] | a node as [`crate::protocol::node`] serves it |
 //! | [`session`] | one conversation: where requests end, what waits for its block |
 //! | `classic`, `meta`, `meta_count`, `retrieval`, `storage`, `admin`, [`stats`] | what the commands do and answer |
-//! | [`store`], [`entry`], [`table`], [`item`], [`output`] | the items, their bound and their order of use |
+//! | [`store`], [`entry`], [`item`] | the items, their bound and their order of use |
 //! | [`clock`] | seconds and expiry rules |
 //! | [`lie`] | planted lies, for a node that is to be found out |
 //! | [`config`] | what a node is started with, and memcached's own flags |
@@ -35,13 +35,11 @@ pub mod config;
 pub mod counts;
 pub mod entry;
 mod flags;
-mod hash;
 pub mod item;
 pub mod lie;
 mod meta;
 mod meta_count;
 mod number;
-pub mod output;
 mod reply;
 mod retrieval;
 pub mod serve;
@@ -49,7 +47,6 @@ pub mod session;
 pub mod stats;
 mod storage;
 pub mod store;
-pub mod table;
 #[cfg(test)]
 mod tests;
 mod words;

@@ -4,10 +4,10 @@
 
 use super::counts::Count;
 use super::number;
-use super::output::Output;
 use super::reply;
 use super::session::Context;
 use crate::protocol::memcached::frame::text::tokens;
+use crate::protocol::node::output::Output;
 
 /// Where a line of keys stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,11 +8,12 @@ use bytes::{Buf, BytesMut};
 
 use super::classic;
 use super::clock::{Clock, Now};
-use super::output::Output;
 use super::retrieval::Retrieval;
 use super::stats::Facts;
 use super::storage::{Header, Pending};
 use super::store::Store;
+use crate::protocol::node::output::Output;
+use crate::protocol::node::serve::Step;
 
 /// A line that is longer than this, and has not ended yet, closes the connection.
 const LINE_BYTES_MAX: usize = 2048;
@@ -38,17 +39,6 @@ pub struct Context<'a> {
     pub now: Now,
     /// What `stats` tells apart from the items.
     pub facts: &'a Facts,
-}
-
-/// What a session needs next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// More input.
-    Input,
-    /// Its output written, then to be run again.
-    Output,
-    /// Its output written, then the connection closed.
-    Close,
 }
 
 /// What a line asked for.

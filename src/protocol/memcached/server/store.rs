@@ -13,9 +13,9 @@ use parking_lot::Mutex;
 use super::clock::Now;
 use super::counts::{Count, Counts};
 use super::entry::Entry;
-use super::hash::hash;
 use super::item::Item;
-use super::table::Table;
+use crate::protocol::node::hash::hash;
+use crate::protocol::node::table::Table;
 
 /// How many locks the items are spread over.
 const SHARDS: usize = 16;
@@ -53,7 +53,7 @@ pub(super) struct Shard {
 
 #[derive(Debug, Default)]
 pub(super) struct Contents {
-    pub(super) table: Table,
+    pub(super) table: Table<Item>,
     pub(super) counts: Counts,
 }
 

@@ -6,13 +6,14 @@ use tokio::time::{Duration, Instant};
 
 use super::clock::Clock;
 use super::counts::Count;
-use super::output::Output;
-use super::session::{Context, Session, Step};
+use super::session::{Context, Session};
 use super::stats::Facts;
 use super::store::{Limits, Store};
 use crate::protocol::memcached::frame::request::Block;
 use crate::protocol::memcached::frame::text::frame_request;
 use crate::protocol::memcached::frame::version::ServerVersion;
+use crate::protocol::node::output::Output;
+use crate::protocol::node::serve::Step;
 
 const UNIX_START: u64 = 1_800_000_000;
 

@@ -6,8 +6,9 @@ use bytes::BytesMut;
 
 use super::liar::Liar;
 use super::request::{Request, Taken};
-use crate::protocol::memcached::server::output::Output;
-use crate::protocol::memcached::server::session::{Context, Session, Step};
+use crate::protocol::memcached::server::session::{Context, Session};
+use crate::protocol::node::output::Output;
+use crate::protocol::node::serve::Step;
 
 /// How much longer than the longest item a data block may be for a liar to keep it: what is longer
 /// is refused unread.

@@ -6,8 +6,9 @@ use rand::RngExt;
 use super::request::Request;
 use crate::base::seed::Stream;
 use crate::protocol::memcached::server::item::Item;
-use crate::protocol::memcached::server::output::Output;
-use crate::protocol::memcached::server::session::{Context, Session, Step};
+use crate::protocol::memcached::server::session::{Context, Session};
+use crate::protocol::node::output::Output;
+use crate::protocol::node::serve::Step;
 
 /// What a lie may do with a request.
 #[derive(Debug)]

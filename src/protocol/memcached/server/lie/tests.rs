@@ -8,10 +8,11 @@ use tokio::time::Instant;
 use super::{Conversation, LIES, Liar, LieSpec};
 use crate::base::seed::Seed;
 use crate::protocol::memcached::server::clock::{Clock, Now};
-use crate::protocol::memcached::server::output::Output;
-use crate::protocol::memcached::server::session::{Context, Step};
+use crate::protocol::memcached::server::session::Context;
 use crate::protocol::memcached::server::stats::Facts;
 use crate::protocol::memcached::server::store::{Limits, Store};
+use crate::protocol::node::output::Output;
+use crate::protocol::node::serve::Step;
 
 /// A node with some lies and two connections.
 struct Lying {

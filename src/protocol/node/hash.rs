@@ -8,7 +8,7 @@ const START: u64 = 0x2545_f491_4f6c_dd1d;
 
 /// Hashes a key; every bit of it reaches the upper and the lower bits.
 #[must_use]
-pub(super) fn hash(key: &[u8]) -> u64 {
+pub fn hash(key: &[u8]) -> u64 {
     let (words, rest) = key.as_chunks::<8>();
     let mut state = START ^ key.len() as u64;
     for word in words {

@@ -2,19 +2,23 @@
 //!
 //! It is never iterated in hash order, so its behaviour does not depend on the hash.
 
-use super::item::Item;
-
 /// The end of a chain or list.
 const NONE: u32 = u32::MAX;
 /// How many buckets an empty table has.
 const BUCKETS_MIN: usize = 64;
+
+/// What a table holds.
+pub trait Keyed {
+    /// The key, which never changes.
+    fn key(&self) -> &[u8];
+}
 
 /// Where an item is, until it is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot(u32);
 
 #[derive(Debug)]
-struct Entry {
+struct Entry<T> {
     hash: u64,
     /// When it was last used.
     stamp: u64,
@@ -23,22 +27,22 @@ struct Entry {
     newer: u32,
     older: u32,
     /// `None`: the entry is free.
-    item: Option<Item>,
+    item: Option<T>,
 }
 
 /// Items by key, and by age of last use.
 #[derive(Debug)]
-pub struct Table {
+pub struct Table<T> {
     /// The first entry of each bucket; a power of two of them.
     buckets: Vec<u32>,
-    entries: Vec<Entry>,
+    entries: Vec<Entry<T>>,
     free: u32,
     newest: u32,
     oldest: u32,
     length: usize,
 }
 
-impl Default for Table {
+impl<T> Default for Table<T> {
     fn default() -> Self {
         Self {
             buckets: vec![NONE; BUCKETS_MIN],
@@ -51,7 +55,7 @@ impl Default for Table {
     }
 }
 
-impl Table {
+impl<T: Keyed> Table<T> {
     /// How many items there are.
     #[must_use]
     pub const fn item_count(&self) -> usize {
@@ -64,7 +68,7 @@ impl Table {
         let mut at = self.buckets[self.bucket(hash)];
         while at != NONE {
             let entry = self.entry(at);
-            if entry.hash == hash && entry.item.as_ref().is_some_and(|item| *item.key == *key) {
+            if entry.hash == hash && entry.item.as_ref().is_some_and(|item| item.key() == key) {
                 return Some(Slot(at));
             }
             at = entry.next;
@@ -77,7 +81,7 @@ impl Table {
     /// # Panics
     /// When the slot was removed.
     #[must_use]
-    pub fn item(&self, slot: Slot) -> &Item {
+    pub fn item(&self, slot: Slot) -> &T {
         self.entry(slot.0).item.as_ref().expect("a slot is used only until it is removed")
     }
 
@@ -85,12 +89,12 @@ impl Table {
     ///
     /// # Panics
     /// When the slot was removed.
-    pub fn item_mut(&mut self, slot: Slot) -> &mut Item {
+    pub fn item_mut(&mut self, slot: Slot) -> &mut T {
         self.entry_mut(slot.0).item.as_mut().expect("a slot is used only until it is removed")
     }
 
     /// Adds an item whose key is not in the table, as the most recently used one.
-    pub fn insert(&mut self, hash: u64, item: Item, stamp: u64) -> Slot {
+    pub fn insert(&mut self, hash: u64, item: T, stamp: u64) -> Slot {
         if self.length >= self.buckets.len() {
             self.grow();
         }
@@ -115,7 +119,7 @@ impl Table {
     ///
     /// # Panics
     /// When the slot was removed already.
-    pub fn remove(&mut self, slot: Slot) -> Item {
+    pub fn remove(&mut self, slot: Slot) -> T {
         let at = slot.0;
         self.unlink(at);
         let (hash, next) = (self.entry(at).hash, self.entry(at).next);
@@ -158,11 +162,11 @@ impl Table {
         if self.oldest == NONE { u64::MAX } else { self.entry(self.oldest).stamp }
     }
 
-    fn entry(&self, at: u32) -> &Entry {
+    fn entry(&self, at: u32) -> &Entry<T> {
         &self.entries[at as usize]
     }
 
-    fn entry_mut(&mut self, at: u32) -> &mut Entry {
+    fn entry_mut(&mut self, at: u32) -> &mut Entry<T> {
         &mut self.entries[at as usize]
     }
 
@@ -213,17 +217,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::protocol::memcached::server::item::{Marks, Value};
 
-    fn item(key: u8) -> Item {
-        Item {
-            key: Box::new([key]),
-            value: Value::new(vec![key]),
-            flags: 0,
-            deadline: 0,
-            cas: 0,
-            used: 0,
-            marks: Marks::default(),
+    impl Keyed for [u8; 1] {
+        fn key(&self) -> &[u8] {
+            self
         }
     }
 
@@ -251,7 +248,7 @@ mod tests {
         /// Catches a broken chain, list or free list, also when every key has the same hash.
         #[test]
         fn it_is_a_map_and_a_list(steps in steps(), mask in prop_oneof![Just(0_u64), Just(u64::MAX)]) {
-            let mut table = Table::default();
+            let mut table = Table::<[u8; 1]>::default();
             let mut model: Vec<u8> = Vec::new();
             for (stamp, step) in steps.into_iter().enumerate() {
                 let stamp = stamp as u64;
@@ -265,7 +262,7 @@ mod tests {
                                 model.push(key);
                             }
                             None if matches!(step, Step::Insert(_)) => {
-                                table.insert(hash(key), item(key), stamp);
+                                table.insert(hash(key), [key], stamp);
                                 model.push(key);
                             }
                             None => prop_assert!(!model.contains(&key)),
@@ -277,7 +274,7 @@ mod tests {
                         model.retain(|other| *other != key);
                     }
                     Step::RemoveOldest => {
-                        let removed = table.oldest().map(|slot| table.remove(slot).key[0]);
+                        let removed = table.oldest().map(|slot| table.remove(slot)[0]);
                         prop_assert_eq!(removed, model.first().copied());
                         model = model.split_off(model.len().min(1));
                     }
@@ -285,7 +282,7 @@ mod tests {
                 prop_assert_eq!(table.item_count(), model.len());
             }
             for key in model {
-                prop_assert_eq!(table.oldest().map(|slot| table.remove(slot).key[0]), Some(key));
+                prop_assert_eq!(table.oldest().map(|slot| table.remove(slot)[0]), Some(key));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::item::Value;
+use super::value::Value;
 
 /// Replies that wait to be written.
 #[derive(Debug, Default)]

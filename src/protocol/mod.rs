@@ -4,12 +4,15 @@
 pub(crate) mod conversation;
 pub(crate) mod exchange;
 mod first;
+mod kind;
 pub mod memcached;
 pub mod node;
 pub(crate) mod observe;
+pub mod probe;
 mod request;
 pub mod resp;
 pub(crate) mod speech;
+pub mod statistics;
 
 /// Both directions of one connection, in the words of [`exchange`].
 pub(crate) use conversation::Conversation;
@@ -18,11 +21,20 @@ pub(crate) use memcached::frame::version::ServerVersion as Known;
 
 /// What a connection speaks.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantNames,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantNames,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum Protocol {
     /// memcached's: classic text, meta and binary.
+    #[default]
     Memcached,
     /// That of Redis and Valkey.
     Resp,

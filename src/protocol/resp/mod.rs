@@ -7,6 +7,9 @@
 //! | `observe` | which reply is whose |
 //! | `status` | what a reply says |
 //! | `speech` | what a fault means and says: which requests, which answer, which change of one |
+//! | [`server`] | the embedded node |
+//! | [`program`] | what it is called and told outside its protocol |
+//! | `probe`, `statistics` | what a node is asked, and what it says of the data it was to keep |
 
 pub(crate) mod commands;
 pub mod frame;
@@ -14,3 +17,7 @@ pub(crate) mod keys;
 pub(crate) mod observe;
 pub(crate) mod speech;
 pub(crate) mod status;
+pub(super) mod probe;
+pub mod program;
+pub mod server;
+mod statistics;

@@ -23,8 +23,10 @@ const SERVER: &str = "protocol/memcached/server";
 const RESP_FRAME: &str = "protocol/resp/frame";
 /// What a fault says in RESP.
 const RESP_SPEECH: &str = "protocol/resp/speech";
-/// A question to a memcached.
-const PROBE: &str = "protocol/memcached/probe";
+/// The embedded Redis.
+const RESP_SERVER: &str = "protocol/resp/server";
+/// A question to a node.
+const PROBE: &str = "protocol/probe";
 
 /// What leaves, and when.
 const OUTBOX: &str = "proxy/fault/outbox";
@@ -49,8 +51,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (SPEECH, &[EXCHANGE, FRAME]),
     (NODE, &[]),
     (SERVER, &["protocol", FRAME, NODE]),
+    (RESP_SERVER, &[RESP_FRAME, NODE]),
     (PROBE, &["protocol"]),
-    ("protocol", &[EXCHANGE, FRAME, SPEECH, RESP_FRAME, RESP_SPEECH]),
+    ("protocol", &[EXCHANGE, FRAME, SPEECH, PROBE, RESP_FRAME, RESP_SPEECH]),
     ("proxy", &["proxy/path", "proxy/fault", IDENTITY, MESSAGE, "proxy/tap", "protocol"]),
     ("proxy/path", &["proxy", "proxy/fault", OUTBOX, IDENTITY, MESSAGE, "proxy/tap", "protocol"]),
     ("proxy/fault", &["proxy", OUTBOX, IDENTITY, TOXIC, MESSAGE]),
@@ -61,12 +64,12 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (MESSAGE, &["proxy", OUTBOX, SETTING, IDENTITY, "protocol", EXCHANGE]),
     ("proxy/tap", &["proxy", MESSAGE, "protocol", EXCHANGE]),
     ("control", &["proxy", "proxy/fault", "metrics"]),
-    ("client", &[FRAME]),
+    ("client", &["protocol", FRAME, RESP_FRAME]),
     ("http", &[]),
-    ("driver", &["client", "http", FRAME]),
+    ("driver", &["client", "http", "protocol", FRAME]),
     ("check", &["driver", "lab", "proxy"]),
     ("load", &["client", "driver", "http", FRAME]),
-    ("lab", &["proxy", "proxy/fault", "control", "protocol", SERVER, PROBE]),
+    ("lab", &["proxy", "proxy/fault", "control", "protocol", SERVER, RESP_SERVER]),
     ("record", &[]),
     ("subject", &["client", "driver", "http", "load", "record"]),
     ("judge", &["record"]),
@@ -77,7 +80,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "run",
         &[
             "plan", "lab", "subject", "load", "client", "http", "record", "judge", "report",
-            "metrics", "proxy", "control", SERVER, PROBE,
+            "metrics", "proxy", "control", "protocol", SERVER,
         ],
     ),
     ("testing", &["lab", "load", "plan", "proxy"]),
@@ -102,7 +105,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "load",
             "protocol",
             FRAME,
+            NODE,
             SERVER,
+            RESP_SERVER,
         ],
     ),
 ];
@@ -132,7 +137,8 @@ const BANS: &[Ban] = &[
             "http/link.rs",
             "protocol/memcached/server/serve",
             "protocol/node/serve.rs",
-            "protocol/memcached/probe.rs",
+            "protocol/probe.rs",
+            "protocol/resp/server/serve.rs",
             "lab/backend/process.rs",
             "lab/names/server.rs",
             "metrics/server.rs",
@@ -204,6 +210,9 @@ const PURE: &[&str] = &[
     "load/values/",
     "protocol/memcached/server/store",
     "protocol/node/table.rs",
+    "protocol/resp/server/command/",
+    "protocol/resp/server/session.rs",
+    "protocol/resp/server/store.rs",
     "protocol/memcached/server/lie/",
     "judge/",
     "metrics/ending.rs",

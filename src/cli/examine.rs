@@ -54,6 +54,7 @@ impl Arguments {
             duration: Some(trial.duration),
             rate: Some(self.rate),
             out: Some(self.out.clone()),
+            protocol: self.nodes.protocol(),
             backend: self.nodes.backend(),
             seed: Some(seed),
             ..Options::default()

@@ -18,6 +18,7 @@ use crate::plan::{
     Choice, Library, Options, Plan, PlanError, RateWish, choose, read_listen, read_toxiproxy,
     runnable,
 };
+use crate::protocol::Protocol;
 use crate::record::retention::Retention;
 use crate::report::Skipped;
 
@@ -98,7 +99,11 @@ pub(super) struct Arguments {
 /// What the nodes are, here and for `up`.
 #[derive(Debug, clap::Args)]
 pub(super) struct NodeFlags {
-    /// What the nodes are; auto takes a real memcached from PATH when there is one [default: auto]
+    /// What the nodes speak [default: what the nodes do that -nodes names, else the scenario's, else
+    /// memcached]
+    #[arg(long, value_name = "PROTOCOL", value_parser = values::word(&Protocol::WORDS))]
+    protocol: Option<Protocol>,
+    /// What the nodes are; auto takes a real server from PATH when there is one [default: auto]
     #[arg(long, value_name = "KIND", value_parser = values::word(&Backend::WORDS))]
     nodes: Option<Backend>,
     /// Use nodes that already run, behind our proxies: addresses or names, each with its port
@@ -181,6 +186,7 @@ impl LabFlags {
         Options {
             metrics_interval: self.metrics_interval,
             out: self.out.clone(),
+            protocol: nodes.protocol(),
             backend: nodes.backend(),
             listen: self.listen,
             api: self.api,
@@ -196,6 +202,11 @@ impl NodeFlags {
     /// Says which addresses the names stand for.
     pub(super) fn tell(&self) {
         self.servers.iter().filter_map(Server::told).for_each(|told| output::remark(&told));
+    }
+
+    /// What they are to speak, if anybody said.
+    pub(super) const fn protocol(&self) -> Option<Protocol> {
+        self.protocol
     }
 
     /// What was asked for, if anything was.

@@ -21,7 +21,8 @@ use crate::plan::{
     Addresses, CommandPlan, Library, Options, Plan, PlanError, chosen_nodes, read_listen,
     scenario_of,
 };
-use crate::protocol::memcached::program::SERVERS_VARIABLE;
+use crate::protocol::Protocol;
+use crate::protocol::resp::program::URL_VARIABLE;
 use crate::run::{Environment, Up, Wanted};
 
 /// Start nodes, a proxy in front of each and the control API, for an application of your own; ends at
@@ -78,7 +79,7 @@ pub(super) struct Arguments {
 
 impl Arguments {
     fn resolved(&self) -> Result<(Nodes, Addresses), PlanError> {
-        let nodes = chosen_nodes(self.nodes.backend().as_ref())?;
+        let nodes = chosen_nodes(self.nodes.backend(), self.nodes.protocol())?;
         let addresses = Addresses::default().settled(self.listen, self.api, &nodes)?;
         Ok((nodes, addresses))
     }
@@ -89,6 +90,7 @@ impl Arguments {
             duration: self.duration,
             metrics_interval: self.metrics_interval,
             out: self.out.clone(),
+            protocol: self.nodes.protocol(),
             backend: self.nodes.backend(),
             listen: self.listen,
             api: self.api,
@@ -145,7 +147,7 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
 }
 
 async fn until_interrupted(wanted: Wanted, environment: Environment) -> Exit {
-    let seed = wanted.seed;
+    let (seed, protocol) = (wanted.seed, wanted.nodes.protocol);
     let up = match Up::start(wanted, &environment).await {
         Ok(up) => up,
         Err(error) => {
@@ -153,7 +155,7 @@ async fn until_interrupted(wanted: Wanted, environment: Environment) -> Exit {
             return exit_of(&error);
         }
     };
-    let printed = announce(&up, seed);
+    let printed = announce(&up, protocol, seed);
     if printed == Exit::Pass {
         environment.interrupt.cancelled().await;
         output::remark("closing");
@@ -172,7 +174,7 @@ async fn until_interrupted(wanted: Wanted, environment: Environment) -> Exit {
 }
 
 /// Tells people on stderr what is where, and programs on stdout, in the form of an environment.
-fn announce(up: &Up, seed: Seed) -> Exit {
+fn announce(up: &Up, protocol: Protocol, seed: Seed) -> Exit {
     for notice in up.notices() {
         output::remark(notice);
     }
@@ -185,7 +187,10 @@ fn announce(up: &Up, seed: Seed) -> Exit {
         servers.push(info.server.clone());
     }
     output::remark(&format!("seed {seed}; `harness ctl` breaks things; Ctrl-C ends it"));
-    let mut text = format!("{SERVERS_VARIABLE}={}\n", servers.join(","));
+    let mut text = format!("{}={}\n", protocol.servers_variable(), servers.join(","));
+    if let (Protocol::Resp, Some(first)) = (protocol, servers.first()) {
+        let _ = writeln!(text, "{URL_VARIABLE}=redis://{first}");
+    }
     // Writing into a String cannot fail. The name is the one that `ctl` and toxiproxy-cli read.
     let _ = writeln!(text, "TOXIPROXY_URL=http://{}", up.api());
     output::result(text)

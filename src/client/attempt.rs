@@ -7,12 +7,15 @@ use tokio::time::Instant;
 
 use super::call::Trace;
 use super::command::{Answer, Asked, Check, Command, Effect, Ping};
+use super::conn::Link;
 use super::missed::Missed;
 use super::node::Node;
 use super::pool::{Lease, Want};
+use super::resp;
 use super::standing::{Manner, Standing};
 use super::trouble::{Fate, Trouble};
 use crate::event::{CloseCause, ErrorClass};
+use crate::protocol::Protocol;
 
 /// A reply, and whether it came after its deadline all the same: timers round up.
 #[derive(Debug)]
@@ -151,6 +154,15 @@ impl Node {
         self.lease(Want::Fresh, Instant::now()).await
     }
 
+    /// Request lines that a command puts on the wire, and those of them that are pings: in RESP each request
+    /// has one behind it.
+    fn lines<C: Command>(&self, command: &C) -> (u32, u32) {
+        match self.around.config.protocol {
+            Protocol::Memcached => (command.lines(), if C::PING { command.lines() } else { 0 }),
+            Protocol::Resp => (2, if C::PING { 2 } else { 1 }),
+        }
+    }
+
     /// Writes and reads within the deadline, and notes what the answer proves. When the deadline
     /// passes, or the caller drops this, the lease must not be kept.
     async fn exchange<C: Command>(
@@ -159,18 +171,21 @@ impl Node {
         lease: &mut Lease<'_>,
         trace: &mut Trace,
     ) -> Result<C::Reply, Trouble> {
-        let lines = command.lines();
-        trace.requests += lines;
+        let (lines, pings) = self.lines(command);
+        trace.requests += lines - if C::PING { 0 } else { pings };
         self.requests.fetch_add(u64::from(lines), Ordering::Relaxed);
-        if C::PING {
-            self.pings.fetch_add(u64::from(lines), Ordering::Relaxed);
-        }
+        self.pings.fetch_add(u64::from(pings), Ordering::Relaxed);
         let standing = lease.standing();
         let named = command.manner(standing) == Manner::Named;
         let asked = Asked { named, tokens: &self.tokens };
         let at = self.deadline(lease);
         let (link, deadline) = lease.link();
-        let answered = deadline.bound(at, pin!(command.run(link, asked))).await;
+        let answered = match link {
+            Link::Memcached(transport) => {
+                deadline.bound(at, pin!(command.run(transport, asked))).await
+            }
+            Link::Resp(link) => deadline.bound(at, pin!(in_resp(command, link, asked))).await,
+        };
         if answered
             .as_ref()
             .is_some_and(|answer| answer.as_ref().err().is_none_or(Trouble::is_reply))
@@ -185,12 +200,26 @@ impl Node {
                 Ok(reply)
             }
             Some(Err(trouble)) => {
-                lease.set_standing(standing.refused());
+                // One that was refused for certain leaves nothing behind.
+                if trouble.fate != Fate::NotApplied {
+                    lease.set_standing(standing.refused());
+                }
                 Err(trouble)
             }
             None => Err(Trouble::timeout()),
         }
     }
+}
+
+/// The same exchange with a server that speaks RESP.
+async fn in_resp<C: Command>(
+    command: &C,
+    link: &mut resp::Link,
+    asked: Asked<'_>,
+) -> Result<Answer<C::Reply>, Trouble> {
+    let request = command.resp().ok_or_else(Trouble::unknown)?;
+    let said = link.ask(request, &asked.token()).await?;
+    command.understood(said).map(Answer::named).ok_or_else(Trouble::surprise)
 }
 
 /// After a check that was answered by an error line.

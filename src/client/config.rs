@@ -6,6 +6,7 @@ use super::broken::Broken;
 use super::selector::{KeyHash, SELECTORS};
 use super::server::{AddressError, Server};
 use crate::base::family::{Chosen, SettingError, Settings};
+use crate::protocol::Protocol;
 
 /// The most nodes that a client takes: a node's index has 16 bits.
 const SERVERS_MAX: usize = 1024;
@@ -59,6 +60,8 @@ pub struct ClientConfig {
     pub health_check: Option<Duration>,
     /// What is broken on purpose, so that a run can show that it notices. Never set by a profile.
     pub broken: Option<Broken>,
+    /// What the nodes speak.
+    pub protocol: Protocol,
 }
 
 /// When calls to a node are rejected.
@@ -159,6 +162,7 @@ impl Default for ClientConfig {
             key_prefix: String::new(),
             health_check: None,
             broken: None,
+            protocol: Protocol::Memcached,
         }
     }
 }

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::resolve::{Known, Resolver};
+use super::resp;
 use super::server::{AddressError, Server};
 use super::standing::Standing;
 use super::transport::Transport;
@@ -16,6 +17,7 @@ use super::trouble::connect_class;
 use super::wire::Wire;
 use crate::base::deadline::Deadline;
 use crate::event::ErrorClass;
+use crate::protocol::Protocol;
 
 /// Where connections to a node lead.
 #[derive(Debug)]
@@ -27,8 +29,17 @@ pub(super) struct Endpoint {
     /// What the name stood for last.
     known: Known,
     network: Network,
+    protocol: Protocol,
     /// Whether connections are such that can be used again after a timeout.
     careless: bool,
+}
+
+/// An open connection, in the protocol that it speaks.
+pub(super) enum Link {
+    /// As memcached is spoken to.
+    Memcached(Transport),
+    /// As Redis and Valkey are.
+    Resp(resp::Link),
 }
 
 /// What connections are made of.
@@ -48,16 +59,17 @@ impl Endpoint {
     pub(super) fn new(
         server: &Server,
         network: Network,
+        protocol: Protocol,
         careless: bool,
     ) -> Result<Self, AddressError> {
         let (host, port) = server.endpoint()?;
         let fixed = host.parse::<Ipv4Addr>().ok().map(|address| name(address, port));
         let known = Known::default();
-        Ok(Self { host: host.to_owned(), port, fixed, known, network, careless })
+        Ok(Self { host: host.to_owned(), port, fixed, known, network, protocol, careless })
     }
 
     /// Connects within `limit`. A name is looked up each time, so that a node that moves is found.
-    pub(super) async fn dial(&self, limit: Duration) -> Result<Transport, ErrorClass> {
+    pub(super) async fn dial(&self, limit: Duration) -> Result<Link, ErrorClass> {
         let dialled = timeout(limit, self.open(limit)).await;
         self.known.note(!matches!(dialled, Ok(Ok(_))));
         match dialled {
@@ -68,20 +80,25 @@ impl Endpoint {
         }
     }
 
-    async fn open(&self, limit: Duration) -> Result<Transport, Error> {
+    async fn open(&self, limit: Duration) -> Result<Link, Error> {
         match &self.network {
             Network::Sockets | Network::Resolved(_) => {}
             #[cfg(test)]
             Network::Simulated(network) => {
                 let pipe = network.dial(self.port).await?;
-                return Ok(Transport::Own(Wire::new(pipe, self.careless)));
+                return Ok(Link::Memcached(Transport::Own(Wire::new(pipe, self.careless))));
             }
         }
-        if self.careless {
+        let is_resp = self.protocol == Protocol::Resp;
+        if is_resp || self.careless {
             let address = self.look_up(limit).await.map_err(Error::Connect)?;
             let socket = TcpStream::connect(address).await.map_err(Error::Connect)?;
             socket.set_nodelay(true).map_err(Error::Connect)?;
-            return Ok(Transport::Own(Wire::new(socket, true)));
+            return Ok(if is_resp {
+                Link::Resp(resp::Link::new(socket, self.careless))
+            } else {
+                Link::Memcached(Transport::Own(Wire::new(socket, true)))
+            });
         }
         let socket = match &self.fixed {
             Some(fixed) => Crate::new(fixed).await?,
@@ -90,7 +107,7 @@ impl Endpoint {
                 Crate::new(name(*address.ip(), address.port())).await?
             }
         };
-        Ok(Transport::Socket(socket))
+        Ok(Link::Memcached(Transport::Socket(socket)))
     }
 
     async fn look_up(&self, limit: Duration) -> std::io::Result<SocketAddrV4> {
@@ -116,7 +133,7 @@ fn name(address: Ipv4Addr, port: u16) -> String {
 
 /// An open connection and its history.
 pub(super) struct Connection {
-    pub(super) link: Transport,
+    pub(super) link: Link,
     /// When the exchange on it must be done.
     pub(super) deadline: Deadline,
     /// What its last answer proves about the next.

@@ -62,6 +62,7 @@ mod placement;
 mod pool;
 mod profile;
 mod resolve;
+mod resp;
 pub mod selector;
 mod server;
 #[cfg(test)]

@@ -14,11 +14,10 @@ use tokio::time::{Instant, timeout};
 
 use super::broken::Broken;
 use super::config::{ClientConfig, ConfigError};
-use super::conn::{Connection, Endpoint, Network};
+use super::conn::{Connection, Endpoint, Link, Network};
 use super::counts::ConnectionCounts;
 use super::server::Server;
 use super::standing::Standing;
-use super::transport::Transport;
 use crate::base::deadline::Deadline;
 use crate::base::name::NodeIndex;
 use crate::event::{CloseCause, Connections, ErrorClass, EventKind, Events};
@@ -87,7 +86,7 @@ impl Pool {
         Ok(Self {
             node,
             events,
-            endpoint: Endpoint::new(server, network, careless)?,
+            endpoint: Endpoint::new(server, network, config.protocol, careless)?,
             limits: Limits {
                 size: config.pool_size,
                 wait: config.pool_wait,
@@ -267,7 +266,7 @@ fn spread(lifetime: Duration, id: u64) -> Duration {
 
 impl Lease<'_> {
     /// What carries an exchange, and what bounds it.
-    pub(super) fn link(&mut self) -> (&mut Transport, &mut Deadline) {
+    pub(super) fn link(&mut self) -> (&mut Link, &mut Deadline) {
         let connection = self.connection.as_mut();
         let connection = connection.expect("a lease has its connection until it is given back");
         (&mut connection.link, &mut connection.deadline)

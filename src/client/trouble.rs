@@ -38,7 +38,7 @@ pub(super) enum Fate {
 
 impl Trouble {
     /// An error line: the node refused the request, if the line was its answer.
-    const fn refused(class: ErrorClass) -> Self {
+    pub(super) const fn refused(class: ErrorClass) -> Self {
         Self { class, close: None, fate: Fate::Refused }
     }
 
@@ -65,6 +65,16 @@ impl Trouble {
     /// A reply that the request cannot have, or for another key.
     pub(super) const fn surprise() -> Self {
         Self { class: ErrorClass::Protocol, close: Some(CloseCause::Protocol), fate: Fate::Unknown }
+    }
+
+    /// The protocol has no such request: nothing was written.
+    pub(super) const fn unknown() -> Self {
+        Self { class: ErrorClass::ClientError, close: None, fate: Fate::NotApplied }
+    }
+
+    /// It was noticed before anything was written.
+    pub(super) const fn unsent(self) -> Self {
+        Self { fate: Fate::NotApplied, ..self }
     }
 
     /// No reply within the deadline.
@@ -120,7 +130,7 @@ impl Trouble {
         }
     }
 
-    fn of_io(error: &io::Error) -> Self {
+    pub(super) fn of_io(error: &io::Error) -> Self {
         use io::ErrorKind as Io;
         let (class, close, fate) = match error.kind() {
             Io::UnexpectedEof => (ErrorClass::Closed, CloseCause::PeerClosed, Fate::Ended),

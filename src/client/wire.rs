@@ -16,7 +16,10 @@ use crate::client::standing::Token;
 use crate::client::transport::CounterStep;
 
 /// What an open connection goes through: a socket, or a pipe.
-pub(super) trait Pipe: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+pub(in crate::client) trait Pipe:
+    AsyncRead + AsyncWrite + Send + Sync + Unpin
+{
+}
 
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Pipe for T {}
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::event::Operation;
 use crate::http::Address;
+use crate::protocol::Protocol;
 
 /// How a published client is run.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +18,8 @@ pub struct DriverConfig {
     pub folder: PathBuf,
     /// What would install the client: shown when the command cannot start, never run.
     pub install: Vec<String>,
+    /// What its client speaks.
+    pub protocol: Protocol,
     /// Operations that it may have under way.
     pub concurrency: u32,
     /// How long an operation should take at most. One that takes three times as long is hung.
@@ -44,6 +47,7 @@ impl DriverConfig {
             command,
             folder,
             install: Vec::new(),
+            protocol: Protocol::Memcached,
             concurrency: Self::CONCURRENCY,
             timeout: Self::TIMEOUT,
             pipelines: None,

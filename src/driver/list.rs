@@ -2,9 +2,16 @@
 
 use super::handle::Driver;
 use crate::base::name::NodeIndex;
+use crate::protocol::Protocol;
 use crate::protocol::memcached::frame::key::Key;
 
 impl Driver {
+    /// What its client and the nodes speak.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.0.shared.recipe.config.protocol
+    }
+
     /// The node that was asked for `key` last, and how often any was, modulo 2^16.
     #[must_use]
     pub fn asked_last(&self, key: &Key) -> (Option<NodeIndex>, u16) {

@@ -20,6 +20,7 @@ use crate::base::group::{self, Ended, Group};
 use crate::base::scope::Scope;
 use crate::event::{EventKind, Events};
 use crate::http::NotReady;
+use crate::protocol::Protocol;
 
 /// How long a driver may take until it is ready: a virtual machine that starts, a package that compiles.
 pub(super) const READY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -154,6 +155,7 @@ pub(super) fn greeting(config: &DriverConfig, servers: &[String]) -> Vec<u8> {
         servers,
         concurrency: config.concurrency,
         timeout_ms: u64::try_from(config.timeout.as_millis()).unwrap_or(u64::MAX),
+        protocol: (config.protocol != Protocol::Memcached).then(|| config.protocol.name()),
         settings: &config.settings,
     })
 }

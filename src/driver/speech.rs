@@ -35,6 +35,9 @@ pub struct Hello<'a> {
     pub concurrency: u32,
     /// How long an operation should take at most.
     pub timeout_ms: u64,
+    /// What the nodes speak, such as `resp`; left out: memcached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<&'a str>,
     /// The client file's own settings, as they stand there.
     pub settings: &'a serde_json::Map<String, serde_json::Value>,
 }

@@ -1,10 +1,14 @@
 //! The arguments that a scenario may give a node: those of memcached that leave the lab in order.
 
 use super::LabConfig;
+use super::backend::embedded;
 use super::config::{Backend, NodeProgram, Nodes};
 use super::error::LabError;
 use crate::base::name::NodeIndex;
+use crate::base::units::ByteSize;
+use crate::protocol::Protocol;
 use crate::protocol::memcached::server::config::NodeConfig;
+use crate::protocol::resp::server::config::NodeConfig as RespConfig;
 
 /// The most words that a node is given.
 const WORDS_MAX: usize = 64;
@@ -130,6 +134,36 @@ pub fn embedded(words: &[String]) -> Result<NodeConfig, String> {
     })
 }
 
+/// What a node that speaks RESP is, started with such arguments: of memcached's, those that it has too. Its
+/// memory in MiB, and how many connections it takes.
+///
+/// # Errors
+/// What it cannot be.
+pub(super) fn of_resp(words: &[String]) -> Result<(u32, u32), String> {
+    let of_items = words.iter().find(|word| word.starts_with("-I"));
+    let config = match of_items {
+        Some(_) => Err("`-I` is refused: RESP has no limit of an item".to_owned()),
+        None => NodeConfig::from_flags(words.iter().map(String::as_str))
+            .map_err(|error| error.to_string()),
+    };
+    let config =
+        config.map_err(|what| format!("{what}; a node of RESP follows -c and -m alone"))?;
+    Ok((u32::try_from(config.memory.0 >> 20).unwrap_or(u32::MAX), config.max_connections))
+}
+
+/// What an embedded node is that speaks this.
+pub(super) fn to_be(protocol: Protocol, words: &[String]) -> Result<embedded::NodeConfig, String> {
+    Ok(match protocol {
+        Protocol::Memcached => embedded::NodeConfig::Memcached(embedded(words)?),
+        Protocol::Resp => {
+            let (memory_mib, max_connections) = of_resp(words)?;
+            let memory = ByteSize(u64::from(memory_mib) << 20);
+            let config = RespConfig { memory, max_connections, ..RespConfig::default() };
+            embedded::NodeConfig::Resp(config)
+        }
+    })
+}
+
 impl Nodes {
     /// What the node is to be, and how it is started.
     #[must_use]
@@ -151,10 +185,13 @@ impl LabConfig {
     pub(super) fn can_start(&self) -> Result<(), LabError> {
         self.nodes.indices().try_for_each(|node| {
             let (_, program) = self.nodes.of(node);
-            if self.memcached(node)?.is_some() || self.nodes.is_given() {
+            let is_real = self.real_server(node)?.is_some();
+            let is_told = is_real && self.nodes.protocol == Protocol::Memcached;
+            if is_told || self.nodes.is_given() {
                 return Ok(());
             }
-            embedded(&program.args).map(drop).map_err(|what| LabError::Arguments { node, what })
+            let to_be = to_be(self.nodes.protocol, &program.args);
+            to_be.map(drop).map_err(|what| LabError::Arguments { node, what })
         })
     }
 }

@@ -14,10 +14,15 @@ use super::nemesis::failed;
 use super::timeline::{FaultSpec, Step, steps};
 use super::{LieSpec, discovery, ground, injector, names};
 use crate::base::name::NodeIndex;
+use crate::protocol::Protocol;
 use crate::protocol::memcached::program;
+use crate::protocol::resp::program::{REDIS, VALKEY};
 
-/// The program that a real node runs.
+/// The program that a real memcached runs.
 const MEMCACHED: &str = program::NAME;
+
+/// What message faults begin with that are memcached's own.
+const OF_MEMCACHED: &str = "memcached_";
 
 /// Why a fault of the network cannot be done.
 const DIRECT: &str = "with -direct there is no proxy in between that could do it; leave it out";
@@ -48,6 +53,8 @@ pub struct LabConfig {
 /// How many nodes there are, and what they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nodes {
+    /// What they speak.
+    pub protocol: Protocol,
     /// What they are.
     pub backend: Backend,
     /// How many there are.
@@ -67,7 +74,12 @@ impl Nodes {
     #[must_use]
     pub const fn alike(backend: Backend, count: u16) -> Self {
         let program = NodeProgram { binary: None, args: Vec::new() };
+        let protocol = match backend.protocol() {
+            Some(protocol) => protocol,
+            None => Protocol::Memcached,
+        };
         Self {
+            protocol,
             backend,
             count,
             lies: Vec::new(),
@@ -105,10 +117,14 @@ pub struct OtherNode {
 /// What the nodes are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Backend {
-    /// A real `memcached` from PATH when there is one, else the embedded node.
+    /// A real server from PATH when there is one that speaks as it should, else the embedded node.
     Auto,
     /// A real `memcached` from PATH; without one there is no run.
     Memcached,
+    /// A real `redis-server`, in the same way.
+    Redis,
+    /// A real `valkey-server`, in the same way.
+    Valkey,
     /// The node in this process.
     Embedded,
     /// Nodes that already run, one at each address.
@@ -117,8 +133,13 @@ pub enum Backend {
 
 impl Backend {
     /// The words in files and on the command line; servers have addresses instead.
-    pub const WORDS: [(&str, Self); 3] =
-        [("auto", Self::Auto), (MEMCACHED, Self::Memcached), ("embedded", Self::Embedded)];
+    pub const WORDS: [(&str, Self); 5] = [
+        ("auto", Self::Auto),
+        (MEMCACHED, Self::Memcached),
+        (REDIS.0, Self::Redis),
+        (VALKEY.0, Self::Valkey),
+        ("embedded", Self::Embedded),
+    ];
 
     /// The word for it.
     #[must_use]
@@ -126,8 +147,20 @@ impl Backend {
         match self {
             Self::Auto => "auto",
             Self::Memcached => MEMCACHED,
+            Self::Redis => REDIS.0,
+            Self::Valkey => VALKEY.0,
             Self::Embedded => "embedded",
             Self::Servers(_) => "external",
+        }
+    }
+
+    /// What such nodes speak, where that is not asked for.
+    #[must_use]
+    pub const fn protocol(&self) -> Option<Protocol> {
+        match self {
+            Self::Memcached => Some(Protocol::Memcached),
+            Self::Redis | Self::Valkey => Some(Protocol::Resp),
+            Self::Auto | Self::Embedded | Self::Servers(_) => None,
         }
     }
 }
@@ -219,15 +252,28 @@ impl LabConfig {
         names::can(self)?;
         ground::can(self)?;
         discovery::can(self)?;
+        self.can_speak()?;
         self.can_start()?;
         self.can_list(faults)?;
         faults.iter().try_for_each(|fault| self.can_do(fault).map_err(|what| failed(fault, what)))
     }
 
+    /// Whether what the nodes are told to be is there in what they speak.
+    fn can_speak(&self) -> Result<(), LabError> {
+        let Nodes { protocol, lies, discovery, .. } = &self.nodes;
+        let refused = match protocol {
+            Protocol::Memcached => return Ok(()),
+            Protocol::Resp if !lies.is_empty() => "only a memcached tells the `lies` of [nodes]",
+            Protocol::Resp if *discovery => "`discovery` in [nodes] is memcached's",
+            Protocol::Resp => return Ok(()),
+        };
+        Err(LabError::Protocol { protocol: protocol.name(), what: refused.to_owned() })
+    }
+
     /// Whether the clock of a node is ours to set.
     fn has_clock(&self, node: NodeIndex) -> Result<(), String> {
         let is_embedded =
-            !self.nodes.is_given() && self.memcached(node).is_ok_and(|it| it.is_none());
+            !self.nodes.is_given() && self.real_server(node).is_ok_and(|it| it.is_none());
         is_embedded.then_some(()).ok_or_else(|| {
             format!(
                 "{node} takes its time from its machine, and only embedded nodes have a clock of their \
@@ -272,6 +318,12 @@ impl LabConfig {
             if self.direct {
                 return Err(DIRECT.to_owned());
             }
+            if self.nodes.protocol != Protocol::Memcached
+                && fault.fault.kind.starts_with(OF_MEMCACHED)
+            {
+                let name = self.nodes.protocol.name();
+                return Err(format!("it acts on what memcached says, and the nodes speak {name}"));
+            }
             return injector::can(self.toxiproxy.is_some(), fault);
         };
         let action = kind.make(&fault.fault.settings).map_err(|error| error.what)?;
@@ -289,16 +341,42 @@ impl LabConfig {
         servers.try_for_each(|address| external::can(*address, *action))
     }
 
-    /// The `memcached` that a node runs, where it runs one.
-    pub(super) fn memcached(&self, node: NodeIndex) -> Result<Option<PathBuf>, LabError> {
+    /// The real server that a node runs, where it runs one.
+    pub(super) fn real_server(&self, node: NodeIndex) -> Result<Option<RealServer>, LabError> {
         let (backend, NodeProgram { binary, .. }) = self.nodes.of(node);
-        let find = || find_program(MEMCACHED, &self.programs.path);
-        match (backend, binary) {
-            (Backend::Embedded | Backend::Servers(_), _) => Ok(None),
-            (_, Some(binary)) if is_program(binary) => Ok(Some(binary.clone())),
-            (_, Some(binary)) => Err(LabError::Binary { node, path: binary.clone() }),
-            (Backend::Auto, None) => Ok(find()),
-            (Backend::Memcached, None) => find().map(Some).ok_or(LabError::NoMemcached),
+        let wanted: &[(&'static str, &str)] = match (backend, self.nodes.protocol) {
+            (Backend::Embedded | Backend::Servers(_), _) => return Ok(None),
+            (Backend::Redis, _) => &[REDIS],
+            (Backend::Valkey, _) => &[VALKEY],
+            (Backend::Memcached, _) | (Backend::Auto, Protocol::Memcached) => {
+                &[(MEMCACHED, MEMCACHED)]
+            }
+            (Backend::Auto, Protocol::Resp) => &[REDIS, VALKEY],
+        };
+        if let Some(binary) = binary {
+            let is_named = |(_, program): &&(&str, &str)| binary.ends_with(program);
+            let (name, _) = wanted.iter().find(is_named).unwrap_or(&wanted[0]);
+            return match is_program(binary) {
+                true => Ok(Some(RealServer { name, program: binary.clone() })),
+                false => Err(LabError::Binary { node, path: binary.clone() }),
+            };
+        }
+        let find = |(name, program): &(&'static str, &str)| {
+            let program = find_program(program, &self.programs.path)?;
+            Some(RealServer { name, program })
+        };
+        match wanted.iter().find_map(find) {
+            None if *backend != Backend::Auto => Err(LabError::NoServer(wanted[0].1.to_owned())),
+            found => Ok(found),
         }
     }
+}
+
+/// A real server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RealServer {
+    /// What it is called in reports.
+    pub(super) name: &'static str,
+    /// Its program.
+    pub(super) program: PathBuf,
 }

@@ -64,9 +64,17 @@ pub enum LabError {
     /// The list of nodes that `discovery` of `[nodes]` asks for cannot be told.
     #[error("`discovery` in [nodes]: {0}")]
     Discovery(String),
-    /// No `memcached` on PATH although one was asked for.
-    #[error("no memcached on PATH; install it, or run with -nodes embedded")]
-    NoMemcached,
+    /// What the nodes are to be cannot be had in what they speak.
+    #[error("-protocol {protocol}: {what}")]
+    Protocol {
+        /// The protocol.
+        protocol: &'static str,
+        /// What it is.
+        what: String,
+    },
+    /// No such server on PATH although one was asked for.
+    #[error("no {0} on PATH; install it, or run with -nodes embedded")]
+    NoServer(String),
     /// A program of `[nodes]` that is none.
     #[error("{} of {node} is no program that can be run here: name another with `binary`", path.display())]
     Binary {

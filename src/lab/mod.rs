@@ -34,6 +34,7 @@ use self::backend::embedded::EmbeddedNode;
 use self::backend::external::ExternalNode;
 use self::backend::process::{CONNECTIONS_MAX, ProcessConfig, ProcessNode, Supervisor};
 use self::backend::{NodeInfo, RunningNode};
+use self::config::RealServer;
 pub use self::config::{
     Backend, LabConfig, Listen, Network, NodeProgram, Nodes, OtherNode, Programs,
 };
@@ -47,6 +48,7 @@ use crate::base::name::NodeIndex;
 use crate::base::scope::{Closed, Scope};
 use crate::base::seed::Seed;
 use crate::event::Events;
+use crate::protocol::Protocol;
 pub use crate::protocol::memcached::server::lie::{LIES, LieSpec, LieSpecError};
 use crate::proxy::{Dial, Protocol, ProxyConfig, ProxyError, ProxySet};
 
@@ -157,6 +159,7 @@ impl Lab {
         let info = info.map(|((node, backend), proxy_address)| NodeInfo {
             node,
             backend: backend.name(),
+            protocol: backend.protocol(),
             address: backend.address(),
             proxy_address,
             server: match names {
@@ -278,19 +281,22 @@ async fn start_nodes(
     let mut nodes = Vec::new();
     if let Backend::Servers(addresses) = &config.nodes.backend {
         for address in addresses {
-            nodes.push(RunningNode::External(ExternalNode::reach(*address).await?));
+            nodes.push(RunningNode::External(
+                ExternalNode::reach(*address, config.nodes.protocol).await?,
+            ));
         }
         return Ok(nodes);
     }
     let mut supervisor = None;
     for node in config.nodes.indices() {
         let NodeProgram { args, .. } = config.nodes.of(node).1;
-        let Some(program) = config.memcached(node)? else {
-            let usual = ["-c".to_owned(), CONNECTIONS_MAX.to_string()];
-            let usual = usual.into_iter().chain(["-m".to_owned(), MEMORY_MIB.to_string()]);
-            let words: Vec<String> = usual.chain(args.iter().cloned()).collect();
-            let to_be = arguments::embedded(&words);
-            let to_be = to_be.map_err(|what| LabError::Arguments { node, what })?;
+        let refused = |what| LabError::Arguments { node, what };
+        let protocol = config.nodes.protocol;
+        let usual = ["-c".to_owned(), CONNECTIONS_MAX.to_string()];
+        let usual = usual.into_iter().chain(["-m".to_owned(), MEMORY_MIB.to_string()]);
+        let words: Vec<String> = usual.chain(args.iter().cloned()).collect();
+        let Some(RealServer { name, program }) = config.real_server(node)? else {
+            let to_be = arguments::to_be(protocol, &words).map_err(refused)?;
             let seed = seed.fork("node").index(node.0.into());
             let lies = &config.nodes.lies;
             let started = EmbeddedNode::start(to_be, lies, seed, scope).await?;
@@ -304,12 +310,14 @@ async fn start_nodes(
                     .map_err(|source| LabError::System { what: "cannot start a thread", source })?,
             ),
         };
-        let process = ProcessConfig {
-            program,
-            harness: config.programs.harness.clone(),
-            memory_mib: MEMORY_MIB,
-            args: args.clone(),
+        let (settings, args) = match protocol {
+            Protocol::Memcached => ((MEMORY_MIB, CONNECTIONS_MAX), args.clone()),
+            Protocol::Resp => (arguments::of_resp(&words).map_err(refused)?, Vec::new()),
         };
+        let (memory_mib, connections) = settings;
+        let harness = config.programs.harness.clone();
+        let process =
+            ProcessConfig { name, protocol, program, harness, memory_mib, connections, args };
         nodes.push(RunningNode::Process(ProcessNode::start(process, supervisor.clone()).await?));
     }
     Ok(nodes)

@@ -1,6 +1,6 @@
 //! What a node did to the data that it was to keep, from what it says of itself.
 
-use crate::protocol::memcached::statistics::Statistics;
+use crate::protocol::statistics::Statistics;
 
 /// What a node did to its data since it was first asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -183,10 +183,20 @@ impl Cache {
         }
     }
 
+    /// Whether a change of a counter that is not there makes one.
+    pub(super) fn makes_counters(&self) -> bool {
+        match self.first() {
+            Self::Own(client) => client.config().protocol.makes_counters(),
+            Self::Driver(driver) => driver.protocol().makes_counters(),
+            Self::Service(_) | Self::Split(_) => false,
+        }
+    }
+
     /// Whether it tells the flags of a value.
     pub(super) fn tells_flags(&self) -> bool {
         match self.first() {
-            Self::Own(_) | Self::Service(_) | Self::Split(_) => true,
+            Self::Own(client) => client.config().protocol.has_flags(),
+            Self::Service(_) | Self::Split(_) => true,
             Self::Driver(driver) => driver.ready().flags,
         }
     }

@@ -4,13 +4,15 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use crate::protocol::memcached::program::SERVERS_VARIABLE;
+use crate::protocol::Protocol;
+use crate::protocol::resp::program::URL_VARIABLE;
 
 /// The variable that names the file which holds the phase's name at any time.
 pub const PHASE_FILE_VARIABLE: &str = "HARNESS_PHASE_FILE";
 
-/// The variable that names the file which has the list of nodes at any time, `host:port` one a line.
-pub const SERVERS_FILE_VARIABLE: &str = "MEMCACHED_SERVERS_FILE";
+/// What the variable ends with that names the file which has the list of nodes at any time, `host:port` one a
+/// line; it begins as that of the servers.
+const FILE: &str = "_FILE";
 
 /// The variable that names the control API. It is the one that `ctl` and toxiproxy-cli read.
 pub const TOXIPROXY_VARIABLE: &str = "TOXIPROXY_URL";
@@ -87,8 +89,8 @@ impl Variable {
 
     /// All servers.
     #[must_use]
-    pub fn servers() -> Self {
-        Self::of(SERVERS_VARIABLE, Piece::Servers(","))
+    pub fn servers(protocol: Protocol) -> Self {
+        Self::of(protocol.servers_variable(), Piece::Servers(","))
     }
 
     /// The control API.
@@ -98,14 +100,21 @@ impl Variable {
     }
 
     /// What every command is told about a lab of so many nodes.
-    pub fn usual(nodes: u16) -> impl Iterator<Item = Self> {
-        let server = |number| Self::of(format!("MEMCACHED_SERVER_{number}"), Piece::Server(number));
+    pub fn usual(protocol: Protocol, nodes: u16) -> impl Iterator<Item = Self> {
+        let server = move |number| {
+            Self::of(format!("{}{number}", protocol.server_variable()), Piece::Server(number))
+        };
+        let url = (protocol == Protocol::Resp).then(|| Self {
+            name: URL_VARIABLE.to_owned(),
+            value: vec![Piece::Text("redis://".to_owned()), Piece::Server(1)],
+        });
         let rest = [
-            Self::of(SERVERS_FILE_VARIABLE, Piece::ServersFile),
+            Self::of(format!("{}{FILE}", protocol.servers_variable()), Piece::ServersFile),
             Self::toxiproxy(),
             Self::of(PHASE_FILE_VARIABLE, Piece::PhaseFile),
         ];
-        std::iter::once(Self::servers()).chain((1..=nodes).map(server)).chain(rest)
+        let servers = std::iter::once(Self::servers(protocol)).chain(url);
+        servers.chain((1..=nodes).map(server)).chain(rest)
     }
 
     /// Reads `NAME=TEMPLATE`.
@@ -257,7 +266,7 @@ mod tests {
     /// Catches a server that the usual variables leave out.
     #[test]
     fn the_usual_variables_name_every_server() {
-        let told: Vec<String> = Variable::usual(2)
+        let told: Vec<String> = Variable::usual(Protocol::Memcached, 2)
             .map(|variable| format!("{}={}", variable.name, variable.value(&places())))
             .collect();
         assert_eq!(
@@ -271,5 +280,9 @@ mod tests {
                 "HARNESS_PHASE_FILE=/tmp/x/phase",
             ]
         );
+        let names: Vec<String> =
+            Variable::usual(Protocol::Resp, 1).map(|variable| variable.name).collect();
+        let expected = ["REDIS_NODES", "REDIS_URL", "REDIS_NODE_1", "REDIS_NODES_FILE"];
+        assert_eq!(names[..4], expected);
     }
 }

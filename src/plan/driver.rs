@@ -11,13 +11,23 @@ use crate::driver::DriverConfig;
 use crate::event::Operation;
 use crate::http::Address;
 use crate::load::WORKERS_MAX;
+use crate::protocol::Protocol;
 
 /// The longest time that an operation may be given.
 const TIMEOUT_MAX: Duration = Duration::from_secs(60);
 
-const WEB_KEYS: [&str; 4] = ["url", "concurrency", "timeout", "without"];
-const KEYS: [&str; 8] =
-    ["command", "folder", "install", "concurrency", "timeout", "pipelines", "without", "settings"];
+const WEB_KEYS: [&str; 5] = ["url", "protocol", "concurrency", "timeout", "without"];
+const KEYS: [&str; 9] = [
+    "command",
+    "folder",
+    "install",
+    "protocol",
+    "concurrency",
+    "timeout",
+    "pipelines",
+    "without",
+    "settings",
+];
 
 /// Reads the table. `folder` is that of the file, where the command is started unless the file says
 /// otherwise.
@@ -54,8 +64,11 @@ pub(super) fn read(table: &TomlTable<'_>, folder: &Path) -> Result<DriverConfig,
     Ok(config)
 }
 
-/// What it may have under way, and how long, and what it is not asked for.
+/// What it speaks, what it may have under way, and how long, and what it is not asked for.
 fn read_bounds(table: &TomlTable<'_>, config: &mut DriverConfig) -> Result<(), FileError> {
+    if let Some(node) = table.get("protocol") {
+        config.protocol = node.word("protocol", &Protocol::WORDS)?;
+    }
     if let Some(node) = table.get("concurrency") {
         let concurrency = node.count(1..=u64::from(WORKERS_MAX))?;
         config.concurrency = u32::try_from(concurrency).unwrap_or(WORKERS_MAX);
@@ -95,6 +108,9 @@ pub(super) fn print(text: &mut TomlText, path: &str, config: &DriverConfig) {
     text.table(path);
     text.value("concurrency", &config.concurrency.to_string());
     text.duration("timeout", config.timeout);
+    if config.protocol != Protocol::Memcached {
+        text.string("protocol", config.protocol.name());
+    }
     if !config.without.is_empty() {
         let names: Vec<String> =
             config.without.iter().map(|operation| operation.name().to_owned()).collect();

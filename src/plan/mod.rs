@@ -25,6 +25,7 @@ mod nodes;
 mod objective;
 mod options;
 mod print;
+mod protocol;
 mod resolve;
 mod scale;
 mod scenario;
@@ -38,9 +39,7 @@ mod trace;
 mod wait;
 mod workload;
 
-pub use command::{
-    CommandPlan, PHASE_FILE_VARIABLE, Places, SERVERS_FILE_VARIABLE, TOXIPROXY_VARIABLE, Variable,
-};
+pub use command::{CommandPlan, PHASE_FILE_VARIABLE, Places, TOXIPROXY_VARIABLE, Variable};
 pub use error::{FileError, PlanError};
 pub use files::{Folder, Library};
 pub use life::words as life_words;

@@ -5,12 +5,15 @@ use std::net::SocketAddr;
 
 use super::error::{FileError, PlanError};
 use super::model::Addresses;
+use super::options::Options;
+use super::protocol::{spoken, written};
 use super::source::{TomlTable, TomlValue};
 use crate::base::name::NodeIndex;
 use crate::lab::{
     Backend, LieSpec, LieSpecError, Listen, NodeProgram, Nodes, OtherNode, check_arguments,
     embedded_arguments,
 };
+use crate::protocol::Protocol;
 
 const DEFAULT_COUNT: u16 = 3;
 
@@ -18,13 +21,12 @@ const DEFAULT_COUNT: u16 = 3;
 const COUNT_MAX: u16 = 100;
 
 /// Reads the nodes of a file; what the command line says goes before it.
-pub(super) fn read(
-    written: Option<&TomlValue<'_>>,
-    given: Option<&Backend>,
-) -> Result<Nodes, PlanError> {
+pub(super) fn read(written: Option<&TomlValue<'_>>, options: &Options) -> Result<Nodes, PlanError> {
+    let given = options.backend.as_ref();
     let written = written.map(read_table).transpose()?;
     let mut nodes = written.unwrap_or(Nodes::alike(Backend::Auto, DEFAULT_COUNT));
     check_given(&nodes, given)?;
+    nodes.protocol = spoken(&nodes, given, options.protocol)?;
     if let (Some(backend), false) =
         (given, nodes.lies.is_empty() || given == Some(&Backend::Embedded))
     {
@@ -38,7 +40,7 @@ pub(super) fn read(
         Some(Backend::Servers(servers)) => {
             let given = of_servers(servers.clone())
                 .map_err(|what| PlanError::Option(format!("-servers {what}")))?;
-            nodes = Nodes { discovery: nodes.discovery, ..given };
+            nodes = Nodes { discovery: nodes.discovery, protocol: nodes.protocol, ..given };
         }
         Some(backend) => {
             nodes.backend = backend.clone();
@@ -81,8 +83,11 @@ fn check_given(nodes: &Nodes, given: Option<&Backend>) -> Result<(), PlanError> 
 ///
 /// # Errors
 /// When servers are listed twice, or are too many.
-pub fn chosen_nodes(given: Option<&Backend>) -> Result<Nodes, PlanError> {
-    read(None, given)
+pub fn chosen_nodes(
+    backend: Option<Backend>,
+    protocol: Option<Protocol>,
+) -> Result<Nodes, PlanError> {
+    read(None, &Options { backend, protocol, ..Options::default() })
 }
 
 /// Whether the nodes have names; the proxies then get addresses of their own.
@@ -128,11 +133,12 @@ fn read_table(node: &TomlValue<'_>) -> Result<Nodes, FileError> {
     let table = node.table()?;
     table.only(
         "key",
-        &["backend", "count", "servers", "lies", "args", "binary", "node", "discovery"],
+        &["protocol", "backend", "count", "servers", "lies", "args", "binary", "node", "discovery"],
     )?;
     let discovery = table.optional("discovery", TomlValue::flag)?.unwrap_or_default();
     let count = table.optional("count", |node| node.count(1..=COUNT_MAX.into()))?;
     let backend = table.optional("backend", |node| node.word("backend", &Backend::WORDS))?;
+    let protocol = written(&table, backend.as_ref())?;
     let lies = table.get("lies");
     let Some(servers) = table.get("servers") else {
         let count = count.and_then(|count| u16::try_from(count).ok());
@@ -148,7 +154,7 @@ fn read_table(node: &TomlValue<'_>) -> Result<Nodes, FileError> {
         let backend = backend.unwrap_or(Backend::Auto);
         let program = read_program(&table, &backend, &NodeProgram::default())?;
         let count = count.unwrap_or(DEFAULT_COUNT);
-        let nodes = Nodes { lies, discovery, program, ..Nodes::alike(backend, count) };
+        let nodes = Nodes { protocol, lies, discovery, program, ..Nodes::alike(backend, count) };
         let others = read_others(&table, &nodes)?;
         return Ok(Nodes { others, ..nodes });
     };
@@ -160,7 +166,7 @@ fn read_table(node: &TomlValue<'_>) -> Result<Nodes, FileError> {
     let addresses: Result<_, _> = servers.list()?.iter().map(TomlValue::address).collect();
     let nodes = of_servers(addresses?);
     let nodes = nodes.map_err(|what| servers.error(format!("`servers` {what}")))?;
-    Ok(Nodes { discovery, ..nodes })
+    Ok(Nodes { protocol, discovery, ..nodes })
 }
 
 /// How a node is started: as `usual`, but where the table says otherwise.

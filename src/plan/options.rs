@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::lab::{Backend, Network};
 use crate::load::RateWish;
+use crate::protocol::Protocol;
 use crate::protocol::memcached::program::PORT;
 
 /// The largest seed: JSON numbers above 2^53 are rounded by many readers.
@@ -50,6 +51,8 @@ pub struct Options {
     pub metrics_interval: Option<Duration>,
     /// Where journals and reports go.
     pub out: Option<PathBuf>,
+    /// What the nodes speak.
+    pub protocol: Option<Protocol>,
     /// What the nodes are.
     pub backend: Option<Backend>,
     /// The address of the first proxy; the others follow it.

@@ -8,6 +8,7 @@ use super::{chaos, client, driver, fault, groups, objective, suite, wait, worklo
 use crate::base::units::Ratio;
 use crate::lab::{Backend, Listen, Network, NodeProgram};
 use crate::load::RateWish;
+use crate::protocol::Protocol;
 
 impl Plan {
     /// The plan as a scenario's file: reading it back gives this plan.
@@ -107,6 +108,9 @@ impl Plan {
             let servers: Vec<String> =
                 servers.iter().map(|server| string(&server.to_string())).collect();
             return text.value("servers", &format!("[{}]", servers.join(", ")));
+        }
+        if self.nodes.protocol != Protocol::Memcached {
+            text.string("protocol", self.nodes.protocol.name());
         }
         text.string("backend", self.nodes.backend.name());
         text.value("count", &self.nodes.count.to_string());

@@ -14,7 +14,7 @@ use super::options::{Options, SEED_MAX, metrics_interval, read_toxiproxy};
 use super::source::{FileText, TomlTable, TomlValue};
 use super::suite::{self, Suite};
 use super::timeline::Timeline;
-use super::{client, groups, nodes, objective, workload};
+use super::{client, groups, nodes, objective, protocol, workload};
 use crate::base::seed::Seed;
 use crate::event::Phase;
 use crate::judge::Objective;
@@ -166,9 +166,8 @@ impl Reader<'_> {
         table.only("key", &KEYS)?;
         suite::of(table)?;
         let name = table.get("name").map_or(Ok(name), |node| node.name())?;
-        let nodes = nodes::read(table.get("nodes").as_ref(), options.backend.as_ref())?;
-        let seed = self.seed(fresh)?;
-        let groups = groups::read(table, nodes.count)?;
+        let nodes = nodes::read(table.get("nodes").as_ref(), options)?;
+        let (seed, groups) = (self.seed(fresh)?, groups::read(table, nodes.count)?);
         let timeline = Timeline::read(table, options, name, (&nodes, &groups), seed)?;
         let Timeline { phases, chaos, faults } = timeline;
         let (client_profile, client::Client { config: client, driver, .. }) = self.client()?;
@@ -184,6 +183,7 @@ impl Reader<'_> {
         let workload = self.workload(phases.total())?;
         workload::check_parts(&workload, rate, concurrency)?;
         workload::check_client(&workload, driver.is_some() || options.client.is_some())?;
+        let client = protocol::settled(&nodes, &workload, (&client_profile, &driver), client)?;
         Ok(Plan {
             scenario: name.to_owned(),
             summary: summary(table)?,

@@ -13,7 +13,7 @@ use crate::event::FaultRecord;
 use crate::lab::Lab;
 use crate::lab::statistics::Keeping;
 use crate::load::Kept;
-use crate::protocol::memcached::probe;
+use crate::protocol::Protocol;
 use crate::subject::{DataLoss, LossListener};
 
 /// How often each node is asked while the run lasts: what it drops is known soon, and costs it nothing.
@@ -39,6 +39,7 @@ pub(super) struct KeepingWatch {
 struct Watched {
     node: NodeIndex,
     address: SocketAddr,
+    protocol: Protocol,
     /// Whether the processes of others may have been restarted by others.
     external: bool,
     keeping: Arc<Mutex<Keeping>>,
@@ -50,6 +51,7 @@ impl KeepingWatch {
         let watched = lab.info().iter().map(|info| Watched {
             node: info.node,
             address: info.address,
+            protocol: info.protocol,
             external: info.backend == "external",
             keeping: Arc::default(),
         });
@@ -88,7 +90,7 @@ impl KeepingWatch {
 impl Watched {
     /// Whether the node answered.
     async fn ask(&self) -> bool {
-        let answer = timeout(ANSWER_TIMEOUT, probe::statistics(self.address)).await;
+        let answer = timeout(ANSWER_TIMEOUT, self.protocol.statistics(self.address)).await;
         let said = answer.ok().and_then(Result::ok);
         if let Some(said) = said {
             self.keeping.lock().see(said);
@@ -125,7 +127,7 @@ impl Watched {
         } else if self.external && keeping.restarts > 0 {
             Kept::Unknown("somebody else restarted it during the run".to_owned())
         } else if keeping.flushes > own_flushes {
-            Kept::Unknown("somebody else emptied it during the run (flush_all)".to_owned())
+            Kept::Unknown("somebody else emptied it during the run".to_owned())
         } else if keeping.dropped > 0 {
             Kept::But(keeping.dropped)
         } else {

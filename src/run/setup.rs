@@ -22,6 +22,7 @@ use crate::lab::{Lab, LabConfig};
 use crate::load::{self, LoadConfig};
 use crate::metrics::{About, Asked};
 use crate::plan::{CommandPlan, Places, Plan, Variable, Who};
+use crate::protocol::Protocol;
 use crate::report::{Header, Start, StartNode};
 
 /// What stands where the load or the client is the subject's own.
@@ -176,8 +177,8 @@ pub(super) fn lists(plan: &Plan, lab: &Lab) -> Vec<(Vec<NodeIndex>, f64)> {
 }
 
 /// What somebody has to know who starts an application for a lab that is up.
-pub(super) fn invitation(places: &Places) -> String {
-    let told = [Variable::servers(), Variable::toxiproxy()];
+pub(super) fn invitation(protocol: Protocol, places: &Places) -> String {
+    let told = [Variable::servers(protocol), Variable::toxiproxy()];
     let told = told.map(|variable| format!("{}={}", variable.name, variable.value(places)));
     format!(
         "{}\nstart your application; the phases begin when a second of its traffic has come through \

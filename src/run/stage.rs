@@ -317,7 +317,7 @@ impl Parts<'_> {
         scope: &Scope,
     ) -> Result<Command, RunError> {
         let places = setup::places(lab, control.map(Control::address), Some(file));
-        let usual = Variable::usual(self.plan.nodes.count);
+        let usual = Variable::usual(self.plan.nodes.protocol, self.plan.nodes.count);
         let settings = command::Settings {
             launcher: lab.names().map(Names::launcher),
             program: command.program.clone(),

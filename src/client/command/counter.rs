@@ -3,6 +3,8 @@
 use async_memcached::{Error, MetaValue, Status};
 
 use super::exchange::{Answer, Asked, Command, Effect, check_name};
+use super::read::one;
+use crate::client::resp::{Request, Said};
 use crate::client::standing::{Manner, Standing, Unnamed};
 use crate::client::transport::{CounterStep, Transport};
 use crate::client::trouble::Trouble;
@@ -46,6 +48,19 @@ impl Command for Counter<'_> {
             _ => Err(Trouble::surprise()),
         }
     }
+
+    fn resp(&self) -> Option<Request> {
+        let name: &[u8] = match self.direction {
+            CounterStep::Up => b"INCRBY",
+            CounterStep::Down => b"DECRBY",
+        };
+        Some(Request::of(&[name, self.key, self.by.to_string().as_bytes()]))
+    }
+
+    /// One that is not there begins at zero: below it there was none.
+    fn understood(&self, said: Said) -> Option<Self::Reply> {
+        if let Said::Integer(number) = said { Some(u64::try_from(number).ok()) } else { None }
+    }
 }
 
 fn number(value: &MetaValue) -> Option<u64> {
@@ -78,6 +93,14 @@ impl Command for Delete<'_> {
             Err(error) => return Err(Trouble::of(&error, false)),
         };
         Ok(Answer::unnamed(reply, Unnamed::Deleted))
+    }
+
+    fn resp(&self) -> Option<Request> {
+        Some(Request::of(&[b"DEL", self.key]))
+    }
+
+    fn understood(&self, said: Said) -> Option<bool> {
+        one(&said)
     }
 }
 

@@ -4,6 +4,7 @@ use std::future::Future;
 
 use async_memcached::MetaValue;
 
+use crate::client::resp::{Request, Said};
 use crate::client::standing::{Manner, Standing, Token, Tokens, Unnamed};
 use crate::client::transport::Transport;
 use crate::client::trouble::Trouble;
@@ -35,7 +36,7 @@ pub(in crate::client) struct Asked<'a> {
 
 impl Asked<'_> {
     /// A name for the request.
-    pub(super) fn token(&self) -> Token {
+    pub(in crate::client) fn token(&self) -> Token {
         self.tokens.next()
     }
 }
@@ -49,7 +50,7 @@ pub(in crate::client) struct Answer<R> {
 
 impl<R> Answer<R> {
     /// One that named its request.
-    pub(super) const fn named(reply: R) -> Self {
+    pub(in crate::client) const fn named(reply: R) -> Self {
         Self { reply, standing: Some(Standing::Proven) }
     }
 
@@ -84,6 +85,12 @@ pub(in crate::client) trait Command: Sync {
         link: &mut Transport,
         asked: Asked<'_>,
     ) -> impl Future<Output = Result<Answer<Self::Reply>, Trouble>> + Send;
+
+    /// The request in RESP; `None`: it has no such command.
+    fn resp(&self) -> Option<Request>;
+
+    /// What an answer in RESP says that is no error; `None`: the request cannot have it.
+    fn understood(&self, said: Said) -> Option<Self::Reply>;
 }
 
 /// The reply must name the request: its key, and the token that no other request has.

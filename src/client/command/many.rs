@@ -3,8 +3,9 @@
 use async_memcached::Status;
 
 use super::exchange::{Answer, Asked, Command, Effect};
-use super::read::item;
+use super::read::{item, value};
 use crate::client::call::Item;
+use crate::client::resp::{Request, Said};
 use crate::client::standing::{Manner, Standing, Unnamed};
 use crate::client::transport::Transport;
 use crate::client::trouble::Trouble;
@@ -61,5 +62,17 @@ impl Command for GetMany<'_> {
             }
         }
         Ok(if is_empty { Answer::unnamed(items, Unnamed::Batch) } else { Answer::named(items) })
+    }
+
+    fn resp(&self) -> Option<Request> {
+        let words: Vec<&[u8]> =
+            [b"MGET".as_slice()].into_iter().chain(self.keys.iter().copied()).collect();
+        Some(Request::of(&words))
+    }
+
+    fn understood(&self, said: Said) -> Option<Self::Reply> {
+        let Said::Array(all) = said else { return None };
+        let items: Option<Self::Reply> = all.into_iter().map(value).collect();
+        items.filter(|items| items.len() == self.keys.len())
     }
 }

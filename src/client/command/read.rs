@@ -4,6 +4,7 @@ use async_memcached::{MetaValue, Status};
 
 use super::exchange::{Answer, Asked, Command, Effect, check_name};
 use crate::client::call::Item;
+use crate::client::resp::{Expiry, Request, Said};
 use crate::client::standing::{Manner, Standing, Unnamed};
 use crate::client::transport::Transport;
 use crate::client::trouble::Trouble;
@@ -48,6 +49,14 @@ impl Command for Get<'_> {
         let item = Item { value: bytes, flags: value.flags.unwrap_or(0), cas: None };
         Ok(Answer::unnamed(Some(item), Unnamed::value_of(self.key)))
     }
+
+    fn resp(&self) -> Option<Request> {
+        Some(Request::of(&[b"GET", self.key]))
+    }
+
+    fn understood(&self, said: Said) -> Option<Self::Reply> {
+        value(said)
+    }
 }
 
 /// `mg` with its value and unique number: gets, and gat when it sets an expiry.
@@ -81,6 +90,15 @@ impl Command for MetaGet<'_> {
         }
         Ok(Answer::named(Some(with_value(value)?)))
     }
+
+    /// No value has a unique number.
+    fn resp(&self) -> Option<Request> {
+        self.ttl.map(|ttl| prolonging(self.key, ttl))
+    }
+
+    fn understood(&self, said: Said) -> Option<Self::Reply> {
+        value(said)
+    }
 }
 
 /// `mg` without a value: is it there?
@@ -108,6 +126,14 @@ impl Command for Exists<'_> {
     async fn run(&self, link: &mut Transport, asked: Asked<'_>) -> Result<Answer<bool>, Trouble> {
         present(link, self.key, None, asked).await
     }
+
+    fn resp(&self) -> Option<Request> {
+        Some(Request::of(&[b"EXISTS", self.key]))
+    }
+
+    fn understood(&self, said: Said) -> Option<bool> {
+        one(&said)
+    }
 }
 
 impl Command for Touch<'_> {
@@ -121,6 +147,27 @@ impl Command for Touch<'_> {
 
     async fn run(&self, link: &mut Transport, asked: Asked<'_>) -> Result<Answer<bool>, Trouble> {
         present(link, self.key, Some(self.ttl), asked).await
+    }
+
+    /// `PERSIST` and `EXPIRE` say the same of a value without an expiry and of none: a read does not.
+    fn resp(&self) -> Option<Request> {
+        Some(match Expiry::of(self.ttl) {
+            Some(Expiry { option: "PX", number }) => {
+                Request::of(&[b"PEXPIRE", self.key, number.as_bytes()])
+            }
+            Some(Expiry { option: "EXAT", number }) => {
+                Request::of(&[b"EXPIREAT", self.key, number.as_bytes()])
+            }
+            Some(_) => Request::of(&[b"DEL", self.key]),
+            None => prolonging(self.key, self.ttl),
+        })
+    }
+
+    fn understood(&self, said: Said) -> Option<bool> {
+        match said {
+            Said::Integer(_) => one(&said),
+            said => value(said).map(|item| item.is_some()),
+        }
     }
 }
 
@@ -142,6 +189,14 @@ impl Command for Check<'_> {
 
     async fn run(&self, link: &mut Transport, asked: Asked<'_>) -> Result<Answer<()>, Trouble> {
         present(link, self.key, None, asked).await.map(|_| Answer::named(()))
+    }
+
+    fn resp(&self) -> Option<Request> {
+        Some(Request::of(&[b"EXISTS", self.key]))
+    }
+
+    fn understood(&self, said: Said) -> Option<()> {
+        one(&said).map(drop)
     }
 }
 
@@ -189,4 +244,32 @@ async fn meta_get(
         .ok_or_else(Trouble::surprise)?;
     check_name(&value, key, &token)?;
     Ok((value.status != Some(Status::NotFound)).then_some(value))
+}
+
+/// A read in RESP that sets an expiry, or takes it away.
+fn prolonging(key: &[u8], ttl: Ttl) -> Request {
+    match Expiry::of(ttl) {
+        Some(Expiry { option, number }) => {
+            Request::of(&[b"GETEX", key, option.as_bytes(), number.as_bytes()])
+        }
+        None => Request::of(&[b"GETEX", key, b"PERSIST"]),
+    }
+}
+
+/// A value of RESP, or none.
+pub(super) fn value(said: Said) -> Option<Option<Item>> {
+    match said {
+        Said::Null => Some(None),
+        Said::Bulk(bytes) => Some(Some(Item { value: bytes.to_vec(), ..Item::default() })),
+        _ => None,
+    }
+}
+
+/// Whether something was done to the one key.
+pub(super) const fn one(said: &Said) -> Option<bool> {
+    match said {
+        Said::Integer(0) => Some(false),
+        Said::Integer(1) => Some(true),
+        _ => None,
+    }
 }

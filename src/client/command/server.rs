@@ -1,6 +1,7 @@
 //! Requests to a node as a whole.
 
 use super::exchange::{Answer, Asked, Command, Effect};
+use crate::client::resp::{Request, Said};
 use crate::client::standing::{Manner, Standing, Unnamed};
 use crate::client::transport::Transport;
 use crate::client::trouble::Trouble;
@@ -33,6 +34,15 @@ impl Command for Version {
     async fn run(&self, link: &mut Transport, _: Asked<'_>) -> Result<Answer<String>, Trouble> {
         version(link).await.map(unproving)
     }
+
+    fn resp(&self) -> Option<Request> {
+        Some(Request::of(&[b"INFO", b"server"]))
+    }
+
+    fn understood(&self, said: Said) -> Option<String> {
+        let version = info(said)?.into_iter().find(|(name, _)| name == "redis_version")?;
+        Some(version.1)
+    }
 }
 
 impl Command for Ping {
@@ -47,6 +57,14 @@ impl Command for Ping {
 
     async fn run(&self, link: &mut Transport, _: Asked<'_>) -> Result<Answer<()>, Trouble> {
         version(link).await.map(|_| unproving(()))
+    }
+
+    fn resp(&self) -> Option<Request> {
+        Some(Request::of(&[b"PING"]))
+    }
+
+    fn understood(&self, said: Said) -> Option<()> {
+        (said == Said::Simple(b"PONG".as_slice().into())).then_some(())
     }
 }
 
@@ -84,6 +102,16 @@ impl Command for Stats {
         counters.sort_unstable();
         Ok(Answer::unnamed(counters, Unnamed::Stats))
     }
+
+    fn resp(&self) -> Option<Request> {
+        Some(Request::of(&[b"INFO"]))
+    }
+
+    fn understood(&self, said: Said) -> Option<Self::Reply> {
+        let mut counters = info(said)?;
+        counters.sort_unstable();
+        Some(counters)
+    }
 }
 
 impl Command for FlushAll {
@@ -99,4 +127,25 @@ impl Command for FlushAll {
         link.flush_all().await.map_err(|error| Trouble::of(&error, false))?;
         Ok(Answer::unnamed((), Unnamed::Flushed))
     }
+
+    fn resp(&self) -> Option<Request> {
+        Some(Request::of(&[b"FLUSHALL"]))
+    }
+
+    fn understood(&self, said: Said) -> Option<()> {
+        is_ok(&said).then_some(())
+    }
+}
+
+/// Whether it was done.
+pub(super) fn is_ok(said: &Said) -> bool {
+    *said == Said::Simple(b"OK".as_slice().into())
+}
+
+/// The lines of `INFO` that tell something.
+fn info(said: Said) -> Option<Vec<(String, String)>> {
+    let (Said::Bulk(text) | Said::Verbatim(_, text)) = said else { return None };
+    let text = String::from_utf8_lossy(&text);
+    let told = text.lines().filter_map(|line| line.split_once(':'));
+    Some(told.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }

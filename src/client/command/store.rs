@@ -3,8 +3,10 @@
 use async_memcached::{Error, Status};
 
 use super::exchange::{Answer, Asked, Command, Effect, check_name};
+use super::server::is_ok;
 use crate::client::call::Store;
 use crate::client::keep::Keep;
+use crate::client::resp::{Expiry, Request, Said};
 use crate::client::standing::{Manner, Standing, Unnamed};
 use crate::client::transport::Transport;
 use crate::client::trouble::Trouble;
@@ -39,6 +41,16 @@ impl<const ONLY_NEW: bool> Command for PlainStore<'_, ONLY_NEW> {
             Err(error) => return Err(Trouble::of(&error, true)),
         };
         Ok(Answer::unnamed(reply, Unnamed::Stored))
+    }
+
+    fn resp(&self) -> Option<Request> {
+        let mode = if ONLY_NEW { Mode::Add } else { Mode::Set };
+        let Self { key, value, keep } = *self;
+        MetaStore { key, value, keep, mode }.resp()
+    }
+
+    fn understood(&self, said: Said) -> Option<Store> {
+        stored(&said, ONLY_NEW)
     }
 }
 
@@ -97,6 +109,25 @@ impl Command for MetaStore<'_> {
     async fn run(&self, link: &mut Transport, asked: Asked<'_>) -> Result<Answer<Store>, Trouble> {
         meta_store(link, self, asked).await
     }
+
+    /// `APPEND` makes what is not there; nothing puts bytes before a value, or asks for a unique number.
+    fn resp(&self) -> Option<Request> {
+        let condition: &[&[u8]] = match self.mode {
+            Mode::Set => &[],
+            Mode::Add => &[b"NX"],
+            Mode::Replace => &[b"XX"],
+            Mode::Append | Mode::Prepend | Mode::Unique(_) => return None,
+        };
+        let expiry = Expiry::of(self.keep.ttl);
+        let expiry = expiry.iter().flat_map(|it| [it.option.as_bytes(), it.number.as_bytes()]);
+        let words = [b"SET".as_slice(), self.key, self.value].into_iter();
+        let words: Vec<&[u8]> = words.chain(condition.iter().copied()).chain(expiry).collect();
+        Some(Request::of(&words))
+    }
+
+    fn understood(&self, said: Said) -> Option<Store> {
+        stored(&said, self.mode != Mode::Set)
+    }
 }
 
 async fn meta_store(
@@ -136,4 +167,13 @@ async fn meta_store(
     check_name(&value, store.key, &token)?;
     let outcome = store.mode.outcome(value.status.as_ref());
     outcome.map(Answer::named).ok_or_else(Trouble::surprise)
+}
+
+/// What a store in RESP came to.
+fn stored(said: &Said, has_condition: bool) -> Option<Store> {
+    match said {
+        Said::Null if has_condition => Some(Store::NotStored),
+        said if is_ok(said) => Some(Store::Stored),
+        _ => None,
+    }
 }

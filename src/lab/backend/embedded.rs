@@ -1,4 +1,4 @@
-//! A node in this process: what runs where there is no memcached.
+//! A node in this process: what runs where there is no real server.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,13 +7,48 @@ use crate::base::port::HeldPort;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::lab::error::LabError;
-use crate::protocol::memcached::probe;
-use crate::protocol::memcached::server::config::NodeConfig;
+use crate::protocol::Protocol;
+use crate::protocol::memcached::server as memcached;
 use crate::protocol::memcached::server::lie::LieSpec;
-use crate::protocol::memcached::server::serve::Node;
+use crate::protocol::resp::server as resp;
 
-/// How long a fresh node may take until it answers `version`.
+/// How long a fresh node may take until it answers.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a node is started with, by what it speaks.
+#[derive(Clone, Debug)]
+pub enum NodeConfig {
+    /// A memcached.
+    Memcached(memcached::config::NodeConfig),
+    /// A Redis.
+    Resp(resp::config::NodeConfig),
+}
+
+impl NodeConfig {
+    fn listen(&mut self) -> &mut String {
+        match self {
+            Self::Memcached(config) => &mut config.listen,
+            Self::Resp(config) => &mut config.listen,
+        }
+    }
+}
+
+/// A node, by what it speaks.
+#[derive(Debug)]
+enum Node {
+    Memcached(memcached::serve::Node),
+    Resp(resp::serve::Node),
+}
+
+/// The same of either.
+macro_rules! of_either {
+    ($either:expr, $node:ident => $what:expr) => {
+        match $either {
+            Node::Memcached($node) => $what,
+            Node::Resp($node) => $what,
+        }
+    };
+}
 
 /// An embedded node that can be killed and started again on its port.
 #[derive(Debug)]
@@ -33,17 +68,20 @@ impl EmbeddedNode {
     /// # Errors
     /// When there is no free port.
     pub async fn start(
-        config: NodeConfig,
+        mut config: NodeConfig,
         lies: &[LieSpec],
         seed: Seed,
         scope: &Scope,
     ) -> Result<Self, LabError> {
-        let listen = NodeConfig::default().listen;
-        let config = NodeConfig { listen, lies: lies.to_vec(), seed, ..config };
+        *config.listen() = memcached::config::NodeConfig::default().listen;
+        if let NodeConfig::Memcached(config) = &mut config {
+            (config.lies, config.seed) = (lies.to_vec(), seed);
+        }
         let node = launch(&config, scope).await?;
-        let address = node.address();
-        let config = NodeConfig { listen: address.to_string(), ..config };
-        let version = probe::answers(address, START_TIMEOUT, || true)
+        let address = of_either!(&node, node => node.address());
+        *config.listen() = address.to_string();
+        let version = protocol_of(&config)
+            .answers(address, START_TIMEOUT, || true)
             .await
             .map_err(|what| LabError::Process { program: "embedded node".into(), what })?;
         Ok(Self { config, address, version, node: Some(node), port: None, scope: scope.clone() })
@@ -55,7 +93,13 @@ impl EmbeddedNode {
         self.address
     }
 
-    /// What it says to `version`.
+    /// What it speaks.
+    #[must_use]
+    pub const fn protocol(&self) -> Protocol {
+        protocol_of(&self.config)
+    }
+
+    /// Its version.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
@@ -64,7 +108,7 @@ impl EmbeddedNode {
     /// Closes every connection and drops all data.
     pub async fn kill(&mut self) {
         if let Some(node) = &self.node {
-            node.stop().await;
+            of_either!(node, node => node.stop().await);
             // Only now: who is cut short above must wait for its port again.
             self.node = None;
             // Somebody who was quicker will be found by the restart.
@@ -86,27 +130,38 @@ impl EmbeddedNode {
     /// Sets its clock ahead, or back.
     pub fn set_ahead(&self, seconds: i64) {
         if let Some(node) = &self.node {
-            node.set_ahead(seconds);
+            of_either!(node, node => node.set_ahead(seconds));
         }
     }
 
     /// Answers nothing any more; the kernel still accepts connections and data.
     pub fn pause(&self) {
         if let Some(node) = &self.node {
-            node.pause();
+            of_either!(node, node => node.pause());
         }
     }
 
     /// Goes on.
     pub fn resume(&self) {
         if let Some(node) = &self.node {
-            node.resume();
+            of_either!(node, node => node.resume());
         }
     }
 }
 
+const fn protocol_of(config: &NodeConfig) -> Protocol {
+    match config {
+        NodeConfig::Memcached(_) => Protocol::Memcached,
+        NodeConfig::Resp(_) => Protocol::Resp,
+    }
+}
+
 async fn launch(config: &NodeConfig, scope: &Scope) -> Result<Node, LabError> {
-    Node::start(config, scope)
-        .await
-        .map_err(|source| LabError::System { what: "cannot start an embedded node", source })
+    let started = match config {
+        NodeConfig::Memcached(config) => {
+            memcached::serve::Node::start(config, scope).await.map(Node::Memcached)
+        }
+        NodeConfig::Resp(config) => resp::serve::Node::start(config, scope).await.map(Node::Resp),
+    };
+    started.map_err(|source| LabError::System { what: "cannot start an embedded node", source })
 }

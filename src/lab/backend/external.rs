@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::lab::error::LabError;
 use crate::lab::fault::NodeAction;
-use crate::protocol::memcached::probe;
+use crate::protocol::Protocol;
 
-/// How long a given server may take to answer `version` before the run is given up.
+/// How long a given server may take to answer before the run is given up.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Whether the server at `address` can be made to do `action`.
@@ -27,6 +27,7 @@ pub fn can(address: SocketAddr, action: NodeAction) -> Result<(), String> {
 #[derive(Debug)]
 pub struct ExternalNode {
     address: SocketAddr,
+    protocol: Protocol,
     version: String,
 }
 
@@ -34,12 +35,12 @@ impl ExternalNode {
     /// Waits for an answer.
     ///
     /// # Errors
-    /// When no memcached answers there in time.
-    pub async fn reach(address: SocketAddr) -> Result<Self, LabError> {
-        let version = probe::answers(address, ANSWER_TIMEOUT, || true).await.map_err(|what| {
+    /// When nobody who speaks it answers there in time.
+    pub async fn reach(address: SocketAddr, protocol: Protocol) -> Result<Self, LabError> {
+        let version = protocol.answers(address, ANSWER_TIMEOUT, || true).await.map_err(|what| {
             LabError::Server { address, what: format!("{what} (tried for {ANSWER_TIMEOUT:?})") }
         })?;
-        Ok(Self { address, version })
+        Ok(Self { address, protocol, version })
     }
 
     /// Where it listens.
@@ -48,7 +49,13 @@ impl ExternalNode {
         self.address
     }
 
-    /// What it said to `version`.
+    /// What it speaks.
+    #[must_use]
+    pub const fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Its version.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version

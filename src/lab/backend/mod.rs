@@ -14,7 +14,7 @@ use self::process::ProcessNode;
 use crate::base::name::NodeIndex;
 use crate::lab::error::LabError;
 use crate::lab::fault::NodeAction;
-use crate::protocol::memcached::{probe, program};
+use crate::protocol::Protocol;
 
 /// A node of the lab, wherever it runs.
 #[derive(Debug)]
@@ -28,11 +28,11 @@ pub enum RunningNode {
 }
 
 impl RunningNode {
-    /// The word in reports: `memcached`, `embedded`, `external`.
+    /// The word in reports: `memcached`, `redis`, `valkey`, `embedded`, `external`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::Process(_) => program::NAME,
+            Self::Process(node) => node.name(),
             Self::Embedded(_) => "embedded",
             Self::External(_) => "external",
         }
@@ -48,7 +48,17 @@ impl RunningNode {
         }
     }
 
-    /// What it says to `version`.
+    /// What it speaks.
+    #[must_use]
+    pub const fn protocol(&self) -> Protocol {
+        match self {
+            Self::Process(node) => node.protocol(),
+            Self::Embedded(node) => node.protocol(),
+            Self::External(node) => node.protocol(),
+        }
+    }
+
+    /// Its version.
     #[must_use]
     pub fn version(&self) -> &str {
         match self {
@@ -65,7 +75,7 @@ impl RunningNode {
     pub async fn begin(&mut self, action: NodeAction) -> Result<(), String> {
         let text = |error: LabError| error.to_string();
         match (self, action) {
-            (node, NodeAction::Flush) => probe::flush_all(node.address()).await,
+            (node, NodeAction::Flush) => node.protocol().flush_all(node.address()).await,
             (Self::Process(node), NodeAction::Kill) => {
                 node.kill().await;
                 Ok(())
@@ -142,14 +152,16 @@ impl RunningNode {
 pub struct NodeInfo {
     /// Which node.
     pub node: NodeIndex,
-    /// `memcached`, `embedded` or `external`.
+    /// `memcached`, `redis`, `valkey`, `embedded` or `external`.
     pub backend: &'static str,
+    /// What it speaks.
+    pub protocol: Protocol,
     /// Where the node listens.
     pub address: SocketAddr,
     /// Where its proxy listens when the lab comes up.
     pub proxy_address: SocketAddr,
     /// What the client is given: that address, or a name with its port.
     pub server: String,
-    /// What it says to `version`.
+    /// Its version.
     pub version: String,
 }

@@ -1,4 +1,4 @@
-//! A node that is a real `memcached`, as a child process on a port of its own.
+//! A node that is a real `memcached`, Redis or Valkey, as a child process on a port of its own.
 
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -15,10 +15,11 @@ use super::leash;
 use crate::base::port::HeldPort;
 use crate::base::scope::Scope;
 use crate::lab::error::LabError;
-use crate::protocol::memcached::probe;
+use crate::protocol::Protocol;
 use crate::protocol::memcached::program::Settings;
+use crate::protocol::resp;
 
-/// How long a fresh memcached may take until it answers `version`.
+/// How long a fresh one may take until it answers.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often another port is tried when the chosen one was taken between choosing and binding.
@@ -69,20 +70,26 @@ impl Supervisor {
     }
 }
 
-/// How to start a memcached.
+/// How to start one.
 #[derive(Clone, Debug)]
 pub struct ProcessConfig {
-    /// The `memcached` program.
+    /// What it is called in reports.
+    pub name: &'static str,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// The program.
     pub program: PathBuf,
     /// The harness binary, which leashes the child.
     pub harness: PathBuf,
     /// Memory for items, in MiB.
     pub memory_mib: u32,
-    /// Arguments behind the lab's own; memcached takes the last of each flag.
+    /// Client connections that it takes, unless its arguments say otherwise.
+    pub connections: u32,
+    /// Arguments behind the lab's own; of each flag the last counts.
     pub args: Vec<String>,
 }
 
-/// A running (or killed) memcached.
+/// A running (or killed) server.
 #[derive(Debug)]
 pub struct ProcessNode {
     config: ProcessConfig,
@@ -97,7 +104,7 @@ pub struct ProcessNode {
 }
 
 impl ProcessNode {
-    /// Starts a memcached on a free port and waits until it answers.
+    /// Starts it on a free port and waits until it answers.
     ///
     /// # Errors
     /// When it cannot be started or does not answer in time; the error shows what it printed.
@@ -133,7 +140,19 @@ impl ProcessNode {
         self.address
     }
 
-    /// What it said to `version`.
+    /// What it is called in reports.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.config.name
+    }
+
+    /// What it speaks.
+    #[must_use]
+    pub const fn protocol(&self) -> Protocol {
+        self.config.protocol
+    }
+
+    /// Its version.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
@@ -205,7 +224,7 @@ impl ProcessNode {
         // Ours from here on: whoever gives up waiting for the answer still ends it.
         let child = self.child.insert(child);
         let alive = || matches!(child.try_wait(), Ok(None));
-        match probe::answers(self.address, START_TIMEOUT, alive).await {
+        match self.config.protocol.answers(self.address, START_TIMEOUT, alive).await {
             Ok(version) => {
                 self.version = version;
                 Ok(())
@@ -228,17 +247,23 @@ impl ProcessNode {
     fn command(&self) -> Command {
         use std::os::unix::process::CommandExt;
         let mut command = leash::command(&self.config.harness, &self.config.program);
-        let settings = Settings {
-            port: self.address.port(),
-            memory_mib: self.config.memory_mib,
-            connections: CONNECTIONS_MAX,
-            // Any other user would mean a change of credentials, which takes the leash off (prctl(2)).
-            stays_root: rustix::process::geteuid().is_root(),
-        };
-        command.args(settings.arguments()).args(&self.config.args);
+        command.args(self.arguments()).args(&self.config.args);
         // A process group of its own: Ctrl-C is for the harness, which drains before it ends a node.
         command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         command
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let ProcessConfig { protocol, memory_mib, connections, .. } = self.config;
+        let port = self.address.port();
+        match protocol {
+            Protocol::Memcached => {
+                // Any other user would mean a change of credentials, which takes the leash off (prctl(2)).
+                let stays_root = rustix::process::geteuid().is_root();
+                Settings { port, memory_mib, connections, stays_root }.arguments()
+            }
+            Protocol::Resp => resp::program::arguments(port, memory_mib, connections),
+        }
     }
 }
 

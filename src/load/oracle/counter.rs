@@ -46,6 +46,8 @@ pub(super) struct CounterHistory {
     removed_in_doubt: i64,
     /// Whether it may show anything from its start on: its key has moved to a node that may have an old one.
     is_old: bool,
+    /// Whether it may be removed late, so that it may be gone or begin anew at any time.
+    may_vanish: bool,
     /// The `add`s that may be executed late: one puts the counter at its start, once it is gone.
     adds_in_doubt: u32,
 }
@@ -87,10 +89,22 @@ impl Oracle {
     pub fn counter_stored(&self, slot: Slot, source: Source, begun: Offset) {
         if self.is_home(slot, source) {
             let mut tally = self.counters[self.within(Space::Counters, slot)].lock();
-            tally.since = Some(begun);
+            tally.since = Some(begun).filter(|_| !tally.may_vanish);
             tally.sum = 0;
             tally.is_old = false;
         }
+    }
+
+    /// Whether a counter with this value began at zero: it had been gone, and the change made another.
+    #[must_use]
+    pub const fn began_anew(value: u64) -> bool {
+        value >> COUNT_BITS == 0
+    }
+
+    /// A removal of the counter may be executed late: nothing that it shows is wrong any more.
+    pub fn counter_may_vanish(&self, slot: Slot) {
+        let mut tally = self.counters[self.within(Space::Counters, slot)].lock();
+        (tally.since, tally.may_vanish) = (None, true);
     }
 
     /// An `add` of the counter is about to be sent. It may be executed late until its answer has come, which
@@ -137,7 +151,7 @@ impl Oracle {
         {
             let mut tally = self.counters[self.within(Space::Counters, slot)].lock();
             tally.doubt(change, -1);
-            if !self.checks || !home || tally.is_old {
+            if !self.checks || !home || tally.is_old || tally.may_vanish {
                 return None;
             }
             // It came back after all: a store that was in doubt has put it at its start.

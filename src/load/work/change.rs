@@ -1,12 +1,12 @@
 //! Changes of what is there: counters, compare-and-swap, logs.
 
-use super::write::stored;
+use super::write::{may_still_come, stored};
 use super::{Done, Fill, Hands, join, over, read_failed, source, write_failed};
 use crate::base::time::Offset;
 use crate::client::{Call, Failure, Item, Keep, Store, Trace, Ttl};
 use crate::event::{ErrorClass, Outcome, ViolationKind};
 use crate::load::keyspace::Slot;
-use crate::load::oracle::{Content, Register};
+use crate::load::oracle::{Content, Oracle, Register};
 
 /// How often a swap is tried when another worker was faster. A hot register must not bind a worker
 /// for ever; after this the ticket ends as `exists`.
@@ -35,14 +35,21 @@ impl Hands {
             self.cache.decr(key, change.unsigned_abs()).await
         };
         let (from, now) = (source(&call.trace), over(&call.trace, &self.clock));
+        let makes = self.cache.makes_counters();
+        let mut trace = call.trace;
         let outcome = match call.result {
-            Ok(Some(value)) => match self.oracle.counted(slot, change, value, from, now) {
-                Some(ViolationKind::Wrong) => Outcome::Wrong,
-                Some(ViolationKind::Foreign) => Outcome::Foreign,
-                _ => Outcome::Counted,
-            },
-            Ok(None) => {
+            Ok(Some(value)) if !(makes && Oracle::began_anew(value)) => {
+                match self.oracle.counted(slot, change, value, from, now) {
+                    Some(ViolationKind::Wrong) => Outcome::Wrong,
+                    Some(ViolationKind::Foreign) => Outcome::Foreign,
+                    _ => Outcome::Counted,
+                }
+            }
+            Ok(_) => {
                 self.oracle.count_failed(slot, change);
+                if makes {
+                    self.take_away(slot, &mut trace).await;
+                }
                 self.absent.push(Fill::Counter(slot));
                 Outcome::NotFound
             }
@@ -53,7 +60,16 @@ impl Hands {
                 write_failed(failure)
             }
         };
-        Done { outcome, trace: call.trace }
+        Done { outcome, trace }
+    }
+
+    /// Removes a counter that a change has made where there was none: it is stored at its start again.
+    async fn take_away(&mut self, slot: Slot, trace: &mut Trace) {
+        let call = self.cache.delete(self.oracle.keyspace().key(slot)).await;
+        join(trace, &call.trace);
+        if may_still_come(&call.result, &call.trace) {
+            self.oracle.counter_may_vanish(slot);
+        }
     }
 
     /// Reads a register and stores its successor, if nobody was faster.

@@ -68,7 +68,8 @@ impl Hands {
         if !fresh && put != Put::InDoubt {
             self.oracle.counter_add_ended(slot);
         }
-        if !fresh && put == Put::There {
+        // A late change may have made it.
+        if !fresh && put == Put::There && !self.cache.makes_counters() {
             self.oracle.counter_was_there(slot, from, self.clock.now());
         }
         let filled = put.filled();

@@ -328,7 +328,8 @@ impl Meter {
                     keys.iter_mut().for_each(|keys| keys.requested(now, &request));
                 }
                 flight.requested(now, request);
-                if reply != Due::Never {
+                // Who asks whether anything is still due may ask it while something is.
+                if reply != Due::Never && verb.kind != Kind::Ping {
                     reuse.requested(due, patience);
                     untold.extend(due.filter(|_| patience.is_none()));
                 }

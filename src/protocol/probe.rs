@@ -1,0 +1,99 @@
+//! Is a node up, what does it say of itself? Waits for an answer, never for a while.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+use super::statistics::Statistics;
+use super::{Protocol, memcached, resp};
+
+/// The pause between two attempts to connect to a node that refuses.
+const ATTEMPT_PAUSE: Duration = Duration::from_millis(5);
+
+impl Protocol {
+    /// Waits until the node at `address` answers, as long as `alive` says that waiting makes sense, and at
+    /// most `limit`. Returns its version.
+    ///
+    /// # Errors
+    /// A sentence that says what the node did instead.
+    pub async fn answers(
+        self,
+        address: SocketAddr,
+        limit: Duration,
+        mut alive: impl FnMut() -> bool,
+    ) -> Result<String, String> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let problem = match timeout_at(deadline, self.version(address)).await {
+                Ok(Ok(version)) => return Ok(version),
+                Ok(Err(problem)) => problem,
+                Err(_) => format!("no answer from {address} within {limit:?}"),
+            };
+            if !alive() {
+                return Err(format!("it ended before it answered on {address}"));
+            }
+            if Instant::now() + ATTEMPT_PAUSE >= deadline {
+                return Err(problem);
+            }
+            tokio::time::sleep(ATTEMPT_PAUSE).await;
+        }
+    }
+
+    /// Asks once for the version.
+    ///
+    /// # Errors
+    /// A sentence that says what the node did instead.
+    pub async fn version(self, address: SocketAddr) -> Result<String, String> {
+        match self {
+            Self::Memcached => memcached::probe::version(address).await,
+            Self::Resp => resp::probe::version(address).await,
+        }
+    }
+
+    /// Empties the node.
+    ///
+    /// # Errors
+    /// A sentence that says what the node did instead.
+    pub async fn flush_all(self, address: SocketAddr) -> Result<(), String> {
+        match self {
+            Self::Memcached => memcached::probe::flush_all(address).await,
+            Self::Resp => resp::probe::flush_all(address).await,
+        }
+    }
+
+    /// Asks for the statistics.
+    ///
+    /// # Errors
+    /// A sentence that says what the node did instead.
+    pub async fn statistics(self, address: SocketAddr) -> Result<Statistics, String> {
+        match self {
+            Self::Memcached => memcached::probe::statistics(address).await,
+            Self::Resp => resp::probe::statistics(address).await,
+        }
+    }
+}
+
+/// Sends one request and reads until the answer ends, or is longer than any can be.
+pub(super) async fn exchange(
+    address: SocketAddr,
+    request: &[u8],
+    bytes_max: usize,
+    ends: impl Fn(&[u8]) -> bool,
+) -> Result<Vec<u8>, String> {
+    let mut stream = TcpStream::connect(address)
+        .await
+        .map_err(|error| format!("cannot connect to {address}: {error}"))?;
+    let broken = |error: std::io::Error| format!("{address} broke off: {error}");
+    stream.write_all(request).await.map_err(broken)?;
+    let mut answer = Vec::with_capacity(64);
+    while !ends(&answer) && answer.len() < bytes_max {
+        let read = stream.read_buf(&mut answer).await.map_err(broken)?;
+        if read == 0 {
+            return Err(format!("{address} closed the connection without an answer"));
+        }
+    }
+    Ok(answer)
+}

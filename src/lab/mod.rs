@@ -50,7 +50,7 @@ use crate::base::seed::Seed;
 use crate::event::Events;
 use crate::protocol::Protocol;
 pub use crate::protocol::memcached::server::lie::{LIES, LieSpec, LieSpecError};
-use crate::proxy::{Dial, Protocol, ProxyConfig, ProxyError, ProxySet};
+use crate::proxy::{Dial, ProxyConfig, ProxyError, ProxySet};
 
 /// Memory for items of a node that the harness starts, in MiB.
 const MEMORY_MIB: u32 = 64;
@@ -353,7 +353,7 @@ async fn put_proxy(
         upstream: backend.address().to_string(),
         enabled: true,
         dial: Dial::Eager,
-        protocol: Some(Protocol::Memcached),
+        protocol: Some(backend.protocol()),
         node: Some(node),
         toxics: Vec::new(),
     };
@@ -374,8 +374,10 @@ async fn put_proxy(
         flag: "-listen",
     };
     let view = created.map_err(error)?;
-    // Before the first client, so that the tap is certain of every request from the start.
-    proxies.tell_version(&view.name, backend.version()).map_err(error)?;
+    if backend.protocol() == Protocol::Memcached {
+        // Before the first client, so that the tap is certain of every request from the start.
+        proxies.tell_version(&view.name, backend.version()).map_err(error)?;
+    }
     view.listen.parse().map_err(|_| LabError::Listen {
         address: view.listen.clone(),
         what: "the bound address cannot be read".into(),

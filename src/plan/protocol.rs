@@ -1,7 +1,7 @@
 //! What nodes, client and workload of a plan speak: all the same.
 
 use super::error::{FileError, PlanError};
-use super::source::{TomlTable, TomlValue};
+use super::source::TomlTable;
 use crate::client::ClientConfig;
 use crate::driver::DriverConfig;
 use crate::lab::{Backend, Nodes};

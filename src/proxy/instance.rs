@@ -129,9 +129,7 @@ impl Proxy {
         given: Surroundings,
     ) -> Result<Arc<Self>, ProxyError> {
         let Surroundings { scope, lanes, seed, events, sockets, all_held, former } = given;
-        let past = former
-            .filter(|it| config.protocol.is_none() || config.protocol == it.protocol)
-            .map_or_else(|| Past::none(&events, config), |former| former.past());
+        let past = Past::of(former.as_deref(), &events, config);
         for (field, text) in [("name", &config.name), ("upstream", &config.upstream)] {
             if text.is_empty() {
                 return Err(ProxyError::MissingField(field));

@@ -445,6 +445,7 @@ mod tests {
                 upstream: upstream.clone(),
                 enabled: true,
                 dial: Dial::Eager,
+                protocol: None,
                 node: given,
                 toxics: Vec::new(),
             };

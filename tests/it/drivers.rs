@@ -33,6 +33,7 @@ fn said_by_us(line: &str) -> Vec<u8> {
             servers: &servers,
             concurrency: value["concurrency"].as_u64().unwrap().try_into().unwrap(),
             timeout_ms: value["timeout_ms"].as_u64().unwrap(),
+            protocol: value["protocol"].as_str(),
             settings: value["settings"].as_object().unwrap(),
         });
     }

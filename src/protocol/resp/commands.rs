@@ -449,7 +449,8 @@ mod tests {
             let mut keys: Vec<_> =
                 keys.map(|key| String::from_utf8_lossy(key).into_owned()).collect();
             // In whatever order.
-            (expected.sort(), keys.sort());
+            expected.sort();
+            keys.sort();
             assert_eq!(keys, expected, "{line}");
         }
     }

@@ -26,7 +26,14 @@ pub(super) struct Past {
 }
 
 impl Past {
-    pub(super) fn none(events: &Events, config: &ProxyConfig) -> Self {
+    /// That of the one before, unless another protocol is asked for.
+    pub(super) fn of(former: Option<&Proxy>, events: &Events, config: &ProxyConfig) -> Self {
+        former
+            .filter(|it| config.protocol.is_none() || config.protocol == it.protocol)
+            .map_or_else(|| Self::none(events, config), Proxy::past)
+    }
+
+    fn none(events: &Events, config: &ProxyConfig) -> Self {
         Self {
             protocol: config.protocol,
             node: config.node,
@@ -40,7 +47,7 @@ impl Past {
 
 impl Proxy {
     /// What another goes on from, when this one is deleted.
-    pub(super) fn past(&self) -> Past {
+    fn past(&self) -> Past {
         let state = self.state.lock();
         let mut totals = state.totals.clone();
         for connection in state.live.values() {

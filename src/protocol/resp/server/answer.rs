@@ -9,7 +9,7 @@ use crate::protocol::resp::frame::value::Value as Said;
 use crate::protocol::resp::frame::version::Version;
 
 /// The most of one reply that is copied: large values are shared. Behind it the connection is closed.
-pub const REPLY_BYTES_MAX: usize = 64 << 20;
+pub(super) const REPLY_BYTES_MAX: usize = 64 << 20;
 
 /// Where the answer to one command goes.
 pub(super) struct Answer<'a> {

@@ -196,7 +196,7 @@ fn neighbouring_replies_change_places() {
     talk.client_got(&[B, A].concat());
     assert_eq!(take(&mut talk.told), [A, B].concat(), "as it should have been");
     talk.client_says("get a\r\nget b\r\n");
-    talk.server_says(&[A, B].concat());
+    talk.server_says([A, B].concat());
     talk.client_got(&[B, A].concat());
     talk.client_says("get a\r\n");
     talk.server_says(A);

@@ -20,6 +20,7 @@ mod plan;
 mod proxy;
 #[cfg(unix)]
 mod redis;
+#[cfg(unix)]
 mod redis_node;
 mod report;
 #[cfg(unix)]

@@ -13,11 +13,11 @@ pub(crate) struct Redis {
 }
 
 impl Redis {
-    /// One that listens on a socket file and keeps nothing.
+    /// One that listens on a socket file, has one database and keeps nothing.
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let child = Command::new("redis-server")
-            .args(["--port", "0", "--save", "", "--appendonly", "no"])
+            .args(["--port", "0", "--save", "", "--appendonly", "no", "--databases", "1"])
             .args(["--enable-debug-command", "yes", "--unixsocket"])
             .arg(folder.path().join("socket"))
             .arg("--dir")

@@ -1,9 +1,9 @@
 //! The embedded Redis over real sockets: beside a real one, and by itself.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use harness::base::scope::{Closed, Scope};
 use harness::protocol::resp::frame::command::write_command;
@@ -14,41 +14,14 @@ use proptest::sample::select;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use tokio::runtime::Runtime;
 
+use crate::redis::Redis;
+
 mod dialogues;
 
 use dialogues::DIALOGUES;
 
 /// How long a test waits for what must come at once.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A Redis child with one database, and nothing kept on the disk.
-struct Redis {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Redis {
-    fn start() -> Self {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = free.local_addr().expect("an address");
-        drop(free);
-        let port = address.port().to_string();
-        let child = Command::new("redis-server")
-            .args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--databases", "1"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server on PATH");
-        Self { child, address }
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// A real server and the node.
 struct Pair {
@@ -73,36 +46,34 @@ impl Pair {
         write_command(&mut whole, &[b"FLUSHALL"]);
         whole.extend_from_slice(bytes);
         write_command(&mut whole, &[b"QUIT"]);
-        (said(self.redis.address, &whole), said(self.node.address(), &whole))
+        let theirs = UnixStream::connect(self.redis.socket()).expect("a connection");
+        theirs.set_read_timeout(Some(PATIENCE)).expect("an open socket");
+        (said(&theirs, &whole), said(&connect(&self.node), &whole))
     }
 }
 
 /// What a server says to these bytes until it closes.
-fn said(address: SocketAddr, bytes: &[u8]) -> String {
-    let mut stream = connect(address);
-    let mut reader = stream.try_clone().expect("an open socket");
-    let answers = std::thread::spawn(move || {
-        let mut answers = Vec::new();
-        // A server that closes early resets what is still on its way.
-        let _ = reader.read_to_end(&mut answers);
-        answers
-    });
-    let _ = stream.write_all(bytes);
-    comparable(&answers.join().expect("a reader"))
+fn said<S: Sync>(stream: &S, bytes: &[u8]) -> String
+where
+    for<'a> &'a S: Read + Write,
+{
+    let mut writer = stream;
+    std::thread::scope(|threads| {
+        let answers = threads.spawn(|| {
+            let (mut reader, mut answers) = (stream, Vec::new());
+            // A server that closes early resets what is still on its way.
+            let _ = reader.read_to_end(&mut answers);
+            answers
+        });
+        let _ = writer.write_all(bytes);
+        comparable(&answers.join().expect("a reader"))
+    })
 }
 
-fn connect(address: SocketAddr) -> TcpStream {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match TcpStream::connect(address) {
-            Ok(stream) => {
-                stream.set_read_timeout(Some(PATIENCE)).expect("an open socket");
-                return stream;
-            }
-            Err(error) if Instant::now() > deadline => panic!("{error}"),
-            Err(_) => std::thread::sleep(Duration::from_millis(5)),
-        }
-    }
+fn connect(node: &Node) -> TcpStream {
+    let stream = TcpStream::connect(node.address()).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("an open socket");
+    stream
 }
 
 /// Without what may differ: how long something still lives, and the number of a connection.
@@ -287,12 +258,12 @@ fn any_dialogue_is_answered_as_redis_does() {
 async fn connections_share_the_items() {
     let scope = Scope::current("test");
     let node = Node::start(&NodeConfig::default(), &scope).await.expect("a free port");
-    let address = node.address();
-    let ask = move |text: &'static str| async move {
+    let ask = |text: &'static str| {
+        let stream = connect(&node);
         let asked = tokio::task::spawn_blocking(move || {
-            said(address, format!("{text}\r\nQUIT\r\n").as_bytes())
+            said(&stream, format!("{text}\r\nQUIT\r\n").as_bytes())
         });
-        asked.await.expect("an answer")
+        async { asked.await.expect("an answer") }
     };
     assert_eq!(ask("SET a hi").await, "+OK\\r\\n\n+OK\\r\\n\n");
     assert_eq!(ask("GET a").await, "$2\\r\\n\nhi\\r\\n\n+OK\\r\\n\n");

@@ -34,7 +34,7 @@ struct Pair {
 impl Pair {
     fn start() -> Self {
         let runtime = Runtime::new().expect("a runtime");
-        let scope = Scope::current("test");
+        let scope = runtime.block_on(async { Scope::current("test") });
         let node = runtime.block_on(Node::start(&NodeConfig::default(), &scope));
         let node = node.expect("a free port");
         Self { redis: Redis::start(), node, _scope: scope, _runtime: runtime }

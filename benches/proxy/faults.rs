@@ -11,6 +11,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
 use crate::peers::{Control, OURS, PEERS};
+use crate::words::Words;
 use crate::{REQUEST, median, percentile, read_reply, tick};
 
 /// Delays that are asked for, with how many requests show the error of each.
@@ -32,7 +33,7 @@ const BIN: Duration = Duration::from_millis(100);
 pub(crate) async fn measure(memcached: SocketAddr) {
     let source = source().await;
     for (name, start) in PEERS {
-        let Some(server) = start(memcached) else { continue };
+        let Some(server) = start(memcached, Words::Memcached) else { continue };
         let Some(control) = server.control else { continue };
         println!("\n{name}: latency toxic");
         latency(server.address, control).await;

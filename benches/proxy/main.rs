@@ -4,7 +4,7 @@
 //! they are installed, haproxy and nutcracker, and loads each in turn, round after round, so that
 //! whatever else the machine does hits all of them. `HARNESS_BENCH_TOXIPROXY` is the path of a
 //! Toxiproxy server to measure as well, `HARNESS_BENCH_SECONDS` the length of one measurement,
-//! `HARNESS_BENCH_ROUNDS` their number. Arguments pick parts: `load`, `pace`, `idle`, `faults`, `rules`,
+//! `HARNESS_BENCH_ROUNDS` their number. Arguments pick parts: `load`, `resp` (the same with Redis), `pace`, `idle`, `faults`, `rules`,
 //! `readers` (`HARNESS_BENCH_READERS_SECONDS` long).
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot start ends where it stands")]
@@ -14,6 +14,7 @@ mod faults;
 mod peers;
 mod readers;
 mod rules;
+mod words;
 
 use std::future::poll_fn;
 use std::io::Write;
@@ -32,6 +33,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::peers::{PEERS, SERVE, Server};
+use crate::words::Words;
 
 /// Connections under load.
 const CONNECTIONS: usize = 50;
@@ -42,8 +44,8 @@ const IDLE: [usize; 4] = [50, 1_000, 5_000, 9_900];
 const DESCRIPTORS: u64 = 20_000;
 /// Requests a second on a schedule, over all connections.
 const PACE_PER_S: u32 = 10_000;
-/// A request for the value that is stored.
-const REQUEST: &[u8] = b"get key\r\n";
+/// What the parts ask for that are about one server.
+const REQUEST: &[u8] = Words::Memcached.request();
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -56,19 +58,20 @@ fn main() {
     let wants = |part: &str| parts.is_empty() || parts.iter().any(|word| *word == part);
     let memcached = Server::memcached();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    if wants("load") {
-        let targets = targets(&memcached);
+    for (part, words) in [("load", Words::Memcached), ("resp", Words::Redis)] {
+        let Some(server) = words.server().filter(|_| wants(part)) else { continue };
+        let targets = targets(&server, words);
         for case in CASES {
-            runtime.block_on(case.store(memcached.address));
-            compare(&runtime, case, &targets);
+            runtime.block_on(case.store(server.address, words));
+            compare(&runtime, (case, words), &targets);
         }
     }
-    runtime.block_on(CASES[0].store(memcached.address));
+    runtime.block_on(CASES[0].store(memcached.address, Words::Memcached));
     if wants("pace") {
-        runtime.block_on(pace(&targets(&memcached)));
+        runtime.block_on(pace(&targets(&memcached, Words::Memcached)));
     }
     if wants("idle") {
-        runtime.block_on(idle(&targets(&memcached), descriptors));
+        runtime.block_on(idle(&targets(&memcached, Words::Memcached), descriptors));
     }
     if wants("faults") {
         runtime.block_on(faults::measure(memcached.address));
@@ -94,10 +97,10 @@ fn raise_limit() -> u64 {
 }
 
 /// Every peer that is there, freshly started, behind the server itself.
-fn targets(memcached: &Server) -> Vec<Target> {
-    let direct = Target { name: "direct", address: memcached.address, server: None };
+fn targets(behind: &Server, words: Words) -> Vec<Target> {
+    let direct = Target { name: "direct", address: behind.address, server: None };
     let peers = PEERS.iter().filter_map(|(name, start)| {
-        let server = start(memcached.address)?;
+        let server = start(behind.address, words)?;
         Some(Target { name, address: server.address, server: Some(server) })
     });
     std::iter::once(direct).chain(peers).collect()
@@ -120,20 +123,13 @@ const CASES: &[Case] = &[
 ];
 
 impl Case {
-    async fn store(&self, memcached: SocketAddr) {
-        let mut stream = TcpStream::connect(memcached).await.unwrap();
-        let mut request = format!("set key 0 0 {}\r\n", self.value_bytes).into_bytes();
-        request.resize(request.len() + self.value_bytes, b'x');
-        request.extend_from_slice(b"\r\n");
+    async fn store(&self, server: SocketAddr, words: Words) {
+        let mut stream = TcpStream::connect(server).await.unwrap();
+        let (request, answer) = words.store(&vec![b'x'; self.value_bytes]);
         stream.write_all(&request).await.unwrap();
-        let mut reply = [0; 8];
+        let mut reply = vec![0; answer.len()];
         stream.read_exact(&mut reply).await.unwrap();
-        assert_eq!(&reply, b"STORED\r\n");
-    }
-
-    fn reply_bytes(&self) -> usize {
-        let head = format!("VALUE key 0 {}\r\n", self.value_bytes);
-        (head.len() + self.value_bytes + "\r\nEND\r\n".len()) * self.pipeline
+        assert_eq!(reply, answer);
     }
 }
 
@@ -152,17 +148,18 @@ struct Figure {
     cpu: f64,
 }
 
-fn compare(runtime: &tokio::runtime::Runtime, case: &Case, targets: &[Target]) {
+fn compare(runtime: &tokio::runtime::Runtime, (case, words): (&Case, Words), targets: &[Target]) {
     let mut figures: Vec<Vec<Figure>> = targets.iter().map(|_| Vec::new()).collect();
     for _ in 0..setting("HARNESS_BENCH_ROUNDS", 5) {
         for (target, figures) in targets.iter().zip(&mut figures) {
             let length = Duration::from_secs(setting("HARNESS_BENCH_SECONDS", 2));
             let cpu = || target.server.as_ref().map_or(0.0, Server::cpu_seconds);
-            let measured = load(case, target.address, target.name == BLIND, length, cpu);
+            let measured = load((case, words), target.address, target.name == BLIND, length, cpu);
             figures.push(runtime.block_on(measured));
         }
     }
-    println!("\n{}, {CONNECTIONS} connections", case.name);
+    let server = if words == Words::Redis { "Redis, " } else { "" };
+    println!("\n{server}{}, {CONNECTIONS} connections", case.name);
     let direct = median(&figures[0], |figure| figure.per_second);
     for (target, figures) in targets.iter().zip(&figures) {
         let per_second = median(figures, |figure| figure.per_second);
@@ -182,7 +179,7 @@ fn median<T>(figures: &[T], of: impl Fn(&T) -> f64) -> f64 {
 
 /// Loads `address` for `length`; `cpu` tells what its server has used.
 async fn load(
-    case: &Case,
+    (case, words): (&Case, Words),
     address: SocketAddr,
     blind: bool,
     length: Duration,
@@ -191,7 +188,9 @@ async fn load(
     let mut clients = JoinSet::new();
     let (began, cpu_before) = (Instant::now(), cpu());
     for _ in 0..CONNECTIONS {
-        let (batch, reply_bytes) = (REQUEST.repeat(case.pipeline), case.reply_bytes());
+        let batch = words.request().repeat(case.pipeline);
+        let reply_bytes = words.reply_bytes(case.value_bytes) * case.pipeline;
+        let blind = blind.then_some(words);
         clients.spawn(client(address, blind, batch, reply_bytes, began + length));
     }
     let batches: u64 = clients.join_all().await.into_iter().sum();
@@ -205,15 +204,15 @@ async fn load(
 /// Sends a batch, reads its replies, and so on; returns how many batches it was.
 async fn client(
     to: SocketAddr,
-    blind: bool,
+    blind: Option<Words>,
     batch: Vec<u8>,
     reply_bytes: usize,
     until: Instant,
 ) -> u64 {
     let mut stream = TcpStream::connect(to).await.unwrap();
     stream.set_nodelay(true).unwrap();
-    if blind {
-        put_out_the_tap(&mut stream).await;
+    if let Some(words) = blind {
+        put_out_the_tap(&mut stream, words).await;
     }
     let mut buffer = vec![0; reply_bytes.min(64 << 10)];
     let mut batches = 0;
@@ -279,12 +278,13 @@ async fn paced_ms(address: SocketAddr) -> Vec<f64> {
     clients.join_all().await.concat()
 }
 
-/// Sends a store whose length memcached's versions read differently: a proxy that does not know the
-/// version stops looking at such a connection and only forwards. What is then saved is the tap.
-async fn put_out_the_tap(stream: &mut TcpStream) {
-    stream.write_all(b"set a x 0 5\r\nhello\r\nmn\r\n").await.unwrap();
+/// Says something behind which our proxy stops looking at the connection and only forwards. What is then saved
+/// is the tap.
+async fn put_out_the_tap(stream: &mut TcpStream, words: Words) {
+    let (said, end) = words.blinding();
+    stream.write_all(said).await.unwrap();
     let mut replies = Vec::new();
-    while !replies.ends_with(b"MN\r\n") {
+    while !replies.ends_with(end) {
         assert_ne!(stream.read_buf(&mut replies).await.unwrap(), 0, "the connection was closed");
     }
 }
@@ -298,7 +298,7 @@ async fn tick(due: Instant) {
 /// Reads the reply to one request for a small value.
 async fn read_reply(stream: &mut (impl AsyncRead + Unpin)) {
     let mut reply = [0; 256];
-    let length = CASES[0].reply_bytes();
+    let length = Words::Memcached.reply_bytes(CASES[0].value_bytes);
     stream.read_exact(&mut reply[..length]).await.unwrap();
 }
 

@@ -2,8 +2,9 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
+
+use crate::words::Words;
 
 /// The argument that makes this program the proxy under test.
 pub(crate) const SERVE: &str = "serve-proxy-for-bench";
@@ -14,18 +15,18 @@ const TOXIPROXY: &str = "HARNESS_BENCH_TOXIPROXY";
 const CONNECTIONS_MAX: &str = "9970";
 
 /// Starts a proxy in front of an address, when it is there.
-pub(crate) type Start = fn(SocketAddr) -> Option<Server>;
+pub(crate) type Start = fn(SocketAddr, Words) -> Option<Server>;
 
 /// Our proxy's name.
 pub(crate) const OURS: &str = "harness";
 
 /// Everything that is measured, by name.
 pub(crate) const PEERS: &[(&str, Start)] = &[
-    (OURS, |upstream| Some(Server::harness(upstream))),
-    (super::BLIND, |upstream| Some(Server::harness(upstream))),
-    ("haproxy", Server::haproxy),
+    (OURS, |upstream, _| Some(Server::harness(upstream))),
+    (super::BLIND, |upstream, _| Some(Server::harness(upstream))),
+    ("haproxy", |upstream, _| Server::haproxy(upstream)),
     ("nutcracker", Server::nutcracker),
-    ("toxiproxy", Server::toxiproxy),
+    ("toxiproxy", |upstream, _| Server::toxiproxy(upstream)),
 ];
 
 /// A child process that listens.
@@ -47,6 +48,17 @@ impl Server {
         // Started by root it wants to know whom to run as; elsewhere the user is ignored.
         command.args(["-c", CONNECTIONS_MAX, "-u", "root"]);
         Self::spawn(command, address, None)
+    }
+
+    /// One that keeps nothing, if it is there.
+    pub(crate) fn redis() -> Option<Self> {
+        is_on_path("redis-server").then(|| {
+            let address = free_address();
+            let port = address.port().to_string();
+            let mut command = Command::new("redis-server");
+            command.args(["--port", &port, "--save", "", "--maxclients", CONNECTIONS_MAX]);
+            Self::spawn(command, address, None)
+        })
     }
 
     pub(crate) fn harness(upstream: SocketAddr) -> Self {
@@ -84,11 +96,12 @@ impl Server {
         Self::configured("haproxy", &["-f"], &text, address)
     }
 
-    fn nutcracker(upstream: SocketAddr) -> Option<Self> {
+    fn nutcracker(upstream: SocketAddr, words: Words) -> Option<Self> {
         let address = free_address();
         let text = format!(
             "m:\n  listen: {address}\n  hash: fnv1a_64\n  distribution: ketama\n  \
-             preconnect: true\n  servers:\n   - {upstream}:1\n"
+             preconnect: true\n  redis: {}\n  servers:\n   - {upstream}:1\n",
+            words == Words::Redis
         );
         let stats = free_address().port().to_string();
         Self::configured("nutcracker", &["-s", &stats, "-c"], &text, address)
@@ -101,8 +114,9 @@ impl Server {
         text: &str,
         address: SocketAddr,
     ) -> Option<Self> {
-        let path = std::env::var_os("PATH")?;
-        std::env::split_paths(&path).find(|folder| is_program(&folder.join(program)))?;
+        if !is_on_path(program) {
+            return None;
+        }
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config");
         std::fs::write(&file, text).unwrap();
@@ -214,8 +228,9 @@ impl Control {
     }
 }
 
-fn is_program(path: &Path) -> bool {
-    path.is_file()
+fn is_on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 fn free_address() -> SocketAddr {

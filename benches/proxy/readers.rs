@@ -17,6 +17,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::peers::{Control, Server};
+use crate::words::Words;
 use crate::{REQUEST, percentile, read_reply, setting};
 
 /// Clients that hardly read.
@@ -59,7 +60,7 @@ pub(crate) async fn measure(memcached: SocketAddr) {
     let control = server.control.expect("ours has one");
     // A server of its own, so that what the neighbour feels is the proxy.
     let quiet = Server::memcached();
-    crate::CASES[0].store(quiet.address).await;
+    crate::CASES[0].store(quiet.address, Words::Memcached).await;
     let address = quiet.address;
     let neighbour = spawn_blocking(move || control.create("neighbour", address)).await.unwrap();
     let asked_for = TOGGLERS as f64 / TOGGLE_PERIOD.as_secs_f64();
@@ -167,7 +168,7 @@ fn probe(address: SocketAddr, until: Instant) -> (Vec<f64>, u32) {
     };
     let mut stream = connect();
     let (mut taken, mut failed) = (Vec::new(), 0);
-    let mut reply = vec![0; crate::CASES[0].reply_bytes()];
+    let mut reply = vec![0; Words::Memcached.reply_bytes(crate::CASES[0].value_bytes)];
     let mut due = Instant::now();
     while due < until {
         due = (due + PROBE_PERIOD).max(Instant::now());

@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 
 use crate::peers::{Control, Server};
+use crate::words::Words;
 use crate::{CASES, CONNECTIONS, Case, Figure, load, median, setting};
 
 /// How many rules the proxies have; the first is what the others are compared with.
@@ -24,7 +25,7 @@ const ROUNDS: u64 = 4;
 
 pub(crate) fn measure(runtime: &Runtime, memcached: SocketAddr) {
     for case in &CASES[..2] {
-        runtime.block_on(case.store(memcached));
+        runtime.block_on(case.store(memcached, Words::Memcached));
         for (what, command, key) in RULES {
             let server = Server::harness(memcached);
             let Some(control) = server.control else { continue };
@@ -65,7 +66,8 @@ fn rounds(
         for turn in 0..COUNTS.len() {
             let place = (turn + round as usize) % COUNTS.len();
             let cpu = || server.cpu_seconds();
-            figures[place] = runtime.block_on(load(case, proxies[place], false, SLICE, cpu));
+            figures[place] =
+                runtime.block_on(load((case, Words::Memcached), proxies[place], false, SLICE, cpu));
         }
         rounds.push(figures);
     }

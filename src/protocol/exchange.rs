@@ -28,7 +28,7 @@ pub(crate) enum Kind {
     Read,
     /// It changes keys.
     Write,
-    /// It asks who the server is.
+    /// It asks who the server is, or says who asks: no part of an operation.
     Ping,
     /// It asks for nothing: its reply tells that everything before it was answered.
     Barrier,

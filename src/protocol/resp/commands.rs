@@ -126,13 +126,13 @@ const ROWS: &[(&str, Kind, Keys)] = &[
     ("watch", Write, Keys::ALL),
     ("unwatch", Other, Keys::NONE),
     ("ping", Ping, Keys::NONE),
-    ("hello", Other, Keys::NONE),
-    ("auth", Other, Keys::NONE),
-    ("select", Other, Keys::NONE),
-    ("client", Other, Keys::NONE),
-    ("info", Other, Keys::NONE),
+    ("hello", Ping, Keys::NONE),
+    ("auth", Ping, Keys::NONE),
+    ("select", Ping, Keys::NONE),
+    ("client", Ping, Keys::NONE),
+    ("info", Ping, Keys::NONE),
     ("config", Other, Keys::NONE),
-    ("command", Other, Keys::NONE),
+    ("command", Ping, Keys::NONE),
     ("acl", Other, Keys::NONE),
     ("asking", Other, Keys::NONE),
     ("bgrewriteaof", Other, Keys::NONE),
@@ -228,7 +228,7 @@ const ROWS: &[(&str, Kind, Keys)] = &[
     ("punsubscribe", Other, Keys::NONE),
     ("quit", Other, Keys::NONE),
     ("randomkey", Other, Keys::NONE),
-    ("readonly", Other, Keys::NONE),
+    ("readonly", Ping, Keys::NONE),
     ("readwrite", Other, Keys::NONE),
     ("rename", Write, Keys::TWO),
     ("renamenx", Write, Keys::TWO),
@@ -342,6 +342,15 @@ mod tests {
             assert!(name.len() <= NAME_BYTES_MAX);
         }
         assert!(known(b"nosuch").is_none() && known(&[b'x'; 100]).is_none());
+    }
+
+    /// Catches a connection of the run's own that is taken for somebody else's, because it begins by saying
+    /// who asks.
+    #[test]
+    fn a_greeting_is_no_operation() {
+        for name in ["HELLO", "AUTH", "SELECT", "CLIENT", "PING"] {
+            assert_eq!(find(name.as_bytes()).verb.kind, Ping, "{name}");
+        }
     }
 
     /// A real server that ends with this, and a connection to it.

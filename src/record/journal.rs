@@ -40,6 +40,10 @@ const PROBE_BYTES: usize = 64 * 1024;
 /// Runs of one scenario with one seed that may begin within the same second.
 const SAME_SECOND_MAX: u32 = 1000;
 
+/// How often an empty folder may be taken away before something is in it, by others who only tried whether
+/// they can write there. Beyond that it is not they.
+const TAKEN_AWAY_MAX: u32 = 100;
+
 /// Where a journal could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {path}: {source}")]
@@ -83,10 +87,9 @@ struct Lines {
 pub fn probe(out: &Path, scenario: &str) -> Result<(), JournalError> {
     let folder = out.join(file_name(scenario));
     let above: Vec<&Path> = folder.ancestors().take_while(|path| !path.is_dir()).collect();
-    let file = folder.join(".probe");
-    let tried = fs::create_dir_all(&folder)
-        .map_err(at(&folder))
-        .and_then(|()| write_whole(&file, &[0; PROBE_BYTES]));
+    // Its own: many may try at once, on machines that share the folder.
+    let file = folder.join(format!(".probe-{}", Seed::from_system()));
+    let tried = within(&folder, || write_whole(&file, &[0; PROBE_BYTES]));
     let _ = fs::remove_file(&file);
     // Those that were made for it, the innermost first; one that is used by now is not empty.
     for made in above {
@@ -110,9 +113,8 @@ impl Journal {
     ) -> Result<Self, JournalError> {
         let scenario = file_name(scenario);
         let parent = out.join(&scenario);
-        fs::create_dir_all(&parent).map_err(at(&parent))?;
         let name = format!("{}-{}", started.file_stamp(), file_name(&seed.to_string()));
-        let (folder, name) = new_folder(&parent, &name)?;
+        let (folder, name) = within(&parent, || new_folder(&parent, &name))?;
         let mut journal = Self {
             events: Lines::create(folder.join(EVENTS))?,
             intervals: Lines::create(folder.join(INTERVALS))?,
@@ -323,6 +325,22 @@ fn file_name(name: &str) -> String {
     if safe.is_empty() { "run".to_owned() } else { safe }
 }
 
+/// Makes something in a folder, which is made for it.
+fn within<T>(folder: &Path, make: impl Fn() -> Result<T, JournalError>) -> Result<T, JournalError> {
+    let mut tries = 1;
+    loop {
+        let made = fs::create_dir_all(folder).map_err(at(folder)).and_then(|()| make());
+        match made {
+            Err(error)
+                if error.source.kind() == io::ErrorKind::NotFound && tries < TAKEN_AWAY_MAX =>
+            {
+                tries += 1;
+            }
+            made => return made,
+        }
+    }
+}
+
 /// Two runs may begin within the same second: the later one gets a number.
 fn new_folder(parent: &Path, name: &str) -> Result<(PathBuf, String), JournalError> {
     let mut tried = name.to_owned();
@@ -446,6 +464,19 @@ mod tests {
         let losses = journal.losses().join("\n");
         assert!(losses.contains("events.ndjson is gone"), "{losses}");
         assert!(losses.contains("intervals.ndjson is gone"), "{losses}");
+    }
+
+    /// Catches members of a fleet that share a folder, try at once whether they can write there, and take it from
+    /// each other.
+    #[test]
+    fn many_may_try_a_folder_at_once() {
+        let root = tempfile::tempdir().unwrap();
+        let out = root.path().join("a/b");
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..40).for_each(|_| probe(&out, "loss").unwrap()));
+            }
+        });
     }
 
     /// Catches an unwritable folder that is found by the first run only, and a look at it that leaves

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use super::inputs::{Config, Inputs, NodeLive};
 use super::interval::{self, Current, Frame, Gathered, Interval};
@@ -267,22 +267,21 @@ impl Recorder {
     }
 
     /// Shows what was recorded until now: of each phase that has begun every node, and operations that
-    /// asked several nodes, which have none. Each as it is when it is shown: who records meanwhile, with a
-    /// full buffer, waits for one of them and not for all, which would be milliseconds for 100 nodes.
+    /// asked several nodes, which have none. Each as it is when its turn comes, and a copy: who records
+    /// meanwhile, with a full buffer, waits for a copy of two histograms (20 us) and not for whoever looks
+    /// through those of 100 nodes (17 ms a phase).
     pub fn look(&self, mut show: impl FnMut(Phase, Option<NodeIndex>, &Tally)) {
         self.drain();
-        let spans = self.inner.phases.spans();
-        let mut totals = self.inner.totals.lock();
-        for Span { phase, .. } in spans {
-            let mut position = 0;
-            while let Some(node) = totals.nodes[phase as usize].get(position) {
-                show(phase, Some(node_at(position)), &node.tally);
-                position += 1;
-                // Whoever waits for it has it in between.
-                MutexGuard::bump(&mut totals);
+        for Span { phase, .. } in self.inner.phases.spans() {
+            let copy = |position: usize| {
+                let totals = self.inner.totals.lock();
+                totals.nodes[phase as usize].get(position).map(|node| node.tally.clone())
+            };
+            for (position, tally) in (0..).map_while(copy).enumerate() {
+                show(phase, Some(node_at(position)), &tally);
             }
-            show(phase, None, &totals.whole[phase as usize]);
-            MutexGuard::bump(&mut totals);
+            let whole = self.inner.totals.lock().whole[phase as usize].clone();
+            show(phase, None, &whole);
         }
     }
 

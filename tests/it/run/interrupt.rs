@@ -142,7 +142,7 @@ fn a_verdict_stands_when_nobody_wants_to_wait() {
     let Line::Report(first) = running.until(|line| matches!(line, Line::Report(_))) else {
         panic!("a report is a report")
     };
-    running.until(|line| matches!(line, Line::Start(_)));
+    running.until(|line| matches!(line, Line::Event(event) if event.phase == Phase::Steady));
     running.signal(Signal::INT);
     running.until(|line| matches!(line, Line::Report(_)));
     running.signal(Signal::INT);

@@ -23,6 +23,7 @@ pub mod client;
 pub mod control;
 pub mod driver;
 pub mod event;
+pub mod fleet;
 pub mod http;
 pub mod judge;
 pub mod lab;

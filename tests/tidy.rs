@@ -71,6 +71,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("load", &["client", "driver", "http", FRAME]),
     ("lab", &["proxy", "proxy/fault", "control", "protocol", SERVER, RESP_SERVER]),
     ("record", &[]),
+    ("fleet", &["http", "load", "record"]),
     ("subject", &["client", "driver", "http", "load", "record"]),
     ("judge", &["record"]),
     ("report", &["record", "judge"]),
@@ -79,8 +80,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "run",
         &[
-            "plan", "lab", "subject", "load", "client", "http", "record", "judge", "report",
-            "metrics", "proxy", "control", "protocol", SERVER,
+            "plan", "lab", "subject", "load", "fleet", "client", "http", "record", "judge",
+            "report", "metrics", "proxy", "control", "protocol", SERVER,
         ],
     ),
     ("testing", &["lab", "load", "plan", "proxy"]),
@@ -89,6 +90,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "cli",
         &[
             "run",
+            "fleet",
             "view",
             "check",
             "driver",
@@ -142,6 +144,7 @@ const BANS: &[Ban] = &[
             "lab/backend/process.rs",
             "lab/names/server.rs",
             "metrics/server.rs",
+            "fleet/",
             "cli/",
         ],
         instead: "sockets live in the listeners, the connection and the probe",
@@ -196,6 +199,8 @@ const PURE: &[&str] = &[
     "protocol/resp/speech/",
     "protocol/resp/status.rs",
     "proxy/fault/",
+    "fleet/clock.rs",
+    "fleet/roll.rs",
     "client/breaker",
     "client/backoff",
     "client/missed.rs",

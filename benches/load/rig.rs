@@ -11,6 +11,7 @@ use harness::base::family::{Chosen, Settings, Value};
 use harness::base::name::NodeIndex;
 use harness::base::scope::Scope;
 use harness::base::seed::Seed;
+use harness::base::share::Share;
 use harness::base::time::RunClock;
 use harness::base::units::Rate;
 use harness::client::{Client, ClientConfig, Server};
@@ -175,6 +176,7 @@ impl Rig {
         let config = LoadConfig {
             workload: self.workload.clone(),
             concurrency: self.workers,
+            share: Share::ALL,
             rate,
             seed: Seed::new(2),
             clock,

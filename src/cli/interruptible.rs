@@ -80,5 +80,10 @@ pub(super) fn standing<W: Future<Output = Exit>>(
 fn environment(interrupt: CancellationToken) -> std::io::Result<Environment> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let harness = std::env::current_exe()?;
-    Ok(Environment { programs: Programs { path, harness }, interrupt, board: Board::default() })
+    Ok(Environment {
+        programs: Programs { path, harness },
+        interrupt,
+        board: Board::default(),
+        fleet: None,
+    })
 }

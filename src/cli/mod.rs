@@ -15,6 +15,7 @@ mod examine;
 mod exec;
 mod exit;
 mod explain;
+mod fleet;
 mod github;
 mod healthcheck;
 mod index;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::exit::Exit;
+use super::fleet::FleetFlags;
 use super::metrics::MetricsFlags;
 use super::session::Session;
 use super::tally::FailOn;
@@ -12,6 +13,7 @@ use super::telling::Telling;
 use super::values::Server;
 use super::{list, output, values, watch};
 use crate::base::seed::Seed;
+use crate::base::share::Share;
 use crate::lab::{Backend, Network};
 use crate::load::WORKERS_MAX;
 use crate::plan::{
@@ -75,6 +77,8 @@ pub(super) struct Arguments {
     direct: bool,
     #[command(flatten)]
     lab: LabFlags,
+    #[command(flatten)]
+    fleet: FleetFlags,
     /// Run what proved nothing (`invalid`, `vacuous`) again, so often at most [default: 0]
     #[arg(long, value_name = "COUNT", value_parser = values::count(0..=RETRIES_MAX))]
     retry_invalid: Option<u32>,
@@ -263,6 +267,46 @@ impl Arguments {
     fn choose(&self) -> Result<Choice, PlanError> {
         choose(&Library::new("."), &self.scenario, &self.options(), Seed::from_system())
     }
+
+    /// Takes part in a run that many machines make.
+    fn take_part(&self) -> Exit {
+        let one = || match self.choose() {
+            Ok(Choice { mut plans, skipped }) if plans.len() == 1 && skipped.is_empty() => {
+                Ok(plans.remove(0))
+            }
+            Ok(Choice { plans, skipped }) => {
+                let count = plans.len() + skipped.len();
+                output::complain(&format_args!(
+                    "a fleet runs one scenario, and these are {count}; name it with -scenario"
+                ));
+                Err(Exit::Usage)
+            }
+            Err(error) => {
+                output::complain(&error);
+                Err(Exit::Usage)
+            }
+        };
+        let named = || match self.scenario.is_empty() {
+            true => Ok(None),
+            false => one().map(|plan| Some(plan.scenario)),
+        };
+        let session = |mut plan: Plan, share: Share| {
+            let telling = Telling {
+                is_part: share.index() > 0,
+                junit: self.junit.clone(),
+                collection: self.fleet.collection(),
+                ..self.lab.telling()
+            };
+            self.lab.quicken(&telling, &mut plan);
+            Session::of_one(plan, telling)
+        };
+        let own = Options {
+            out: self.lab.out.clone(),
+            metrics_interval: self.lab.metrics_interval,
+            ..Options::default()
+        };
+        self.fleet.play(own, one, named, session)
+    }
 }
 
 /// What to say of a word that is no command, where it may be something to run.
@@ -285,6 +329,9 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
         return list::all();
     }
     arguments.nodes.tell();
+    if arguments.fleet.is_given() && !arguments.dry_run {
+        return arguments.take_part();
+    }
     let Choice { mut plans, skipped } = match arguments.choose() {
         Ok(choice) => choice,
         Err(error) => {

@@ -34,6 +34,8 @@ pub(super) struct Screen {
     quiet: bool,
     /// The output of a command is shown whatever it came to.
     verbose: bool,
+    /// A run is a part of another one, which has the verdict.
+    is_part: bool,
     colour: bool,
     /// Nobody reads stdout any more (`harness | head`): the run goes on, silently.
     deaf: bool,
@@ -71,7 +73,7 @@ impl Screen {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         let colour = !plain && std::io::stdout().is_terminal();
-        let &Telling { json, quiet, verbose, .. } = telling;
+        let &Telling { json, quiet, verbose, is_part, .. } = telling;
         let (stdout, stderr) = (Outlet::stdout(scope), Outlet::stderr(scope));
         let outlets = [stdout.clone(), stderr.clone()];
         let watch = telling.view.then(|| Watch::start(roster, outlets)).flatten();
@@ -79,6 +81,7 @@ impl Screen {
             json,
             quiet,
             verbose,
+            is_part,
             colour,
             deaf: false,
             live: Live::default(),
@@ -186,6 +189,9 @@ impl Screen {
 
     /// Shows the report; when stdout takes nothing, its verdict at least.
     fn report(&mut self, report: &Report) {
+        if self.is_part {
+            return;
+        }
         if !self.json {
             let show = if self.quiet { format::text::verdict } else { format::text::render };
             if !self.quiet {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::exit::Exit;
+use super::fleet::conclude;
 use super::github::Github;
 use super::index::Index;
 use super::interruptible::{Standing, standing};
@@ -64,7 +65,7 @@ impl Session {
         standing(descriptors.unwrap_or_default(), |environment, it| self.all(environment, it))
     }
 
-    async fn all(mut self, environment: Environment, standing: Standing) -> Exit {
+    pub(super) async fn all(mut self, environment: Environment, standing: Standing) -> Exit {
         if let Err(exit) = self.settle(&environment) {
             return exit;
         }
@@ -146,6 +147,12 @@ impl Session {
                 }
                 match self.attempts(in_round(plan, round), environment, told).await {
                     Ok(Some(finished)) => {
+                        let collection = self.telling.collection.as_ref();
+                        let (lines, exit) = conclude(environment, collection, &finished).await;
+                        lines.iter().for_each(|line| told.screen.warn(line));
+                        if let Some(exit) = exit {
+                            return exit;
+                        }
                         told.add(&finished);
                         told.standing.is(told.tally.exit_if_cut(continuous));
                     }
@@ -300,6 +307,7 @@ pub(super) const fn exit_of(error: &RunError) -> Exit {
         RunError::Lab(_)
         | RunError::Driver(_)
         | RunError::Service(_)
+        | RunError::Fleet(_)
         | RunError::Command { .. } => Exit::LabDown,
         RunError::Interrupted => Exit::Interrupted,
         RunError::Client(_) | RunError::Load(_) => Exit::Usage,

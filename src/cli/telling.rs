@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::metrics::MetricsFlags;
 use super::tally::FailOn;
+use crate::fleet::Collection;
 use crate::record::retention::Retention;
 
 /// What is shown of a session, and what it ends with.
@@ -17,6 +18,8 @@ pub(super) struct Telling {
     pub(super) view: bool,
     /// Whether the output of a command is shown whatever it came to.
     pub(super) verbose: bool,
+    /// Whether a run is a part of another one, which has the verdict.
+    pub(super) is_part: bool,
     /// What the program ends with an error for.
     pub(super) fail_on: FailOn,
     /// How often a run that proved nothing is run again.
@@ -27,6 +30,8 @@ pub(super) struct Telling {
     pub(super) retention: Option<Retention>,
     /// Where it is kept what a session without an end came to so far.
     pub(super) soak: Option<PathBuf>,
+    /// Where the run of a fleet's member goes besides.
+    pub(super) collection: Option<Collection>,
     /// Where figures are served.
     pub(super) metrics: MetricsFlags,
 }

@@ -11,7 +11,6 @@ mod border;
 mod calls;
 mod config;
 mod handle;
-mod lines;
 mod list;
 mod operations;
 mod process;
@@ -23,7 +22,6 @@ mod witness;
 
 pub use config::{DriverConfig, Servers};
 pub use handle::{Driver, Wire};
-pub(crate) use lines::{Lines, TooLong};
 pub use process::StartError;
 pub use state::{Crash, Floor, Story};
 pub use talk::{Heard, Talk};

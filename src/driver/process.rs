@@ -13,10 +13,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::config::DriverConfig;
-use super::lines::{Lines, TooLong};
 use super::speech::{self, Hello, LINE_BYTES_MAX, Nonsense};
 use super::state::{Crash, PINGS_MAX, Starting, State};
 use crate::base::group::{self, Ended, Group};
+use crate::base::lines::{Lines, TooLong};
 use crate::base::scope::Scope;
 use crate::event::{EventKind, Events};
 use crate::http::NotReady;

@@ -11,10 +11,10 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::config::DriverConfig;
-use super::lines::{Lines, TooLong};
 use super::process::{self, READY_TIMEOUT, STDERR_LINE_BYTES_MAX, StartError, Started};
 use super::speech::{self, LINE_BYTES_MAX, Nonsense, Ready, Said};
 use crate::base::group::{Ended, Group};
+use crate::base::lines::{Lines, TooLong};
 use crate::base::scope::Scope;
 
 /// Lines that wait to be written or to be read; more make their sender wait.

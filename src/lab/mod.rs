@@ -24,6 +24,7 @@ pub mod statistics;
 pub mod timeline;
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -64,6 +65,9 @@ pub type DataLost = Arc<dyn Fn(NodeIndex) + Send + Sync>;
 /// Who is told that a list of nodes is another one now; returns whether its client took it, where that is known.
 pub type Relisted = Box<dyn Fn(&Listed) -> Option<bool> + Send + Sync>;
 
+/// Who has to know, before a node loses its data, that it will.
+pub type Losing = Box<dyn Fn(NodeIndex) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
 /// The running system.
 pub struct Lab {
     nodes: Vec<Mutex<RunningNode>>,
@@ -78,6 +82,7 @@ pub struct Lab {
     /// Requests to all nodes when faults changed a list.
     listed_at: parking_lot::Mutex<act::ListedAt>,
     data_lost: DataLost,
+    losing: OnceLock<Losing>,
     notices: Vec<String>,
     lies: Vec<LieSpec>,
     network: Scope,
@@ -180,6 +185,7 @@ impl Lab {
             relisted: OnceLock::new(),
             listed_at: parking_lot::Mutex::default(),
             data_lost,
+            losing: OnceLock::new(),
             notices,
             lies: config.nodes.lies.clone(),
             network,
@@ -251,6 +257,18 @@ impl Lab {
         }
         let rest = self.scope.close(CLOSE_GRACE).await;
         if network == Closed::Clean { rest } else { network }
+    }
+
+    /// From now on whoever this tells has to know before a node loses its data. The first to ask does.
+    pub fn on_losing(&self, losing: Losing) {
+        let _ = self.losing.set(losing);
+    }
+
+    /// A node is about to lose its data: waits until all know who have to.
+    pub(crate) async fn losing(&self, node: NodeIndex) {
+        if let Some(losing) = self.losing.get() {
+            losing(node).await;
+        }
     }
 
     pub(crate) fn data_lost(&self, node: NodeIndex) {

@@ -200,6 +200,7 @@ impl<'lab> Nemesis<'lab> {
         for &node in &fault.nodes {
             if action.loses_data() {
                 // Said first, so that no read can miss before the oracle knows why.
+                self.lab.losing(node).await;
                 self.lab.data_lost(node);
             }
             let group = fault.group.as_deref();
@@ -263,6 +264,7 @@ impl<'lab> Nemesis<'lab> {
         for &node in &fault.nodes {
             if action == NodeAction::Kill {
                 // Writes that were acknowledged while the node was dying are lost with it.
+                self.lab.losing(node).await;
                 self.lab.data_lost(node);
             }
             let ended = self.lab.end(node, action, fault.group.as_deref()).await;

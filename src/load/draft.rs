@@ -83,7 +83,7 @@ impl Drafter {
             return Draft { operation, slot, home: keyspace.home(slot), given };
         }
         let operation = self.parts.mix.draw(&mut self.choices);
-        let rank = self.keys.next_rank();
+        let rank = self.parts.rank(self.keys.next_rank());
         let keyspace = self.oracle.keyspace();
         let space = space_of(operation);
         let slot = if operation.is_read() || space == Space::Registers {
@@ -114,7 +114,7 @@ impl Drafter {
 
     /// Draws one more key to read, for a multi-get.
     pub(super) fn draw_value_slot(&mut self) -> Slot {
-        let rank = self.keys.next_rank();
+        let rank = self.parts.rank(self.keys.next_rank());
         self.oracle.keyspace().any(Space::Values, rank)
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 
-use super::arrival::{Arrival, Pace};
+use super::arrival::{Arrival, Pace, dealt};
 use super::audit::{self, Audit};
 use super::cache::Cache;
 use super::draft::Drafter;
@@ -37,6 +37,7 @@ use crate::base::deadline::Deadline;
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
+use crate::base::share::Share;
 use crate::base::time::{Offset, RunClock};
 use crate::client::{Broken, ClientConfig};
 use crate::event::{self, DataTotals, DelayUs, Events, OUTCOMES, Outcome, RefillCounts};
@@ -54,6 +55,8 @@ pub struct LoadConfig {
     pub workload: Workload,
     /// How many workers there are: operations that can be under way at a time.
     pub concurrency: u32,
+    /// Which part of all this is this machine's.
+    pub share: Share,
     /// What the command line says about the rate.
     pub rate: Option<RateWish>,
     /// The seed of the load.
@@ -228,22 +231,24 @@ impl Load {
         events: Events,
         scope: &Scope,
     ) -> Result<Self, LoadError> {
-        let (cache, workers) = (cache.into(), config.concurrency);
+        let (cache, all_workers, share) = (cache.into(), config.concurrency, config.share);
         let parts = config
             .workload
-            .parts(config.rate, workers)
+            .parts(config.rate, all_workers)
             .map_err(|source| LoadError::Workload { name: config.workload.name.clone(), source })?;
-        let parts = Arc::new(parts);
-        let keyspace = cache.keyspace(parts.names(workers));
+        let parts = Arc::new(Parts { share, ..parts });
+        let keyspace = cache.keyspace(parts.names(all_workers));
+        let workers = share.workers(all_workers);
+        let whole = config.seed.fork("arrival").stream();
+        let config = LoadConfig { concurrency: workers, seed: share.seed(config.seed), ..config };
         let LoadConfig { run, checks, nodes, .. } = config;
         let settings = OracleConfig { run, checks, nodes, flags: cache.tells_flags() };
         let oracle = Arc::new(Oracle::new(keyspace, settings, events));
         let spare = drafter(&parts, &oracle, workers, 0, config.seed.fork("lost"));
-        let (schedule, closed_loop) =
-            match parts.arrival.start(config.seed.fork("arrival").stream()) {
-                Pace::Open(arrival) => (Some(arrival), false),
-                Pace::Closed => (None, true),
-            };
+        let (schedule, closed_loop) = match dealt(parts.arrival.start(whole), share) {
+            Pace::Open(arrival) => (Some(arrival), false),
+            Pace::Closed => (None, true),
+        };
         let refills = config.workload.fill_after_miss && config.workload.http.is_none();
         let shared = Arc::new(Shared {
             ledger: TicketCounts::new(config.clock, sampler(), spare),
@@ -251,7 +256,7 @@ impl Load {
             turns: parts.replay.is_some().then(Turns::default),
             refills: refills.then(|| Refills::new(oracle.keyspace())),
             oracle,
-            origin: config.workload.origin.map(|spec| Mutex::new(Origin::new(spec))),
+            origin: config.workload.origin.map(|spec| Mutex::new(Origin::new(spec.part(share)))),
             end: Arc::new(AtomicU64::new(u64::MAX)),
             hung_after: hung_after(config.deadline),
             halt: Halt::default(),
@@ -370,6 +375,11 @@ impl Load {
     /// A node loses, or has just lost, its data: call it before the loss and after it.
     pub fn forget(&self, node: NodeIndex) {
         self.shared.oracle.forget(node, self.config.clock.now());
+    }
+
+    /// A node loses its data at some moment from now, so much later at most.
+    pub fn forget_within(&self, node: NodeIndex, within: Duration) {
+        self.shared.oracle.forget(node, self.config.clock.now().plus(within));
     }
 
     /// A node drops items to make room: what is found gone there proves nothing by itself.

@@ -4,11 +4,14 @@
 //! have dropped as many as it says, and no more. Where others emptied it, or nobody knows, what is gone
 //! is nobody's fault that could be named: not judged, which is not the same as none.
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::name::NodeIndex;
 use crate::event::ViolationKind;
 
 /// What a node did with its data, apart from what the run itself had it do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kept {
     /// All of it is there.
     Everything,

@@ -12,7 +12,8 @@
 //!
 //! Worker w of W owns the keys whose index is w modulo W. A write draws a popularity rank and takes
 //! the owner's key in the same block of W ranks: regular writers never meet, and a write is as
-//! popular as its block.
+//! popular as its block. Before that, in a fleet, member m of M takes of every M ranks its own: its
+//! keys are called `k:m`, `k:m+M`, ..., so that members meet nowhere.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::keys::Seat;
 use crate::base::name::NodeIndex;
+use crate::base::share::Share;
 use crate::event::Operation;
 use crate::protocol::memcached::frame::key::Key;
 
@@ -92,10 +94,10 @@ impl Slot {
 /// The names of the keys of each range, in the order of [`Space::ALL`].
 pub(super) type Names = [Vec<Key>; Space::ALL.len()];
 
-/// So many names for each range.
-pub(super) fn names(counts: [u64; Space::ALL.len()]) -> Names {
+/// So many names for each range: those of one member among all.
+pub(super) fn names(counts: [u64; Space::ALL.len()], share: Share) -> Names {
     Space::ALL.map(|space| {
-        let name = |index| format!("{}:{index}", space.prefix());
+        let name = |place| format!("{}:{}", space.prefix(), share.number(place));
         let key = |index| Key::new(name(index)).expect("a short ASCII name");
         (0..counts[space as usize]).map(key).collect()
     })
@@ -124,7 +126,7 @@ impl Keyspace {
     /// Names every key and looks up its home. `counts` are in the order of [`Space::ALL`], each at
     /// most [`super::keys::KEY_COUNT_MAX`].
     pub fn new(counts: [u64; Space::ALL.len()], home: impl Fn(&Key) -> NodeIndex) -> Self {
-        Self::of(names(counts), home)
+        Self::of(names(counts, Share::ALL), home)
     }
 
     /// Of keys that have names, each range in the order of [`Space::ALL`], and no name twice; looks up

@@ -9,6 +9,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::keyspace::Slot;
+use crate::base::share::Share;
 use crate::base::time::Offset;
 use crate::base::units::Rate;
 
@@ -21,6 +22,15 @@ pub struct OriginSpec {
     pub capacity: Rate,
     /// How many loads may wait for their start; the next one is refused.
     pub queue: u32,
+}
+
+impl OriginSpec {
+    /// What one member of a fleet may ask of it: as large a part as its load.
+    pub(super) fn part(self, share: Share) -> Self {
+        let capacity = self.capacity.as_per_second() / f64::from(share.of());
+        let capacity = Rate::per_second(capacity).unwrap_or(self.capacity);
+        Self { capacity, queue: share.workers(self.queue), ..self }
+    }
 }
 
 /// What was asked of the origin.

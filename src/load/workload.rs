@@ -11,6 +11,7 @@ use super::origin::OriginSpec;
 use super::recorded::TraceReplay;
 use super::values::{VALUES, ValueSpec};
 use crate::base::family::{Chosen, SettingError, Settings, Value};
+use crate::base::share::Share;
 use crate::base::units::Rate;
 use crate::event::Operation;
 use crate::http::HttpSpec;
@@ -135,6 +136,8 @@ pub struct Parts {
     pub mix: Mix,
     /// Which operation on which key, instead.
     pub replay: Option<TraceReplay>,
+    /// Which of the keys and starts are this machine's.
+    pub share: Share,
 }
 
 impl Workload {
@@ -165,7 +168,8 @@ impl Workload {
         if self.replay.is_none() && keys.count() < u64::from(workers) {
             return Err(WorkloadError::FewKeys { count: keys.count(), workers });
         }
-        Ok(Parts { arrival, keys, values, mix, replay: self.replay.clone() })
+        let (replay, share) = (self.replay.clone(), Share::ALL);
+        Ok(Parts { arrival, keys, values, mix, replay, share })
     }
 
     /// Leaves out the operations that a client cannot do; one that is left with none is refused by
@@ -179,9 +183,9 @@ impl Workload {
 }
 
 impl Parts {
-    /// How many keys each range has, in the order of [`Space::ALL`]. A range that no operation
-    /// needs has none; an audited one has [`AUDITED_KEYS_MAX`] at most, unless there are more
-    /// workers.
+    /// How many keys each range has here, in the order of [`Space::ALL`]. A range that no operation
+    /// needs has none; an audited one has [`AUDITED_KEYS_MAX`] at most in all, unless there are more
+    /// workers in all.
     #[must_use]
     pub fn counts(&self, workers: u32) -> [u64; Space::ALL.len()] {
         if let Some(replay) = &self.replay {
@@ -194,18 +198,23 @@ impl Parts {
                 .iter()
                 .any(|operation| self.mix.has(*operation) && space_of(*operation) == space);
             match space {
-                Space::Values => count,
-                _ if needed => audited,
+                Space::Values => self.share.count(count),
+                _ if needed => self.share.count(audited),
                 _ => 0,
             }
         })
+    }
+
+    /// The rank, among this machine's keys, of a key of the distribution.
+    pub(super) fn rank(&self, of_all: u64) -> u64 {
+        self.share.stand_in(of_all, self.keys.count())
     }
 
     /// The name of every key of each range.
     pub(super) fn names(&self, workers: u32) -> Names {
         match &self.replay {
             Some(replay) => replay.recording.names().clone(),
-            None => names(self.counts(workers)),
+            None => names(self.counts(workers), self.share),
         }
     }
 

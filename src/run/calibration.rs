@@ -17,6 +17,7 @@ use crate::base::family::{Chosen, Settings, Value};
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
+use crate::base::share::Share;
 use crate::base::time::RunClock;
 use crate::base::timer::Timer;
 use crate::base::units::Rate;
@@ -298,6 +299,7 @@ async fn measure(
     let load_config = LoadConfig {
         workload: workload(),
         concurrency: workers,
+        share: Share::ALL,
         rate: Rate::per_second(per_second).map(RateWish::PerSecond),
         seed: Seed::new(1),
         clock,

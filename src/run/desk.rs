@@ -1,11 +1,12 @@
 //! Where everything that is said arrives: the journal and the screen.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Observer;
+use super::fleet::Left;
 use super::sink::Sink;
 use super::stage::Stage;
 use crate::event::{Event, EventKind, ProcessChange};
@@ -26,6 +27,8 @@ pub struct Finished {
     pub report: Report,
     /// Where its files are; `None`: there is no room for them.
     pub folder: Option<PathBuf>,
+    /// What became of the runs of a fleet; `None`: it was by itself.
+    pub left: Option<Left>,
 }
 
 /// What ended a run early, in a sentence.
@@ -63,6 +66,11 @@ impl<'run> Desk<'run> {
         let mut desk = Self { observer, journal, told: 0, sink, seen };
         desk.tell_losses();
         desk
+    }
+
+    /// Where the run is stored, if anywhere.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.journal.as_ref().ok().map(Journal::folder)
     }
 
     pub(super) fn show(&mut self, line: Line) {
@@ -178,8 +186,9 @@ impl<'run> Desk<'run> {
         }
     }
 
-    /// Shows the report before anything is written: no disk can take the verdict away.
-    pub(super) fn finish(mut self, mut report: Report) -> Finished {
+    /// Shows the report before anything is written: no disk can take the verdict away. One that is a part of
+    /// another, which comes, is not `shown`.
+    pub(super) fn finish(mut self, mut report: Report, shown: bool) -> Finished {
         if let Ok(journal) = &mut self.journal {
             journal.flush();
         }
@@ -187,9 +196,13 @@ impl<'run> Desk<'run> {
         losses.iter().for_each(|loss| self.observer.warn(&format!("lost: {loss}")));
         report.harness.limits.splice(0..0, losses);
         let line = Line::Report(Box::new(report));
-        self.observer.line(&line);
+        if shown {
+            self.observer.line(&line);
+        }
         let Line::Report(report) = line else { unreachable!("made of a report two lines above") };
-        let Ok(journal) = &self.journal else { return Finished { report: *report, folder: None } };
+        let Ok(journal) = &self.journal else {
+            return Finished { report: *report, folder: None, left: None };
+        };
         let mut stored = Stored::of(*report);
         if let Err(error) = stored.read_lines(journal.folder()) {
             self.observer.warn(&format!("the charts are not complete: {error}"));
@@ -197,6 +210,7 @@ impl<'run> Desk<'run> {
         for loss in write_all(journal, &mut stored) {
             self.observer.warn(&format!("lost: {loss}"));
         }
-        Finished { report: stored.report, folder: Some(journal.folder().to_owned()) }
+        let folder = Some(journal.folder().to_owned());
+        Finished { report: stored.report, folder, left: None }
     }
 }

@@ -70,6 +70,11 @@ impl KeepingWatch {
         Self { nodes }
     }
 
+    /// Nobody asks: the nodes are another member's.
+    pub(super) const fn of_nobody() -> Self {
+        Self { nodes: Vec::new() }
+    }
+
     /// Asks every node for the last time, when the client is done; `records` say what the run itself
     /// had the nodes do.
     pub(super) async fn finish(self, records: &[FaultRecord]) -> Vec<Kept> {

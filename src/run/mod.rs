@@ -6,6 +6,7 @@ mod control;
 mod desk;
 mod dials;
 mod facts;
+mod fleet;
 mod keeping;
 mod machine;
 mod merge;
@@ -28,12 +29,14 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::calibration::calibrate;
 pub use self::desk::Finished;
+pub use self::fleet::Left;
 pub use self::merge::{MergeError, Merged, leave_facts, merge};
 pub use self::rebuild::{RebuildError, rebuild};
 pub use self::scenario::{possible, run};
 pub use self::shrink::{Ended, Reason, least_budget, shrink};
 pub use self::up::{Up, Wanted};
 use crate::client::ConfigError;
+use crate::fleet::Seat;
 use crate::lab::Programs;
 use crate::lab::error::LabError;
 use crate::load::LoadError;
@@ -50,6 +53,8 @@ pub struct Environment {
     pub interrupt: CancellationToken,
     /// Where a scraper finds its figures.
     pub board: Board,
+    /// Its place among the machines that make the run; `None`: it is by itself.
+    pub fleet: Option<Seat>,
 }
 
 /// Why there is no report.
@@ -81,6 +86,9 @@ pub enum RunError {
     /// The service cannot be used.
     #[error("{0}")]
     Service(String),
+    /// Members of the fleet are not there.
+    #[error("{0}")]
+    Fleet(String),
     /// Something in the harness itself.
     #[error("{0}")]
     Internal(String),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::desk::{Broken, Desk};
+use super::fleet::Over;
 use super::stage::Stage;
 use super::{Environment, RunError, calibration, facts, setup, wire};
 use crate::event::{EventKind, FaultRecord, Phase};
@@ -34,12 +35,23 @@ pub(super) enum End {
 /// Why the phases stopped before their end.
 enum Stopped {
     Short,
+    Interrupted,
     Broken(RunError),
 }
 
 impl<E: Into<RunError>> From<E> for Stopped {
     fn from(error: E) -> Self {
         Self::Broken(error.into())
+    }
+}
+
+impl From<Over> for Stopped {
+    fn from(over: Over) -> Self {
+        match over {
+            Over::Never(why) => Self::Broken(RunError::Fleet(why)),
+            Over::Interrupted => Self::Interrupted,
+            Over::Broken(why) => Self::Broken(RunError::Internal(why)),
+        }
     }
 }
 
@@ -50,7 +62,8 @@ pub(super) async fn perform(
     stage: &Stage,
     desk: &mut Desk<'_>,
 ) -> Result<(End, Vec<FaultRecord>), RunError> {
-    let faults = setup::faults(plan);
+    // Member 0 breaks things for all.
+    let faults = if stage.guest().is_some() { Vec::new() } else { setup::faults(plan) };
     let nemesis = Nemesis::new(&stage.lab, &faults, stage.clock, stage.events.clone());
     let mut nemesis = nemesis.watching(stage.witness(plan.phases.fault));
     let end = tokio::select! {
@@ -60,8 +73,11 @@ pub(super) async fn perform(
         ended = walk(stage, plan, &mut nemesis) => match ended {
             Ok(()) => End::Complete,
             Err(Stopped::Short) => End::Short,
-            // Nothing was begun yet: the lab is not what it was taken for.
-            Err(Stopped::Broken(error @ RunError::Lab(LabError::Silent { .. }))) => return Err(error),
+            Err(Stopped::Interrupted) => End::Interrupted,
+            // Nothing was begun yet: the lab, or the fleet, is not what it was taken for.
+            Err(Stopped::Broken(error @ (RunError::Lab(LabError::Silent { .. }) | RunError::Fleet(_)))) => {
+                return Err(error);
+            }
             Err(Stopped::Broken(error)) => End::Broken(Broken::Harness(error.to_string())),
         },
         // What there is is judged.
@@ -84,6 +100,7 @@ pub(super) async fn perform(
         }
         (_, end) => end,
     };
+    stage.say_end(&end);
     let steady = stage.recorder.phases().start_of(Phase::Steady);
     if matches!(end, End::Interrupted) && steady.is_none() {
         return Err(RunError::Interrupted);
@@ -100,6 +117,9 @@ async fn walk(stage: &Stage, plan: &Plan, nemesis: &mut Nemesis<'_>) -> Result<(
         warm_up(stage, plan).await?;
     }
     stage.noise.lock().restart();
+    if let Some(guest) = stage.guest() {
+        return Ok(stage.follow(guest).await?);
+    }
     loop {
         stage.rounds.fetch_add(1, Ordering::Relaxed);
         walk_once(stage, plan, nemesis).await?;
@@ -124,8 +144,13 @@ async fn warm_up(stage: &Stage, plan: &Plan) -> Result<(), Stopped> {
         let broken = plan.client.broken;
         facts::calibration(calibration::glance(broken, &stage.scope).await)
     };
+    stage.gather().await?;
     preload(stage).await?;
+    stage.await_begin().await?;
     stage.subject.begin();
+    if stage.guest().is_some() {
+        return Ok(());
+    }
     tokio::join!(sleep_until(settled), sleep(SETTLE));
     Ok(())
 }
@@ -151,17 +176,17 @@ async fn wait_for_traffic(stage: &Stage, plan: &Plan) {
 /// From steady to recovered.
 async fn walk_once(stage: &Stage, plan: &Plan, nemesis: &mut Nemesis<'_>) -> Result<(), Stopped> {
     let phases = plan.phases;
-    stage.begin(Phase::Steady);
-    sleep(phases.steady).await;
+    stage.turn(Phase::Steady).await;
+    stage.last(phases.steady).await;
     if !phases.fault.is_zero() {
-        stage.begin(Phase::Fault);
+        stage.turn(Phase::Fault).await;
         let start = stage.clock.instant(stage.clock.now());
         nemesis.run(start).await?;
         sleep_until(start + phases.fault).await;
         nemesis.heal_all().await?;
     }
     if !phases.recovery.is_zero() {
-        stage.begin(Phase::Recovery);
+        stage.turn(Phase::Recovery).await;
         sleep(phases.recovery).await;
     }
     Ok(())

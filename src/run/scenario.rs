@@ -6,8 +6,9 @@ use super::machine::machine;
 use super::phases::perform;
 use super::stage::Stage;
 use super::teardown::CLOSE_GRACE;
-use super::{Environment, Observer, RunError, setup};
+use super::{Environment, Observer, RunError, fleet, leave_facts, setup};
 use crate::base::scope::Scope;
+use crate::fleet::Seat;
 use crate::judge::judge;
 use crate::plan::Plan;
 use crate::report::{Header, Line, Report};
@@ -17,6 +18,9 @@ use crate::report::{Header, Line, Report};
 /// # Errors
 /// What it wants and cannot have: a process of its own where servers were given, say.
 pub fn possible(plan: &Plan, environment: &Environment) -> Result<(), RunError> {
+    if let Some(seat) = &environment.fleet {
+        fleet::refusal(plan, seat.share()).map_or(Ok(()), |what| Err(RunError::Fleet(what)))?;
+    }
     setup::able_command(plan, environment)?;
     Ok(setup::able_lab(plan, environment).map(drop)?)
 }
@@ -33,8 +37,9 @@ pub async fn run(
 ) -> Result<Finished, RunError> {
     let scope = Scope::current("run");
     let finished = in_scope(plan, environment, observer, &scope).await;
-    if finished.is_err() {
+    if let Err(error) = &finished {
         environment.board.abandon();
+        fleet::abandon(environment.fleet.as_ref(), error);
         scope.close(CLOSE_GRACE).await;
     }
     finished
@@ -61,6 +66,9 @@ async fn in_scope(
     }
     let header = Header { machine: Some(machine()), ..setup::header(plan) };
     let mut desk = Desk::open(plan, &stage, sink, observer);
+    if let Some(Seat::Host(host)) = &environment.fleet {
+        host.keep_in(desk.folder());
+    }
     let own = stage.control.as_ref().map(|control| control.address().to_string());
     let api = own.or_else(|| plan.toxiproxy.clone());
     desk.show(Line::Start(setup::start(plan, &header, stage.lab.info(), api)));
@@ -78,13 +86,24 @@ async fn in_scope(
     desk.deliver_waiting();
     let summary = recorder.finish(inputs);
     let judgement = judge(&summary, &objectives);
-    let mut report = Report::new(header, &summary, &judgement);
+    let mut report = Report::new(header.clone(), &summary, &judgement);
     report.harness.limits.extend(plan.trace_remarks());
     report.harness.limits.splice(0..0, setup::uncounted(plan, &left_out));
     if plan.attempt > 1 {
         let before = format!("attempt {}: those before it proved nothing", plan.attempt);
         report.harness.limits.insert(0, before);
     }
+    let member = environment.fleet.as_ref().map(Seat::member);
+    report.member.clone_from(&member);
     environment.board.end(&report, &setup::asked(&objectives));
-    Ok(desk.finish(report))
+    let Some((seat, member)) = environment.fleet.as_ref().zip(member) else {
+        return Ok(desk.finish(report, true));
+    };
+    let finished = desk.finish(report, seat.host().is_none());
+    if let Some(folder) = &finished.folder
+        && let Err(error) = leave_facts(folder, &member, &header, &summary, &judgement)
+    {
+        observer.warn(&format!("lost: {error}"));
+    }
+    Ok(fleet::leave(seat, plan, finished, observer).await)
 }

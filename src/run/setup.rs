@@ -5,12 +5,14 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::phase_file::PhaseFile;
-use super::{Environment, RunError, facts};
+use super::{Environment, RunError, facts, fleet};
 use crate::base::carried::Carried;
 use crate::base::name::NodeIndex;
+use crate::base::share::Share;
 use crate::base::time::RunClock;
 use crate::client::{ClientConfig, Server};
 use crate::event::{SERVICE, SubjectFacts};
+use crate::fleet::Seat;
 use crate::judge::{Bound, Objective, answers, witness};
 use crate::lab::backend::NodeInfo;
 use crate::lab::backend::process::find_program;
@@ -97,6 +99,9 @@ pub(super) fn able_lab(plan: &Plan, environment: &Environment) -> Result<LabConf
     }
     if let Some(why) = needs_no_names(plan) {
         return Err(LabError::Names(why.to_owned()));
+    }
+    if let Some(guest) = environment.fleet.as_ref().and_then(Seat::guest) {
+        return Ok(fleet::lab_elsewhere(lab, guest));
     }
     lab.can(&faults(plan))?;
     plan.can_wait().map_err(|(fault, what)| failed(&fault.spec, what))?;
@@ -194,17 +199,18 @@ pub(super) fn servers(nodes: &[NodeInfo]) -> Vec<Server> {
 
 /// The number of this run, and the client with keys that carry it: what another run left on a server
 /// has other names. The prefix has no say in where a key lives.
-pub(super) fn of_this_run(plan: &Plan, clock: &RunClock) -> (u32, ClientConfig) {
-    let run = load::run_number(plan.seed.fork("load"), clock);
+pub(super) fn of_this_run(plan: &Plan, run: u32, share: Share) -> (u32, ClientConfig) {
     let key_prefix = format!("{}{run:08x}:", plan.client.key_prefix);
-    (run, ClientConfig { key_prefix, ..plan.client.clone() })
+    // What another member wrote is another run's.
+    (run.wrapping_add(share.index()), ClientConfig { key_prefix, ..plan.client.clone() })
 }
 
 /// How the load on the client is made.
-pub(super) fn load(plan: &Plan, clock: RunClock, run: u32) -> LoadConfig {
+pub(super) fn load(plan: &Plan, clock: RunClock, run: u32, share: Share) -> LoadConfig {
     LoadConfig {
         workload: plan.workload.clone(),
         concurrency: plan.concurrency,
+        share,
         rate: plan.rate,
         seed: plan.seed.fork("load"),
         clock,

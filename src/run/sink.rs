@@ -89,6 +89,11 @@ impl Sink {
 }
 
 impl ActiveFaults {
+    /// A fault is active from now on, or is not any more.
+    pub(super) fn set(&self, fault: &str, nodes: &[NodeIndex], is_active: bool) {
+        self.0.set(fault, nodes, is_active);
+    }
+
     /// The faults that are active on `node` now.
     pub(super) fn on(&self, node: NodeIndex) -> Vec<String> {
         self.0.active.lock().get(&node).cloned().unwrap_or_default()
@@ -115,19 +120,20 @@ impl Shared {
 
     fn note(&self, kind: &EventKind) {
         match kind {
-            EventKind::FaultApplied { fault, nodes, .. } => {
-                let mut active = self.active.lock();
-                for node in nodes {
-                    active.entry(*node).or_default().push(fault.clone());
-                }
-            }
-            EventKind::FaultHealed { fault, nodes, .. } => {
-                let mut active = self.active.lock();
-                for node in nodes {
-                    active.entry(*node).or_default().retain(|name| name != fault);
-                }
-            }
+            EventKind::FaultApplied { fault, nodes, .. } => self.set(fault, nodes, true),
+            EventKind::FaultHealed { fault, nodes, .. } => self.set(fault, nodes, false),
             _ => {}
+        }
+    }
+
+    fn set(&self, fault: &str, nodes: &[NodeIndex], is_active: bool) {
+        let mut active = self.active.lock();
+        for node in nodes {
+            let faults = active.entry(*node).or_default();
+            faults.retain(|name| name != fault);
+            if is_active {
+                faults.push(fault.to_owned());
+            }
         }
     }
 }

@@ -13,13 +13,15 @@ use super::noise::NoiseWatch;
 use super::phase_file::PhaseFile;
 use super::sink::{ActiveFaults, Sink};
 use super::wire::WireWatch;
-use super::{Environment, RunError, facts, rebuild, setup};
+use super::{Environment, RunError, facts, fleet, rebuild, setup};
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
-use crate::base::time::RunClock;
+use crate::base::share::Share;
+use crate::base::time::{Offset, RunClock};
 use crate::client::Resolver;
 use crate::control::Feed;
 use crate::event::{BreakerState, EventKind, Events, Phase};
+use crate::fleet::{Guest, Host, News, Seat};
 use crate::http::HttpSpec;
 use crate::lab::Lab;
 use crate::lab::names::Names;
@@ -56,6 +58,8 @@ pub(super) struct Stage {
     pub(super) calibration: Mutex<Vec<CalibrationCheck>>,
     pub(super) preloaded: Mutex<Preloaded>,
     pub(super) scope: Scope,
+    /// Its place among the machines that make the run.
+    pub(super) fleet: Option<Seat>,
 }
 
 impl Stage {
@@ -68,11 +72,19 @@ impl Stage {
         environment: &Environment,
         scope: &Scope,
     ) -> Result<(Self, Sink), RunError> {
-        let clock = RunClock::start();
+        let fleet = environment.fleet.clone();
+        let (host, guest) =
+            (fleet.as_ref().and_then(Seat::host), fleet.as_ref().and_then(Seat::guest));
+        let clock = guest.map_or_else(RunClock::start, Guest::clock);
         let recorder = Recorder::new(rebuild::config(plan), clock, PhaseClock::new());
         let (sink, events) = Sink::new(recorder.clone());
         let (feed, seen, board) = (Feed::new(clock), Seen::default(), environment.board.clone());
         let events = seen.events(feed.events(events));
+        let events = match host {
+            Some(host) => fleet::watch(events, host),
+            None => events,
+        };
+        let told = host.cloned();
         let listener: Arc<OnceLock<LossListener>> = Arc::default();
         let hook = Arc::clone(&listener);
         let lab = Lab::start(
@@ -80,6 +92,9 @@ impl Stage {
             plan.seed,
             events.clone(),
             Arc::new(move |node| {
+                if let Some(host) = &told {
+                    host.news(News::Lost(node));
+                }
                 if let Some(listener) = hook.get() {
                     listener(DataLoss::Emptied(node));
                 }
@@ -92,6 +107,7 @@ impl Stage {
         let api = plan.addresses.api;
         let control = match &plan.toxiproxy {
             Some(_) => None,
+            None if guest.is_some() => None,
             None => {
                 let shown = Shown { feed, board: Some(board.clone()) };
                 Some(Control::start(api, lab.proxies(), shown, events.clone(), scope).await?)
@@ -113,9 +129,16 @@ impl Stage {
         };
         // Set once, right here: the lab loses data only when the nemesis acts.
         let _ = listener.set(subject.loss_listener());
-        tell_lists(&lab, &subject, phase_file.clone(), &events)?;
+        tell_lists(&lab, &subject, phase_file.clone(), host.cloned(), &events)?;
         let watched = scope.child("keeping");
-        let keeping = KeepingWatch::start(&lab, &subject.loss_listener(), &watched).await;
+        let losses = fleet::all_losses(subject.loss_listener(), host);
+        let keeping = match guest {
+            Some(_) => KeepingWatch::of_nobody(),
+            None => KeepingWatch::start(&lab, &losses, &watched).await,
+        };
+        if let Some(guest) = guest {
+            fleet::listen(guest, losses, subject.on_relisted(), sink.active());
+        }
         let noise = NoiseWatch::start(clock, &events, scope).map_err(|error| {
             RunError::Internal(format!("no thread for the noise watch: {error}"))
         })?;
@@ -149,7 +172,12 @@ impl Stage {
             calibration: Mutex::default(),
             preloaded: Mutex::default(),
             scope: scope.clone(),
+            fleet,
         };
+        if let Some(Seat::Host(host)) = &stage.fleet {
+            let run = fleet::run_number(plan, &clock, environment);
+            fleet::open(plan, clock, run, &stage.lab, host, &stage.events);
+        }
         Ok((stage, sink))
     }
 
@@ -187,12 +215,17 @@ impl Stage {
 
     /// `phase` begins now.
     pub(super) fn begin(&self, phase: Phase) {
+        self.begin_at(phase, self.clock.now());
+    }
+
+    /// `phase` began at `at`, which is about now.
+    pub(super) fn begin_at(&self, phase: Phase, at: Offset) {
         self.wire.lock().begin(phase, &self.lab);
         if phase == Phase::Warmup {
             self.board.settle(self.wire.lock().taps());
         }
         self.dials.lock().begin(phase, &self.dialled());
-        self.recorder.begin(phase, self.clock.now(), &self.live());
+        self.recorder.begin(phase, at, &self.live());
         if let Some(Err(error)) = self.phase_file.as_ref().map(|file| file.say(phase)) {
             let detail = format!("the command is not told of the phase {phase}: {error}");
             self.events.emit(EventKind::Trouble { detail });
@@ -213,6 +246,7 @@ fn tell_lists(
     lab: &Lab,
     subject: &Any,
     file: Option<Arc<PhaseFile>>,
+    host: Option<Host>,
     events: &Events,
 ) -> Result<(), RunError> {
     let write = |file: &PhaseFile, servers: &[String]| {
@@ -230,6 +264,9 @@ fn tell_lists(
             if let Err(detail) = write(file, &servers) {
                 events.emit(EventKind::Trouble { detail });
             }
+        }
+        if let Some(host) = &host {
+            host.news(News::Relist { group: list.group, nodes: list.nodes.clone() });
         }
         told(list.group, &list.nodes)
     }));
@@ -250,10 +287,12 @@ impl Parts<'_> {
     /// A client that our load calls.
     async fn called(self, lab: &Lab, sink: &Sink, scope: &Scope) -> Result<Any, RunError> {
         let Self { plan, environment, clock, recorder, events } = self;
-        let (run, client_config) = setup::of_this_run(plan, &clock);
+        let share = fleet::share(environment);
+        let run = fleet::run_number(plan, &clock, environment);
+        let (run, client_config) = setup::of_this_run(plan, run, share);
         sink.watch(lab.proxies(), clock, &client_config.key_prefix);
         lab.proxies().know_own(client_config.key_prefix.as_bytes());
-        let load = setup::load(plan, clock, run);
+        let load = setup::load(plan, clock, run, share);
         let servers = setup::servers(lab.info());
         let called = match &plan.driver {
             None => {
@@ -262,7 +301,7 @@ impl Parts<'_> {
                     lists: setup::lists(plan, lab),
                     resolver: lab.names().map(|names| Resolver::new(names.resolver())),
                     client: client_config,
-                    client_seed: plan.seed.fork("client"),
+                    client_seed: share.seed(plan.seed.fork("client")),
                     load,
                     recorder,
                     events,
@@ -302,7 +341,7 @@ impl Parts<'_> {
     ) -> Result<Any, RunError> {
         let Self { plan, clock, recorder, events, .. } = self;
         let run = load::run_number(plan.seed.fork("load"), &clock);
-        let load = setup::load(plan, clock, run);
+        let load = setup::load(plan, clock, run, Share::ALL);
         let settings = service::Settings { spec: spec.clone(), command, load, recorder, events };
         Ok(service::start(settings, scope).await?.into())
     }

@@ -10,6 +10,7 @@ use super::phases::End;
 use super::stage::Stage;
 use crate::base::scope::Closed;
 use crate::event::{FaultRecord, Phase, SERVICE, SubjectFacts};
+use crate::fleet::{Host, Seat};
 use crate::load;
 use crate::record::{HarnessTotals, Inputs, Partial, Recorder};
 use crate::subject::Subject;
@@ -67,7 +68,8 @@ impl Stage {
         let dials = self.dials.into_inner().finish(&dialled);
         desk.keep_output(self.subject.output());
         self.subject.close().await;
-        let kept = self.keeping.finish(records).await;
+        let nodes = self.lab.info().len();
+        let kept = Self::kept(self.keeping, self.fleet.as_ref(), nodes, records).await;
         let settled = totals.as_ref().map(|totals| load::settle(&totals.gone, &kept));
         let settled = settled.unwrap_or_default();
         let nodes = facts::nodes(self.lab.info(), &snapshots, &settled);
@@ -93,6 +95,8 @@ impl Stage {
         // First, because not every format shows all of them.
         let meddling = control.as_ref().and_then(Control::meddling);
         limits.splice(0..0, meddling.into_iter().chain(planted));
+        let missing = self.fleet.as_ref().and_then(Seat::host).map(Host::missing);
+        limits.splice(0..0, missing.into_iter().flatten());
         limits.splice(0..0, watched.totals.as_ref().and_then(facts::foreign));
         // Of a command the one line says all.
         let unseen = left_out.is_none().then(|| facts::data_limits(&data, &settled));

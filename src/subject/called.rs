@@ -118,6 +118,7 @@ impl Subject for Called {
     fn loss_listener(&self) -> LossListener {
         let load = self.load.as_ref().map(Arc::downgrade).unwrap_or_default();
         Arc::new(move |loss| match (load.upgrade(), loss) {
+            (Some(load), DataLoss::Announced(node, within)) => load.forget_within(node, within),
             (Some(load), DataLoss::Emptied(node)) => load.forget(node),
             (Some(load), DataLoss::Evicts(node)) => load.drops_items(node),
             (None, _) => {}

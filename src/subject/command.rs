@@ -18,9 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{LossListener, Output, Relisted, Subject};
 use crate::base::group::{self, Ended, Group};
+use crate::base::lines::{Lines, TooLong};
 use crate::base::scope::Scope;
 use crate::client::NodeSnapshot;
-use crate::driver::{Lines, TooLong};
 use crate::event::{CommandFacts, SubjectFacts};
 use crate::load::{LoadTotals, Preloaded, Progress};
 

@@ -10,6 +10,7 @@ pub(crate) mod service;
 pub(crate) mod settling;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::name::NodeIndex;
 use crate::client::NodeSnapshot;
@@ -19,6 +20,8 @@ use crate::load::{LoadTotals, Preloaded, Progress};
 /// What happened to the data of a node, for whoever checks values.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum DataLoss {
+    /// All of it will be gone, so much later at most.
+    Announced(NodeIndex, Duration),
     /// All of it is gone.
     Emptied(NodeIndex),
     /// It drops items to make room.

@@ -10,6 +10,7 @@ use harness::base::family::{Chosen, Family, Settings, Value};
 use harness::base::name::NodeIndex;
 use harness::base::scope::{Closed, Scope};
 use harness::base::seed::Seed;
+use harness::base::share::Share;
 use harness::base::time::RunClock;
 use harness::base::units::Rate;
 use harness::client::{Client, ClientConfig, Server};
@@ -150,6 +151,7 @@ impl Story {
         let config = LoadConfig {
             workload,
             concurrency: workers,
+            share: Share::ALL,
             rate,
             seed: seed.fork("load"),
             clock: RunClock::start(),

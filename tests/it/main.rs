@@ -10,6 +10,7 @@ mod control;
 mod deploy;
 mod drivers;
 mod examine;
+mod fleet;
 mod live;
 mod load;
 mod measures;

@@ -6,6 +6,7 @@
 mod burst;
 mod closed_loop;
 mod constant;
+mod dealt;
 mod poisson;
 mod ramp;
 mod replay;
@@ -14,6 +15,7 @@ mod sine;
 use std::fmt;
 use std::time::Duration;
 
+pub use self::dealt::dealt;
 use crate::base::family::Family;
 use crate::base::seed::Stream;
 use crate::base::units::Rate;

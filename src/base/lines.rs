@@ -1,6 +1,8 @@
 //! The lines of a stream that somebody else writes, each of a bounded length.
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
+use std::io;
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, BufReader};
 
 /// What is read at a time.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -19,6 +21,15 @@ pub(crate) struct Lines<R> {
 impl<R: AsyncRead + Unpin> Lines<R> {
     pub(crate) fn of(stream: R, max: usize) -> Self {
         Self { reader: BufReader::with_capacity(CHUNK_BYTES, stream), line: Vec::new(), max }
+    }
+
+    /// Copies the next so many bytes, whatever they are; returns how many there were.
+    pub(crate) async fn copy(
+        &mut self,
+        bytes: u64,
+        to: &mut (impl AsyncWrite + Unpin),
+    ) -> io::Result<u64> {
+        tokio::io::copy(&mut (&mut self.reader).take(bytes), to).await
     }
 
     /// The next line without its end; `None`: the stream is over, or broken.

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -89,14 +89,24 @@ impl Member {
     }
 
     fn report(&self) -> Value {
-        let path = self.folder.join("runs/latest/report.json");
-        let text = std::fs::read_to_string(&path);
-        serde_json::from_str(&text.unwrap_or_else(|_| panic!("no report:\n{}", self.told))).unwrap()
+        json(&self.folder.join("runs/latest/report.json"))
+    }
+
+    /// The folder of its own run, which has those of the others in it.
+    fn own(&self) -> PathBuf {
+        let runs = std::fs::read_dir(self.folder.join("runs/single-node-failure")).unwrap();
+        let mut runs = runs.map(|entry| entry.unwrap().path());
+        runs.find(|run| run.join("members").is_dir()).expect("others left their runs with it")
     }
 
     fn limits(&self) -> String {
         self.report()["harness"]["limits"].to_string()
     }
+}
+
+fn json(path: &Path) -> Value {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|_| panic!("no {}", path.display()));
+    serde_json::from_str(&text).unwrap()
 }
 
 impl Drop for Member {
@@ -118,7 +128,15 @@ fn three_members_make_one_run() {
     assert_eq!(codes, [0, 0], "{}\n{}", others[0].told, others[1].told);
     first.end();
     let whole = first.report();
-    let total = |report: &Value| report["load"]["tickets_issued"].as_u64().unwrap_or_default();
+    assert_eq!(whole["fleet"]["counted"], 3, "{}", first.told);
+    assert_eq!(first.told.matches("objectives  ").count(), 1, "one verdict: {}", first.told);
+    let offered = |report: &Value| {
+        let phases = report["phases"].as_array().cloned().unwrap_or_default();
+        let all = phases.iter().filter_map(|phase| phase["offered"].as_u64());
+        all.sum::<u64>()
+    };
+    let mut total = offered(&json(&first.own().join("report.json")));
+    let zero = total;
     for (index, member) in (1..).zip(&others) {
         let report = member.report();
         assert_eq!(report["plan_hash"], whole["plan_hash"]);
@@ -129,15 +147,18 @@ fn three_members_make_one_run() {
             "{}",
             member.told
         );
-        let (own, zero) = (total(&report), total(&whole));
+        let own = offered(&report);
         assert!(own > 0 && own.abs_diff(zero) < zero / 4, "{own} against {zero}");
-        let data = report["data"].to_string();
-        assert!(!data.contains("\"acknowledged_but_lost\":1"), "{data}");
-        let left = first.folder.join("runs/latest/members").join(index.to_string());
+        total += own;
+        let left = first.own().join("members").join(index.to_string());
         let there = std::fs::read_to_string(left.join("report.json")).unwrap();
         let own = std::fs::read_to_string(member.folder.join("runs/latest/report.json")).unwrap();
         assert_eq!(there, own);
     }
+    assert_eq!(offered(&whole), total);
+    let wrong =
+        ["false_misses", "acknowledged_but_lost", "wrong", "stale"].map(|it| &whole["data"][it]);
+    assert!(wrong.iter().all(|count| count.as_u64() == Some(0)), "{}", whole["data"]);
 }
 
 /// Catches a member that dies and is not named, that its fleet waits for, or that takes the others with it.

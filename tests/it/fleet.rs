@@ -14,7 +14,7 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What the fleet runs.
-const RUN: &str = "-scenario single-node-failure -duration 6s -nodes embedded -seed 7 -rate 300/s";
+const RUN: &str = "-scenario single-node-failure -duration 8s -nodes embedded -seed 7 -rate 300/s";
 
 /// Members of one run, each with a folder of its own.
 struct Fleet {

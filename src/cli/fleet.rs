@@ -277,15 +277,20 @@ pub(super) async fn conclude(
     };
     let member = seat.member();
     let (mut told, mut exit) = match left {
-        Left::All { missing, trouble: None } => (missing.clone(), None),
-        Left::All { missing, trouble: Some(trouble) } => {
+        Left::All { missing, trouble: None, .. } => (missing.clone(), None),
+        Left::All { missing, trouble: Some(trouble), .. } => {
             let trouble = format!("the runs of the members are not merged: {trouble}");
             let told = missing.iter().cloned().chain([trouble]);
             (told.collect(), Some(Exit::Inconclusive))
         }
         Left::Part(left) => part(finished, &member, left),
     };
-    if let (Some(collection), Some(folder)) = (collection, &finished.folder) {
+    // Member 0's is its part as well, and not what all of them made.
+    let folder = match left {
+        Left::All { own, .. } => own,
+        Left::Part(_) => &finished.folder,
+    };
+    if let (Some(collection), Some(folder)) = (collection, folder) {
         let name = format!("{}-{}", member.run_id, member.index);
         if let Err(why) = collection.add(folder, &name).await {
             told.push(why);

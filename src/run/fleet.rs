@@ -162,7 +162,11 @@ pub(super) async fn leave(
                 Err(error) => {
                     observer.line(&Line::Report(Box::new(own.report.clone())));
                     let (missing, trouble) = (host.missing(), Some(error.to_string()));
-                    return Finished { left: Some(Left::All { missing, trouble }), ..own };
+                    let part = own.folder.clone();
+                    return Finished {
+                        left: Some(Left::All { own: part, missing, trouble }),
+                        ..own
+                    };
                 }
             };
             // No disk can take the verdict away.
@@ -173,7 +177,7 @@ pub(super) async fn leave(
                 Err(error) => (None, vec![error.to_string()]),
             };
             losses.iter().for_each(|loss| observer.warn(&format!("lost: {loss}")));
-            let left = Left::All { missing: host.missing(), trouble: None };
+            let left = Left::All { own: own.folder, missing: host.missing(), trouble: None };
             Finished { report, folder, left: Some(left) }
         }
     }
@@ -184,6 +188,8 @@ pub(super) async fn leave(
 pub enum Left {
     /// Member 0.
     All {
+        /// The folder of its own part.
+        own: Option<PathBuf>,
         /// One sentence for each who, or whose run, is not there.
         missing: Vec<String>,
         /// Why the runs are not merged; `None`: they are, and the report is of all.

@@ -9,6 +9,7 @@ mod called;
 mod check;
 mod compare;
 mod completions;
+mod conclusion;
 mod ctl;
 mod doctor;
 mod examine;

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::conclusion::conclude;
 use super::exit::Exit;
-use super::fleet::conclude;
 use super::github::Github;
 use super::index::Index;
 use super::interruptible::{Standing, standing};

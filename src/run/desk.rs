@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Observer;
-use super::fleet::Left;
 use super::sink::Sink;
 use super::stage::Stage;
 use crate::event::{Event, EventKind, ProcessChange};
@@ -31,12 +30,37 @@ pub struct Finished {
     pub left: Option<Left>,
 }
 
+/// What became of the runs of a fleet, as one of its members sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Member 0.
+    All {
+        /// The folder of its own part.
+        own: Option<PathBuf>,
+        /// One sentence for each who, or whose run, is not there.
+        missing: Vec<String>,
+        /// Why the runs are not merged; `None`: they are, and the report is of all.
+        trouble: Option<String>,
+    },
+    /// Another one: whether member 0 has its run.
+    Part(Result<(), String>),
+}
+
 /// What ended a run early, in a sentence.
 pub(super) enum Broken {
     /// Something of ours.
     Harness(String),
     /// Whoever makes the calls cannot be used.
     Subject(String),
+}
+
+/// How the phases ended.
+pub(super) enum End {
+    Complete,
+    Interrupted,
+    /// Not every key could be stored.
+    Short,
+    Broken(Broken),
 }
 
 /// Where everything that is said arrives: the journal and the screen. It keeps nothing, so that a long

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, sleep_until};
 
-use super::desk::{Broken, Finished};
-use super::phases::End;
+use super::desk::{Broken, End, Finished, Left};
 use super::sink::ActiveFaults;
 use super::stage::Stage;
 use super::{Environment, Observer, RunError, merge};
@@ -181,22 +180,6 @@ pub(super) async fn leave(
             Finished { report, folder, left: Some(left) }
         }
     }
-}
-
-/// What became of the runs of a fleet, as one of its members sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Left {
-    /// Member 0.
-    All {
-        /// The folder of its own part.
-        own: Option<PathBuf>,
-        /// One sentence for each who, or whose run, is not there.
-        missing: Vec<String>,
-        /// Why the runs are not merged; `None`: they are, and the report is of all.
-        trouble: Option<String>,
-    },
-    /// Another one: whether member 0 has its run.
-    Part(Result<(), String>),
 }
 
 /// The run ends without a report: nobody waits for this member.

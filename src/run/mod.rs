@@ -28,8 +28,7 @@ mod wire;
 use tokio_util::sync::CancellationToken;
 
 pub use self::calibration::calibrate;
-pub use self::desk::Finished;
-pub use self::fleet::Left;
+pub use self::desk::{Finished, Left};
 pub use self::merge::{MergeError, Merged, leave_facts, merge};
 pub use self::rebuild::{RebuildError, rebuild};
 pub use self::scenario::{possible, run};

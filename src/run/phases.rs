@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::desk::{Broken, Desk};
+use super::desk::{Broken, Desk, End};
 use super::fleet::Over;
 use super::stage::Stage;
 use super::{Environment, RunError, calibration, facts, setup, wire};
@@ -22,15 +22,6 @@ const SETTLE: Duration = Duration::from_millis(500);
 
 /// How often traffic is looked for.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// How the phases ended.
-pub(super) enum End {
-    Complete,
-    Interrupted,
-    /// Not every key could be stored.
-    Short,
-    Broken(Broken),
-}
 
 /// Why the phases stopped before their end.
 enum Stopped {

@@ -4,9 +4,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::control::Control;
-use super::desk::{Broken, Desk};
+use super::desk::{Broken, Desk, End};
 use super::facts;
-use super::phases::End;
 use super::stage::Stage;
 use crate::base::scope::Closed;
 use crate::event::{FaultRecord, Phase, SERVICE, SubjectFacts};

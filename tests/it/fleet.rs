@@ -55,6 +55,7 @@ impl Fleet {
             [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
         for pipe in pipes {
             let sender = sender.clone();
+            #[expect(clippy::disallowed_methods, reason = "a test has no scope that outlives it")]
             std::thread::spawn(move || {
                 for line in BufReader::new(pipe).lines().map_while(Result::ok) {
                     if sender.send(line).is_err() {

@@ -32,6 +32,7 @@ async fn what_is_known_to_be_broken_is_noticed() {
         },
         interrupt: CancellationToken::new(),
         board: Board::default(),
+        fleet: None,
     };
     let seed = Seed::new(11);
     let selftest = Selftest { size: SIZE, lanes: 4, out: folder.path().to_owned(), seed };

@@ -11,6 +11,7 @@ mod arguments;
 pub mod backend;
 mod config;
 mod discovery;
+mod entrance;
 pub mod error;
 pub mod fault;
 mod ground;
@@ -23,7 +24,6 @@ pub mod network;
 pub mod statistics;
 pub mod timeline;
 
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -40,6 +40,7 @@ pub use self::config::{
     Backend, LabConfig, Listen, Network, NodeProgram, Nodes, OtherNode, Programs,
 };
 use self::discovery::Discovery;
+use self::entrance::put_proxies;
 use self::error::LabError;
 use self::ground::Ground;
 use self::injector::Injector;
@@ -51,7 +52,7 @@ use crate::base::seed::Seed;
 use crate::event::Events;
 use crate::protocol::Protocol;
 pub use crate::protocol::memcached::server::lie::{LIES, LieSpec, LieSpecError};
-use crate::proxy::{Dial, ProxyConfig, ProxyError, ProxySet};
+use crate::proxy::ProxySet;
 
 /// Memory for items of a node that the harness starts, in MiB.
 const MEMORY_MIB: u32 = 64;
@@ -339,66 +340,4 @@ async fn start_nodes(
         nodes.push(RunningNode::Process(ProcessNode::start(process, supervisor.clone()).await?));
     }
     Ok(nodes)
-}
-
-/// Puts a proxy in front of every node; returns where they listen.
-async fn put_proxies(
-    proxies: &ProxySet,
-    listen: &[Listen],
-    nodes: &[RunningNode],
-    notices: &mut Vec<String>,
-) -> Result<Vec<SocketAddr>, LabError> {
-    let mut addresses = Vec::with_capacity(nodes.len());
-    for (node, backend) in (0..).map(NodeIndex).zip(nodes) {
-        let listen = listen.get(node.position()).copied().unwrap_or(Listen::usual(0));
-        addresses.push(put_proxy(proxies, node, listen, backend, notices).await?);
-    }
-    Ok(addresses)
-}
-
-/// Puts a proxy in front of a node; when the usual port is taken and nobody asked for it, on a free
-/// one, with a notice.
-async fn put_proxy(
-    proxies: &ProxySet,
-    node: NodeIndex,
-    listen: Listen,
-    backend: &RunningNode,
-    notices: &mut Vec<String>,
-) -> Result<SocketAddr, LabError> {
-    let config = |address: SocketAddr| ProxyConfig {
-        name: node.to_string(),
-        listen: address.to_string(),
-        upstream: backend.address().to_string(),
-        enabled: true,
-        dial: Dial::Eager,
-        protocol: Some(backend.protocol()),
-        node: Some(node),
-        toxics: Vec::new(),
-    };
-    let mut created = proxies.create(config(listen.address)).await;
-    if created.is_err() && !listen.required {
-        let free = SocketAddr::new(listen.address.ip(), 0);
-        created = proxies.create(config(free)).await;
-        if let Ok(view) = &created {
-            notices.push(format!(
-                "{} is taken: the proxy of {node} listens on {} instead",
-                listen.address, view.listen
-            ));
-        }
-    }
-    let error = |problem: ProxyError| LabError::Listen {
-        address: listen.address.to_string(),
-        what: problem.to_string(),
-        flag: "-listen",
-    };
-    let view = created.map_err(error)?;
-    if backend.protocol() == Protocol::Memcached {
-        // Before the first client, so that the tap is certain of every request from the start.
-        proxies.tell_version(&view.name, backend.version()).map_err(error)?;
-    }
-    view.listen.parse().map_err(|_| LabError::Listen {
-        address: view.listen.clone(),
-        what: "the bound address cannot be read".into(),
-        flag: "-listen",
-    })
 }

@@ -110,13 +110,19 @@ pub(super) fn open(
         let host = waiting.clone();
         Box::pin(async move { host.losing(node).await })
     }));
+    // What listens on every address is told so: who joins takes the host that it joined.
+    let asked = plan.addresses.proxies.address.ip();
+    let elsewhere = |here: SocketAddr| match asked.is_unspecified() {
+        true => SocketAddr::new(asked, here.port()),
+        false => here,
+    };
     host.open(Opening {
         clock,
         scenario: plan.scenario.clone(),
         plan: plan.to_toml(),
         plan_hash: plan.hash(),
         run,
-        proxies: lab.info().iter().map(|info| info.proxy_address).collect::<Vec<SocketAddr>>(),
+        proxies: lab.info().iter().map(|info| elsewhere(info.proxy_address)).collect(),
         events: events.clone(),
     });
 }

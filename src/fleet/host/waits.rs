@@ -55,7 +55,16 @@ impl Host {
     /// # Errors
     /// Who is missing, where that ends the run.
     pub async fn ready(&self) -> Result<(), String> {
-        self.reached(Stage::Ready, self.0.settings.patience, "was not ready").await;
+        let Settings { narrow, patience, .. } = self.0.settings;
+        // Who is out now does not come back; where that ends the run, the others are not waited for.
+        let in_vain = |state: &mut State| {
+            !narrow && state.roll.as_ref().is_some_and(|roll| !roll.absent().is_empty())
+        };
+        tokio::select! {
+            biased;
+            () = self.reached(Stage::Ready, patience, "was not ready") => {}
+            _ = self.until(patience, in_vain) => {}
+        }
         self.complete("were ready")
     }
 

@@ -100,7 +100,7 @@ enum Turn {
 
 impl Turn {
     fn of(command: &'static Command) -> Self {
-        if command.verb.kind != Kind::Other {
+        if matches!(command.verb.kind, Kind::Read | Kind::Write) {
             return Self::Nothing;
         }
         match command.verb.word.name {

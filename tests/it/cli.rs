@@ -46,7 +46,7 @@ fn usage_errors_end_with_2_and_name_the_cure() {
         ("-client clasic -dry-run", "unknown client profile `clasic`; did you mean `classic`?"),
         ("-servers cache", r#""cache" has no port; write "cache:11211""#),
         ("-servers 127.0.0.1:1 -nodes embedded", "cannot be used with"),
-        ("-nodes redis", "possible values: auto, memcached, embedded"),
+        ("-nodes mysql", "possible values: auto, memcached, redis, valkey, embedded"),
         ("-concurrency 0", r#""0" is no whole number from 1 to 10000; write "1""#),
         ("-concurrency -1", r#"write "1""#),
         ("-duration -5s", r#""-5s" is no duration; write a number and a unit, such as "5s""#),

@@ -181,7 +181,7 @@ fn who_dies_in_the_middle_is_named() {
 #[test]
 fn who_does_not_come_is_named() {
     let fleet = Fleet::new();
-    let mut first = fleet.start("0/3", &format!("{RUN} -fleet-wait 2s"));
+    let mut first = fleet.start("0/3", &format!("{RUN} -fleet-wait 6s"));
     let mut other = fleet.start("1/3", "");
     assert_eq!((first.end(), other.end()), (3, 3), "{}\n{}", first.told, other.told);
     assert!(first.told.contains("member 2 did not come"), "{}", first.told);
@@ -224,7 +224,7 @@ fn without_member_0_the_others_end() {
     let fleet = Fleet::new();
     let mut first = fleet.start("0/2", RUN);
     let mut other = fleet.start("1/2", "");
-    first.until("fault");
+    first.until(" steady ");
     first.child.kill().unwrap();
     assert_eq!(other.end(), 3, "{}", other.told);
     assert!(other.limits().contains("member 0 closed its connection"), "{}", other.limits());

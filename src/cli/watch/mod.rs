@@ -286,11 +286,7 @@ impl Shared {
         if getsid(None).is_ok_and(|session| session == getpgrp()) {
             return;
         }
-        // In our hands until the program stands still: nobody takes it again in between.
-        let mut terminal = self.terminal.lock();
-        terminal.leave();
+        self.terminal.lock().stop();
         let _ = kill_process(getpid(), Signal::STOP);
-        drop(terminal);
-        self.wake();
     }
 }

@@ -48,6 +48,8 @@ pub(super) struct Terminal {
     entered: bool,
     /// Somebody else may have used it since it was entered.
     again: bool,
+    /// Between Ctrl-Z and `fg`.
+    stopped: bool,
     /// How often it was entered: what stood there before is gone each time.
     entries: u64,
     /// What it has not taken yet.
@@ -68,8 +70,8 @@ impl Terminal {
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let tty = open(name.as_c_str(), flags, Mode::empty()).ok()?;
         let modes = tcgetattr(&tty).ok()?;
-        let (wanted, entered, again) = (false, false, false);
-        Some(Self { tty, modes, wanted, entered, again, entries: 0, unsent: Vec::new() })
+        let (wanted, entered, again, stopped) = (false, false, false, false);
+        Some(Self { tty, modes, wanted, entered, again, stopped, entries: 0, unsent: Vec::new() })
     }
 
     /// Whether this program is in its foreground.
@@ -105,7 +107,7 @@ impl Terminal {
 
     /// Takes it where it is wanted and can be had: after Ctrl-Z and `bg` it is somebody else's.
     pub(super) fn enter(&mut self) {
-        if !self.wanted || self.entered && !self.again || self.is_of_others() {
+        if !self.wanted || self.stopped || self.entered && !self.again || self.is_of_others() {
             return;
         }
         let mut modes = self.modes.clone();
@@ -164,6 +166,13 @@ impl Terminal {
     /// Somebody else may have used it meanwhile: it is entered again.
     pub(super) const fn forget(&mut self) {
         self.again = self.entered;
+        self.stopped = false;
+    }
+
+    /// Gives it back until [`forget`](Self::forget): the program is about to be stopped, thread by thread.
+    pub(super) fn stop(&mut self) {
+        self.leave();
+        self.stopped = true;
     }
 
     /// Whether it has taken everything: otherwise a frame is left out.

@@ -112,25 +112,26 @@ const HELD_MAX: usize = 64;
 /// Takes the look-ups of stores out of a log.
 #[derive(Debug, Default)]
 pub(super) struct Lookups {
-    held: VecDeque<Told>,
+    /// With the line that each stood in.
+    held: VecDeque<(Told, u64)>,
 }
 
 impl Lookups {
     /// The next request of the log; what it pushes out is a request for sure.
-    pub(super) fn push(&mut self, told: Told) -> Option<Told> {
+    pub(super) fn push(&mut self, told: Told, line: u64) -> Option<(Told, u64)> {
         if told.operation != Operation::Get {
-            let last = self.held.iter().rposition(|held| held.connection == told.connection);
+            let last = self.held.iter().rposition(|(held, _)| held.connection == told.connection);
             let is_lookup = |held: &Told| held.operation == Operation::Get && held.key == told.key;
-            if let Some(place) = last.filter(|place| is_lookup(&self.held[*place])) {
+            if let Some(place) = last.filter(|place| is_lookup(&self.held[*place].0)) {
                 self.held.remove(place);
             }
         }
-        self.held.push_back(told);
+        self.held.push_back((told, line));
         if self.held.len() > HELD_MAX { self.held.pop_front() } else { None }
     }
 
     /// What is left at the end.
-    pub(super) fn rest(&mut self) -> impl Iterator<Item = Told> + '_ {
+    pub(super) fn rest(&mut self) -> impl Iterator<Item = (Told, u64)> + '_ {
         self.held.drain(..)
     }
 }

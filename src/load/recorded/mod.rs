@@ -15,13 +15,15 @@ mod twitter;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use format::TraceFormat;
+use reader::peak;
 pub use reader::{RecordingError, read};
 pub use replay::TraceReplay;
 
-use super::keyspace::Space;
+use super::keyspace::{Space, space_of};
 use super::life::Life;
 use crate::event::Operation;
 use crate::protocol::memcached::frame::key::Key;
@@ -151,10 +153,29 @@ impl Recording {
         self.stored.get(key).map_or(0, |stored| stored.bytes.into())
     }
 
-    /// The same with those operations only; it may have no request then.
+    /// The same with those operations only, and the keys that these are asked with; it may have no request then.
     fn only(&self, can: impl Fn(Operation) -> bool) -> Self {
-        let requests = self.requests.iter().filter(|request| can(request.operation));
-        Self { requests: requests.copied().collect(), ..self.clone() }
+        let mut requests = Vec::new();
+        let mut names: [Vec<Key>; Space::ALL.len()] = Default::default();
+        let mut stored = Vec::new();
+        let mut places: [BTreeMap<u32, u32>; Space::ALL.len()] = Default::default();
+        for request in self.requests.iter().filter(|request| can(request.operation)) {
+            let space = space_of(request.operation);
+            let (names, before) = (&mut names[space as usize], request.key as usize);
+            let fresh = u32::try_from(names.len()).expect("no more than there were");
+            let key = *places[space as usize].entry(request.key).or_insert(fresh);
+            if key == fresh {
+                names.push(self.names[space as usize][before].clone());
+                if space == Space::Values {
+                    stored.push(self.stored[before]);
+                }
+            }
+            requests.push(Request { key, ..*request });
+        }
+        let mut facts = self.facts.clone();
+        facts.operations.retain(|(operation, _)| can(*operation));
+        facts.peak = peak(&requests);
+        Self { requests, names, stored, length: self.length, facts }
     }
 }
 

@@ -144,8 +144,8 @@ pub fn read(
         known = Some(format);
         let said = format.read(text).map_err(|what| RecordingError::Line { line, what })?;
         let told = match said {
-            Line::Request(told) if format == TraceFormat::Memcached => lookups.push(told),
-            Line::Request(told) => Some(told),
+            Line::Request(told) if format == TraceFormat::Memcached => lookups.push(told, line),
+            Line::Request(told) => Some((told, line)),
             Line::Other(what) => {
                 builder.leave_out(what);
                 None
@@ -156,12 +156,13 @@ pub fn read(
             }
             Line::Nothing => None,
         };
-        if let Some(told) = told {
+        // What was held back stood in a line before this one.
+        if let Some((told, line)) = told {
             is_open = builder.add(told, line)?;
         }
     }
-    for told in lookups.rest() {
-        is_open = is_open && builder.add(told, lines.number)?;
+    for (told, line) in lookups.rest() {
+        is_open = is_open && builder.add(told, line)?;
     }
     let format = known.ok_or_else(|| RecordingError::Empty { left_out: String::new() })?;
     Ok((format, builder.finish(format)?))
@@ -389,7 +390,7 @@ fn spread(requests: &mut [Request]) {
 }
 
 /// The most requests of one second of the trace.
-fn peak(requests: &[Request]) -> u64 {
+pub(super) fn peak(requests: &[Request]) -> u64 {
     let seconds = requests.chunk_by(|one, next| one.due_us / 1_000_000 == next.due_us / 1_000_000);
     seconds.map(|second| second.len() as u64).max().unwrap_or_default()
 }

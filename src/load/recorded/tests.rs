@@ -139,16 +139,49 @@ fn only_the_line_before_of_the_same_connection_is_a_look_up() {
         told(Operation::Set, "a", 1),
         told(Operation::Set, "b", 2),
     ] {
-        asked.extend(lookups.push(told));
+        asked.extend(lookups.push(told, 1));
     }
     for _ in 0..100 {
-        asked.extend(lookups.push(told(Operation::Get, "c", 3)));
+        asked.extend(lookups.push(told(Operation::Get, "c", 3), 1));
     }
     asked.extend(lookups.rest());
     let first: Vec<(Operation, u64)> =
-        asked.iter().map(|told| (told.operation, told.connection)).take(3).collect();
+        asked.iter().map(|(told, _)| (told.operation, told.connection)).take(3).collect();
     assert_eq!(first, [(Operation::Get, 2), (Operation::Set, 1), (Operation::Set, 2)]);
     assert_eq!(asked.len(), 103);
+}
+
+/// Catches a client that is said to be asked as much as the whole trace has, or for whose sake keys are stored that
+/// it is never asked for.
+#[test]
+fn what_a_client_cannot_do_leaves_nothing_behind() {
+    let lines = ["1,a,1,40,3,get,0", "1,n,1,2,3,incr,0", "1,n,1,2,3,incr,0", "2,b,1,40,3,get,0"];
+    let whole = recording(&lines.join("\n")).unwrap().1;
+    assert_eq!((whole.facts().peak, whole.keys()), (3, 3));
+    let kept = whole.only(|operation| operation == Operation::Get);
+    assert_eq!((kept.requests(), kept.keys(), kept.facts().peak), (2, 2, 1));
+    assert_eq!(kept.facts().operations, [(Operation::Get, 2)]);
+    let of = |name: &str| -> Vec<_> {
+        requests(&whole).into_iter().filter(|(_, operation, _)| *operation == name).collect()
+    };
+    assert_eq!(requests(&kept), of("get"));
+    let counted = whole.only(|operation| operation == Operation::Incr);
+    assert_eq!((counted.keys(), counted.stored.len()), (1, 0));
+    assert_eq!(requests(&counted), of("incr"));
+}
+
+/// Catches an error in a log of memcached's that names a line far behind: requests are held back there until it is
+/// known whether they are look-ups.
+#[test]
+fn what_was_held_back_names_its_own_line() {
+    let line = |seconds: u64| {
+        format!(
+            "ts={seconds}.000000 gid=1 type=item_get key=a status=found clsid=1 cfd=27 size=8\n"
+        )
+    };
+    let text: String = [100, 100, 50].into_iter().chain([100; 200]).map(line).collect();
+    let error = recording(&text).map(drop).unwrap_err();
+    assert!(error.starts_with("line 3 is 50 s earlier"), "{error}");
 }
 
 /// Catches a mistake without its line or without what to do, and a compressed file that is read as text.

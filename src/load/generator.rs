@@ -166,6 +166,8 @@ pub struct LoadTotals {
     pub closed_loop: bool,
     /// How late the generator itself was; `None`: nothing had an intended start.
     pub issue_delay: Option<DelayUs>,
+    /// Writes of a recorded trace that waited until another one of the same key was over.
+    pub waited_turns: u64,
     /// Keys stored again after a miss. These are part of no operation.
     pub fills: u64,
     /// Keys that could not be stored again.
@@ -452,6 +454,7 @@ impl Load {
             closed_loop: self.closed_loop,
             issue_delay: (!self.closed_loop && shared.ledger.issued() > 0)
                 .then(|| shared.ledger.issue_delay()),
+            waited_turns: shared.turns.as_ref().map_or(0, Turns::waited),
             fills: shared.fills.load(Ordering::Relaxed),
             fills_failed: shared.fills_failed.load(Ordering::Relaxed),
             origin: shared.origin.as_ref().map(|origin| origin.lock().totals()),

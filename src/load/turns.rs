@@ -26,19 +26,22 @@ pub(super) struct Turns(Mutex<Waiting>);
 struct Waiting {
     keys: BTreeMap<Slot, VecDeque<Turn>>,
     count: usize,
+    /// How many ever waited.
+    waited: u64,
 }
 
 impl Turns {
     /// The write back, when nobody writes its key; else it waits.
     pub(super) fn take(&self, turn: Turn) -> Option<Turn> {
         let mut waiting = self.0.lock();
-        let Waiting { keys, count } = &mut *waiting;
+        let Waiting { keys, count, waited } = &mut *waiting;
         let Some(others) = keys.get_mut(&turn.1.slot) else {
             keys.insert(turn.1.slot, VecDeque::new());
             return Some(turn);
         };
         if *count < WAITING_MAX {
             *count += 1;
+            *waited += 1;
             others.push_back(turn);
         } else {
             // Dropping it records it as lost, which asks for other locks.
@@ -59,10 +62,16 @@ impl Turns {
         next
     }
 
+    /// How many writes ever waited for their turn.
+    pub(super) fn waited(&self) -> u64 {
+        self.0.lock().waited
+    }
+
     /// Takes out everything that waits.
     pub(super) fn give_up(&self) -> Vec<Turn> {
-        let waiting = std::mem::take(&mut *self.0.lock());
-        waiting.keys.into_values().flatten().collect()
+        let mut waiting = self.0.lock();
+        waiting.count = 0;
+        std::mem::take(&mut waiting.keys).into_values().flatten().collect()
     }
 }
 
@@ -100,6 +109,7 @@ mod tests {
         assert_eq!(due(turns.pass(slots[0])), None);
         assert_eq!(due(turns.take(turn(&ledger, slots[0], 5))), Some(5), "free again");
         assert!(turns.take(turn(&ledger, slots[1], 6)).is_none());
+        assert_eq!(turns.waited(), 3, "a trace that is slow by its own writes says so");
         drop(turns.give_up());
         assert_eq!(ledger.issued(), ledger.outcomes().iter().sum::<u64>(), "none is forgotten");
     }

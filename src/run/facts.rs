@@ -116,6 +116,17 @@ pub(super) fn data(totals: &load::LoadTotals, settled: &load::Settled) -> DataTo
     }
 }
 
+/// What a trace did to itself: writes of one key that came faster than they can be made.
+pub(super) fn waited_turns(totals: &load::LoadTotals) -> Option<String> {
+    let waited = totals.waited_turns;
+    (waited > 0).then(|| {
+        format!(
+            "{waited} writes of the trace waited until another one of their key was over; their response time has that \
+             in it"
+        )
+    })
+}
+
 /// What is known of the data of a command or a service: nothing, as nobody saw what it was to be.
 pub(super) fn unseen_data(kind: &str) -> DataTotals {
     let not_judged = DATA.iter().map(|measure| NotJudged {

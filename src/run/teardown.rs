@@ -100,6 +100,7 @@ impl Stage {
         // Of a command the one line says all.
         let unseen = left_out.is_none().then(|| facts::data_limits(&data, &settled));
         let roams = totals.as_ref().and(roams);
+        limits.extend(totals.as_ref().and_then(facts::waited_turns));
         limits.splice(0..0, unseen.into_iter().flatten().chain(roams).chain(left_out));
         if let End::Broken(Broken::Harness(what) | Broken::Subject(what)) = end {
             limits.insert(0, what);

@@ -318,6 +318,7 @@ impl Load {
             lives: self.config.workload.ttl.clone(),
             border_share: self.config.workload.border_keys,
             border: None,
+            reads_back: false,
             read_back: self.config.workload.read_back,
             written: None,
             cancel: self.config.workload.cancel,

@@ -479,6 +479,25 @@ async fn every_operation_is_clean_on_healthy_nodes() {
     }
 }
 
+/// Catches a read of one's own write that asks for another key where some keys are at the border of what is taken:
+/// such a key was not written, or must be refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
+async fn what_was_written_is_read_back_beside_keys_at_the_border() {
+    let workload = Workload {
+        border_keys: Some(0.5),
+        read_back: Some(1.0),
+        ..workload(&[(Operation::Set, 1)], 50)
+    };
+    let story = Story::patient(1, workload, 4, Some(RateWish::Max));
+    let (totals, samples) = story.run(2000).await;
+    assert_clean(&totals.data);
+    let reads = samples.iter().filter(|sample| sample.operation == Operation::Get);
+    let outcomes: Vec<Outcome> = reads.map(|read| read.outcome).collect();
+    assert!(outcomes.len() > 100, "{}", outcomes.len());
+    assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Hit), "{outcomes:?}");
+}
+
 /// Catches a multi-get that is charged to the node of its first key, whichever failed: here one of two
 /// nodes is gone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

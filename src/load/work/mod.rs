@@ -47,6 +47,8 @@ pub(super) struct Hands {
     pub(super) read_back: Option<f64>,
     /// The key of the write that was just acknowledged.
     pub(super) written: Option<Slot>,
+    /// Whether the operation at hand reads what was just written, and no other key.
+    pub(super) reads_back: bool,
     pub(super) multi_get_keys: u32,
     /// Whether values that a read did not find are stored again.
     pub(super) fill_after_miss: bool,
@@ -83,7 +85,7 @@ impl Hands {
             let service = service.clone();
             return self.request(&service, slot).await;
         }
-        if self.draws_border(draft.operation) {
+        if !self.reads_back && self.draws_border(draft.operation) {
             return self.at_the_border(draft.operation).await;
         }
         match draft.operation {

@@ -98,7 +98,9 @@ impl Worker {
         }
         let home = self.hands.oracle.keyspace().home(slot);
         let draft = Draft { operation: Operation::Get, slot, home, given: None };
+        self.hands.reads_back = true;
         self.settle(self.shared.ledger.follow(now), now, draft).await;
+        self.hands.reads_back = false;
     }
 
     async fn settle(&mut self, mut ticket: Ticket, taken: Offset, draft: Draft) {

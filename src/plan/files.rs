@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::PlanError;
 use super::source::FileText;
+use super::traces::Traces;
 use crate::base::family::unknown;
 use crate::base::file;
 
@@ -75,12 +76,14 @@ impl Folder {
 #[derive(Clone, Debug)]
 pub struct Library {
     root: PathBuf,
+    /// What was read for its files and is in use.
+    traces: Traces,
 }
 
 impl Library {
     /// The library as seen from the directory `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), traces: Traces::default() }
     }
 
     /// The names of all files of a folder, in order.
@@ -106,7 +109,8 @@ impl Library {
         let place = format!("{}/{name}.toml", folder.path());
         let path = self.root.join(&place);
         if is_name(name) && path.is_file() {
-            return read(&path, place.clone()).map(|text| text.lying_in(folder.path()));
+            return read(&path, place.clone())
+                .map(|text| text.lying_in(folder.path(), &self.traces));
         }
         let embedded = folder.embedded().iter().find(|(embedded, _)| *embedded == name);
         embedded.map(|(_, text)| FileText::new(format!("{place} (built in)"), *text)).ok_or_else(
@@ -158,7 +162,7 @@ impl Library {
     /// When it cannot be read.
     pub fn open(&self, path: &str) -> Result<FileText, PlanError> {
         let folder = Path::new(path).parent().unwrap_or_else(|| Path::new(""));
-        read(&self.root.join(path), path.to_owned()).map(|text| text.lying_in(folder))
+        read(&self.root.join(path), path.to_owned()).map(|text| text.lying_in(folder, &self.traces))
     }
 
     /// The name and the file that a word on the command line means: a path when it looks like one.

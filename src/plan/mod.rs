@@ -36,6 +36,7 @@ mod suite;
 mod text;
 mod timeline;
 mod trace;
+mod traces;
 mod wait;
 mod workload;
 

@@ -16,28 +16,31 @@ use toml::de::{DeTable, DeValue};
 use super::error::FileError;
 use super::files::is_name;
 use super::options::{read_address, read_listen};
+use super::traces::Traces;
 use crate::base::family::{Chosen, Family, Kind, SettingError, Settings, Unit, Value, unknown};
 use crate::base::time::DurationText;
 
 /// The text of one file and the name that errors call it by.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct FileText {
     name: String,
     text: String,
     /// Where the files lie that it names by path.
     folder: PathBuf,
+    /// The recorded traces that it and others name.
+    traces: Traces,
 }
 
 impl FileText {
     /// A file that was read, or that is built in.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { name: name.into(), text: text.into(), folder: PathBuf::new() }
+        Self { name: name.into(), text: text.into(), ..Self::default() }
     }
 
-    /// The same, with the folder that its paths start from.
+    /// The same, with the folder that its paths start from, and the traces that other files name as well.
     #[must_use]
-    pub(super) fn lying_in(self, folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), ..self }
+    pub(super) fn lying_in(self, folder: impl Into<PathBuf>, traces: &Traces) -> Self {
+        Self { folder: folder.into(), traces: traces.clone(), ..self }
     }
 
     /// The path of a file that it names, as seen from the working directory.
@@ -194,6 +197,11 @@ impl<'a> TomlValue<'a> {
     pub(super) fn path(&self) -> PathBuf {
         let path = self.source.folder.join(self.as_text().unwrap_or_default());
         std::path::absolute(&path).unwrap_or(path)
+    }
+
+    /// The recorded traces that were read for its file and others.
+    pub(super) const fn traces(&self) -> &Traces {
+        &self.source.traces
     }
 
     /// A text that can be a name, and thus part of a file's.

@@ -8,6 +8,7 @@ use super::error::FileError;
 use super::files::{Library, is_name};
 use super::source::TomlValue;
 use super::text::TomlText;
+use super::traces::Wanted;
 use crate::base::family::unknown;
 use crate::base::file;
 use crate::base::time::DurationText;
@@ -59,7 +60,8 @@ fn recorded(
     let word = node.text()?;
     let length = (length + SLACK).mul_f64(speed);
     let (file, read) = if is_name(word) && !word.contains('.') {
-        (word.to_owned(), parse(built_in(node, word)?.as_bytes(), format, length))
+        let text = built_in(node, word)?;
+        (word.to_owned(), parse(text.as_bytes(), format, length).map(|it| (it.0, Arc::new(it.1))))
     } else {
         let path = node.path();
         let opened = file::open(&path).map_err(|source| {
@@ -72,11 +74,13 @@ fn recorded(
                 meant.join(", ")
             ))
         })?;
-        let read = parse(BufReader::new(opened), format, length);
+        let wanted = Wanted { path: path.clone(), format, length };
+        let read = || parse(BufReader::new(opened), format, length);
+        let read = node.traces().get(wanted, read);
         (path.to_string_lossy().into_owned(), read)
     };
     let (format, recording) = read.map_err(|error| node.error(format!("{word}: {error}")))?;
-    Ok(TraceReplay { file, format, speed, repeat, recording: Arc::new(recording) })
+    Ok(TraceReplay { file, format, speed, repeat, recording })
 }
 
 fn parse(

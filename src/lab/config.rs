@@ -12,7 +12,7 @@ use super::fault::{FAULTS, NodeAction};
 use super::members::{self, Group, Joins, Members};
 use super::nemesis::failed;
 use super::timeline::{FaultSpec, Step, steps};
-use super::{LieSpec, discovery, ground, injector, names};
+use super::{LieSpec, discovery, ground, injector, names, together};
 use crate::base::name::NodeIndex;
 use crate::protocol::Protocol;
 use crate::protocol::memcached::program;
@@ -255,6 +255,7 @@ impl LabConfig {
         self.can_speak()?;
         self.can_start()?;
         self.can_list(faults)?;
+        together::can(self.nodes.count, faults)?;
         faults.iter().try_for_each(|fault| self.can_do(fault).map_err(|what| failed(fault, what)))
     }
 

@@ -23,6 +23,7 @@ pub mod nemesis;
 pub mod network;
 pub mod statistics;
 pub mod timeline;
+mod together;
 
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};

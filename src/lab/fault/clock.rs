@@ -7,7 +7,7 @@ use crate::base::family::{Kind, Setting, SettingError, Unit};
 const AHEAD_MAX: u64 = 366 * 24 * 3600;
 /// The furthest that it is set back: a node counts its seconds from a minute before its start, as memcached does,
 /// and none below that.
-const BEHIND_MAX: u64 = 60;
+pub(super) const BEHIND_MAX: u64 = 60;
 
 pub(super) const KIND: Kind<NodeAction> = Kind {
     name: "clock",

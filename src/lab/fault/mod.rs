@@ -92,6 +92,9 @@ impl Old {
 }
 
 impl NodeAction {
+    /// The furthest that a clock goes back, in seconds, by all faults together.
+    pub const CLOCK_BEHIND_MAX_S: i64 = clock::BEHIND_MAX.cast_signed();
+
     /// Whether the node's data is gone afterwards.
     #[must_use]
     pub const fn loses_data(self) -> bool {

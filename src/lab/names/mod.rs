@@ -92,6 +92,16 @@ pub(super) fn can_do(
     Ok(())
 }
 
+/// The nodes whose address `action` on `node` changes, or needs to stay what it is.
+pub(super) fn concerned(action: NameAction, node: NodeIndex, count: u16) -> Vec<NodeIndex> {
+    let next = NodeIndex((node.0 + 1) % count.max(1));
+    match action {
+        NameAction::Flap | NameAction::Fail(_) => Vec::new(),
+        NameAction::Move(Old::Refuses | Old::Stays) => vec![node],
+        NameAction::Move(Old::Other) | NameAction::TwoOwners => vec![node, next],
+    }
+}
+
 fn cannot_listen(error: io::Error) -> LabError {
     let what = match error.kind() {
         ErrorKind::PermissionDenied => format!(
@@ -111,6 +121,8 @@ pub struct Names {
     launcher: Launcher,
     /// Of nodes that are moving: the requests that do not count as touched by it.
     before: Mutex<BTreeMap<NodeIndex, u64>>,
+    /// What changes addresses now, by the node that it was asked for.
+    begun: Mutex<BTreeMap<NodeIndex, NameAction>>,
 }
 
 impl Names {
@@ -123,7 +135,7 @@ impl Names {
         let launcher = Launcher::new(way, server.ip()).map_err(system)?;
         let table: SharedTable = Arc::default();
         listening.serve(&table, scope);
-        Ok(Self { table, server, launcher, before: Mutex::default() })
+        Ok(Self { table, server, launcher, before: Mutex::default(), begun: Mutex::default() })
     }
 
     /// Where the proxies listen, each at an address of its own. The port is the usual one, so that a name is
@@ -197,6 +209,7 @@ impl Names {
         action: NameAction,
         proxies: &ProxySet,
     ) -> Result<(), String> {
+        self.begin_alone(node, action)?;
         match action {
             NameAction::Move(old) => self.go(node, old, proxies).await?,
             NameAction::Flap => self.table.lock().alternate(node),
@@ -215,6 +228,23 @@ impl Names {
         action: NameAction,
         proxies: &ProxySet,
     ) -> Result<Option<u64>, String> {
+        let count = self.table.lock().count();
+        let is_begun = self.begun.lock().get(&node) == Some(&action);
+        // What was refused has nothing to be taken back.
+        if !concerned(action, node, count).is_empty() && !is_begun {
+            return Ok(None);
+        }
+        let touched = self.take_back(node, action, proxies).await;
+        self.begun.lock().retain(|it, what| (it, &*what) != (&node, &action));
+        touched
+    }
+
+    async fn take_back(
+        &self,
+        node: NodeIndex,
+        action: NameAction,
+        proxies: &ProxySet,
+    ) -> Result<Option<u64>, String> {
         match action {
             NameAction::Move(Old::Stays) => {
                 let open = proxies.tap(&node.to_string()).map_err(text)?.open;
@@ -228,6 +258,23 @@ impl Names {
             NameAction::TwoOwners => self.unshare(node, proxies).await.map(Some),
             NameAction::Fail(failure) => Ok(Some(self.table.lock().fail_no_more(node, failure))),
         }
+    }
+
+    /// Refuses what would be undone by something that goes on, or would undo it: faults that wait for something meet
+    /// at times that nobody knew before.
+    fn begin_alone(&self, node: NodeIndex, action: NameAction) -> Result<(), String> {
+        let count = self.table.lock().count();
+        let mine = concerned(action, node, count);
+        if mine.is_empty() {
+            return Ok(());
+        }
+        let mut begun = self.begun.lock();
+        let others = begun.iter().flat_map(|(node, action)| concerned(*action, *node, count));
+        if let Some(other) = others.into_iter().find(|it| mine.contains(it)) {
+            return Err(format!("the address of {other} is changed by another fault at this time"));
+        }
+        begun.insert(node, action);
+        Ok(())
     }
 
     /// The nodes in the list of all, in their order.

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use async_memcached::{Client as Crate, Error};
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
@@ -18,6 +19,9 @@ use super::wire::Wire;
 use crate::base::deadline::Deadline;
 use crate::event::ErrorClass;
 use crate::protocol::Protocol;
+
+/// The address that is dialled; none where no name had to be looked up.
+type Dialled = Mutex<Option<Ipv4Addr>>;
 
 /// Where connections to a node lead.
 #[derive(Debug)]
@@ -70,8 +74,11 @@ impl Endpoint {
 
     /// Connects within `limit`. A name is looked up each time, so that a node that moves is found.
     pub(super) async fn dial(&self, limit: Duration) -> Result<Link, ErrorClass> {
-        let dialled = timeout(limit, self.open(limit)).await;
-        self.known.note(!matches!(dialled, Ok(Ok(_))));
+        let address = Dialled::default();
+        let dialled = timeout(limit, self.open(limit, &address)).await;
+        if let Some(address) = *address.lock() {
+            self.known.note(address, !matches!(dialled, Ok(Ok(_))));
+        }
         match dialled {
             Ok(Ok(link)) => Ok(link),
             Ok(Err(Error::Connect(error) | Error::Io(error))) => Err(connect_class(&error)),
@@ -80,7 +87,8 @@ impl Endpoint {
         }
     }
 
-    async fn open(&self, limit: Duration) -> Result<Link, Error> {
+    /// Says which address it dials, if it gets so far.
+    async fn open(&self, limit: Duration, to: &Dialled) -> Result<Link, Error> {
         match &self.network {
             Network::Sockets | Network::Resolved(_) => {}
             #[cfg(test)]
@@ -91,7 +99,7 @@ impl Endpoint {
         }
         let is_resp = self.protocol == Protocol::Resp;
         if is_resp || self.careless {
-            let address = self.look_up(limit).await.map_err(Error::Connect)?;
+            let address = self.look_up(limit, to).await.map_err(Error::Connect)?;
             let socket = TcpStream::connect(address).await.map_err(Error::Connect)?;
             socket.set_nodelay(true).map_err(Error::Connect)?;
             return Ok(if is_resp {
@@ -103,14 +111,14 @@ impl Endpoint {
         let socket = match &self.fixed {
             Some(fixed) => Crate::new(fixed).await?,
             None => {
-                let address = self.look_up(limit).await.map_err(Error::Connect)?;
+                let address = self.look_up(limit, to).await.map_err(Error::Connect)?;
                 Crate::new(name(*address.ip(), address.port())).await?
             }
         };
         Ok(Link::Memcached(Transport::Socket(socket)))
     }
 
-    async fn look_up(&self, limit: Duration) -> std::io::Result<SocketAddrV4> {
+    async fn look_up(&self, limit: Duration, to: &Dialled) -> std::io::Result<SocketAddrV4> {
         let asking = async {
             match &self.network {
                 Network::Resolved(resolver) if self.fixed.is_none() => {
@@ -123,6 +131,7 @@ impl Endpoint {
             }
         };
         let address = self.known.address(limit, asking).await?;
+        *to.lock() = Some(address);
         Ok(SocketAddrV4::new(address, self.port))
     }
 }

@@ -82,9 +82,10 @@ impl Known {
         Ok(address)
     }
 
-    /// What came of the dial.
-    pub(super) fn note(&self, failed: bool) {
-        if let Some(last) = &mut *self.0.lock() {
+    /// What came of the dial of this address. That of one which another dial has left since says nothing about the
+    /// one that it went to.
+    pub(super) fn note(&self, address: Ipv4Addr, failed: bool) {
+        if let Some(last) = self.0.lock().as_mut().filter(|last| last.address == address) {
             let since = last.fails_since.unwrap_or_else(Instant::now);
             last.fails_since = failed.then_some(since);
         }
@@ -123,21 +124,37 @@ mod tests {
     async fn it_stays_with_the_address_that_it_has() {
         let known = Known::default();
         assert_eq!(found(&known, &[ONE, TWO]).await, ONE);
-        known.note(false);
+        known.note(ONE, false);
         assert_eq!(found(&known, &[TWO, ONE]).await, ONE);
         for (failed, expected) in [(true, ONE), (false, ONE), (true, ONE), (true, TWO)] {
-            known.note(failed);
+            known.note(ONE, failed);
             tokio::time::advance(PATIENCE / 2).await;
             assert_eq!(found(&known, &[ONE, TWO]).await, expected);
         }
-        known.note(true);
+        known.note(TWO, true);
         tokio::time::advance(PATIENCE).await;
         assert_eq!(found(&known, &[TWO, ONE]).await, ONE, "both are dead: in turns");
-        known.note(true);
+        known.note(ONE, true);
         tokio::time::advance(PATIENCE).await;
         assert_eq!(found(&known, &[ONE]).await, ONE, "there is no other");
-        known.note(false);
+        known.note(ONE, false);
         assert_eq!(found(&known, &[TWO]).await, TWO, "it has moved");
+    }
+
+    /// Catches a dial that is late and speaks of the address before: a client would leave one that it has just
+    /// gone to, or stay with one that is dead.
+    #[tokio::test(start_paused = true)]
+    async fn a_late_dial_speaks_of_its_own_address() {
+        let known = Known::default();
+        assert_eq!(found(&known, &[ONE]).await, ONE);
+        assert_eq!(found(&known, &[TWO]).await, TWO, "the name has moved");
+        known.note(ONE, true);
+        tokio::time::advance(PATIENCE).await;
+        assert_eq!(found(&known, &[ONE, TWO]).await, TWO, "what failed was the old one");
+        known.note(TWO, true);
+        known.note(ONE, false);
+        tokio::time::advance(PATIENCE).await;
+        assert_eq!(found(&known, &[ONE, TWO]).await, ONE, "and what went well, too");
     }
 
     /// Catches a name service that takes nodes away which were found before, and an address that is made up.
@@ -151,7 +168,7 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::TimedOut);
         assert_eq!(found(&known, &[ONE]).await, ONE);
         for failed in [false, true] {
-            known.note(failed);
+            known.note(ONE, failed);
             let failing = async { Err(ErrorKind::Other.into()) };
             assert_eq!(known.address(LIMIT, failing).await.unwrap(), ONE);
             assert_eq!(known.address(LIMIT, async { Ok(Vec::new()) }).await.unwrap(), ONE);

@@ -157,7 +157,7 @@ macro_rules! tests {
     };
 }
 
-tests!(control_body, control_path, observe, plan, replies, requests, session, stored, trace);
+tests!(control_body, control_path, observe, plan, replies, requests, resp, session, stored, trace);
 
 /// Catches a body that no test runs and no fuzzer can be started for.
 #[test]

@@ -188,20 +188,8 @@ impl Guest {
                     self.say(Said::Heard { number });
                     continue;
                 }
-                Told::Lost { node } => {
-                    self.tell(News::Lost(node));
-                    continue;
-                }
-                Told::Evicts { node } => {
-                    self.tell(News::Evicts(node));
-                    continue;
-                }
-                Told::Fault { name, nodes, active } => {
-                    self.tell(News::Fault { name, nodes, active });
-                    continue;
-                }
-                Told::Relist { group, nodes } => {
-                    self.tell(News::Relist { group, nodes });
+                Told::News(news) => {
+                    self.tell(news);
                     continue;
                 }
                 Told::Kept { nodes } => {

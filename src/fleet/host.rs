@@ -338,13 +338,7 @@ impl Host {
 
     /// Passes on what happens.
     pub fn news(&self, news: News) {
-        self.tell(&match news {
-            News::Losing(node) => Told::Losing { node, number: 0 },
-            News::Lost(node) => Told::Lost { node },
-            News::Evicts(node) => Told::Evicts { node },
-            News::Fault { name, nodes, active } => Told::Fault { name, nodes, active },
-            News::Relist { group, nodes } => Told::Relist { group, nodes },
-        });
+        self.tell(&Told::News(news));
     }
 
     /// The phases are over.

@@ -17,6 +17,8 @@ mod words;
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 pub use self::collect::Collection;
 pub use self::guest::{Guest, Invitation, JoinError, Turn};
 pub use self::host::{Host, Opening, Settings};
@@ -80,7 +82,8 @@ impl Seat {
 }
 
 /// What member 0 tells of its nodes and faults while a run goes on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum News {
     /// A node loses its data as soon as all members know.
     Losing(NodeIndex),

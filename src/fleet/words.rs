@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::News;
 use crate::base::name::NodeIndex;
 use crate::base::time::Wall;
 use crate::event::Phase;
@@ -101,25 +102,8 @@ pub(super) enum Told {
         node: NodeIndex,
         number: u64,
     },
-    /// It just has, or will now.
-    Lost {
-        node: NodeIndex,
-    },
-    /// It drops items to make room.
-    Evicts {
-        node: NodeIndex,
-    },
-    /// A fault began, or ended.
-    Fault {
-        name: String,
-        nodes: Vec<NodeIndex>,
-        active: bool,
-    },
-    /// The clients of a group are told of these nodes from now on.
-    Relist {
-        group: usize,
-        nodes: Vec<NodeIndex>,
-    },
+    /// What else happens to nodes and faults.
+    News(News),
     /// The phases are over.
     End(End),
     /// What each node did with its data.

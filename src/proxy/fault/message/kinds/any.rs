@@ -4,10 +4,9 @@
 use bytes::Bytes;
 
 use super::build::{
-    ACROSS, AFTER_BYTES, LATE, PART, PLACE, THEN, WAIT, corrupt, delay, drop_connection, rule_of,
-    say, swap, truncate, when,
+    ACROSS, PART, THEN, WAIT, corrupt, delay, drop_connection, rule_of, say, swap, truncate,
 };
-use super::{COUNT, EVERY, HOW, JITTER, KEY, Only, PER, PROBABILITY, SKIP, message, setting};
+use super::{COUNT, EVERY, KEY, Only, PER, PROBABILITY, SKIP, message, setting};
 use crate::base::family::{Kind, Unit};
 use crate::protocol::exchange::{CannedReply, Change, Position};
 use crate::proxy::fault::message::RuleSpec;
@@ -77,44 +76,35 @@ pub(in crate::proxy::fault) const RESPOND: Kind<RuleSpec> = Kind {
 
 pub(in crate::proxy::fault) const DELAY: Kind<RuleSpec> = Kind {
     name: "delay",
-    summary: "delay messages: replies, or with stream upstream requests, and all that follow",
-    settings: settings!("*", LATE, JITTER, AFTER_BYTES),
     build: |settings| delay(settings, size(settings, "after_bytes")?, ANY),
+    ..super::DELAY
 };
 
-pub(in crate::proxy::fault) const HOLD: Kind<RuleSpec> = Kind {
-    name: "hold",
-    summary: "keep messages back, and all that follow, until the toxic is removed",
-    settings: settings!("*"),
-    build: |settings| rule_of(settings, Action::Hold, ANY),
-};
+pub(in crate::proxy::fault) const HOLD: Kind<RuleSpec> =
+    Kind { name: "hold", build: |settings| rule_of(settings, Action::Hold, ANY), ..super::HOLD };
 
-pub(in crate::proxy::fault) const DROP: Kind<RuleSpec> = Kind {
-    name: "drop",
-    summary: "close the connection at a request; none that was sent behind it runs",
-    settings: settings!("*", when("before"), HOW),
-    build: |settings| drop_connection(settings, ANY),
-};
+pub(in crate::proxy::fault) const DROP: Kind<RuleSpec> =
+    Kind { name: "drop", build: |settings| drop_connection(settings, ANY), ..super::DROP };
 
 pub(in crate::proxy::fault) const TRUNCATE: Kind<RuleSpec> = Kind {
     name: "truncate",
-    summary: "send half of a value, then nothing more",
     settings: settings!(READS, THEN),
     build: |settings| truncate(settings, ANY),
+    ..super::TRUNCATE
 };
 
 pub(in crate::proxy::fault) const SHORT_LENGTH: Kind<RuleSpec> = Kind {
     name: "short_length",
-    summary: "announce half of a value and send the whole",
     settings: settings!(READS),
     build: |settings| rule_of(settings, Action::Change(Change::ShortLength, None), ANY),
+    ..super::SHORT_LENGTH
 };
 
 pub(in crate::proxy::fault) const CORRUPT_VALUE: Kind<RuleSpec> = Kind {
     name: "corrupt_value",
-    summary: "change a byte of a value, or replies into garbage",
     settings: settings!(READS, PART),
     build: |settings| corrupt(settings, ANY),
+    ..super::CORRUPT
 };
 
 pub(in crate::proxy::fault) const WRONG_VALUE: Kind<RuleSpec> = Kind {
@@ -126,9 +116,8 @@ pub(in crate::proxy::fault) const WRONG_VALUE: Kind<RuleSpec> = Kind {
 
 pub(in crate::proxy::fault) const DUPLICATE: Kind<RuleSpec> = Kind {
     name: "duplicate",
-    summary: "send replies twice",
-    settings: settings!("*"),
     build: |settings| rule_of(settings, Action::Change(Change::Duplicate, None), ANY),
+    ..super::DUPLICATE
 };
 
 pub(in crate::proxy::fault) const UNSOLICITED: Kind<RuleSpec> = Kind {
@@ -164,16 +153,12 @@ pub(in crate::proxy::fault) const LOSE: Kind<RuleSpec> = Kind {
     },
 };
 
-pub(in crate::proxy::fault) const INTERJECT: Kind<RuleSpec> = Kind {
-    name: "interject",
-    summary: "say any bytes before, after or instead of a reply",
-    settings: settings!("*", TEXT, BASE64, HEX, PLACE),
-    build: |settings| say(settings, ANY),
-};
+pub(in crate::proxy::fault) const INTERJECT: Kind<RuleSpec> =
+    Kind { name: "interject", build: |settings| say(settings, ANY), ..super::SAY };
 
 pub(in crate::proxy::fault) const SWAP: Kind<RuleSpec> = Kind {
     name: "swap",
-    summary: "let two replies change places",
     settings: settings!(READS, ACROSS, WAIT),
     build: |settings| swap(settings, ANY),
+    ..super::SWAP
 };

@@ -69,6 +69,8 @@ struct Inner {
     turns: tokio::sync::Mutex<mpsc::Receiver<Turn>>,
     kept: watch::Sender<Option<Vec<Kept>>>,
     taken: watch::Sender<Option<Result<(), String>>>,
+    /// How member 0 went, when it is gone.
+    lost: watch::Sender<Option<String>>,
     /// By how much the load began too late.
     late: Mutex<Option<Duration>>,
 }
@@ -124,6 +126,7 @@ impl Guest {
             turns: tokio::sync::Mutex::new(waiting),
             kept: watch::Sender::new(None),
             taken: watch::Sender::new(None),
+            lost: watch::Sender::new(None),
             late: Mutex::default(),
         }));
         guest.listen(inbox, turns);
@@ -163,6 +166,7 @@ impl Guest {
                 Ok(told) => told,
                 Err(why) => {
                     let lost = format!("member 0 {why}");
+                    self.0.lost.send_replace(Some(lost.clone()));
                     self.0.taken.send_if_modified(|taken| {
                         taken.is_none().then(|| *taken = Some(Err(lost.clone()))).is_some()
                     });
@@ -268,6 +272,13 @@ impl Guest {
     pub async fn next(&self) -> Turn {
         let lost = || Turn::Lost("member 0 is gone".to_owned());
         self.0.turns.lock().await.recv().await.unwrap_or_else(lost)
+    }
+
+    /// Waits until member 0 is gone; how it went.
+    pub async fn lost(&self) -> String {
+        let mut lost = self.0.lost.subscribe();
+        let why = lost.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
+        why.unwrap_or_else(|| "member 0 is gone".to_owned())
     }
 
     /// A turn that was due at `at` is taken now: whether the load began too late is remembered.

@@ -49,10 +49,10 @@ impl Strain {
         Self {
             request_amplification: amplification(summary, phase),
             connects_per_operation: connects_per_operation(summary, phase),
-            connect_peak_per_s: peak.map(float).or(summary.connects.peak_per_s),
+            connect_peak_per_s: peak.map(float).or_else(|| summary.connects.peak_per_s()),
             storm_factor: recovery_peak
                 .map(float)
-                .or(summary.connects.recovery_peak_per_s)
+                .or_else(|| summary.connects.recovery_peak_per_s())
                 .filter(|_| phase.is_some())
                 .zip(pool)
                 .map(|(peak, pool)| peak / pool),

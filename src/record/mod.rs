@@ -16,6 +16,7 @@
 //! by the thread that ticks into one plain histogram per phase, node and class.
 
 mod cells;
+mod connects;
 mod counts;
 pub mod facts;
 mod fleet;
@@ -42,6 +43,7 @@ pub use crate::event::{
     CalibrationCheck, ClosedConnections, Connections, DataTotals, DelayUs, FaultRecord, LateWrite,
     LoadCounts, NotJudged, RefillCounts,
 };
+pub use connects::Connects;
 pub use counts::Counts;
 pub(crate) use counts::{ratio, sum};
 pub use fleet::{APART_MAX, Fleet, MemberSeen, Missing, Standing};
@@ -57,8 +59,6 @@ pub use retold::{Retold, RetoldPhase};
 pub use series::{BIN, Bin, Response, Series};
 pub use shard::Shard;
 pub use stalls::{Stall, Stalls};
-pub use summary::{
-    ConnectRates, NodeGroup, NodePhase, PhaseSummary, Summary, TimedBin, Transition,
-};
+pub use summary::{NodeGroup, NodePhase, PhaseSummary, Summary, TimedBin, Transition};
 pub use tally::Tally;
 pub use witness::{WireAsked, WireNode, WirePiece, WirePieces, WireTimes};

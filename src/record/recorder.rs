@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::connects::Connects;
 use super::inputs::{Config, Inputs, NodeLive};
 use super::interval::{self, Current, Frame, Gathered, Interval};
 use super::phase::{PhaseClock, Span};
 use super::shard::{Buffer, Shard};
-use super::summary::{ConnectRates, NodePhase, PhaseSummary, Summary, Transition};
+use super::summary::{NodePhase, PhaseSummary, Summary, Transition};
 use super::tally::Tally;
 use crate::base::name::NodeIndex;
 use crate::base::time::{Offset, RunClock, Wall};
@@ -76,7 +77,7 @@ struct Ticks {
     /// Intervals that the border of a phase has cut off, and that were not handed over yet.
     cut: Vec<Interval>,
     dialled: Option<u64>,
-    connects: ConnectRates,
+    connects: Connects,
 }
 
 impl Totals {
@@ -239,7 +240,7 @@ impl Recorder {
         let (begun, length) = (ticks.last, at.since(ticks.last));
         let phase = self.inner.phases.phase_at(begun);
         ticks.last = begun.max(at);
-        ticks.watch_connects(phase, length, live);
+        ticks.watch_connects(phase, begun, length, live);
         let frame = Frame {
             scenario: &self.inner.config.scenario,
             phase,
@@ -317,7 +318,7 @@ impl Recorder {
             events: log.events.clone(),
             transitions: log.transitions.clone(),
             dropped_events: log.dropped,
-            connects: self.inner.ticks.lock().connects,
+            connects: self.inner.ticks.lock().connects.clone(),
             inputs,
             fleet: None,
         }
@@ -343,32 +344,19 @@ fn merged(totals: &Totals, spans: &[Span]) -> Tally {
 }
 
 impl Ticks {
-    /// Attempts to connect a second, from the counters of whoever counts them.
-    fn watch_connects(&mut self, phase: Phase, length: Duration, live: &[NodeLive]) {
+    /// Attempts to connect, from the counters of whoever counts them.
+    fn watch_connects(&mut self, phase: Phase, begun: Offset, length: Duration, live: &[NodeLive]) {
         let dialled: Option<u64> = live.iter().map(|node| node.dialled).sum();
         let open: Option<u64> = live.iter().map(|node| node.open).sum();
         if phase == Phase::Steady {
             self.connects.steady_open = open;
         }
         let Some(dialled) = dialled.filter(|_| !live.is_empty()) else { return };
-        if let (Some(before), true) = (self.dialled, length > Duration::ZERO) {
-            #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-            let rate = dialled.saturating_sub(before) as f64 / length.as_secs_f64().max(1.0);
-            match phase {
-                Phase::Warmup => {}
-                Phase::Recovery => {
-                    raise(&mut self.connects.recovery_peak_per_s, rate);
-                    raise(&mut self.connects.peak_per_s, rate);
-                }
-                _ => raise(&mut self.connects.peak_per_s, rate),
-            }
+        if let Some(before) = self.dialled {
+            self.connects.count(phase, begun, length, dialled.saturating_sub(before));
         }
         self.dialled = Some(dialled);
     }
-}
-
-fn raise(peak: &mut Option<f64>, rate: f64) {
-    *peak = Some(peak.map_or(rate, |peak| peak.max(rate)));
 }
 
 /// The node at a position in a list of nodes.
@@ -496,7 +484,7 @@ mod tests {
         assert_eq!(interval.offered, 0);
         assert_eq!(interval.response_time_us.unwrap().p99, None);
         let summary = recorder.finish(Inputs::default());
-        assert_eq!(summary.connects.peak_per_s, Some(5.0));
+        assert_eq!(summary.connects.peak_per_s(), Some(5.0));
     }
 
     /// Catches a multi-get that is charged to one node: of three nodes one fails, and only its part of the

@@ -7,11 +7,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::connects::Connects;
 use super::counts::Counts;
 use super::inputs::{Config, Inputs, NodeInput, Partial};
 use super::interval::Interval;
 use super::recorder::{EVENTS_MAX, TRANSITIONS_MAX};
-use super::summary::{ConnectRates, Summary, Transition};
+use super::summary::{Summary, Transition};
 use super::tally::Tally;
 use crate::base::time::{Offset, Wall};
 use crate::event::{Event, EventKind, FaultRecord, Outcome, Phase, ViolationKind};
@@ -161,7 +162,7 @@ impl Retold {
             events: self.events,
             transitions: self.transitions,
             dropped_events: self.dropped,
-            connects: ConnectRates::default(),
+            connects: Connects::default(),
             inputs,
             fleet: None,
         }

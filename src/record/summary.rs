@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::connects::Connects;
 use super::counts::Counts;
 use super::fleet::Fleet;
 use super::inputs::{Config, Inputs, WireCounts};
@@ -35,7 +36,7 @@ pub struct Summary {
     /// Events that found no room.
     pub dropped_events: u64,
     /// How fast connections were opened.
-    pub connects: ConnectRates,
+    pub connects: Connects,
     /// What the composition root knows.
     pub inputs: Inputs,
     /// Whose runs these are the facts of, when they are those of several.
@@ -102,17 +103,6 @@ pub struct Transition {
     pub to: BreakerState,
     /// Why.
     pub cause: String,
-}
-
-/// How fast the client tried to connect, after the warm-up, seen once an interval.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct ConnectRates {
-    /// The fastest interval.
-    pub peak_per_s: Option<f64>,
-    /// The fastest interval of the recovery.
-    pub recovery_peak_per_s: Option<f64>,
-    /// Connections open when the steady phase was last seen.
-    pub steady_open: Option<u64>,
 }
 
 /// Which nodes a figure is about, by the home of the keys.

@@ -235,8 +235,8 @@ fn whole() -> Summary {
     for node in summary.phases.iter_mut().flat_map(|phase| &mut phase.nodes) {
         node.tally.keys.hit = 1;
     }
-    summary.connects.peak_per_s = Some(3.0);
-    summary.connects.recovery_peak_per_s = Some(2.0);
+    let second = std::time::Duration::from_secs(1);
+    summary.connects.count(Phase::Recovery, crate::base::time::Offset(0), second, 3);
     summary.connects.steady_open = Some(8);
     summary
 }
@@ -264,7 +264,7 @@ fn without(source: MeasuredBy) -> Summary {
             inputs.nodes.clear();
             inputs.dials.clear();
             summary.transitions.clear();
-            summary.connects = crate::record::ConnectRates::default();
+            summary.connects = crate::record::Connects::default();
         }
         Watch => inputs.harness = HarnessTotals::default(),
         Lateness => inputs.load.issue_delay = None,

@@ -222,6 +222,18 @@ impl Stage {
         self.fleet.as_ref().and_then(Seat::guest)
     }
 
+    pub(super) const fn is_in_a_fleet(&self) -> bool {
+        self.fleet.is_some()
+    }
+
+    /// Waits until member 0 is gone, and says how; for ever where there is none to lose.
+    pub(super) async fn lost_host(&self) -> String {
+        match self.guest() {
+            Some(guest) => guest.lost().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// All are there.
     pub(super) async fn gather(&self) -> Result<(), RunError> {
         match self.host() {

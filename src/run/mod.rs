@@ -21,6 +21,7 @@ mod shrink;
 mod sink;
 mod stage;
 mod teardown;
+mod turns;
 mod up;
 mod waits;
 mod wire;

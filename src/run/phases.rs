@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::desk::{Broken, Desk, End};
 use super::fleet::Over;
 use super::stage::Stage;
-use super::{Environment, RunError, calibration, facts, setup, wire};
+use super::{Environment, RunError, calibration, facts, setup, turns, wire};
 use crate::event::{EventKind, FaultRecord, Phase};
 use crate::lab::error::LabError;
 use crate::lab::nemesis::Nemesis;
@@ -132,6 +132,7 @@ async fn warm_up(stage: &Stage, plan: &Plan) -> Result<(), Stopped> {
     let settled = stage.clock.started() + plan.phases.warmup;
     // While the machine has nothing else to do.
     *stage.calibration.lock() = {
+        let _turn = if stage.is_in_a_fleet() { turns::turn().await } else { None };
         let broken = plan.client.broken;
         facts::calibration(calibration::glance(broken, &stage.scope).await)
     };
@@ -185,7 +186,11 @@ async fn walk_once(stage: &Stage, plan: &Plan, nemesis: &mut Nemesis<'_>) -> Res
 
 /// Stores every key. What is measured later would mean nothing were one missing.
 async fn preload(stage: &Stage) -> Result<(), Stopped> {
-    let preloaded = stage.subject.preload().await;
+    let preloaded = tokio::select! {
+        preloaded = stage.subject.preload() => preloaded,
+        // Nobody has the nodes any more: the keys would give up one by one.
+        lost = stage.lost_host() => return Err(Over::Never(lost).into()),
+    };
     let Preloaded { stored, failed, .. } = preloaded;
     if stored + failed > 0 {
         stage.events.emit(EventKind::Preloaded { stored, failed });

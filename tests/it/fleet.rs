@@ -157,6 +157,10 @@ fn three_members_make_one_run() {
         assert_eq!(there, own);
     }
     assert_eq!(offered(&whole), total);
+    // Of all together: how fast each connected is no answer.
+    let load = &whole["load"];
+    let known = load["connect_peak_per_s"].is_number() && load["storm_factor"].is_number();
+    assert!(known, "{load}");
     let wrong =
         ["false_misses", "acknowledged_but_lost", "wrong", "stale"].map(|it| &whole["data"][it]);
     assert!(wrong.iter().all(|count| count.as_u64() == Some(0)), "{}", whole["data"]);
@@ -229,6 +233,26 @@ fn without_member_0_the_others_end() {
     assert_eq!(other.end(), 3, "{}", other.told);
     assert!(other.limits().contains("member 0 closed its connection"), "{}", other.limits());
     assert!(other.told.contains("member 0 does not have this run"), "{}", other.told);
+}
+
+/// Catches a member that stores its keys where nobody is any more, until the last one has given up.
+#[test]
+fn without_member_0_nobody_goes_on_storing() {
+    let fleet = Fleet::new();
+    let many = fleet.folder.path().join("many.toml");
+    std::fs::write(
+        &many,
+        "summary = \"many\"\narrival = { constant = { rate = \"300/s\" } }\n\
+         keys = { uniform = { count = 1000000 } }\nvalues = { fixed = { size = \"64B\" } }\n\
+         mix = { get = 1, set = 1 }\n",
+    )
+    .unwrap();
+    let mut first = fleet.start("0/2", &format!("{RUN} -workload {}", many.display()));
+    let mut other = fleet.start("1/2", "");
+    other.until("preloading");
+    first.child.kill().unwrap();
+    assert_eq!(other.end(), 3, "{}", other.told);
+    assert!(other.told.contains("error: member 0 closed its connection"), "{}", other.told);
 }
 
 /// Catches a stranger that is waited for, or that is taken for a member, whatever it says or leaves unsaid.

@@ -13,7 +13,7 @@ use crate::event::{
 use crate::record::fleet::{APART_MAX, Standing};
 use crate::record::inputs::{Dials, HarnessTotals, NodeInput};
 use crate::record::recorder::{EVENTS_MAX, node_at};
-use crate::record::summary::{ConnectRates, PhaseSummary};
+use crate::record::summary::PhaseSummary;
 use crate::record::{NodePhase, Partial, Summary, Transition};
 
 /// Changes of breakers that are kept of all members together: the earliest. Later ones are counted.
@@ -110,7 +110,7 @@ impl Summary {
         );
         self.transitions.sort_by_key(|change| (change.at, change.member));
         self.dropped_events += cut(&mut self.transitions, TRANSITIONS_MAX);
-        self.connects.absorb(other.connects);
+        self.connects.absorb(&other.connects, |at| shift.moved(at));
         let (ours, theirs) = (&mut self.inputs, other.inputs);
         ours.ended = ours.ended.max(shift.moved(theirs.ended));
         ours.partial = worse(ours.partial, theirs.partial);
@@ -196,16 +196,6 @@ impl PhaseSummary {
             ours.parts.merge(&theirs.parts);
             ours.series.merge(theirs.series, later, |at| shift.moved(at));
         }
-    }
-}
-
-impl ConnectRates {
-    /// Their fastest seconds need not be the same one: the sum is not known, only who watches the wire
-    /// knows it.
-    fn absorb(&mut self, theirs: Self) {
-        self.peak_per_s = None;
-        self.recovery_peak_per_s = None;
-        self.steady_open = both(self.steady_open, theirs.steady_open);
     }
 }
 

@@ -14,10 +14,10 @@ use super::values::Server;
 use super::{list, output, values, watch};
 use crate::base::seed::Seed;
 use crate::base::share::Share;
-use crate::lab::{Backend, Network};
+use crate::lab::{Backend, Elsewhere, Network, Whose};
 use crate::load::WORKERS_MAX;
 use crate::plan::{
-    Choice, Library, Options, Plan, PlanError, RateWish, choose, read_listen, read_toxiproxy,
+    Choice, Library, Options, Plan, PlanError, RateWish, choose, read_control_address, read_listen,
     runnable,
 };
 use crate::protocol::Protocol;
@@ -68,12 +68,15 @@ pub(super) struct Arguments {
     client: Option<String>,
     #[command(flatten)]
     nodes: NodeFlags,
+    /// Let this `harness proxy`, which runs elsewhere, stand in for our own proxies: its control address
+    #[arg(long, value_name = "URL", value_parser = read_control_address, conflicts_with_all = ["listen", "toxiproxy"])]
+    proxy: Option<String>,
     /// Drive this external Toxiproxy server instead of our own proxies
-    #[arg(long, value_name = "URL", value_parser = read_toxiproxy, conflicts_with = "listen")]
+    #[arg(long, value_name = "URL", value_parser = read_control_address, conflicts_with = "listen")]
     toxiproxy: Option<String>,
     /// Let the client reach the nodes without our proxies: nothing is broken between them, and nothing
     /// that passes is counted
-    #[arg(long, conflicts_with_all = ["listen", "toxiproxy"])]
+    #[arg(long, conflicts_with_all = ["listen", "proxy", "toxiproxy"])]
     direct: bool,
     #[command(flatten)]
     lab: LabFlags,
@@ -222,6 +225,12 @@ impl NodeFlags {
 }
 
 impl Arguments {
+    fn elsewhere(&self) -> Option<Elsewhere> {
+        let given = [(Whose::Harness, &self.proxy), (Whose::Toxiproxy, &self.toxiproxy)];
+        let given = given.into_iter().find_map(|(whose, given)| Some((whose, given.clone()?)));
+        given.map(|(whose, address)| Elsewhere { address, whose })
+    }
+
     fn options(&self) -> Options {
         Options {
             duration: self.duration,
@@ -229,7 +238,7 @@ impl Arguments {
             workload: self.workload.clone(),
             rate: self.rate,
             client: self.client.clone(),
-            toxiproxy: self.toxiproxy.clone(),
+            elsewhere: self.elsewhere(),
             direct: self.direct,
             ..self.lab.options(&self.nodes)
         }

@@ -182,7 +182,7 @@ pub(super) fn seed(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{read_listen, read_toxiproxy};
+    use crate::plan::{read_control_address, read_listen};
 
     /// Catches a value that is guessed at, and a message that does not show the right spelling.
     #[test]
@@ -251,7 +251,7 @@ mod tests {
         ("weight", |text| count(1..=u32::MAX)(text).map(drop)),
         ("listen", |text| read_listen(text).map(drop)),
         ("server", |text| read_address(text).map(drop)),
-        ("toxiproxy", |text| read_toxiproxy(text).map(drop)),
+        ("toxiproxy", |text| read_control_address(text).map(drop)),
     ];
 
     const GIVEN: [&str; 44] = [

@@ -32,6 +32,7 @@ pub use axum::http::Method;
 pub use client::{Remote, RemoteError};
 pub use feed::Feed;
 pub use handle::TOXIPROXY_VERSION;
+pub use output::shown_toxic;
 pub use populate::populate;
 pub use server::{ApiOptions, bind, serve};
 pub use told::Told;

@@ -60,6 +60,12 @@ pub(super) fn toxic(view: &ToxicView) -> String {
     )
 }
 
+/// A toxic as the API shows it, and takes it as well.
+#[must_use]
+pub fn shown_toxic(view: &ToxicView) -> serde_json::Value {
+    serde_json::from_str(&toxic(view)).unwrap_or_default()
+}
+
 /// What became of something that was said.
 pub(super) fn said(said: Said) -> String {
     format!(r#"{{"connections":{},"refused":{}}}"#, said.connections, said.refused)

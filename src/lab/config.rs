@@ -12,7 +12,7 @@ use super::fault::{FAULTS, NodeAction};
 use super::members::{self, Group, Joins, Members};
 use super::nemesis::failed;
 use super::timeline::{FaultSpec, Step, steps};
-use super::{LieSpec, discovery, ground, injector, names, together};
+use super::{Elsewhere, LieSpec, discovery, ground, injector, names, together};
 use crate::base::name::NodeIndex;
 use crate::protocol::Protocol;
 use crate::protocol::memcached::program;
@@ -34,8 +34,8 @@ pub struct LabConfig {
     pub nodes: Nodes,
     /// The first proxy's address; the others have the ports that follow.
     pub listen: Listen,
-    /// The control address of an external Toxiproxy, whose proxies stand in for ours.
-    pub toxiproxy: Option<String>,
+    /// Proxies elsewhere that stand in for ours.
+    pub elsewhere: Option<Elsewhere>,
     /// Whether clients reach the nodes without a proxy in between.
     pub direct: bool,
     /// Who loses, refuses and swallows packets.
@@ -233,7 +233,7 @@ impl LabConfig {
         Self {
             nodes: Nodes::alike(Backend::Embedded, count),
             listen: Listen::usual(0),
-            toxiproxy: None,
+            elsewhere: None,
             direct: false,
             network: Network::User,
             names: false,
@@ -325,7 +325,7 @@ impl LabConfig {
                 let name = self.nodes.protocol.name();
                 return Err(format!("it acts on what memcached says, and the nodes speak {name}"));
             }
-            return injector::can(self.toxiproxy.is_some(), fault);
+            return injector::can(self.elsewhere.as_ref().map(|it| it.whose), fault);
         };
         let action = kind.make(&fault.fault.settings).map_err(|error| error.what)?;
         if let NodeAction::Clock { .. } = *action {

@@ -78,8 +78,8 @@ fn settings(command: &str, key: &str, text: String) -> Settings {
 
 /// Whether the nodes of a lab can answer so: only our own proxies can.
 pub(super) fn can(config: &LabConfig) -> Result<(), LabError> {
-    let option = match (&config.toxiproxy, config.direct) {
-        (Some(_), _) => "-toxiproxy",
+    let option = match (&config.elsewhere, config.direct) {
+        (Some(elsewhere), _) => elsewhere.whose.flag(),
         (None, true) => "-direct",
         (None, false) => return Ok(()),
     };

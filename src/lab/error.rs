@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::Elsewhere;
 use crate::base::name::NodeIndex;
 
 /// What went wrong with the system under fault. Every one of these ends the run with exit code 3.
@@ -44,12 +45,12 @@ pub enum LabError {
         /// The flag that changes it.
         flag: &'static str,
     },
-    /// The external Toxiproxy that was given with `-toxiproxy` cannot be used.
-    #[error("Toxiproxy at {address} of -toxiproxy: {what}")]
-    Toxiproxy {
-        /// Its control address.
-        address: String,
-        /// What it answered, or did instead.
+    /// The proxies elsewhere that were asked for cannot be used.
+    #[error("{} at {} of {}: {what}", elsewhere.whose.name(), elsewhere.address, elsewhere.whose.flag())]
+    Elsewhere {
+        /// Which.
+        elsewhere: Elsewhere,
+        /// What they answered, or did instead.
         what: String,
     },
     /// The network that `-network kernel` asks for cannot be had.

@@ -11,6 +11,7 @@ mod arguments;
 pub mod backend;
 mod config;
 mod discovery;
+mod elsewhere;
 mod entrance;
 pub mod error;
 pub mod fault;
@@ -41,6 +42,7 @@ pub use self::config::{
     Backend, LabConfig, Listen, Network, NodeProgram, Nodes, OtherNode, Programs,
 };
 use self::discovery::Discovery;
+pub use self::elsewhere::{Elsewhere, Whose};
 use self::entrance::put_proxies;
 use self::error::LabError;
 use self::ground::Ground;
@@ -128,17 +130,18 @@ impl Lab {
         let sockets = ground.sockets();
         let proxies = ProxySet::listening_on(sockets, seed.fork("proxy"), events, &network);
         let mut notices = told_arguments(&config.nodes);
-        let (injector, addresses) = match &config.toxiproxy {
-            Some(address) => {
+        let (injector, addresses) = match &config.elsewhere {
+            Some(elsewhere) => {
                 notices.push(format!(
-                    "Toxiproxy at {address} stands in for our proxies: nothing counts what passes \
-                     on the wire"
+                    "{} at {} stands in for our proxies: nothing counts what passes on the wire",
+                    elsewhere.whose.name(),
+                    elsewhere.address
                 ));
                 let upstreams = (0..).map(NodeIndex).zip(nodes.iter().map(RunningNode::address));
                 let upstreams: Vec<_> = upstreams.collect();
-                Injector::toxiproxy(address, &upstreams, &network)
+                Injector::elsewhere(elsewhere, config.nodes.protocol, &upstreams, &network)
                     .await
-                    .map_err(|what| LabError::Toxiproxy { address: address.clone(), what })?
+                    .map_err(|what| LabError::Elsewhere { elsewhere: elsewhere.clone(), what })?
             }
             None if config.direct => {
                 notices.push(
@@ -235,7 +238,7 @@ impl Lab {
         &self.injector
     }
 
-    /// Whether what passes the proxies is counted: not by an external Toxiproxy.
+    /// Whether what passes the proxies is counted: not by proxies elsewhere.
     #[must_use]
     pub const fn has_taps(&self) -> bool {
         self.injector.has_taps()

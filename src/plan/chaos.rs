@@ -10,15 +10,15 @@ use rand::seq::IndexedRandom;
 
 use self::kinds::{DrawnKind, KINDS};
 use super::error::FileError;
-use super::fault::{FAULTS_MAX, is_of_network, toxiproxy_knows};
+use super::fault::{FAULTS_MAX, is_of_network, knows};
 use super::model::{Chaos, FaultPlan, Plan, Span};
 use super::source::{TomlTable, TomlValue};
 use super::text::{TomlText, string};
 use crate::base::family::{Chosen, Settings, unknown};
 use crate::base::name::NodeIndex;
 use crate::base::seed::{Seed, Stream};
-use crate::lab::Backend;
 use crate::lab::timeline::{Direction, FaultSpec};
+use crate::lab::{Backend, Whose};
 
 const KEYS: [&str; 6] = ["faults", "from", "gap", "length", "nodes_at_most", "drawn"];
 
@@ -33,7 +33,7 @@ const LENGTH: Span = Span { min: Duration::from_millis(500), max: Duration::from
 pub(super) struct Means<'a> {
     pub(super) nodes: u16,
     pub(super) backend: &'a Backend,
-    pub(super) toxiproxy: bool,
+    pub(super) elsewhere: Option<Whose>,
     pub(super) direct: bool,
 }
 
@@ -43,7 +43,7 @@ impl Means<'_> {
         let of_network = is_of_network(&chosen);
         let is_process = !of_network && kind.name != "flush";
         !(of_network && self.direct
-            || self.toxiproxy && !toxiproxy_knows(&chosen)
+            || !knows(self.elsewhere, &chosen)
             || is_process && matches!(self.backend, Backend::Servers(_)))
     }
 }

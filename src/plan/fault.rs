@@ -12,6 +12,7 @@ use super::wait;
 use crate::base::family::{Chosen, SettingError, unknown};
 use crate::base::name::NodeIndex;
 use crate::base::units::Ratio;
+use crate::lab::Whose;
 use crate::lab::fault::FAULTS;
 use crate::lab::timeline::{Direction, FaultSpec};
 use crate::proxy::fault::{TOXICS, asks_for_more, is_message};
@@ -292,9 +293,10 @@ pub(super) fn is_of_network(fault: &Chosen) -> bool {
     FAULTS.find(&fault.kind).is_none()
 }
 
-/// Whether Toxiproxy has this fault too; a fault of the node itself is no matter for a proxy.
-pub(super) fn toxiproxy_knows(fault: &Chosen) -> bool {
-    !is_of_network(fault)
+/// Whether proxies elsewhere have this fault too; a fault of the node itself is no matter for a proxy.
+pub(super) fn knows(elsewhere: Option<Whose>, fault: &Chosen) -> bool {
+    elsewhere != Some(Whose::Toxiproxy)
+        || !is_of_network(fault)
         || (TOXIPROXYS.contains(&fault.kind.as_str())
             && asks_for_more(&fault.kind, &fault.settings).is_none())
 }

@@ -48,7 +48,7 @@ pub use model::{Addresses, Chaos, FaultPlan, Group, Phases, Plan, Who};
 pub use nodes::chosen_nodes;
 pub use options::{
     DURATION_MAX, DURATION_MIN, METRICS_INTERVAL_MIN, Options, SEED_MAX, metrics_interval,
-    read_address, read_listen, read_toxiproxy,
+    read_address, read_control_address, read_listen,
 };
 pub use resolve::{Checked, Choice, check, choose, driver, plan_of, plans, runnable, scenario_of};
 pub use section::{Section, sections};

@@ -11,7 +11,7 @@ use crate::driver::DriverConfig;
 use crate::event::Phase;
 use crate::judge::Objective;
 use crate::lab::timeline::FaultSpec;
-use crate::lab::{Listen, Network, Nodes, members};
+use crate::lab::{Elsewhere, Listen, Network, Nodes, members};
 use crate::load::{RateWish, Workload};
 
 /// One run of one scenario.
@@ -58,8 +58,8 @@ pub struct Plan {
     pub out: PathBuf,
     /// Where our proxies and the control API listen.
     pub addresses: Addresses,
-    /// The control address of an external Toxiproxy that stands in for our proxies.
-    pub toxiproxy: Option<String>,
+    /// Proxies elsewhere that stand in for ours.
+    pub elsewhere: Option<Elsewhere>,
     /// Whether the client reaches the nodes without a proxy in between.
     pub direct: bool,
     /// Who does the faults of the network.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::lab::{Backend, Network};
+use crate::lab::{Backend, Elsewhere, Network};
 use crate::load::RateWish;
 use crate::protocol::Protocol;
 use crate::protocol::memcached::program::PORT;
@@ -59,8 +59,8 @@ pub struct Options {
     pub listen: Option<SocketAddr>,
     /// The address of the control API.
     pub api: Option<SocketAddr>,
-    /// The control address of an external Toxiproxy that stands in for our proxies.
-    pub toxiproxy: Option<String>,
+    /// Proxies elsewhere that stand in for ours.
+    pub elsewhere: Option<Elsewhere>,
     /// Whether to leave the proxies out.
     pub direct: bool,
     /// Who does the faults of the network.
@@ -106,11 +106,11 @@ pub fn read_address(text: &str) -> Result<SocketAddr, String> {
     Ok(address)
 }
 
-/// Reads the control address of an external Toxiproxy.
+/// Reads the control address of proxies elsewhere.
 ///
 /// # Errors
 /// What to write instead.
-pub fn read_toxiproxy(text: &str) -> Result<String, String> {
+pub fn read_control_address(text: &str) -> Result<String, String> {
     let address = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
     match address.rsplit_once(':') {
         Some((host, port))
@@ -150,10 +150,10 @@ mod tests {
         assert!(read_listen("127.0.0.1").is_err() && read_listen("127.0.0.1:0").is_ok());
     }
 
-    /// Catches an address of a Toxiproxy without a port.
+    /// Catches a control address without a port.
     #[test]
-    fn a_toxiproxy_has_a_port() {
-        assert_eq!(read_toxiproxy("http://localhost:8474/").unwrap(), "localhost:8474");
-        assert!(read_toxiproxy("localhost").is_err());
+    fn a_control_address_has_a_port() {
+        assert_eq!(read_control_address("http://localhost:8474/").unwrap(), "localhost:8474");
+        assert!(read_control_address("localhost").is_err());
     }
 }

@@ -6,7 +6,7 @@ use super::model::{FaultPlan, Plan};
 use super::text::{TomlText, string};
 use super::{chaos, client, driver, fault, groups, objective, suite, wait, workload};
 use crate::base::units::Ratio;
-use crate::lab::{Backend, Listen, Network, NodeProgram};
+use crate::lab::{Backend, Elsewhere, Listen, Network, NodeProgram};
 use crate::load::RateWish;
 use crate::protocol::Protocol;
 
@@ -60,8 +60,8 @@ impl Plan {
             Some(RateWish::Max) => text.string("rate", "max"),
             None => {}
         }
-        if let Some(address) = &self.toxiproxy {
-            text.string("toxiproxy", address);
+        if let Some(Elsewhere { address, whose }) = &self.elsewhere {
+            text.string(whose.key(), address);
         }
         if self.direct {
             text.value("direct", "true");

@@ -3,14 +3,16 @@
 //! A resolved plan is printed in this same form, so a scenario can also say what the command line
 //! usually does: seed, nodes, addresses, the client's settings, a workload of its own.
 
+mod between;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::error::{FileError, PlanError};
 use super::fault::{self, Breaks};
 use super::files::{Folder, Library, is_path};
-use super::model::{Addresses, FaultPlan, Phases, Plan};
-use super::options::{Options, SEED_MAX, metrics_interval, read_toxiproxy};
+use super::model::{Addresses, Phases, Plan};
+use super::options::{Options, SEED_MAX, metrics_interval};
 use super::source::{FileText, TomlTable, TomlValue};
 use super::suite::{self, Suite};
 use super::timeline::Timeline;
@@ -18,10 +20,10 @@ use super::{client, groups, nodes, objective, protocol, workload};
 use crate::base::seed::Seed;
 use crate::event::Phase;
 use crate::judge::Objective;
-use crate::lab::{Listen, Network, Nodes};
+use crate::lab::{Listen, Nodes};
 use crate::load::{RateWish, WORKERS_MAX, Workload};
 
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
     "name",
     "summary",
     "suites",
@@ -32,6 +34,7 @@ const KEYS: [&str; 22] = [
     "concurrency",
     "metrics_interval",
     "out",
+    "proxy",
     "toxiproxy",
     "network",
     "direct",
@@ -51,10 +54,6 @@ const DEFAULT_CLIENT: &str = "default";
 pub(super) const DEFAULT_CONCURRENCY: u32 = 100;
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(2);
 const DEFAULT_OUT: &str = "runs";
-
-/// Why a driver and a Toxiproxy do not go together.
-const NO_WITNESS: &str = "-toxiproxy: a driver needs the harness's own proxies, which see where its \
-                          client puts a key; leave -toxiproxy out, or -client";
 
 /// What a list shows of a scenario.
 #[derive(Clone, Debug)]
@@ -174,12 +173,11 @@ impl Reader<'_> {
         let most = driver.as_ref().map_or(u32::MAX, |driver| driver.concurrency);
         let concurrency = self.written_concurrency()?.unwrap_or(DEFAULT_CONCURRENCY).min(most);
         let rate = self.rate()?;
-        let (addresses, toxiproxy) = (self.addresses(&nodes)?, self.toxiproxy(&faults)?);
-        if driver.is_some() && toxiproxy.is_some() {
-            return Err(PlanError::Option(NO_WITNESS.to_owned()));
-        }
-        let network = self.network(toxiproxy.is_some(), addresses.proxies.required)?;
-        let direct = self.direct(driver.is_some(), toxiproxy.is_some(), network, &faults)?;
+        let addresses = self.addresses(&nodes)?;
+        let elsewhere = self.elsewhere(&faults, driver.is_some())?;
+        let whose = elsewhere.as_ref().map(|elsewhere| elsewhere.whose);
+        let network = self.network(whose, addresses.proxies.required)?;
+        let direct = self.direct(driver.is_some(), whose, network, &faults)?;
         let workload = self.workload(phases.total())?;
         workload::check_parts(&workload, rate, concurrency)?;
         workload::check_client(&workload, driver.is_some() || options.client.is_some())?;
@@ -205,7 +203,7 @@ impl Reader<'_> {
             nodes,
             groups,
             network,
-            toxiproxy,
+            elsewhere,
             direct,
             faults,
             chaos,
@@ -249,67 +247,6 @@ impl Reader<'_> {
             return Err(node.error("a file does not say where its results go; -out does"));
         }
         Ok(self.options.out.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_OUT)))
-    }
-
-    /// An external Toxiproxy, which must know every fault of the network.
-    fn toxiproxy(&self, faults: &[FaultPlan]) -> Result<Option<String>, PlanError> {
-        let written = self.table.optional("toxiproxy", |node| {
-            read_toxiproxy(node.text()?).map_err(|what| node.error(what))
-        })?;
-        let address = self.options.toxiproxy.clone().or(written);
-        let strange = faults.iter().find(|planned| !fault::toxiproxy_knows(&planned.spec.fault));
-        match (&address, strange) {
-            (Some(_), Some(FaultPlan { spec, .. })) => Err(PlanError::Option(format!(
-                "the fault `{}` is a {}, which only our own proxies can do; leave out -toxiproxy",
-                spec.name, spec.fault.kind
-            ))),
-            _ => Ok(address),
-        }
-    }
-
-    /// Who does the faults of the network; the kernel gives the proxies addresses of their own.
-    fn network(&self, toxiproxy: bool, addressed: bool) -> Result<Network, PlanError> {
-        let written = self.table.optional("network", |it| it.word("network", &Network::WORDS))?;
-        let mode = self.options.network.or(written).unwrap_or_default();
-        let (flag, what) = match mode {
-            Network::Kernel if toxiproxy => ("-toxiproxy", "a Toxiproxy does the faults itself"),
-            Network::Kernel if addressed => ("-listen", "the proxies get addresses of their own"),
-            _ => return Ok(mode),
-        };
-        Err(PlanError::Option(format!("-network kernel: {what}; leave out {flag}")))
-    }
-
-    /// Whether the proxies are left out, which nothing may need.
-    fn direct(
-        &self,
-        driver: bool,
-        toxiproxy: bool,
-        network: Network,
-        faults: &[FaultPlan],
-    ) -> Result<bool, PlanError> {
-        let written = self.table.optional("direct", TomlValue::flag)?;
-        if !(self.options.direct || written.unwrap_or_default()) {
-            return Ok(false);
-        }
-        let fault = faults.iter().find(|planned| fault::is_of_network(&planned.spec.fault));
-        let needs = match (fault, driver, toxiproxy, network) {
-            (Some(FaultPlan { spec, .. }), ..) => {
-                format!("the fault `{}` ({}) is done by a proxy", spec.name, spec.fault.kind)
-            }
-            (None, true, ..) => {
-                "only a proxy sees where the client of a driver puts a key; leave out \
-                                 -client"
-                    .to_owned()
-            }
-            (None, false, true, _) => {
-                "a Toxiproxy is one in between; leave out -toxiproxy".to_owned()
-            }
-            (None, false, false, Network::Kernel) => {
-                "-network kernel is the network of the proxies; leave it out".to_owned()
-            }
-            (None, false, false, Network::User) => return Ok(true),
-        };
-        Err(PlanError::Option(format!("-direct leaves the proxies out, and {needs}")))
     }
 
     fn addresses(&self, nodes: &Nodes) -> Result<Addresses, PlanError> {

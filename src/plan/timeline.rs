@@ -8,7 +8,7 @@ use super::options::Options;
 use super::source::TomlTable;
 use super::{chaos, fault, lengths};
 use crate::base::seed::Seed;
-use crate::lab::Nodes;
+use crate::lab::{Nodes, Whose};
 
 /// The phases in the length that was asked for, and the faults within them: as written, or drawn.
 pub(super) struct Timeline {
@@ -53,7 +53,10 @@ fn read_chaos(
     let means = chaos::Means {
         nodes: nodes.count,
         backend: &nodes.backend,
-        toxiproxy: options.toxiproxy.is_some() || table.get("toxiproxy").is_some(),
+        elsewhere: match &options.elsewhere {
+            Some(elsewhere) => Some(elsewhere.whose),
+            None => Whose::ALL.into_iter().find(|whose| table.get(whose.key()).is_some()),
+        },
         direct: options.direct || table.get("direct").is_some(),
     };
     let (chaos, is_drawn) = chaos::read(&node, means)?;

@@ -95,11 +95,11 @@ impl Plan {
                 After::Requests(_) if self.direct => {
                     "-direct leaves out the proxies that count them"
                 }
-                After::Requests(_) if self.toxiproxy.is_some() => {
-                    "an external Toxiproxy counts none; leave out -toxiproxy"
+                After::Requests(_) if self.elsewhere.is_some() => {
+                    "proxies elsewhere do not tell how many; leave them out"
                 }
-                After::Event(_) if self.toxiproxy.is_some() => {
-                    "events come through our own control API; leave out -toxiproxy"
+                After::Event(_) if self.elsewhere.is_some() => {
+                    "events come through our own control API; leave out the proxies elsewhere"
                 }
                 After::BreakerOpen if self.who() != Who::Own => {
                     "only the built-in client shows its breaker"

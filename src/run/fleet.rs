@@ -50,8 +50,6 @@ pub(super) fn refusal(plan: &Plan, share: Share) -> Option<String> {
         "names (-names) and lists that nodes tell (`discovery`) are for one machine".to_owned()
     } else if plan.direct {
         "the others reach the nodes through member 0's proxies; leave -direct out".to_owned()
-    } else if plan.toxiproxy.is_some() {
-        "the others reach the nodes through member 0's own proxies; leave -toxiproxy out".to_owned()
     } else if plan.network != Network::User {
         "the kernel's faults are for one machine; leave -network out".to_owned()
     } else if plan.concurrency < of {
@@ -69,7 +67,7 @@ pub(super) fn refusal(plan: &Plan, share: Share) -> Option<String> {
 pub(super) fn lab_elsewhere(own: LabConfig, guest: &Guest) -> LabConfig {
     let proxies = guest.proxies();
     let nodes = Nodes::alike(Backend::Servers(proxies), own.nodes.count);
-    LabConfig { nodes, direct: true, ..own }
+    LabConfig { nodes, direct: true, elsewhere: None, ..own }
 }
 
 /// The number of the run, which is the same for all.
@@ -110,11 +108,12 @@ pub(super) fn open(
         let host = waiting.clone();
         Box::pin(async move { host.losing(node).await })
     }));
-    // What listens on every address is told so: who joins takes the host that it joined.
+    // What listens here on every address is told so: who joins takes the host that it joined.
     let asked = plan.addresses.proxies.address.ip();
-    let elsewhere = |here: SocketAddr| match asked.is_unspecified() {
-        true => SocketAddr::new(asked, here.port()),
-        false => here,
+    let is_here = plan.elsewhere.is_none() && asked.is_unspecified();
+    let elsewhere = |proxy: SocketAddr| match is_here {
+        true => SocketAddr::new(asked, proxy.port()),
+        false => proxy,
     };
     host.open(Opening {
         clock,

@@ -70,7 +70,7 @@ async fn in_scope(
         host.keep_in(desk.folder());
     }
     let own = stage.control.as_ref().map(|control| control.address().to_string());
-    let api = own.or_else(|| plan.toxiproxy.clone());
+    let api = own.or_else(|| plan.elsewhere.as_ref().map(|it| it.address.clone()));
     desk.show(Line::Start(setup::start(plan, &header, stage.lab.info(), api)));
     if plan.command.as_ref().is_some_and(|command| !command.is_started()) {
         let api = stage.control.as_ref().map(Control::address);

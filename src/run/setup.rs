@@ -86,7 +86,7 @@ pub(super) fn able_lab(plan: &Plan, environment: &Environment) -> Result<LabConf
     let lab = LabConfig {
         nodes: plan.nodes.clone(),
         listen: plan.addresses.proxies,
-        toxiproxy: plan.toxiproxy.clone(),
+        elsewhere: plan.elsewhere.clone(),
         direct: plan.direct,
         network: plan.network,
         names: plan.names,
@@ -257,7 +257,7 @@ pub(super) fn objectives(plan: &Plan) -> (Vec<Objective>, Vec<String>) {
 
 /// Whether proxies of ours count what passes.
 fn is_counted(plan: &Plan) -> bool {
-    plan.toxiproxy.is_none() && !plan.direct
+    plan.elsewhere.is_none() && !plan.direct
 }
 
 /// Whether only the wire can answer `objective`. One that asks for what must not be, to see that it is

@@ -43,7 +43,7 @@ pub(super) struct Stage {
     pub(super) seen: Seen,
     pub(super) board: Board,
     pub(super) lab: Lab,
-    /// None: an external Toxiproxy has its own.
+    /// None: proxies elsewhere have their own.
     pub(super) control: Option<Control>,
     pub(super) subject: Any,
     /// Tells a command the phase.
@@ -105,7 +105,7 @@ impl Stage {
         // Before anybody connects.
         let wire = WireWatch::start(&lab, &clock, plan.phases.total());
         let api = plan.addresses.api;
-        let control = match &plan.toxiproxy {
+        let control = match &plan.elsewhere {
             Some(_) => None,
             None if guest.is_some() => None,
             None => {

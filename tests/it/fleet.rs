@@ -255,6 +255,41 @@ fn without_member_0_nobody_goes_on_storing() {
     assert!(other.told.contains("error: member 0 closed its connection"), "{}", other.told);
 }
 
+/// Catches a member that puts proxies of its own where member 0's are, or does not reach those that member 0 drives
+/// elsewhere; and a fault that only our proxies know and that does not arrive there.
+#[test]
+fn member_0_drives_proxies_elsewhere() {
+    let fleet = Fleet::new();
+    let mut proxy = Command::new(assert_cmd::cargo::cargo_bin("harness"))
+        .args(["proxy", "-port", "0"])
+        .env("LOG_LEVEL", "info")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(proxy.stdout.take().unwrap()).lines();
+    let address = lines.find_map(|line| {
+        let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        line["address"].as_str().map(str::to_owned)
+    });
+    let words = "-scenario gray-failure-errors -duration 8s -nodes embedded -seed 7 -rate 300/s";
+    let workload = "-workload idle -missing narrow";
+    let mut first = fleet.start("0/2", &format!("{words} {workload} -proxy {}", address.unwrap()));
+    let mut other = fleet.start("1/2", "");
+    assert_eq!(other.end(), 0, "{}", other.told);
+    first.end();
+    proxy.kill().unwrap();
+    proxy.wait().unwrap();
+    let whole = first.report();
+    assert_eq!(whole["fleet"]["counted"], 2, "{}", first.told);
+    let errors = |report: &Value| {
+        let phases = report["phases"].as_array().unwrap();
+        let fault = phases.iter().find(|phase| phase["name"] == "fault").unwrap();
+        fault["outcomes"]["error.server_error"].as_u64().unwrap_or_default()
+    };
+    let (all, part) = (errors(&whole), errors(&other.report()));
+    assert!(part > 0 && all > part, "{part} of {all}: {}", first.told);
+}
+
 /// Catches a stranger that is waited for, or that is taken for a member, whatever it says or leaves unsaid.
 #[test]
 fn strangers_hold_up_nobody() {

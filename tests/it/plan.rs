@@ -12,7 +12,7 @@ use std::time::Duration;
 use harness::base::seed::Seed;
 use harness::base::units::Rate;
 use harness::event::Phase;
-use harness::lab::Backend;
+use harness::lab::{Backend, Elsewhere, Whose};
 use harness::plan::{
     FaultPlan, Folder, Library, Options, Phases, Plan, RateWish, check, choose, plans, sections,
 };
@@ -24,6 +24,11 @@ fn shipped() -> (TempDir, Library) {
     let empty = tempfile::tempdir().expect("a directory");
     let library = Library::new(empty.path());
     (empty, library)
+}
+
+/// An external Toxiproxy.
+fn toxiproxy() -> Elsewhere {
+    Elsewhere { address: "127.0.0.1:8474".to_owned(), whose: Whose::Toxiproxy }
 }
 
 /// The plan of a file with this text, or the first line of the error.
@@ -647,15 +652,22 @@ fn options_that_do_not_fit_are_refused() {
 /// Catches a fault of ours that is silently left out because an external Toxiproxy has none like it.
 #[test]
 fn an_external_toxiproxy_must_know_the_fault() {
-    let options = Options { toxiproxy: Some("127.0.0.1:8474".into()), ..Options::default() };
+    let options = Options { elsewhere: Some(toxiproxy()), ..Options::default() };
     let file = |fault: &str| format!("{HEAD}[[faults]]\non = \"all\"\n{fault}");
     assert_eq!(
         plan_of(&file("packet_loss = { loss_rate = \"5%\" }"), &options).unwrap_err(),
         "the fault `packet_loss` is a packet_loss, which only our own proxies can do; \
-         leave out -toxiproxy"
+         leave out -toxiproxy, or give it a `harness proxy` (-proxy)"
     );
     assert!(plan_of(&file("latency = { latency = \"5ms\" }"), &options).is_ok());
     assert!(plan_of(&file("kill = {}"), &options).is_ok());
+    let ours = Elsewhere { whose: Whose::Harness, ..toxiproxy() };
+    let options = Options { elsewhere: Some(ours), ..Options::default() };
+    let plan = plan_of(&file("memcached_error = {}"), &options).unwrap();
+    let again = plan_of(&plan.to_toml(), &Options::default()).unwrap();
+    assert_eq!(again.elsewhere, plan.elsewhere);
+    let both = format!("proxy = \"a:1\"\ntoxiproxy = \"b:2\"\n{HEAD}");
+    assert!(plan_of(&both, &Options::default()).unwrap_err().contains("leave out one"));
 }
 
 /// Catches one member that ends a whole suite because of an option that the others can follow, one
@@ -670,7 +682,7 @@ fn members_that_cannot_follow_an_option_are_left_out() {
     let all = library.names(Folder::Scenarios).len();
     let server = |port: u16| std::net::SocketAddr::from(([127, 0, 0, 1], port));
     for (options, reason) in [
-        (Options { toxiproxy: Some("127.0.0.1:1".into()), ..Options::default() }, "-toxiproxy"),
+        (Options { elsewhere: Some(toxiproxy()), ..Options::default() }, "-toxiproxy"),
         (Options { backend: Some(Backend::Servers(vec![server(1)])), ..Options::default() }, "n2"),
         (Options { duration: Some(Duration::from_secs(5)), ..Options::default() }, "-duration 5s"),
     ] {

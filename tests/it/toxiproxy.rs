@@ -1,6 +1,7 @@
-//! The lab on an external Toxiproxy, for which `harness proxy` stands in.
+//! The lab on proxies elsewhere: a `harness proxy`, which stands in for an external Toxiproxy as well.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -46,17 +47,67 @@ impl Drop for External {
     }
 }
 
+/// Takes proxies as a Toxiproxy does, and knows no resource of ours.
+struct Stranger(String);
+
+impl Stranger {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        #[expect(clippy::disallowed_methods, reason = "it serves until the test's process ends")]
+        let _ = std::thread::spawn(move || {
+            listener.incoming().for_each(|stream| answer(stream.unwrap()));
+        });
+        Self(address)
+    }
+}
+
+/// One request, one answer.
+fn answer(stream: TcpStream) {
+    let mut reader = BufReader::new(&stream);
+    let (mut line, mut length) = (String::new(), 0);
+    reader.read_line(&mut line).unwrap();
+    let mut header = String::new();
+    while reader.read_line(&mut header).unwrap() > 2 {
+        let lower = header.to_lowercase();
+        length =
+            lower.strip_prefix("content-length: ").map_or(length, |n| n.trim().parse().unwrap());
+        header.clear();
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    let (status, answer) = match line.split(' ').next().unwrap() {
+        "POST" => {
+            ("201 Created", json!({ "proxies": serde_json::from_slice::<Value>(&body).unwrap() }))
+        }
+        "DELETE" => ("200 OK", json!({})),
+        _ => ("404 Not Found", json!({ "error": "not found", "status": 404 })),
+    };
+    let answer = answer.to_string();
+    let _ = write!(
+        &stream,
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{answer}",
+        answer.len()
+    );
+}
+
 const PHASES: &str = "summary = \"slow\"\nworkload = \"constant\"\n\
                       objectives = [\"no-wrong-data\", \"no-errors\", \"no-dirty-reuse\"]\n\
                       [phases]\nwarmup = \"1s\"\nsteady = \"2s\"\nfault = \"2s\"\nrecovery = \"1s\"\n";
 
 /// A run of `faults` on the Toxiproxy at `address`: exit code, stdout and stderr.
 fn run(folder: &Path, faults: &str, address: &str) -> (i32, String, String) {
+    run_on(folder, faults, "-toxiproxy", address)
+}
+
+/// The same on the proxies that `flag` asks for.
+fn run_on(folder: &Path, faults: &str, flag: &str, address: &str) -> (i32, String, String) {
     std::fs::write(folder.join("slow.toml"), format!("{PHASES}{faults}")).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_harness"))
         .current_dir(folder)
         .args(["-scenario", "slow.toml", "-nodes", "embedded", "-duration", "6s", "-json"])
-        .args(["-toxiproxy", &format!("http://{address}")])
+        .args([flag, &format!("http://{address}")])
         .output()
         .unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -123,4 +174,29 @@ fn what_an_external_toxiproxy_cannot_do_is_refused_by_name() {
         assert!(!stdout.contains("fault_applied"), "{stdout}");
     }
     assert_eq!(external.proxies(), json!({}), "its proxies were left behind");
+}
+
+/// Catches a fault that only our proxies know and that does not reach them elsewhere, or stays there, and a
+/// server that is no `harness proxy` and is found out in the middle of a run.
+#[test]
+fn a_harness_proxy_elsewhere_does_message_faults() {
+    let (folder, external) = (tempfile::tempdir().unwrap(), External::start());
+    let fault = "[[faults]]\nname = \"busy\"\non = \"all\"\n\
+                 error = { command = \"get\", message = \"SERVER_ERROR busy\" }\n";
+    let (code, stdout, stderr) = run_on(folder.path(), fault, "-proxy", &external.address);
+    assert!(stderr.contains("harness proxy at 127.0.0.1"), "{code}: {stderr}");
+    let report: Value = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
+    let phases = report["phases"].as_array().unwrap();
+    let errors = |name: &str| {
+        let phase = phases.iter().find(|phase| phase["name"] == name).unwrap();
+        phase["outcomes"]["error.server_error"].as_u64().unwrap_or_default()
+    };
+    assert!(errors("fault") > 100 && errors("steady") == 0, "{phases:?}");
+    assert_eq!(report["data"]["wrong"], 0);
+    assert_eq!(external.proxies(), json!({}), "its proxies were left behind");
+    let stranger = Stranger::start();
+    let (code, _, stderr) = run_on(folder.path(), fault, "-proxy", &stranger.0);
+    assert_eq!(code, 3, "{stderr}");
+    assert!(stderr.contains("it is no `harness proxy` (HTTP 404"), "{stderr}");
+    assert!(stderr.contains("for a Toxiproxy write -toxiproxy"), "{stderr}");
 }

@@ -46,7 +46,7 @@ pub(in crate::cli) fn outline(plan: &Plan) -> Outline {
         faults: plan.faults.iter().map(fault).collect(),
         repeats: plan.command.as_ref().is_some_and(|command| command.repeats),
         unchecked: unchecked(plan).map(str::to_owned),
-        touchable: plan.toxiproxy.is_none() && !plan.direct,
+        touchable: plan.elsewhere.is_none() && !plan.direct,
     }
 }
 

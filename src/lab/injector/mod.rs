@@ -1,9 +1,10 @@
-//! Who breaks the network, one file each: our own proxies, the kernel, or an external Toxiproxy.
+//! Who breaks the network, one file each: our own proxies, the kernel, or proxies that run
+//! elsewhere.
 
 #[cfg(target_os = "linux")]
 mod kernel;
 mod own;
-mod toxiproxy;
+mod remote;
 
 use std::net::SocketAddr;
 
@@ -12,6 +13,8 @@ use crate::base::scope::Scope;
 #[cfg(target_os = "linux")]
 use crate::lab::network::KernelNetwork;
 use crate::lab::timeline::FaultSpec;
+use crate::lab::{Elsewhere, Whose};
+use crate::protocol::Protocol;
 use crate::proxy::ProxySet;
 use crate::proxy::fault::TOXICS;
 
@@ -23,8 +26,8 @@ pub(crate) enum Injector {
     /// The kernel, and our own proxies for what it cannot do.
     #[cfg(target_os = "linux")]
     Kernel(kernel::KernelInjector),
-    /// An external Toxiproxy.
-    Toxiproxy(toxiproxy::ToxiproxyInjector),
+    /// Proxies that run elsewhere.
+    Remote(remote::RemoteInjector),
     /// Nobody: nothing lies between clients and nodes.
     Nobody,
 }
@@ -36,12 +39,12 @@ pub(crate) struct ActiveToxic {
     toxic: String,
 }
 
-/// Whether the fault of the network `fault` can be done: by a Toxiproxy or, with our own proxies behind
-/// it, by this process.
-pub(crate) fn can(toxiproxy: bool, fault: &FaultSpec) -> Result<(), String> {
-    match toxiproxy {
-        true => toxiproxy::can(fault),
-        false => TOXICS.make(&fault.fault).map(drop).map_err(|error| error.what),
+/// Whether the fault of the network `fault` can be done: by proxies elsewhere or, with our own proxies
+/// behind it, by this process.
+pub(crate) fn can(elsewhere: Option<Whose>, fault: &FaultSpec) -> Result<(), String> {
+    match elsewhere {
+        Some(whose) => remote::can(whose, fault),
+        None => TOXICS.make(&fault.fault).map(drop).map_err(|error| error.what),
     }
 }
 
@@ -69,23 +72,24 @@ impl Injector {
         match self {
             #[cfg(target_os = "linux")]
             Self::Kernel(kernel) => kernel.close().await,
-            // An external one is tidied up when nothing can be asked of the injector any more.
+            // Proxies elsewhere are tidied up when nothing can be asked of the injector any more.
             _ => drop(self),
         }
     }
 
-    /// An injector that drives the Toxiproxy whose control API is at `address`, and where its
-    /// proxies listen, which it puts in front of the servers at `upstreams`.
+    /// An injector that drives proxies elsewhere, and where they listen, which it puts in front of the servers at
+    /// `upstreams`, which speak `protocol`.
     ///
     /// # Errors
-    /// What it answered, or did instead.
-    pub(crate) async fn toxiproxy(
-        address: &str,
+    /// What they answered, or did instead.
+    pub(crate) async fn elsewhere(
+        elsewhere: &Elsewhere,
+        protocol: Protocol,
         upstreams: &[(NodeIndex, SocketAddr)],
         scope: &Scope,
     ) -> Result<(Self, Vec<SocketAddr>), String> {
-        let started = toxiproxy::ToxiproxyInjector::start(address, upstreams, scope).await?;
-        Ok((Self::Toxiproxy(started.0), started.1))
+        let started = remote::RemoteInjector::start(elsewhere, protocol, upstreams, scope).await?;
+        Ok((Self::Remote(started.0), started.1))
     }
 
     /// Whether what passes the proxies is counted.
@@ -94,7 +98,7 @@ impl Injector {
             Self::Own(_) => true,
             #[cfg(target_os = "linux")]
             Self::Kernel(_) => true,
-            Self::Toxiproxy(_) | Self::Nobody => false,
+            Self::Remote(_) | Self::Nobody => false,
         }
     }
 
@@ -104,7 +108,7 @@ impl Injector {
             Self::Own(own) => own.toxics(fault),
             #[cfg(target_os = "linux")]
             Self::Kernel(kernel) => kernel.toxics(fault),
-            Self::Toxiproxy(_) => toxiproxy::toxics(fault),
+            Self::Remote(remote) => remote.toxics(fault),
             Self::Nobody => Vec::new(),
         }
     }
@@ -115,7 +119,7 @@ impl Injector {
             Self::Own(own) => own.apply(fault).await,
             #[cfg(target_os = "linux")]
             Self::Kernel(kernel) => kernel.apply(fault).await,
-            Self::Toxiproxy(toxiproxy) => toxiproxy.apply(fault).await,
+            Self::Remote(remote) => remote.apply(fault).await,
             Self::Nobody => Err("there is nothing in between that could".to_owned()),
         }
     }
@@ -127,7 +131,7 @@ impl Injector {
             Self::Own(own) => own.heal(toxics).await.map(Some),
             #[cfg(target_os = "linux")]
             Self::Kernel(kernel) => kernel.heal(toxics).await.map(Some),
-            Self::Toxiproxy(toxiproxy) => toxiproxy.heal(toxics).await.map(|()| None),
+            Self::Remote(remote) => remote.heal(toxics).await.map(|()| None),
             Self::Nobody => Ok(None),
         }
     }

@@ -55,7 +55,7 @@ impl OwnInjector {
     }
 }
 
-const fn stream(direction: Direction) -> Stream {
+pub(super) const fn stream(direction: Direction) -> Stream {
     match direction {
         Direction::Upstream => Stream::Upstream,
         Direction::Downstream => Stream::Downstream,

@@ -52,8 +52,9 @@ pub(super) fn can(config: &LabConfig) -> Result<(), LabError> {
         return Ok(());
     }
     let refused = |what: String| Err(LabError::Names(what));
-    if config.toxiproxy.is_some() {
-        return refused("a Toxiproxy has addresses of its own; leave -toxiproxy out".to_owned());
+    if let Some(elsewhere) = &config.elsewhere {
+        let flag = elsewhere.whose.flag();
+        return refused(format!("proxies elsewhere have addresses of their own; leave {flag} out"));
     }
     if config.direct {
         return refused("the names are those of the proxies; leave -direct out".to_owned());

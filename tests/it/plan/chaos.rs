@@ -5,7 +5,7 @@ use std::time::Duration;
 use harness::lab::Backend;
 use harness::plan::{FaultPlan, Options, Plan};
 
-use super::plan_of;
+use super::{plan_of, toxiproxy};
 
 /// A scenario whose end is `rest`.
 fn scenario(rest: &str) -> String {
@@ -47,8 +47,7 @@ fn only_what_can_be_had_is_drawn() {
         };
         let plan = plan_of(&safe, &options).unwrap();
         assert!(!kinds(&plan).iter().any(|kind| ["kill", "pause", "flush"].contains(kind)));
-        let toxiproxy = Some("127.0.0.1:8474".to_owned());
-        let options = Options { toxiproxy, ..options };
+        let options = Options { elsewhere: Some(toxiproxy()), ..options };
         plan_of(&safe, &options).unwrap();
     }
     let named = scenario("[chaos]\nfaults = [\"latency\", \"memcached_corrupt\"]\n");

@@ -83,8 +83,10 @@ fn what_needs_a_proxy_is_refused_without_one() {
             "-direct leaves the proxies out, and the fault `refuse` (refuse) is done by"
         )
     );
-    let toxiproxy = Options { toxiproxy: Some("127.0.0.1:1".into()), ..direct.clone() };
-    assert!(plan_of(HEAD, &toxiproxy).unwrap_err().contains("leave out -toxiproxy"));
+    let toxiproxy = Options { elsewhere: Some(super::toxiproxy()), ..direct.clone() };
+    assert!(
+        plan_of(HEAD, &toxiproxy).unwrap_err().contains("-toxiproxy asks for some; leave it out")
+    );
 }
 
 /// Catches a long run of which the warm-up takes minutes.

@@ -67,11 +67,10 @@ fn what_never_comes_is_refused() {
 fn what_nobody_sees_is_refused() {
     let node = |rest: &str| format!("[[faults]]\non = [\"n1\"]\nkill = {{}}\n{rest}\n");
     let direct = Options { direct: true, ..Options::default() };
-    let toxiproxy = || Some("127.0.0.1:8474".to_owned());
-    let remote = Options { toxiproxy: toxiproxy(), ..Options::default() };
+    let remote = Options { elsewhere: Some(super::toxiproxy()), ..Options::default() };
     for (rest, options, why) in [
         ("after = { requests = 1 }", &direct, "-direct leaves out the proxies that count them"),
-        ("after = { requests = 1 }", &remote, "an external Toxiproxy counts none"),
+        ("after = { requests = 1 }", &remote, "proxies elsewhere do not tell how many"),
         ("after = { event = \"x\" }", &remote, "events come through our own control API"),
     ] {
         let refused = read(&node(rest), options).unwrap_err();

@@ -1,5 +1,5 @@
-//! Breaks the network with an external Toxiproxy, over its control API. Nothing is believed that was not
-//! read back.
+//! Breaks the network with proxies that run elsewhere, over their control API. Nothing is believed that was
+//! not read back.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -12,10 +12,15 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::ActiveToxic;
+use super::own::stream;
+use crate::base::family::SettingError;
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
-use crate::control::{Method, Remote, RemoteError};
+use crate::control::{Method, Remote, RemoteError, shown_toxic};
 use crate::lab::timeline::{Direction, FaultSpec};
+use crate::lab::{Elsewhere, Whose};
+use crate::protocol::Protocol;
+use crate::proxy::ToxicView;
 use crate::proxy::fault::{TOXICS, asks_for_more, is_added};
 
 /// How long one change may take, with all its requests: a server that is silent must not keep a run. A
@@ -25,50 +30,42 @@ const CHANGE_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long the deletion of our proxies may take in the end: within the grace of a run.
 const TIDY_TIME_MAX: Duration = Duration::from_secs(3);
 
-/// How far a toxicity may be from what was asked for after its way through JSON.
-const TOXICITY_ERROR_MAX: f64 = 1e-6;
+/// How far a number may be from what was asked for after its way through JSON.
+const NUMBER_ERROR_MAX: f64 = 1e-6;
 
 /// What it is told of its client.
 const AGENT: &str = concat!("harness/", env!("CARGO_PKG_VERSION"));
 
 #[derive(Debug)]
-pub(crate) struct ToxiproxyInjector {
+pub(crate) struct RemoteInjector {
     remote: Remote,
+    whose: Whose,
     /// Toxics that were read back after they were added.
     added: Mutex<Vec<ActiveToxic>>,
     /// Dropped with the injector: then its proxies are deleted.
     _alive: oneshot::Sender<Infallible>,
 }
 
-/// Whether Toxiproxy can do `fault`.
-pub(super) fn can(fault: &FaultSpec) -> Result<(), String> {
-    wanted(fault).map(drop)
+/// Whether they can do `fault`.
+pub(super) fn can(whose: Whose, fault: &FaultSpec) -> Result<(), String> {
+    wanted(whose, fault).map(drop)
 }
 
-/// The toxics that make up `fault`.
-pub(super) fn toxics(fault: &FaultSpec) -> Vec<ActiveToxic> {
-    let wanted = wanted(fault).unwrap_or_default();
-    let on = |proxy: String| {
-        wanted
-            .iter()
-            .map(move |toxic| ActiveToxic { proxy: proxy.clone(), toxic: toxic.name.clone() })
-    };
-    fault.nodes.iter().copied().map(proxy_name).flat_map(on).collect()
-}
-
-impl ToxiproxyInjector {
-    /// Puts a proxy of the server at `address` in front of each of `upstreams`; returns where they
+impl RemoteInjector {
+    /// Puts a proxy of theirs in front of each of `upstreams`; returns where they
     /// listen. They are deleted when the injector is gone.
     pub(super) async fn start(
-        address: &str,
+        elsewhere: &Elsewhere,
+        protocol: Protocol,
         upstreams: &[(NodeIndex, SocketAddr)],
         scope: &Scope,
     ) -> Result<(Self, Vec<SocketAddr>), String> {
+        let Elsewhere { address, whose } = elsewhere;
         let remote = Remote::new(address, AGENT).map_err(|error| error.to_string())?;
         let (alive, gone) = oneshot::channel();
         let names: Vec<String> = upstreams.iter().map(|(node, _)| proxy_name(*node)).collect();
         let tidy = remote.clone();
-        scope.spawn("toxiproxy", async move {
+        scope.spawn("proxies elsewhere", async move {
             let _ = gone.await;
             // What cannot be deleted stays: there is nobody to tell any more.
             let _ = timeout(TIDY_TIME_MAX, async {
@@ -78,14 +75,18 @@ impl ToxiproxyInjector {
             })
             .await;
         });
-        let injector = Self { remote, added: Mutex::default(), _alive: alive };
-        let addresses = in_time(injector.populate(address, upstreams)).await?;
+        let injector = Self { remote, whose: *whose, added: Mutex::default(), _alive: alive };
+        let addresses = in_time(injector.populate(address, protocol, upstreams)).await?;
+        if *whose == Whose::Harness {
+            in_time(injector.recognise(&proxy_name(upstreams[0].0))).await?;
+        }
         Ok((injector, addresses))
     }
 
     async fn populate(
         &self,
         address: &str,
+        protocol: Protocol,
         upstreams: &[(NodeIndex, SocketAddr)],
     ) -> Result<Vec<SocketAddr>, String> {
         let mut found = lookup_host(address).await.map_err(|error| error.to_string())?;
@@ -93,14 +94,18 @@ impl ToxiproxyInjector {
         let here = if ip.is_loopback() { ip } else { IpAddr::V4(Ipv4Addr::UNSPECIFIED) };
         let listen = SocketAddr::new(here, 0).to_string();
         let proxy = |(node, upstream): &(NodeIndex, SocketAddr)| {
-            json!({ "name": proxy_name(*node), "listen": listen, "upstream": upstream.to_string(),
-                    "enabled": true })
+            let mut proxy = json!({ "name": proxy_name(*node), "listen": listen,
+                                    "upstream": upstream.to_string(), "enabled": true });
+            if self.whose == Whose::Harness {
+                proxy["protocol"] = protocol.name().into();
+            }
+            proxy
         };
         let body = Value::Array(upstreams.iter().map(proxy).collect());
         let answer = self.remote.send(Method::POST, &["populate"], Some(&body)).await;
         let answer = answer.map_err(|error| match error {
             RemoteError::Request(_) => "it does not answer".to_owned(),
-            error => format!("it refused the proxies, or is no Toxiproxy: {error}"),
+            error => format!("it refused the proxies, or is no {}: {error}", self.whose.name()),
         })?;
         let mut addresses = Vec::with_capacity(upstreams.len());
         for (node, upstream) in upstreams {
@@ -125,9 +130,31 @@ impl ToxiproxyInjector {
         Ok(addresses)
     }
 
+    /// Finds out that it is a `harness proxy`: any Toxiproxy takes proxies, and would refuse the faults in the
+    /// middle of a run.
+    async fn recognise(&self, proxy: &str) -> Result<(), String> {
+        let path = ["proxies", proxy, "connections"];
+        let seen = self.remote.send(Method::GET, &path, None).await;
+        seen.map(drop).map_err(|error| {
+            let instead = Whose::Toxiproxy.flag();
+            format!("it is no `harness proxy` ({error}); for a Toxiproxy write {instead}")
+        })
+    }
+
+    /// The toxics that make up `fault`.
+    pub(super) fn toxics(&self, fault: &FaultSpec) -> Vec<ActiveToxic> {
+        let wanted = wanted(self.whose, fault).unwrap_or_default();
+        let on = |proxy: String| {
+            wanted
+                .iter()
+                .map(move |toxic| ActiveToxic { proxy: proxy.clone(), toxic: toxic.name.clone() })
+        };
+        fault.nodes.iter().copied().map(proxy_name).flat_map(on).collect()
+    }
+
     /// Adds the toxics; returns when each was read back.
     pub(super) async fn apply(&self, fault: &FaultSpec) -> Result<(), String> {
-        let wanted = wanted(fault)?;
+        let wanted = wanted(self.whose, fault)?;
         in_time(async {
             for toxic in &wanted {
                 for node in &fault.nodes {
@@ -140,8 +167,8 @@ impl ToxiproxyInjector {
     }
 
     async fn add(&self, proxy: String, toxic: &Wanted) -> Result<(), String> {
-        let (path, body) = (["proxies", &proxy, "toxics"], toxic.body());
-        let there = self.remote.send(Method::POST, &path, Some(&body)).await;
+        let (path, body) = (["proxies", &proxy, "toxics"], &toxic.body);
+        let there = self.remote.send(Method::POST, &path, Some(body)).await;
         let there = there.map_err(|error| error.to_string())?;
         if !toxic.is(&there) {
             return Err(format!("it did not take {body} on {proxy}: it has {there} there"));
@@ -190,40 +217,66 @@ fn proxy_name(node: NodeIndex) -> String {
     format!("harness-{node}")
 }
 
-/// A toxic as Toxiproxy has it.
+/// A toxic as the control API takes and shows it.
 #[derive(Clone, Debug, PartialEq)]
 struct Wanted {
     name: String,
-    kind: String,
-    stream: &'static str,
-    toxicity: f32,
-    attributes: Map<String, Value>,
+    body: Value,
 }
 
 impl Wanted {
-    fn body(&self) -> Value {
-        let Self { name, kind, stream, toxicity, attributes } = self;
-        json!({ "name": name, "type": kind, "stream": stream, "toxicity": toxicity,
-                "attributes": attributes })
+    /// Whether it is what the server says it has, which may say more.
+    fn is(&self, found: &Value) -> bool {
+        let settings = Self::settings(&self.body);
+        let found_settings = Self::settings(found);
+        let is_same = |asked: &Value, found: &Value| match (asked.as_f64(), found.as_f64()) {
+            (Some(asked), Some(found)) => (asked - found).abs() <= NUMBER_ERROR_MAX,
+            _ => asked == found,
+        };
+        ["name", "type", "stream", "toxicity"].iter().all(|it| is_same(&self.body[it], &found[it]))
+            && settings.iter().all(|(name, asked)| {
+                found_settings.get(name).is_some_and(|found| is_same(asked, found))
+            })
     }
 
-    /// Whether it is what the server says it has.
-    fn is(&self, found: &Value) -> bool {
-        let toxicity = found["toxicity"].as_f64().unwrap_or(f64::NAN);
-        found["name"] == self.name
-            && found["type"] == self.kind
-            && found["stream"] == self.stream
-            && (toxicity - f64::from(self.toxicity)).abs() <= TOXICITY_ERROR_MAX
-            && self.attributes.iter().all(|(name, value)| found["attributes"][name] == *value)
+    /// What it is set to, whichever of the two objects says it: `settings`, which is exact, before `attributes`.
+    fn settings(toxic: &Value) -> Map<String, Value> {
+        let of = |member: &str| toxic[member].as_object().cloned().unwrap_or_default();
+        of("attributes").into_iter().chain(of("settings")).collect()
     }
+}
+
+/// What `fault` is for proxies elsewhere, for one of them.
+fn wanted(whose: Whose, fault: &FaultSpec) -> Result<Vec<Wanted>, String> {
+    match whose {
+        Whose::Harness => ours(fault).map(|toxic| vec![toxic]),
+        Whose::Toxiproxy => toxiproxys(fault),
+    }
+}
+
+/// What it is for proxies of ours: one toxic, whatever it is and in whichever direction.
+fn ours(fault: &FaultSpec) -> Result<Wanted, String> {
+    let what = |error: SettingError| error.what;
+    TOXICS.make(&fault.fault).map_err(what)?;
+    let kind = TOXICS.find(&fault.fault.kind);
+    let attributes = kind.map(|kind| kind.complete(&fault.fault.settings));
+    let view = ToxicView {
+        name: fault.name.clone(),
+        kind: fault.fault.kind.clone(),
+        stream: stream(fault.direction),
+        toxicity: fault.toxicity,
+        attributes: attributes.transpose().map_err(what)?.unwrap_or_default(),
+        counts: None,
+    };
+    Ok(Wanted { name: view.name.clone(), body: shown_toxic(&view) })
 }
 
 /// The toxics that every Toxiproxy has.
 const KINDS: [&str; 7] =
     ["latency", "bandwidth", "slow_close", "timeout", "reset_peer", "slicer", "limit_data"];
 
-/// What `fault` is in Toxiproxy's terms, for one proxy.
-fn wanted(fault: &FaultSpec) -> Result<Vec<Wanted>, String> {
+/// What it is in Toxiproxy's terms.
+fn toxiproxys(fault: &FaultSpec) -> Result<Vec<Wanted>, String> {
     let name = &fault.fault.kind;
     let kind = TOXICS.find(name).filter(|_| KINDS.contains(&name.as_str()));
     let Some(kind) = kind else {
@@ -250,13 +303,12 @@ fn wanted(fault: &FaultSpec) -> Result<Vec<Wanted>, String> {
         Direction::Downstream => &["downstream"],
         Direction::Both => &["upstream", "downstream"],
     };
-    let wanted = |stream: &&'static str| Wanted {
+    let wanted = |stream: &&'static str| {
         // Faults that overlap on a node are toxics of their own.
-        name: format!("{}_{name}_{stream}", fault.name),
-        kind: name.clone(),
-        stream,
-        toxicity: fault.toxicity,
-        attributes: attributes.clone(),
+        let toxic = format!("{}_{name}_{stream}", fault.name);
+        let body = json!({ "name": toxic, "type": name, "stream": stream,
+                           "toxicity": fault.toxicity, "attributes": attributes });
+        Wanted { name: toxic, body }
     };
     Ok(streams.iter().map(wanted).collect())
 }
@@ -288,21 +340,53 @@ mod tests {
     #[test]
     fn faults_are_put_in_toxiproxys_terms() {
         let latency = fault("latency", &[("latency", Given::Float(20.0))], Direction::Both);
-        let toxics = wanted(&latency).unwrap();
+        let toxics = wanted(Whose::Toxiproxy, &latency).unwrap();
         let names: Vec<&str> = toxics.iter().map(|toxic| toxic.name.as_str()).collect();
         assert_eq!(names, ["f_latency_upstream", "f_latency_downstream"]);
         assert_eq!(
-            toxics[0].body(),
+            toxics[0].body,
             json!({ "name": "f_latency_upstream", "type": "latency", "stream": "upstream",
                     "toxicity": 0.5, "attributes": { "latency": 20, "jitter": 0 } })
         );
-        assert!(toxics[0].is(&toxics[0].body()) && !toxics[0].is(&toxics[1].body()));
+        assert!(toxics[0].is(&toxics[0].body) && !toxics[0].is(&toxics[1].body));
+    }
+
+    /// Catches a fault that only our proxies have and that does not arrive there as it was asked for: what a
+    /// command, a key and a text are, a length of time to the microsecond, and both directions in one.
+    #[test]
+    fn proxies_of_ours_have_every_fault() {
+        let settings = [
+            ("command", Given::Text("get".into())),
+            ("key", Given::Text("k:7".into())),
+            ("message", Given::Text("busy".into())),
+        ];
+        let error = fault("error", &settings, Direction::Both);
+        let toxics = wanted(Whose::Harness, &error).unwrap();
+        let [Wanted { name, body }] = &toxics[..] else { panic!("{toxics:?}") };
+        assert_eq!(
+            (name.as_str(), &body["type"], &body["stream"]),
+            ("f", &json!("error"), &json!("both"))
+        );
+        for (name, text) in [("command", "get"), ("key", "k:7"), ("message", "busy")] {
+            assert_eq!(body["settings"][name], text, "{body}");
+        }
+        let shown = json!({ "counts": { "fired": 0 } });
+        let mut found = body.clone();
+        found["counts"] = shown["counts"].clone();
+        assert!(toxics[0].is(&found), "what it says besides");
+        found["settings"]["key"] = "k:8".into();
+        assert!(!toxics[0].is(&found));
+        let fine = fault("latency", &[("latency", Given::Float(0.25))], Direction::Upstream);
+        let fine = wanted(Whose::Harness, &fine).unwrap();
+        assert_eq!(fine[0].body["settings"]["latency"], 0.25, "{}", fine[0].body);
     }
 
     /// Catches a fault that is quietly rounded, or begun although it cannot be done.
     #[test]
     fn what_it_cannot_do_is_named() {
-        let of = |kind, settings: &[_]| can(&fault(kind, settings, Direction::Upstream));
+        let of = |kind, settings: &[_]| {
+            can(Whose::Toxiproxy, &fault(kind, settings, Direction::Upstream))
+        };
         assert!(of("packet_loss", &[]).unwrap_err().contains("packet_loss"));
         assert_eq!(of("reset_peer", &[]), Ok(()));
         let fraction = of("latency", &[("latency", Given::Float(0.25))]).unwrap_err();

@@ -38,7 +38,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The folder of a run that has those of the other members.
-const MEMBERS: &str = "members";
+pub const MEMBERS: &str = "members";
 
 /// How member 0 waits for the others.
 #[derive(Clone, Debug)]

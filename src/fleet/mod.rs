@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::collect::Collection;
 pub use self::guest::{Guest, Invitation, JoinError, Turn};
-pub use self::host::{Host, Opening, Settings};
+pub use self::host::{Host, MEMBERS, Opening, Settings};
 pub use self::words::{End, Welcome};
 use crate::base::name::NodeIndex;
 use crate::base::share::Share;

@@ -157,6 +157,14 @@ fn three_members_make_one_run() {
         assert_eq!(there, own);
     }
     assert_eq!(offered(&whole), total);
+    let merged = Command::new(assert_cmd::cargo::cargo_bin("harness"))
+        .current_dir(&first.folder)
+        .args(["merge", "-format", "json", "-out", "again"])
+        .arg(first.own())
+        .output()
+        .unwrap();
+    let again: Value = serde_json::from_slice(&merged.stdout).unwrap();
+    assert_eq!(offered(&again), total, "{}", String::from_utf8_lossy(&merged.stderr));
     // Of all together: how fast each connected is no answer.
     let load = &whole["load"];
     let known = load["connect_peak_per_s"].is_number() && load["storm_factor"].is_number();

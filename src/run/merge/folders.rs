@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::MergeError;
 use crate::event::MEMBERS_MAX;
+use crate::fleet::MEMBERS;
 use crate::record::facts::{FACTS, FactsError, Head, read_head};
 use crate::record::journal::PLAN;
 
@@ -19,12 +20,21 @@ pub(super) struct Found {
     pub(super) remarks: Vec<String>,
 }
 
-/// Each folder with facts among those that are named, and each right below one that has none.
+/// Each folder with facts among those that are named, with the members' in it, and each right below one that has
+/// none.
 pub(super) fn find(named: &[PathBuf]) -> Result<Found, MergeError> {
     let mut found = Found::default();
     for folder in named {
         if has(folder, FACTS)? || has(folder, PLAN)? {
             found.runs.push(folder.clone());
+            // What the others left with member 0.
+            let others = folder.join(MEMBERS);
+            if others.is_dir() && !named.contains(&others) {
+                let known = found.runs.len();
+                below(&others, &mut found)?;
+                let left = found.runs.split_off(known);
+                found.runs.extend(left.into_iter().filter(|run| !named.contains(run)));
+            }
             continue;
         }
         let before = found.runs.len();

@@ -67,7 +67,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("client", &["protocol", FRAME, RESP_FRAME]),
     ("http", &[]),
     ("driver", &["client", "http", "protocol", FRAME]),
-    ("check", &["driver", "lab", "proxy"]),
+    ("check", &["driver", "lab", "proxy", "protocol"]),
     ("load", &["client", "driver", "http", FRAME]),
     ("lab", &["proxy", "proxy/fault", "control", "protocol", SERVER, RESP_SERVER]),
     ("record", &[]),

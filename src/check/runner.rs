@@ -89,7 +89,7 @@ impl Runner<'_> {
         let mut session = Some(self.start().await?);
         self.greet(session.as_ref());
         let expiring = stories::begin_expiry(&mut session).await;
-        for case in cases::all() {
+        for case in cases::all_of(self.config.protocol) {
             self.renew(&mut session).await;
             let (expected, came) = play(&case, session.as_mut()).await;
             self.record(case.name, &expected, came);

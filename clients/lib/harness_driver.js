@@ -1,20 +1,29 @@
 // What every Node driver shares: the harness's driver protocol, version 1, on stdin and stdout.
 //
-// `serve({ name, version, open, close, calls, errors })`: `open(servers, settings)` makes the client,
-// which all operations share; `calls` holds an async function for each operation, named after it:
+// `serve({ name, version, open, close, calls, errors })`: `open(servers, settings)` makes the client, which
+// all operations share, and may return a promise; `calls` holds an async function for each operation, named after it:
 //
 //     get(key)  gets(key)  get_many(keys)  delete(key)  touch(key, ttl)  gat(key, ttl)
 //     set, add, replace, append, prepend(key, value, ttl)  cas(key, value, ttl, token)
 //     incr(key, by)  decr(key, by)
 //
 // Keys are strings, values Buffers. What they throw becomes an error of the class that `errors`
-// (pairs of a pattern for the message and a class) or this file knows, or `other`.
+// (pairs of a pattern for the message and a class) or this file knows, or `other`. A value of `hits` may be the Error
+// that its key alone met.
 'use strict';
 
+const zlib = require('zlib');
+
 const MESSAGE_LIMIT = 200;
+const CONNECT_WITHIN_MS = 1000;
 const OPERATIONS = ['get', 'get_many', 'gets', 'cas', 'set', 'add', 'replace', 'append', 'prepend',
   'delete', 'touch', 'gat', 'incr', 'decr'];
 const STORES = new Set(['set', 'add', 'replace', 'append', 'prepend', 'cas']);
+// Error lines of RESP: what was wrong with the request, and what the server would not or could not do.
+const RESP_ERRORS = [
+  [/^(ERR|WRONGTYPE|EXECABORT|CROSSSLOT)\b/, 'client_error'],
+  [/^[A-Z]+ /, 'server_error'],
+];
 const KNOWN_CODES = {
   ECONNREFUSED: 'refused',
   ECONNRESET: 'reset',
@@ -43,7 +52,10 @@ const answers = {
     return { hit: { value64: base64(value), flags, cas } };
   },
   hits(keys, found) {
-    const one = (value) => (value === null || value === undefined ? null : { value64: base64(value) });
+    const one = (value) => {
+      if (value === null || value === undefined) return null;
+      return value instanceof Error ? value : { value64: base64(value) };
+    };
     return { hits: Object.fromEntries(keys.map((key) => [key, one(found[key])])) };
   },
   stored: (done) => (done ? { stored: {} } : { not_stored: {} }),
@@ -51,6 +63,31 @@ const answers = {
   touched: (done) => (done ? { touched: {} } : { not_found: {} }),
   counted: (value) => (typeof value === 'number' ? { counted: { value } } : { not_found: {} }),
 };
+
+// For clients that know one node only: which of them a key goes to. What users build has CRC-32 as often as not.
+const placed = (key, count) => zlib.crc32(key) % count;
+
+// One read of many keys for each of the nodes that they are on, by `ask(node, keys)`: a list of values.
+async function manyFrom(nodes, keys, ask) {
+  const found = {};
+  await Promise.all(nodes.map(async (node, number) => {
+    const theirs = keys.filter((key) => placed(key, nodes.length) === number);
+    if (theirs.length === 0) return;
+    const values = await ask(node, theirs).catch((error) => theirs.map(() => error));
+    theirs.forEach((key, place) => { found[key] = values[place]; });
+  }));
+  return answers.hits(keys, found);
+}
+
+// Until each client is connected, or for a second: what is asked of it before then may have to wait, or fail, for
+// that reason alone.
+function connected(clients) {
+  const ready = clients.map((client) => new Promise((resolve) => { client.once('ready', resolve); }));
+  return Promise.race([Promise.all(ready), new Promise((resolve) => { setTimeout(resolve, CONNECT_WITHIN_MS); })]);
+}
+
+// A counter that is not there begins at zero in RESP: below it there was none.
+const countedFromZero = (value) => answers.counted(value < 0 ? null : value);
 
 class Refused extends Error {
   constructor(kind, message) {
@@ -99,6 +136,9 @@ async function work(driver, request) {
   let answer;
   try {
     answer = await call(driver, request);
+    for (const [key, found] of Object.entries(answer.hits ?? {})) {
+      if (found instanceof Error) answer.hits[key] = { error: failed(driver, found) };
+    }
   } catch (error) {
     answer = { error: failed(driver, error) };
   }
@@ -114,9 +154,9 @@ function leave(driver) {
   process.stdout.write('{"bye":1}\n', () => process.exit(0));
 }
 
-function greet(driver, hello) {
+async function greet(driver, hello) {
   if (hello.hello !== 1) throw new Error('the first line must be a hello of version 1');
-  driver.open(hello.servers, hello.settings ?? {});
+  await driver.open(hello.servers, hello.settings ?? {});
   say({
     ready: 1,
     client: driver.name,
@@ -166,4 +206,4 @@ function serve(driver) {
   process.stdin.on('end', () => process.exit(0));
 }
 
-module.exports = { serve, ...answers };
+module.exports = { serve, connected, placed, manyFrom, countedFromZero, RESP_ERRORS, ...answers };

@@ -35,8 +35,11 @@ module Harness
     end
 
     def hits(keys, found)
-      { hits: keys.to_h { |key| [key, found[key].nil? ? nil : hit(found[key])[:hit]] } }
+      { hits: keys.to_h { |key| [key, one(found[key])] } }
     end
+
+    # A value, nothing, or the exception that this key alone met.
+    def one(value) = value.is_a?(Exception) ? value : hit(value)[:hit]
 
     def stored(done) = done ? { stored: {} } : { not_stored: {} }
     def deleted(done) = done ? { deleted: {} } : { not_found: {} }
@@ -71,7 +74,9 @@ module Harness
       request = JSON.parse(line)
       raise JSON::ParserError, 'a request is an object' unless request.is_a?(Hash)
 
-      if request.key?('op') then waiting << request
+      if request.key?('op')
+        @choosing.synchronize { @running[request['id']] = :waiting } if @interrupts
+        waiting << request
       elsif request.key?('ping') then say(pong: request['ping'])
       elsif request.key?('bye') then leave(opened)
       elsif request.key?('cancel') then cancel(request['cancel'])
@@ -93,15 +98,24 @@ module Harness
     end
 
     def answer(calls, request)
-      call(calls, request)
+      found = call(calls, request)
+      found[:hits]&.transform_values! { |value| value.is_a?(Exception) ? failed(calls, value) : value }
+      found
     rescue StandardError => e
-      { error: { class: error_class(calls, e), message: words(e) } }
+      failed(calls, e)
     end
 
-    # A cancel is raised inside the call and nowhere else; one that came too late for that is dropped.
+    def failed(calls, error) = { error: { class: error_class(calls, error), message: words(error) } }
+
+    # A cancel is raised inside the call and nowhere else; one that came too late for that is dropped, and a call
+    # that no thread has taken up is not begun.
     def perform(calls, request)
       Thread.handle_interrupt(Cancelled => :never) do
-        @choosing.synchronize { @running[request['id']] = Thread.current }
+        @choosing.synchronize do
+          return { cancelled: {} } if @running.delete(request['id']) == :cancelled
+
+          @running[request['id']] = Thread.current
+        end
         found = interruptible { answer(calls, request) }
         @choosing.synchronize { @running.delete(request['id']) }
         interruptible { nil }
@@ -116,7 +130,12 @@ module Harness
     end
 
     def cancel(number)
-      @choosing.synchronize { @running[number]&.raise(Cancelled) } if @interrupts
+      @choosing.synchronize do
+        case @running[number]
+        when Thread then @running[number].raise(Cancelled)
+        when :waiting then @running[number] = :cancelled
+        end
+      end
     end
 
     def words(error)

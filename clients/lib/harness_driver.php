@@ -29,6 +29,9 @@ final class Harness
     private const MESSAGE_LIMIT = 200;
     private const JSON = JSON_UNESCAPED_SLASHES | JSON_INVALID_UTF8_SUBSTITUTE | JSON_FORCE_OBJECT;
 
+    /** @var list<int> the parent's workers */
+    private static array $pids = [];
+
     public static function hit(mixed $value, ?string $cas = null): array
     {
         $found = ['value64' => base64_encode((string) $value)];
@@ -37,11 +40,15 @@ final class Harness
 
     public static function miss(): array { return ['miss' => []]; }
 
-    /** @param array<string, ?string> $found */
+    /** @param array<string, string|Failure|null> $found what was found, and the keys that failed by themselves */
     public static function hits(array $keys, array $found): array
     {
-        $one = fn ($key) => isset($found[$key]) ? self::hit($found[$key])['hit'] : null;
-        return ['hits' => array_combine($keys, array_map($one, $keys))];
+        $one = fn ($value) => match (true) {
+            $value === null => null,
+            $value instanceof Failure => self::error($value->kind, $value->getMessage()),
+            default => self::hit($value)['hit'],
+        };
+        return ['hits' => array_combine($keys, array_map(fn ($key) => $one($found[$key] ?? null), $keys))];
     }
 
     public static function stored(bool $done): array { return $done ? ['stored' => []] : ['not_stored' => []]; }
@@ -83,12 +90,14 @@ final class Harness
     private static function fork(callable $make, array $operations, array $others)
     {
         [$ours, $theirs] = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0);
-        if (pcntl_fork() === 0) {
+        $pid = pcntl_fork();
+        if ($pid === 0) {
             fclose($ours);
             array_map('fclose', $others);
             self::work($make(), $operations, $theirs);
         }
         fclose($theirs);
+        self::$pids[] = $pid;
         return $ours;
     }
 
@@ -223,11 +232,18 @@ final class Harness
     private static function ended(string|int $who): never
     {
         if ($who === 'in') {
-            exit(0);
+            self::leave();
         }
         pcntl_wait($status);
         fwrite(STDERR, "a worker died, wait status $status\n");
         exit(1);
+    }
+
+    /** Not without the workers: one that hangs in its client would keep the pipes open. */
+    private static function leave(): never
+    {
+        array_map(fn ($pid) => posix_kill($pid, SIGKILL), self::$pids);
+        exit(0);
     }
 
     private static function control(string $line): void
@@ -237,7 +253,7 @@ final class Harness
             self::say(STDOUT, ['pong' => $request['ping']]);
         } elseif (isset($request['bye'])) {
             self::say(STDOUT, ['bye' => 1]);
-            exit(0);
+            self::leave();
         } elseif (!isset($request['cancel'])) {
             self::say(STDOUT, ['error' => ['message' => 'unknown request ' . substr($line, 0, self::MESSAGE_LIMIT)]]);
         }

@@ -14,7 +14,7 @@ fn page() -> String {
 }
 
 /// Runs the checker in the project's folder; its exit code and what it printed.
-fn check(words: &[&str]) -> (i32, String) {
+pub(crate) fn check(words: &[&str]) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
     let output = command.current_dir(ROOT).args(["check", "-driver"]).args(words).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -173,7 +173,7 @@ runtimes! {
 }
 
 /// One short run of a published client: the report.
-fn run(scenario: &str, client: &str, flags: &[&str]) -> Value {
+pub(crate) fn run(scenario: &str, client: &str, flags: &[&str]) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
     command.current_dir(ROOT).args(["-scenario", scenario, "-json"]).args(flags);

@@ -21,6 +21,7 @@ mod plan;
 mod proxy;
 #[cfg(unix)]
 mod redis;
+mod redis_clients;
 #[cfg(unix)]
 mod redis_node;
 mod report;

@@ -99,6 +99,12 @@ fn spoils(error: &Error) -> bool {
 /// Says `cancelled` when it is dropped before the operation is done.
 struct Pending(Option<u64>);
 
+impl Pending {
+    fn over(mut self) {
+        self.0 = None;
+    }
+}
+
 impl Drop for Pending {
     fn drop(&mut self) {
         if let Some(id) = self.0 {
@@ -117,10 +123,11 @@ impl Subject for Tasks {
     fn start(&mut self, request: Request) {
         let (nodes, running, id) = (Arc::clone(&self.nodes), Arc::clone(&self.running), request.id);
         let mut started = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        // Not in the task, which may be abandoned before it begins.
+        let pending = Pending(Some(id));
         let task = self.runtime.spawn(async move {
-            let mut pending = Pending(Some(id));
             let answer = call(&nodes, &request).await.unwrap_or_else(|error| failed(&error));
-            pending.0 = None;
+            pending.over();
             running.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
             say(id, answer);
         });

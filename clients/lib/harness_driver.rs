@@ -29,6 +29,7 @@ pub struct Request {
 pub type OfKey = Result<Option<Vec<u8>>, Answer>;
 
 /// What the client made of it, without the id.
+#[derive(Clone)]
 pub struct Answer(Value);
 
 impl Answer {

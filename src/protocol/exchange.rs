@@ -165,6 +165,8 @@ pub(crate) enum Change {
     Duplicate,
     /// This line comes before it.
     Unsolicited(Box<[u8]>),
+    /// Another reply comes before it, in the words of its command.
+    Extra(CannedReply),
     /// A message with these words comes before it, as one to a subscriber.
     Push(Box<[u8]>),
     /// These bytes come there.
@@ -181,6 +183,7 @@ impl Change {
             Self::WrongValue
                 | Self::Duplicate
                 | Self::Unsolicited(_)
+                | Self::Extra(_)
                 | Self::Push(_)
                 | Self::Said(..)
         )

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::Protocol;
-use super::exchange::{CannedReply, Change};
+use super::exchange::{CannedReply, Change, Position};
 use super::memcached::frame::command::Dialect as MemcachedDialect;
 use super::memcached::frame::observe as memcached_observe;
 use super::memcached::speech as memcached;
@@ -43,6 +43,9 @@ pub(crate) fn answered(request: &Request<'_>, reply: &CannedReply) -> Option<Opt
 
 /// The change in the words of the request's connection; `None`: it is not said so there.
 pub(crate) fn spoken(request: &Request<'_>, change: Change) -> Option<Change> {
+    if let Change::Extra(reply) = &change {
+        return answered(request, reply)?.map(|said| Change::Said(Position::Before, said));
+    }
     match &request.said {
         Said::Memcached(framing, head) => memcached::answer::spoken(framing, head, change),
         Said::Resp(_, _, version) => resp::answer::spoken(*version, change),

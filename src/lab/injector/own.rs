@@ -1,9 +1,13 @@
 //! Breaks the network with the toxics of our own proxies.
 
 use super::ActiveToxic;
+use crate::base::family::{Settings, Value};
 use crate::base::name::NodeIndex;
 use crate::lab::timeline::{Direction, FaultSpec};
 use crate::proxy::{ProxyError, ProxySet, Stream, ToxicConfig};
+
+/// What stands for the address of the node's proxy in what a fault says: no file knows it.
+const ADDRESS: &str = "{address}";
 
 #[derive(Debug)]
 pub(crate) struct OwnInjector {
@@ -23,17 +27,29 @@ impl OwnInjector {
 
     pub(super) async fn apply(&self, fault: &FaultSpec) -> Result<(), String> {
         for ActiveToxic { proxy, toxic } in self.toxics(fault) {
+            let attributes = self.addressed(&proxy, &fault.fault.settings);
             let config = ToxicConfig {
                 name: Some(toxic),
                 kind: fault.fault.kind.clone(),
                 stream: stream(fault.direction),
                 toxicity: fault.toxicity,
-                attributes: fault.fault.settings.clone(),
+                attributes,
             };
             let added = self.proxies.add_toxic(&proxy, config).await;
             added.map_err(|error| format!("{proxy}: {error}"))?;
         }
         Ok(())
+    }
+
+    /// The settings, where this proxy does what they say.
+    fn addressed(&self, proxy: &str, settings: &Settings) -> Settings {
+        let mut settings = settings.clone();
+        let message = settings.text("message").unwrap_or_default().to_owned();
+        if let (true, Ok(view)) = (message.contains(ADDRESS), self.proxies.get(proxy)) {
+            let said = message.replace(ADDRESS, &view.listen);
+            settings.insert("message", Value::Text(said));
+        }
+        settings
     }
 
     pub(super) async fn heal(&self, toxics: Vec<ActiveToxic>) -> Result<u64, String> {

@@ -17,6 +17,34 @@ const LINE_BYTES_MAX: usize = 1024;
 /// The most bytes that a fault may say at once.
 pub(in crate::proxy) const SAID_BYTES_MAX: usize = 1 << 20;
 
+/// How old a connection is, seen from a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Age {
+    /// It was open when the fault was added.
+    Established,
+    /// It was opened while the fault was there.
+    New,
+}
+
+/// Which connections a fault is about, by their age: [`age`] reads it.
+pub(super) const fn connections(default: &'static str) -> Setting {
+    Setting {
+        name: "connections",
+        unit: Unit::Choice(&["all", "established", "new"]),
+        default: Some(default),
+        summary: "which: all, established (open before) or new (opened while it is active)",
+    }
+}
+
+/// Of which age a connection must be; `None`: of any.
+pub(super) fn age(settings: &Settings) -> Result<Option<Age>, SettingError> {
+    Ok(match settings.text("connections")? {
+        "established" => Some(Age::Established),
+        "new" => Some(Age::New),
+        _ => None,
+    })
+}
+
 /// What is said: [`said`] reads one of three settings.
 pub(super) const TEXT: Setting = Setting {
     name: "text",

@@ -210,9 +210,12 @@ impl ToxicTable {
 
     /// The message faults that act on this connection.
     pub(in crate::proxy) fn rules(&self, place: &Place) -> Vec<Active<'_>> {
-        let is_drawn = |toxic: &&Arc<ActiveToxic>| toxic.is_drawn(Direction::Down, place);
-        let rules = self.toxics.iter().filter(|toxic| toxic.rule().is_some()).filter(is_drawn);
-        rules.filter_map(|toxic| Some((&toxic.identity, toxic.rule()?))).collect()
+        let rules = self.toxics.iter().filter_map(|toxic| {
+            let rule = toxic.rule()?;
+            let acts = rule.affects(toxic.age(place)) && toxic.is_drawn(Direction::Down, place);
+            acts.then_some((&toxic.identity, rule))
+        });
+        rules.collect()
     }
 
     /// The toxics that let this connection wait before the server is connected to, and how long each.

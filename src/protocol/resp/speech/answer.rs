@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::protocol::exchange::{CannedReply, Change};
+use crate::protocol::exchange::{CannedReply, Change, Position};
 use crate::protocol::resp::commands::Command;
 use crate::protocol::resp::frame::value::Value;
 use crate::protocol::resp::frame::version::Version;
@@ -105,13 +105,12 @@ fn not_stored(command: &Command) -> Option<Value> {
 /// The change in the words of the protocol. `None`: it is not said so in this version.
 pub(crate) fn spoken(version: Version, change: Change) -> Option<Change> {
     Some(match change {
-        Change::Unsolicited(line) => Change::Unsolicited((&error(&line)[..]).into()),
         Change::Push(words) if version == Version::Resp3 => {
             let text = |text: &[u8]| Value::Bulk(Bytes::copy_from_slice(text));
             let push = Value::Push(vec![text(b"message"), text(b"harness"), text(&words)]);
             let mut out = Vec::new();
             push.write(version, &mut out);
-            Change::Unsolicited(out.into())
+            Change::Said(Position::Before, out.into())
         }
         Change::Push(_) | Change::Field(..) => return None,
         change => change,
@@ -153,14 +152,12 @@ mod tests {
         assert_eq!(error("injected fault\r\n"), "-ERR injected fault ");
     }
 
-    /// Catches a push on a connection that knows none, and a line that would be taken for a reply.
+    /// Catches a push on a connection that knows none, and one that would be taken for a reply.
     #[test]
-    fn what_nobody_asked_for_is_an_error_or_a_push() {
+    fn only_a_connection_that_knows_pushes_hears_one() {
         let push = || Change::Push((*b"hi").into());
         assert_eq!(spoken(Version::Resp2, push()), None);
-        let Some(Change::Unsolicited(said)) = spoken(Version::Resp3, push()) else { panic!() };
+        let Some(Change::Said(_, said)) = spoken(Version::Resp3, push()) else { panic!() };
         assert!(said.starts_with(b">3\r\n$7\r\nmessage\r\n"));
-        let line = spoken(Version::Resp2, Change::Unsolicited((*b"oops").into()));
-        assert_eq!(line, Some(Change::Unsolicited((*b"-ERR oops\r\n").into())));
     }
 }

@@ -25,7 +25,6 @@ pub(crate) fn changed(
     Some(match change {
         Change::Half => half(reply).to_vec(),
         Change::Duplicate => reply.repeat(2),
-        Change::Unsolicited(extra) => [extra, reply].concat(),
         Change::Said(Position::Before, said) => [said, reply].concat(),
         Change::Said(Position::After, said) => [reply, said].concat(),
         Change::Said(Position::Instead, said) => said.to_vec(),
@@ -52,8 +51,12 @@ pub(crate) fn changed(
             bytes.splice(found.data.clone(), other.iter().copied());
             with_length(&bytes, &found, other.len())
         }
-        // No reply names its key, or has a head of a fixed form; a push was made bytes.
-        Change::WrongKey | Change::Field(..) | Change::Push(_) => return None,
+        // No reply names its key, or has a head of a fixed form; what comes besides was made bytes.
+        Change::WrongKey
+        | Change::Field(..)
+        | Change::Unsolicited(_)
+        | Change::Extra(_)
+        | Change::Push(_) => return None,
     })
 }
 

@@ -9,7 +9,7 @@ use crate::base::family::{Kind, Setting, SettingError, Settings, Unit, unknown};
 use crate::protocol::Protocol;
 use crate::protocol::exchange::{CannedReply, Change, Field};
 use crate::protocol::speech::{is_memcached_error, largest};
-use crate::proxy::fault::setting::{BASE64, HEX, TEXT, line, size};
+use crate::proxy::fault::setting::{BASE64, HEX, TEXT, connections, line, size};
 
 /// Whose requests a fault means: of one protocol, or `None`: of any.
 type Only = Option<Protocol>;
@@ -32,6 +32,7 @@ const PER: Setting = setting(
     "proxy",
     "what counts: all connections together, or each for itself",
 );
+const CONNECTIONS: Setting = connections("all");
 const HOW: Setting =
     setting("how", Unit::Choice(&["fin", "reset"]), "fin", "how the connection is closed");
 const JITTER: Setting =
@@ -71,6 +72,7 @@ macro_rules! settings {
             EVERY,
             COUNT,
             PER,
+            CONNECTIONS,
             $($own,)*
         ]
     };

@@ -13,7 +13,7 @@ use crate::base::family::{SettingError, Settings};
 use crate::protocol::Protocol;
 use crate::protocol::speech::Matcher;
 use crate::proxy::config::Stream;
-use crate::proxy::fault::setting::{never, no_delay, share, size};
+use crate::proxy::fault::setting::{Age, age, never, no_delay, share, size};
 
 /// A rule as it was asked for: checked settings, and what all connections of a proxy count together.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct RuleSpec {
     pub(super) matcher: Matcher,
     pub(super) probability: f64,
     pub(super) action: Action,
+    /// Of which age a connection must be; `None`: of any.
+    age: Option<Age>,
     /// Which requests are meant, in words.
     whom: String,
     cadence: Cadence,
@@ -62,6 +64,7 @@ impl RuleSpec {
             matcher,
             probability: share(settings, "probability")?,
             action,
+            age: age(settings)?,
             whom: whom(settings)?,
             cadence: Cadence {
                 skip: size(settings, "skip")?,
@@ -73,6 +76,11 @@ impl RuleSpec {
             seen: Mutex::default(),
             meeting: Arc::default(),
         })
+    }
+
+    /// Whether it acts on connections of this age.
+    pub(in crate::proxy::fault) fn affects(&self, age: Age) -> bool {
+        self.age.is_none_or(|only| only == age)
     }
 
     /// What it does with these settings.

@@ -42,6 +42,11 @@ pub(super) fn whom(settings: &Settings) -> Result<String, SettingError> {
             _ => " on all connections together",
         });
     }
+    words.push_str(match settings.text("connections")? {
+        "established" => ", on connections that were open",
+        "new" => ", on new connections",
+        _ => "",
+    });
     Ok(words)
 }
 
@@ -148,6 +153,9 @@ fn changed(change: &Change) -> String {
                 "a push of {}, which nobody asked for, comes before the reply",
                 quoted(words)
             );
+        }
+        Change::Extra(reply) => {
+            return format!("{}, which nobody asked for, and then by the server", answered(reply));
         }
         Change::Unsolicited(line) => {
             return format!("{}, which nobody asked for, comes before the reply", quoted(line));

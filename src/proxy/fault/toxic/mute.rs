@@ -4,34 +4,16 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{Age, Toxic, ToxicSpec};
-use crate::base::family::{Kind, Setting, Unit};
+use crate::base::family::Kind;
 use crate::base::seed::Stream;
 use crate::proxy::fault::outbox::{Due, Outbox};
-
-const CONNECTIONS: &[&str] = &["all", "new", "established"];
+use crate::proxy::fault::setting::{age, connections};
 
 pub(in crate::proxy::fault) const KIND: Kind<dyn ToxicSpec> = Kind {
     name: "mute",
     summary: "accept connections, pass nothing on until healed",
-    settings: &[Setting {
-        name: "connections",
-        unit: Unit::Choice(CONNECTIONS),
-        default: Some("all"),
-        summary: "which: all, new (opened while it is active) or established (open before)",
-    }],
-    build: |settings| {
-        let text = settings.text("connections")?;
-        let only = match CONNECTIONS.iter().position(|word| *word == text) {
-            Some(0) => None,
-            Some(1) => Some(Age::New),
-            Some(_) => Some(Age::Established),
-            None => {
-                let what = crate::base::family::unknown("choice", text, CONNECTIONS);
-                return Err(crate::base::family::SettingError::at("connections", what));
-            }
-        };
-        Ok(Box::new(Spec { only }))
-    },
+    settings: &[connections("all")],
+    build: |settings| Ok(Box::new(Spec { only: age(settings)? })),
 };
 
 #[derive(Clone, Copy, Debug)]

@@ -6,35 +6,16 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{Age, Toxic, ToxicSpec};
-use crate::base::family::{Kind, Setting, Unit};
+use crate::base::family::Kind;
 use crate::base::seed::Stream;
 use crate::proxy::fault::outbox::Outbox;
-use crate::proxy::fault::setting::{BASE64, HEX, TEXT, said};
-
-const CONNECTIONS: &[&str] = &["established", "new", "all"];
+use crate::proxy::fault::setting::{BASE64, HEX, TEXT, age, connections, said};
 
 pub(in crate::proxy::fault) const KIND: Kind<dyn ToxicSpec> = Kind {
     name: "say",
     summary: "say something that nobody asked for, once on each connection",
-    settings: &[
-        TEXT,
-        BASE64,
-        HEX,
-        Setting {
-            name: "connections",
-            unit: Unit::Choice(CONNECTIONS),
-            default: Some("established"),
-            summary: "which: established (open before), new (opened while it is active) or all",
-        },
-    ],
-    build: |settings| {
-        let only = match settings.text("connections")? {
-            "new" => Some(Age::New),
-            "all" => None,
-            _ => Some(Age::Established),
-        };
-        Ok(Box::new(Spec { bytes: said(settings)?, only }))
-    },
+    settings: &[TEXT, BASE64, HEX, connections("established")],
+    build: |settings| Ok(Box::new(Spec { bytes: said(settings)?, only: age(settings)? })),
 };
 
 #[derive(Clone, Debug)]

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::base::family::{Setting, SettingError, Unit};
 use crate::base::seed::Stream;
 use crate::proxy::fault::outbox::{HELD_BYTES_MAX, Outbox};
+pub use crate::proxy::fault::setting::Age;
 
 /// A toxic as it was asked for: plain, checked settings.
 pub trait ToxicSpec: fmt::Debug + Send + Sync {
@@ -75,15 +76,6 @@ const LATE_MAX: Duration = Duration::from_millis(100);
 /// was blocked does not go on in a burst.
 pub(super) fn in_time(due: Instant, now: Instant) -> Instant {
     now.checked_sub(LATE_MAX).map_or(due, |earliest| due.max(earliest))
-}
-
-/// How old a connection is, seen from a toxic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Age {
-    /// It was open when the toxic was added.
-    Established,
-    /// It was opened while the toxic was there.
-    New,
 }
 
 /// What happens to new connections.

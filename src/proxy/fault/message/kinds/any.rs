@@ -6,7 +6,7 @@ use bytes::Bytes;
 use super::build::{
     ACROSS, PART, THEN, WAIT, corrupt, delay, drop_connection, rule_of, say, swap, truncate,
 };
-use super::{COUNT, EVERY, KEY, Only, PER, PROBABILITY, SKIP, message, setting};
+use super::{CONNECTIONS, COUNT, EVERY, KEY, Only, PER, PROBABILITY, SKIP, message, setting};
 use crate::base::family::{Kind, Unit};
 use crate::protocol::exchange::{CannedReply, Change, Position};
 use crate::proxy::fault::message::RuleSpec;
@@ -28,11 +28,12 @@ pub(in crate::proxy::fault) const ERROR: Kind<RuleSpec> = Kind {
              or SERVER_ERROR"
         )
     ),
-    build: |settings| {
-        let line = [&line(settings, "message")?[..], b"\r\n"].concat().into();
-        rule_of(settings, Action::Answer(CannedReply::Error { line, status: 0 }), ANY)
-    },
+    build: |settings| rule_of(settings, Action::Answer(error(&line(settings, "message")?)), ANY),
 };
+
+fn error(line: &[u8]) -> CannedReply {
+    CannedReply::Error { line: [line, b"\r\n"].concat().into(), status: 0 }
+}
 
 pub(in crate::proxy::fault) const RESPOND: Kind<RuleSpec> = Kind {
     name: "respond",
@@ -122,22 +123,23 @@ pub(in crate::proxy::fault) const DUPLICATE: Kind<RuleSpec> = Kind {
 
 pub(in crate::proxy::fault) const UNSOLICITED: Kind<RuleSpec> = Kind {
     name: "unsolicited",
-    summary: "send an error or a push that nobody asked for before a reply",
+    summary: "send an error, a miss or a push that nobody asked for before a reply",
     settings: settings!(
         "*",
-        message("injected fault", "the line, as of an error; the words of a push"),
+        message("injected fault", "the line of an error; the words of a push"),
         setting(
             "form",
-            Unit::Choice(&["error", "push"]),
+            Unit::Choice(&["error", "miss", "push"]),
             "error",
-            "what it is; a push passes by where the protocol has none"
+            "what it is, in the words of the command; what its protocol has none of is not said"
         )
     ),
     build: |settings| {
         let line = line(settings, "message")?;
         let change = match settings.text("form")? {
             "push" => Change::Push(line),
-            _ => Change::Unsolicited(line),
+            "miss" => Change::Extra(CannedReply::Miss),
+            _ => Change::Extra(error(&line)),
         };
         rule_of(settings, Action::Change(change, None), ANY)
     },

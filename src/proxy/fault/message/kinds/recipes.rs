@@ -1,8 +1,8 @@
 //! The recipes: message faults with the settings that an operator has in mind.
 
 use super::{
-    COUNT, EVERY, HOW, JITTER, KEY, MEMCACHED, PER, PROBABILITY, READS, SKIP, STORES, delay,
-    drop_connection, error, message, rule, setting, status, when,
+    CONNECTIONS, COUNT, EVERY, HOW, JITTER, KEY, MEMCACHED, PER, PROBABILITY, READS, SKIP, STORES,
+    delay, drop_connection, error, message, rule, setting, status, when,
 };
 use crate::base::family::{Kind, Unit};
 use crate::protocol::exchange::CannedReply;

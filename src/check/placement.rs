@@ -27,7 +27,7 @@ pub async fn placement(
     programs: &Programs,
 ) -> Result<Placement, CheckError> {
     let scope = Scope::current("placement");
-    let stage = Stage::start(backend, programs, &scope).await?;
+    let stage = Stage::start(config, backend, programs, &scope).await?;
     let placed = place(config, programs, &stage, &scope).await;
     stage.close(&scope).await;
     placed

@@ -65,7 +65,7 @@ pub(super) async fn check_process(
     told: &mut (dyn FnMut(&Finding) + Send),
 ) -> Result<Summary, CheckError> {
     let scope = Scope::current("check");
-    let stage = Stage::start(backend, programs, &scope).await?;
+    let stage = Stage::start(config, backend, programs, &scope).await?;
     let summary = Summary { nodes: stage.nodes(), ..Summary::default() };
     let (stage_of, scope_of) = (&stage, &scope);
     let mut runner = Runner {

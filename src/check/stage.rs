@@ -9,6 +9,7 @@ use crate::base::carried::{Carried, Mark};
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
+use crate::driver::DriverConfig;
 use crate::event::Events;
 use crate::lab::error::LabError;
 use crate::lab::{Backend, Lab, LabConfig, Nodes, Programs};
@@ -46,17 +47,19 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Starts the nodes.
+    /// Starts the nodes, which speak what the driver's client does.
     ///
     /// # Errors
     /// When one does not come up.
     pub(super) async fn start(
+        driver: &DriverConfig,
         backend: Backend,
         programs: &Programs,
         scope: &Scope,
     ) -> Result<Self, LabError> {
+        let protocol = backend.protocol().unwrap_or(driver.protocol);
         let config = LabConfig {
-            nodes: Nodes::alike(backend, NODES),
+            nodes: Nodes { protocol, ..Nodes::alike(backend, NODES) },
             programs: programs.clone(),
             ..LabConfig::embedded(NODES)
         };

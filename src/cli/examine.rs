@@ -62,13 +62,27 @@ impl Arguments {
         scenario_of(library, trial.scenario, &options)
     }
 
+    /// Those that can be had with these nodes and this client, unless none can.
     fn plans(&self) -> Result<Vec<Plan>, PlanError> {
         let library = Library::new(".");
         let seed = self.seed.unwrap_or_else(|| Seed::from_system().value());
         let wanted = |trial: &&Trial| {
             self.only.is_empty() || self.only.iter().any(|name| name == trial.scenario)
         };
-        TRIALS.iter().filter(wanted).map(|trial| self.plan(&library, trial, seed)).collect()
+        let (mut plans, mut left_out) = (Vec::new(), Vec::new());
+        for trial in TRIALS.iter().filter(wanted) {
+            match self.plan(&library, trial, seed) {
+                Ok(plan) => plans.push(plan),
+                Err(error) => left_out.push((trial.scenario, error)),
+            }
+        }
+        if plans.is_empty() && !left_out.is_empty() {
+            return Err(left_out.swap_remove(0).1);
+        }
+        for (scenario, error) in left_out {
+            output::remark(&format!("{scenario}: left out: {error}"));
+        }
+        Ok(plans)
     }
 }
 

@@ -89,6 +89,20 @@ impl Nodes {
         }
     }
 
+    /// Whether a fault of the network is one of what these nodes speak.
+    ///
+    /// # Errors
+    /// Whose it is.
+    pub fn hear(&self, fault: &FaultSpec) -> Result<(), String> {
+        match self.protocol {
+            Protocol::Resp if fault.fault.kind.starts_with(OF_MEMCACHED) => Err(format!(
+                "it acts on what memcached says, and the nodes speak {}",
+                self.protocol.name()
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether they run already.
     #[must_use]
     pub const fn is_given(&self) -> bool {
@@ -319,12 +333,7 @@ impl LabConfig {
             if self.direct {
                 return Err(DIRECT.to_owned());
             }
-            if self.nodes.protocol != Protocol::Memcached
-                && fault.fault.kind.starts_with(OF_MEMCACHED)
-            {
-                let name = self.nodes.protocol.name();
-                return Err(format!("it acts on what memcached says, and the nodes speak {name}"));
-            }
+            self.nodes.hear(fault)?;
             return injector::can(self.elsewhere.as_ref().map(|it| it.whose), fault);
         };
         let action = kind.make(&fault.fault.settings).map_err(|error| error.what)?;

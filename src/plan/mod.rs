@@ -17,6 +17,7 @@ mod error;
 mod fault;
 mod files;
 mod groups;
+mod head;
 mod http;
 mod lengths;
 mod life;

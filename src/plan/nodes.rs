@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::error::{FileError, PlanError};
 use super::model::Addresses;
 use super::options::Options;
-use super::protocol::{spoken, written};
+use super::protocol::{check_others, spoken, written};
 use super::source::{TomlTable, TomlValue};
 use crate::base::name::NodeIndex;
 use crate::lab::{
@@ -23,10 +23,10 @@ const COUNT_MAX: u16 = 100;
 /// Reads the nodes of a file; what the command line says goes before it.
 pub(super) fn read(written: Option<&TomlValue<'_>>, options: &Options) -> Result<Nodes, PlanError> {
     let given = options.backend.as_ref();
-    let written = written.map(read_table).transpose()?;
-    let mut nodes = written.unwrap_or(Nodes::alike(Backend::Auto, DEFAULT_COUNT));
+    let (nodes, said) = written.map(read_table).transpose()?.unzip();
+    let mut nodes = nodes.unwrap_or(Nodes::alike(Backend::Auto, DEFAULT_COUNT));
     check_given(&nodes, given)?;
-    nodes.protocol = spoken(&nodes, given, options.protocol)?;
+    nodes.protocol = spoken(&nodes, said.flatten(), given, options.protocol)?;
     if let (Some(backend), false) =
         (given, nodes.lies.is_empty() || given == Some(&Backend::Embedded))
     {
@@ -48,6 +48,7 @@ pub(super) fn read(written: Option<&TomlValue<'_>>, options: &Options) -> Result
         }
         None => {}
     }
+    check_others(&nodes)?;
     Ok(nodes)
 }
 
@@ -129,7 +130,8 @@ impl Addresses {
     }
 }
 
-fn read_table(node: &TomlValue<'_>) -> Result<Nodes, FileError> {
+/// The nodes, and what they speak where that is said by name.
+fn read_table(node: &TomlValue<'_>) -> Result<(Nodes, Option<Protocol>), FileError> {
     let table = node.table()?;
     table.only(
         "key",
@@ -138,7 +140,7 @@ fn read_table(node: &TomlValue<'_>) -> Result<Nodes, FileError> {
     let discovery = table.optional("discovery", TomlValue::flag)?.unwrap_or_default();
     let count = table.optional("count", |node| node.count(1..=COUNT_MAX.into()))?;
     let backend = table.optional("backend", |node| node.word("backend", &Backend::WORDS))?;
-    let protocol = written(&table, backend.as_ref())?;
+    let (protocol, said) = written(&table, backend.as_ref())?;
     let lies = table.get("lies");
     let Some(servers) = table.get("servers") else {
         let count = count.and_then(|count| u16::try_from(count).ok());
@@ -156,7 +158,7 @@ fn read_table(node: &TomlValue<'_>) -> Result<Nodes, FileError> {
         let count = count.unwrap_or(DEFAULT_COUNT);
         let nodes = Nodes { protocol, lies, discovery, program, ..Nodes::alike(backend, count) };
         let others = read_others(&table, &nodes)?;
-        return Ok(Nodes { others, ..nodes });
+        return Ok((Nodes { others, ..nodes }, said));
     };
     let beside = ["backend", "count", "args", "binary", "node"];
     if let Some(other) = beside.iter().find_map(|key| table.get(key)).or(lies) {
@@ -166,7 +168,7 @@ fn read_table(node: &TomlValue<'_>) -> Result<Nodes, FileError> {
     let addresses: Result<_, _> = servers.list()?.iter().map(TomlValue::address).collect();
     let nodes = of_servers(addresses?);
     let nodes = nodes.map_err(|what| servers.error(format!("`servers` {what}")))?;
-    Ok(Nodes { protocol, discovery, ..nodes })
+    Ok((Nodes { protocol, discovery, ..nodes }, said))
 }
 
 /// How a node is started: as `usual`, but where the table says otherwise.
@@ -223,6 +225,15 @@ fn read_others(
         })?;
         let backend = table.optional("backend", |node| node.word("backend", &Backend::WORDS))?;
         let backend = backend.unwrap_or_else(|| nodes.backend.clone());
+        if let Some(other) = backend.protocol().filter(|spoken| *spoken != nodes.protocol) {
+            let (other, protocol) = (other.name(), nodes.protocol.name());
+            let place = table.get("backend");
+            return Err(place.as_ref().unwrap_or(&name).error(format!(
+                "a node that is {} speaks {other}, and the others {protocol}: a run has nodes of one protocol; \
+                 leave `backend` out, or write `protocol = \"{other}\"` in [nodes]",
+                backend.name()
+            )));
+        }
         if !nodes.lies.is_empty() && backend != Backend::Embedded {
             return Err(name.error("the nodes here tell `lies`, and only embedded ones do"));
         }

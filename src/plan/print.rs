@@ -104,13 +104,13 @@ impl Plan {
         if self.nodes.discovery {
             text.value("discovery", "true");
         }
+        if self.nodes.protocol != Protocol::Memcached {
+            text.string("protocol", self.nodes.protocol.name());
+        }
         if let Backend::Servers(servers) = &self.nodes.backend {
             let servers: Vec<String> =
                 servers.iter().map(|server| string(&server.to_string())).collect();
             return text.value("servers", &format!("[{}]", servers.join(", ")));
-        }
-        if self.nodes.protocol != Protocol::Memcached {
-            text.string("protocol", self.nodes.protocol.name());
         }
         text.string("backend", self.nodes.backend.name());
         text.value("count", &self.nodes.count.to_string());

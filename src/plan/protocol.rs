@@ -1,6 +1,7 @@
 //! What nodes, client and workload of a plan speak: all the same.
 
 use super::error::{FileError, PlanError};
+use super::model::FaultPlan;
 use super::source::TomlTable;
 use crate::client::ClientConfig;
 use crate::driver::DriverConfig;
@@ -8,37 +9,82 @@ use crate::lab::{Backend, Nodes};
 use crate::load::Workload;
 use crate::protocol::Protocol;
 
-/// What the table of the nodes says, by itself or by what they are.
+/// What the table of the nodes says, by itself or by what they are; and what it says by name.
 pub(super) fn written(
     table: &TomlTable<'_>,
     backend: Option<&Backend>,
-) -> Result<Protocol, FileError> {
-    let said = table.optional("protocol", |node| node.word("protocol", &Protocol::WORDS))?;
+) -> Result<(Protocol, Option<Protocol>), FileError> {
+    let said = said(table)?;
     let spoken = backend.and_then(Backend::protocol);
     match (said, spoken, table.get("protocol")) {
         (Some(said), Some(spoken), Some(node)) if said != spoken => {
             Err(node.error(format!("nodes with this `backend` speak {}", spoken.name())))
         }
-        _ => Ok(said.or(spoken).unwrap_or_default()),
+        _ => Ok((said.or(spoken).unwrap_or_default(), said)),
     }
 }
 
-/// What the nodes speak: what the command line asks for, what nodes that it names speak, what the file says.
+/// What the table of the nodes says by name.
+pub(super) fn said(table: &TomlTable<'_>) -> Result<Option<Protocol>, FileError> {
+    table.optional("protocol", |node| node.word("protocol", &Protocol::WORDS))
+}
+
+/// What the nodes speak: what the command line asks for, what nodes that it names speak, what the file says. What
+/// a file says by name (`said`) stays: its faults are in the words of that.
 pub(super) fn spoken(
     nodes: &Nodes,
+    said: Option<Protocol>,
     given: Option<&Backend>,
     protocol: Option<Protocol>,
 ) -> Result<Protocol, PlanError> {
     let backend = given.unwrap_or(&nodes.backend);
-    match (protocol, backend.protocol()) {
-        (Some(asked), Some(spoken)) if asked != spoken => Err(PlanError::Option(format!(
-            "-protocol {}: nodes that are {} speak {}; leave one of the two out",
-            asked.name(),
-            backend.name(),
-            spoken.name()
-        ))),
-        (asked, spoken) => Ok(asked.or(spoken).unwrap_or(nodes.protocol)),
-    }
+    let refused = match (protocol, backend.protocol(), said) {
+        (Some(asked), Some(spoken), _) if asked != spoken => {
+            let (asked, backend, spoken) = (asked.name(), backend.name(), spoken.name());
+            format!(
+                "-protocol {asked}: nodes that are {backend} speak {spoken}; leave one of the two out"
+            )
+        }
+        (Some(other), _, Some(said)) | (None, Some(other), Some(said)) if other != said => {
+            let option = if protocol.is_some() { "-protocol" } else { "-nodes" };
+            let said = said.name();
+            format!("{option}: this scenario is of {said} (`protocol` in [nodes]); leave it out")
+        }
+        // One list of servers for many scenarios: they speak what the rest of those do.
+        (None, None, Some(said @ Protocol::Resp)) if matches!(given, Some(Backend::Servers(_))) => {
+            let said = said.name();
+            format!(
+                "-servers: this scenario is of {said}; write -protocol {said} if these speak it"
+            )
+        }
+        (asked, spoken, _) => return Ok(asked.or(spoken).unwrap_or(nodes.protocol)),
+    };
+    Err(PlanError::Option(refused))
+}
+
+/// Whether each node that differs from the rest (`[[nodes.node]]`) speaks what they do.
+pub(super) fn check_others(nodes: &Nodes) -> Result<(), PlanError> {
+    let protocol = nodes.protocol;
+    let strange = nodes.others.iter().find_map(|(node, other)| {
+        let spoken = other.backend.protocol().filter(|spoken| *spoken != protocol)?;
+        Some((node, other.backend.name(), spoken.name()))
+    });
+    strange.map_or(Ok(()), |(node, backend, spoken)| {
+        let protocol = protocol.name();
+        Err(PlanError::Option(format!(
+            "-protocol {protocol}: {node} is {backend} ([[nodes.node]]) and speaks {spoken}; leave -protocol out"
+        )))
+    })
+}
+
+/// Whether all that is broken is of what the nodes speak.
+pub(super) fn check_faults(nodes: &Nodes, faults: &[FaultPlan]) -> Result<(), PlanError> {
+    faults.iter().map(|planned| &planned.spec).try_for_each(|fault| {
+        nodes.hear(fault).map_err(|why| {
+            let (name, kind) = (&fault.name, &fault.fault.kind);
+            PlanError::Option(format!("the fault `{name}` is a {kind}: {why}"))
+        })
+    })
 }
 
 /// The client's settings for these nodes, if it and the workload are theirs.
@@ -50,9 +96,13 @@ pub(super) fn settled(
 ) -> Result<ClientConfig, PlanError> {
     let nodes = nodes.protocol;
     if let Some(driver) = driver.as_ref().filter(|driver| driver.protocol != nodes) {
-        let (theirs, nodes) = (driver.protocol.name(), nodes.name());
+        let (theirs, spoken) = (driver.protocol.name(), nodes.name());
+        let cure = match nodes {
+            Protocol::Memcached => format!("write -protocol {theirs}"),
+            Protocol::Resp => format!("name a client that speaks {spoken}, such as redis-py"),
+        };
         return Err(PlanError::Option(format!(
-            "the client {profile} speaks {theirs}, and the nodes {nodes}; write -protocol {theirs}"
+            "the client {profile} speaks {theirs}, and the nodes {spoken}; {cure}"
         )));
     }
     if workload.http.is_none() {
@@ -65,7 +115,9 @@ pub(super) fn settled(
 fn check(workload: &Workload, protocol: Protocol) -> Result<(), PlanError> {
     let refused = |what: String| {
         let (name, protocol) = (&workload.name, protocol.name());
-        Err(PlanError::Option(format!("-protocol {protocol}: the workload {name} {what}")))
+        Err(PlanError::Option(format!(
+            "the workload {name}: the nodes speak {protocol}, and it {what}"
+        )))
     };
     for (operation, _) in &workload.mix {
         if let Err(why) = protocol.can(*operation) {

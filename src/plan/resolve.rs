@@ -8,7 +8,7 @@ use super::model::Plan;
 use super::options::Options;
 use super::source::FileText;
 use super::suite::{self, FULL, SUITES};
-use super::{client, objective, scenario, trace, workload};
+use super::{client, head, objective, scenario, trace, workload};
 use crate::base::family::{meant, unknown};
 use crate::base::seed::Seed;
 use crate::driver::DriverConfig;
@@ -214,7 +214,7 @@ pub fn runnable(library: &Library, word: &str) -> Vec<String> {
 pub(super) fn members(library: &Library, suite: &str) -> Result<Vec<String>, PlanError> {
     let mut members = Vec::new();
     for name in library.names(Folder::Scenarios) {
-        let head = scenario::head(&library.find(Folder::Scenarios, &name)?)?;
+        let head = head::read(&library.find(Folder::Scenarios, &name)?)?;
         if head.suites.iter().any(|member| member.name == suite) {
             members.push(name);
         }

@@ -9,14 +9,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::error::{FileError, PlanError};
-use super::fault::{self, Breaks};
+use super::fault;
 use super::files::{Folder, Library, is_path};
 use super::model::{Addresses, Phases, Plan};
 use super::options::{Options, SEED_MAX, metrics_interval};
 use super::source::{FileText, TomlTable, TomlValue};
-use super::suite::{self, Suite};
+use super::suite;
 use super::timeline::Timeline;
-use super::{client, groups, nodes, objective, protocol, workload};
+use super::{client, groups, head, nodes, objective, protocol, workload};
 use crate::base::seed::Seed;
 use crate::event::Phase;
 use crate::judge::Objective;
@@ -54,30 +54,6 @@ const DEFAULT_CLIENT: &str = "default";
 pub(super) const DEFAULT_CONCURRENCY: u32 = 100;
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(2);
 const DEFAULT_OUT: &str = "runs";
-
-/// What a list shows of a scenario.
-#[derive(Clone, Debug)]
-pub(super) struct Head {
-    /// What it shows, in one line.
-    pub(super) summary: String,
-    /// The suites it belongs to.
-    pub(super) suites: Vec<&'static Suite>,
-    /// What is broken first, if anything is.
-    pub(super) breaks: Option<Breaks>,
-}
-
-/// Reads only what a list shows.
-pub(super) fn head(source: &FileText) -> Result<Head, FileError> {
-    source.read(|table| {
-        let breaks = fault::first(table)?;
-        Ok(Head { summary: summary(table)?, suites: suite::of(table)?, breaks })
-    })
-}
-
-fn summary(table: &TomlTable<'_>) -> Result<String, FileError> {
-    let node = table.need("summary", "what the scenario shows, in one line")?;
-    Ok(node.text()?.to_owned())
-}
 
 /// Reads a scenario called `name` (unless it says so itself) into a plan.
 pub(super) fn read(
@@ -169,6 +145,7 @@ impl Reader<'_> {
         let (seed, groups) = (self.seed(fresh)?, groups::read(table, nodes.count)?);
         let timeline = Timeline::read(table, options, name, (&nodes, &groups), seed)?;
         let Timeline { phases, chaos, faults } = timeline;
+        protocol::check_faults(&nodes, &faults)?;
         let (client_profile, client::Client { config: client, driver, .. }) = self.client()?;
         let most = driver.as_ref().map_or(u32::MAX, |driver| driver.concurrency);
         let concurrency = self.written_concurrency()?.unwrap_or(DEFAULT_CONCURRENCY).min(most);
@@ -184,7 +161,7 @@ impl Reader<'_> {
         let client = protocol::settled(&nodes, &workload, (&client_profile, &driver), client)?;
         Ok(Plan {
             scenario: name.to_owned(),
-            summary: summary(table)?,
+            summary: head::summary(table)?,
             seed,
             attempt: 1,
             phases,

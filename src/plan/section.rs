@@ -3,8 +3,8 @@
 use super::error::PlanError;
 use super::fault::Breaks;
 use super::files::{Folder, Library};
+use super::head;
 use super::resolve::members;
-use super::scenario;
 use super::suite::SUITES;
 use crate::base::family::Family;
 use crate::client::selector::{KeyHash, SELECTORS};
@@ -15,11 +15,15 @@ use crate::lab::fault::FAULTS;
 use crate::load::arrival::ARRIVALS;
 use crate::load::keys::KEYS;
 use crate::load::values::VALUES;
+use crate::protocol::Protocol;
 use crate::proxy::fault::TOXICS;
 
 /// What a list of measures points to.
 const GLOSSARY: &str =
     "what each means, where it comes from and when there is none: docs/measures.md";
+
+/// What scenarios are called whose nodes speak RESP by name.
+const OF_REDIS: &str = "a server fails as Redis does";
 
 /// Names of one sort, each with a line about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,14 +74,15 @@ pub fn sections(library: &Library) -> Result<Vec<Section>, PlanError> {
     Ok(sections)
 }
 
-/// The scenarios, by what they break first.
+/// The scenarios: those of one protocol alone, then by what they break first.
 fn scenarios(library: &Library) -> Result<Vec<Section>, PlanError> {
-    const GROUPS: [(&str, Option<Breaks>); 5] = [
+    const GROUPS: [(&str, Option<Breaks>); 6] = [
         ("nothing is broken", None),
         ("nodes fail", Some(Breaks::Node)),
         ("the network fails", Some(Breaks::Network)),
         ("replies are wrong, late or missing", Some(Breaks::Message)),
         ("anything fails, as drawn", Some(Breaks::Any)),
+        (OF_REDIS, None),
     ];
     let mut sections = GROUPS.map(|(group, _)| Section {
         title: "scenarios",
@@ -86,8 +91,12 @@ fn scenarios(library: &Library) -> Result<Vec<Section>, PlanError> {
         rows: Vec::new(),
     });
     for name in library.names(Folder::Scenarios) {
-        let head = scenario::head(&library.find(Folder::Scenarios, &name)?)?;
-        let place = GROUPS.iter().position(|(_, breaks)| *breaks == head.breaks).unwrap_or(0);
+        let head = head::read(&library.find(Folder::Scenarios, &name)?)?;
+        let is_of = |(group, breaks): &(&str, _)| match head.protocol {
+            Some(Protocol::Resp) => *group == OF_REDIS,
+            _ => *breaks == head.breaks,
+        };
+        let place = GROUPS.iter().position(is_of).unwrap_or(0);
         sections[place].rows.push((name, head.summary));
     }
     Ok(sections.into_iter().filter(|section| !section.rows.is_empty()).collect())

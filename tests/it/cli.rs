@@ -8,6 +8,7 @@ mod route;
 mod shells;
 
 use assert_cmd::Command;
+use harness::plan::{Folder, Library};
 use tempfile::TempDir;
 
 /// The program in an empty directory.
@@ -103,6 +104,19 @@ fn every_form_means_the_same() {
         assert_eq!((*code, stdout), (0, &plans[0].1), "{form}: {stderr}");
     }
     assert!(plans[0].1.contains("seed = 5\n") && plans[0].1.contains("fault = \"27s 273ms\"\n"));
+}
+
+/// Catches a scenario that ends the program when it is asked of Redis, and one that is left out in silence.
+#[test]
+fn a_dry_run_says_which_scenarios_redis_has() {
+    let (code, stdout, stderr) = run("-dry-run -protocol resp");
+    assert_eq!(code, 0, "{stderr}");
+    let folder = tempfile::tempdir().unwrap();
+    for name in Library::new(folder.path()).names(Folder::Scenarios) {
+        let is_planned = stdout.contains(&format!("name = \"{name}\"\nsummary"));
+        let is_skipped = stderr.contains(&format!("{name} skipped: "));
+        assert!(is_planned != is_skipped, "{name}: {stderr}");
+    }
 }
 
 /// Catches a printed plan that the program itself does not take back.

@@ -133,9 +133,9 @@ fn what_cannot_be_checked_is_said() {
 
 /// Catches a driver of a published client that no longer keeps to the protocol. What is named beside a
 /// client is the client's own doing.
-fn keeps_to_the_protocol(clients: &[(&str, &str)]) {
+fn keeps_to_the_protocol(nodes: &str, clients: &[(&str, &str)]) {
     for (client, known) in clients {
-        let (_, said) = check(&[client, "-nodes", "memcached"]);
+        let (_, said) = check(&[client, "-nodes", nodes]);
         let failed: Vec<&str> =
             said.lines().filter_map(|line| line.strip_prefix("FAILED   ")).collect();
         let known: Vec<&str> = known.split_terminator('|').collect();
@@ -152,7 +152,7 @@ macro_rules! runtimes {
             ignore = "needs memcached and what clients/install installs (HARNESS_REQUIRE=clients)"
         )]
         fn $name() {
-            keeps_to_the_protocol(&$clients);
+            keeps_to_the_protocol("memcached", &$clients);
         }
     )*};
 }
@@ -170,6 +170,15 @@ runtimes! {
     java_drivers_keep_to_the_protocol: [("spymemcached", "")];
     go_drivers_keep_to_the_protocol: [("gomemcache", "")];
     c_drivers_keep_to_the_protocol: [("libmemcached", "")];
+}
+
+#[test]
+#[cfg_attr(
+    not(all(real_clients, real_redis)),
+    ignore = "needs redis-server and what clients/install installs (HARNESS_REQUIRE=clients,redis)"
+)]
+fn redis_drivers_keep_to_the_protocol() {
+    keeps_to_the_protocol("redis", &[("redis-py", "")]);
 }
 
 /// One short run of a published client: the report.
@@ -218,6 +227,25 @@ fn a_client_that_closes_what_it_gave_up_on_is_not_accused() {
     for finding in ["wrong", "corrupt", "stale", "false_misses", "acknowledged_but_lost"] {
         assert_eq!(report["data"][finding], 0, "{finding}: {}", report["reasons"]);
     }
+}
+
+/// Catches a harness that no longer finds the reply that redis-py 4.5.3 leaves to the next call when one is
+/// cancelled (CVE-2023-28859), and one that accuses the version in which that is mended.
+#[test]
+#[cfg_attr(
+    not(all(real_clients, real_redis)),
+    ignore = "needs redis-server and what clients/install installs (HARNESS_REQUIRE=clients,redis)"
+)]
+fn a_cancelled_call_of_redis_py_is_found_in_its_version() {
+    let wrong = |client: &str| {
+        let flags = ["-duration", "8s", "-nodes", "redis"];
+        let report = run("abandoned-calls", client, &flags);
+        (report["data"]["wrong"].as_u64(), report["verdict"].as_str() == Some("fail"), report)
+    };
+    let (found, fails, report) = wrong("redis-py-4.5.3");
+    assert!(found > Some(0) && fails, "{found:?}: {}", report["reasons"]);
+    let (found, _, report) = wrong("redis-py-4.5.5");
+    assert_eq!(found, Some(0), "{}", report["reasons"]);
 }
 
 /// How a client that gives up a node at its first failure is graded for the connections that it makes long

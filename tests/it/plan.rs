@@ -4,6 +4,7 @@ mod chaos;
 mod files;
 mod groups;
 mod nodes;
+mod protocols;
 mod traces;
 mod waiting;
 
@@ -16,6 +17,7 @@ use harness::lab::{Backend, Elsewhere, Whose};
 use harness::plan::{
     FaultPlan, Folder, Library, Options, Phases, Plan, RateWish, check, choose, plans, sections,
 };
+use harness::protocol::Protocol;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -146,8 +148,13 @@ fn every_workload_fits_every_scenario_or_is_refused_by_name() {
     let has_a_rate = |scenario: &str, workload: &str| {
         workload == "trace" && ["abandoned-calls", "recovery-under-load"].contains(&scenario)
     };
+    let is_foreign = |protocol: Protocol, workload: &str| {
+        let of_memcached = ["all-operations", "cas-loop", "key-limits", "trace"];
+        protocol == Protocol::Resp && of_memcached.contains(&workload)
+    };
     let (_folder, library) = shipped();
     for scenario in library.names(Folder::Scenarios) {
+        let protocol = named(&scenario, &Options::default()).nodes.protocol;
         for workload in library.names(Folder::Workloads) {
             let options = Options { workload: Some(workload.clone()), ..Options::default() };
             match plans(&library, std::slice::from_ref(&scenario), &options, Seed::new(1)) {
@@ -156,7 +163,9 @@ fn every_workload_fits_every_scenario_or_is_refused_by_name() {
                     "{workload} on {scenario}"
                 ),
                 Err(error) => assert!(
-                    (too_few_keys(&scenario, &workload) || has_a_rate(&scenario, &workload))
+                    (too_few_keys(&scenario, &workload)
+                        || has_a_rate(&scenario, &workload)
+                        || is_foreign(protocol, &workload))
                         && error.to_string().contains(&format!("the workload {workload}: ")),
                     "{workload} on {scenario}: {error}"
                 ),
@@ -189,10 +198,12 @@ fn the_catalogue_is_complete() {
     for name in [
         "asymmetric-downstream",
         "asymmetric-upstream",
+        "auth-lost",
         "bandwidth-throttle",
         "baseline-direct",
         "baseline-steady",
         "big-multiget",
+        "blocked-commands",
         "blocked-writes",
         "breaker-partial-outage",
         "brief-packet-drop",
@@ -230,20 +241,27 @@ fn the_catalogue_is_complete() {
         "latency-then-kill",
         "limit-data",
         "list-reordered",
+        "loading",
         "majority-failure",
+        "moved-loop",
         "name-service-failure",
+        "nil-replies",
         "not-stored",
+        "oom",
         "packet-loss",
         "packet-loss-10",
         "packet-loss-25",
         "packet-loss-5",
         "pool-exhaustion-node-failure",
         "process-kill-restart",
+        "pubsub-mixed",
+        "readonly-replica",
         "recovery-under-load",
         "reset-peer",
         "rolling-failures",
         "scale-in",
         "scale-out",
+        "script-busy",
         "server-busy",
         "server-error-oom",
         "server-idle-timeout",

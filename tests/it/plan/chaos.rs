@@ -50,9 +50,9 @@ fn only_what_can_be_had_is_drawn() {
         let options = Options { elsewhere: Some(toxiproxy()), ..options };
         plan_of(&safe, &options).unwrap();
     }
-    let named = scenario("[chaos]\nfaults = [\"latency\", \"memcached_corrupt\"]\n");
+    let named = scenario("[chaos]\nfaults = [\"latency\", \"corrupt_value\"]\n");
     let plan = plan_of(&named, &Options::default()).unwrap();
-    assert!(kinds(&plan).iter().all(|kind| ["latency", "memcached_corrupt"].contains(kind)));
+    assert!(kinds(&plan).iter().all(|kind| ["latency", "corrupt_value"].contains(kind)));
 }
 
 /// Catches a length that scales what a fault's own length means, or that leaves a run without one.

@@ -62,6 +62,11 @@ impl Trouble {
         Self { class, close, fate: self.fate }
     }
 
+    /// The connection is of no use to anybody, whatever was said on it.
+    pub(super) const fn closed(self) -> Self {
+        Self { close: Some(CloseCause::Protocol), ..self }
+    }
+
     /// A reply that the request cannot have, or for another key.
     pub(super) const fn surprise() -> Self {
         Self { class: ErrorClass::Protocol, close: Some(CloseCause::Protocol), fate: Fate::Unknown }

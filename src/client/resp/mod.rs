@@ -31,6 +31,9 @@ const ANSWER_BYTES_MAX: usize = 128 << 20;
 /// Codes of error lines that blame the request; every other is the server's affair.
 const OF_THE_REQUEST: [&[u8]; 4] = [b"ERR", b"WRONGTYPE", b"NOPERM", b"EXECABORT"];
 
+/// What a server says to whom it does not know (any more).
+const UNKNOWN: &[u8] = b"NOAUTH";
+
 /// An open connection.
 pub(super) struct Link {
     pipe: Box<dyn Pipe>,
@@ -40,12 +43,14 @@ pub(super) struct Link {
     scanned: usize,
     /// Used again after an exchange that did not end, and without tokens.
     careless: bool,
+    /// Whether the server has answered on it before: it was let in.
+    served: bool,
 }
 
 impl Link {
     pub(super) fn new(pipe: impl Pipe + 'static, careless: bool) -> Self {
         let (read, scanner) = (BytesMut::new(), Scanner::new());
-        Self { pipe: Box::new(pipe), read, scanner, scanned: 0, careless }
+        Self { pipe: Box::new(pipe), read, scanner, scanned: 0, careless, served: false }
     }
 
     /// Writes a request and reads its answer. Not cancel-safe: whoever drops this drops the connection.
@@ -67,9 +72,16 @@ impl Link {
         }
         let behind = self.answer().await;
         match (refusal(&said), behind) {
-            (None, Ok(behind)) if is_token(&behind, token) => Ok(said),
+            (None, Ok(behind)) if is_token(&behind, token) => {
+                self.served = true;
+                Ok(said)
+            }
             (Some(class), Ok(behind)) if is_token(&behind, token) => {
                 Err(Trouble::refused(class).proven())
+            }
+            // It was let in and is known no more. A server that never let it in would not let a new one in.
+            (Some(class), Ok(Said::Error(line))) if self.served && line.starts_with(UNKNOWN) => {
+                Err(Trouble::refused(class).closed())
             }
             // Everything is refused: there were two answers to two requests.
             (Some(class), Ok(Said::Error(_))) => Err(Trouble::refused(class)),
@@ -168,8 +180,16 @@ mod tests {
 
     /// What a request comes to when the server says this; `T` stands for the token.
     async fn told(before: &str, answer: &str) -> Result<Said, Trouble> {
-        let (pipe, mut server) = duplex(4096);
-        let mut link = Link::new(pipe, false);
+        let (pipe, server) = duplex(4096);
+        on(Link::new(pipe, false), server, before, answer).await
+    }
+
+    async fn on(
+        mut link: Link,
+        mut server: tokio::io::DuplexStream,
+        before: &str,
+        answer: &str,
+    ) -> Result<Said, Trouble> {
         let token = Tokens::new(7).next();
         let text = std::str::from_utf8(token.bytes()).unwrap();
         server.write_all(before.as_bytes()).await.unwrap();
@@ -204,7 +224,7 @@ mod tests {
         assert_eq!((before.class, before.fate), (ErrorClass::Protocol, Fate::NotApplied));
     }
 
-    /// Catches a refusal that closes its connection, one that is taken for a lost write, and a server that
+    /// Catches a refusal that closes its connection, one that keeps a connection which is known no more, one that is taken for a lost write, and a server that
     /// refuses everything and is connected to again for each request.
     #[tokio::test]
     async fn a_refusal_keeps_the_connection() {
@@ -215,6 +235,16 @@ mod tests {
         assert_eq!(told("", "-ERR syntax error\r\n$T").await, proven(ErrorClass::ClientError));
         let loading = "-LOADING it is\r\n".repeat(2);
         assert_eq!(told("", &loading).await, of(ErrorClass::ServerError));
+        let unknown = "-NOAUTH Authentication required.\r\n".repeat(2);
+        assert_eq!(
+            told("", &unknown).await,
+            of(ErrorClass::ServerError),
+            "nor would a new one be let in"
+        );
+        let (pipe, server) = duplex(4096);
+        let link = Link { served: true, ..Link::new(pipe, false) };
+        let known_no_more = Trouble::refused(ErrorClass::ServerError).closed();
+        assert_eq!(on(link, server, "", &unknown).await, Err(known_no_more));
         let ended = told("", "-ERR max number of clients reached\r\n").await.unwrap_err();
         assert_eq!((ended.class, ended.fate), (ErrorClass::ServerError, Fate::Refused));
         assert_eq!(ended.close, Some(CloseCause::PeerClosed));

@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::error::{FileError, PlanError};
-use super::fault;
 use super::files::{Folder, Library, is_path};
 use super::model::{Addresses, Phases, Plan};
 use super::options::{Options, SEED_MAX, metrics_interval};

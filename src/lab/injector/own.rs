@@ -7,7 +7,7 @@ use crate::lab::timeline::{Direction, FaultSpec};
 use crate::proxy::{ProxyError, ProxySet, Stream, ToxicConfig};
 
 /// What stands for the address of the node's proxy in what a fault says: no file knows it.
-const ADDRESS: &str = "{address}";
+pub(super) const ADDRESS: &str = "{address}";
 
 #[derive(Debug)]
 pub(crate) struct OwnInjector {

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::ActiveToxic;
-use super::own::stream;
+use super::own::{ADDRESS, stream};
 use crate::base::family::SettingError;
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
@@ -40,6 +40,8 @@ const AGENT: &str = concat!("harness/", env!("CARGO_PKG_VERSION"));
 pub(crate) struct RemoteInjector {
     remote: Remote,
     whose: Whose,
+    /// Where its proxies listen.
+    addresses: Vec<SocketAddr>,
     /// Toxics that were read back after they were added.
     added: Mutex<Vec<ActiveToxic>>,
     /// Dropped with the injector: then its proxies are deleted.
@@ -75,11 +77,14 @@ impl RemoteInjector {
             })
             .await;
         });
-        let injector = Self { remote, whose: *whose, added: Mutex::default(), _alive: alive };
+        let added = Mutex::default();
+        let mut injector =
+            Self { remote, whose: *whose, addresses: Vec::new(), added, _alive: alive };
         let addresses = in_time(injector.populate(address, protocol, upstreams)).await?;
         if *whose == Whose::Harness {
             in_time(injector.recognise(&proxy_name(upstreams[0].0))).await?;
         }
+        injector.addresses.clone_from(&addresses);
         Ok((injector, addresses))
     }
 
@@ -158,7 +163,9 @@ impl RemoteInjector {
         in_time(async {
             for toxic in &wanted {
                 for node in &fault.nodes {
-                    self.add(proxy_name(*node), toxic).await?;
+                    let address = self.addresses.get(node.position()).map(ToString::to_string);
+                    let toxic = toxic.addressed(&address.unwrap_or_default());
+                    self.add(proxy_name(*node), &toxic).await?;
                 }
             }
             Ok(())
@@ -225,6 +232,15 @@ struct Wanted {
 }
 
 impl Wanted {
+    /// The same, where the proxy at this address does what it says.
+    fn addressed(&self, address: &str) -> Self {
+        let mut toxic = self.clone();
+        if let Some(Value::String(said)) = toxic.body.pointer_mut("/settings/message") {
+            *said = said.replace(ADDRESS, address);
+        }
+        toxic
+    }
+
     /// Whether it is what the server says it has, which may say more.
     fn is(&self, found: &Value) -> bool {
         let settings = Self::settings(&self.body);
@@ -314,83 +330,4 @@ fn toxiproxys(fault: &FaultSpec) -> Result<Vec<Wanted>, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::family::{Chosen, Settings, Value as Given};
-
-    fn fault(kind: &str, settings: &[(&str, Given)], direction: Direction) -> FaultSpec {
-        let mut given = Settings::default();
-        for (name, value) in settings {
-            given.insert(*name, value.clone());
-        }
-        FaultSpec {
-            group: None,
-            name: "f".into(),
-            nodes: vec![NodeIndex(0)],
-            at: Duration::ZERO,
-            after: None,
-            length: Duration::from_secs(1),
-            direction,
-            toxicity: 0.5,
-            fault: Chosen { kind: kind.into(), settings: given },
-        }
-    }
-
-    /// Catches a fault that arrives as another, or on one stream instead of both.
-    #[test]
-    fn faults_are_put_in_toxiproxys_terms() {
-        let latency = fault("latency", &[("latency", Given::Float(20.0))], Direction::Both);
-        let toxics = wanted(Whose::Toxiproxy, &latency).unwrap();
-        let names: Vec<&str> = toxics.iter().map(|toxic| toxic.name.as_str()).collect();
-        assert_eq!(names, ["f_latency_upstream", "f_latency_downstream"]);
-        assert_eq!(
-            toxics[0].body,
-            json!({ "name": "f_latency_upstream", "type": "latency", "stream": "upstream",
-                    "toxicity": 0.5, "attributes": { "latency": 20, "jitter": 0 } })
-        );
-        assert!(toxics[0].is(&toxics[0].body) && !toxics[0].is(&toxics[1].body));
-    }
-
-    /// Catches a fault that only our proxies have and that does not arrive there as it was asked for: what a
-    /// command, a key and a text are, a length of time to the microsecond, and both directions in one.
-    #[test]
-    fn proxies_of_ours_have_every_fault() {
-        let settings = [
-            ("command", Given::Text("get".into())),
-            ("key", Given::Text("k:7".into())),
-            ("message", Given::Text("busy".into())),
-        ];
-        let error = fault("error", &settings, Direction::Both);
-        let toxics = wanted(Whose::Harness, &error).unwrap();
-        let [Wanted { name, body }] = &toxics[..] else { panic!("{toxics:?}") };
-        assert_eq!(
-            (name.as_str(), &body["type"], &body["stream"]),
-            ("f", &json!("error"), &json!("both"))
-        );
-        for (name, text) in [("command", "get"), ("key", "k:7"), ("message", "busy")] {
-            assert_eq!(body["settings"][name], text, "{body}");
-        }
-        let shown = json!({ "counts": { "fired": 0 } });
-        let mut found = body.clone();
-        found["counts"] = shown["counts"].clone();
-        assert!(toxics[0].is(&found), "what it says besides");
-        found["settings"]["key"] = "k:8".into();
-        assert!(!toxics[0].is(&found));
-        let fine = fault("latency", &[("latency", Given::Float(0.25))], Direction::Upstream);
-        let fine = wanted(Whose::Harness, &fine).unwrap();
-        assert_eq!(fine[0].body["settings"]["latency"], 0.25, "{}", fine[0].body);
-    }
-
-    /// Catches a fault that is quietly rounded, or begun although it cannot be done.
-    #[test]
-    fn what_it_cannot_do_is_named() {
-        let of = |kind, settings: &[_]| {
-            can(Whose::Toxiproxy, &fault(kind, settings, Direction::Upstream))
-        };
-        assert!(of("packet_loss", &[]).unwrap_err().contains("packet_loss"));
-        assert_eq!(of("reset_peer", &[]), Ok(()));
-        let fraction = of("latency", &[("latency", Given::Float(0.25))]).unwrap_err();
-        assert!(fraction.starts_with("`latency` is 0.25 in Toxiproxy's unit"), "{fraction}");
-        assert_eq!(of("bandwidth", &[("rate", Given::Integer(7))]), Ok(()));
-    }
-}
+mod tests;

@@ -360,7 +360,7 @@ mod tests {
             ),
             (
                 "unsolicited-reply",
-                "all `get,mg` requests, at most 1 on each connection: `SERVER_ERR",
+                "all `get,mg,mget` requests, at most 1 on each connection: answered `unsol",
             ),
             ("single-node-failure", "begins on n1; refuse: refuse new connections"),
             ("endpoint-change", "begins on n1; move (old refuses): give the name"),

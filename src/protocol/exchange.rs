@@ -168,7 +168,7 @@ pub(crate) enum Change {
     /// Another reply comes before it, in the words of its command.
     Extra(CannedReply),
     /// A message with these words comes before it, as one to a subscriber.
-    Push(Box<[u8]>),
+    Message(Box<[u8]>),
     /// These bytes come there.
     Said(Position, Bytes),
     /// A field of its head says this.
@@ -184,7 +184,7 @@ impl Change {
                 | Self::Duplicate
                 | Self::Unsolicited(_)
                 | Self::Extra(_)
-                | Self::Push(_)
+                | Self::Message(_)
                 | Self::Said(..)
         )
     }

@@ -66,7 +66,8 @@ pub(super) fn refusal(plan: &Plan, share: Share) -> Option<String> {
 /// The lab of a member that has none: member 0's proxies, as if they were nodes that somebody else runs.
 pub(super) fn lab_elsewhere(own: LabConfig, guest: &Guest) -> LabConfig {
     let proxies = guest.proxies();
-    let nodes = Nodes::alike(Backend::Servers(proxies), own.nodes.count);
+    let alike = Nodes::alike(Backend::Servers(proxies), own.nodes.count);
+    let nodes = Nodes { protocol: own.nodes.protocol, ..alike };
     LabConfig { nodes, direct: true, elsewhere: None, ..own }
 }
 

@@ -281,6 +281,22 @@ const CASES: &[Case] = &[
         ],
         ..read("memcached_unsolicited", &[("message", "END")])
     },
+    Case {
+        replies: [
+            "END\r\nVALUE k 0 8\r\nabcdefgh\r\nEND\r\n",
+            "EN O7 kk\r\nVA 8 O7 kk\r\nabcdefgh\r\n",
+            "[0 1 7 Not found][0 0 7 ....abcdefgh]",
+        ],
+        ..read("unsolicited", &[("form", "miss")])
+    },
+    Case {
+        replies: [
+            "SERVER_ERROR injected fault\r\nVALUE k 0 8\r\nabcdefgh\r\nEND\r\n",
+            "SERVER_ERROR injected fault\r\nVA 8 O7 kk\r\nabcdefgh\r\n",
+            "[0 130 7 injected fault][0 0 7 ....abcdefgh]",
+        ],
+        ..read("unsolicited", &[])
+    },
     Case { closes: true, replies: ["", "", ""], ..read("memcached_hold", &[]) },
 ];
 
@@ -546,6 +562,32 @@ async fn live_connections_take_rules_up_and_let_go_of_them() {
     world.clear().await;
     ask("", HIT[0]).await;
     ask("get a\r\n", "VALUE a 0 1\r\nA\r\nEND\r\n").await;
+}
+
+/// Catches a fault that spares the connections it is for, or meets those it is not for.
+#[tokio::test]
+async fn a_fault_may_be_for_connections_of_one_age() {
+    let world = World::new().await;
+    world.reset().await;
+    let mut old = TcpStream::connect(world.rules).await.unwrap();
+    let ask = async |client: &mut TcpStream| {
+        client.write_all(b"get k\r\nmn\r\n").await.unwrap();
+        let mut reply = Vec::new();
+        while !reply.ends_with(b"MN\r\n") {
+            assert_ne!(client.read_buf(&mut reply).await.unwrap(), 0, "it was closed");
+        }
+        reply.starts_with(b"END")
+    };
+    assert!(!ask(&mut old).await);
+    for (which, of_old, of_new) in
+        [("established", true, false), ("new", false, true), ("all", true, true)]
+    {
+        world.rule("respond", &[("connections", text(which))]).await;
+        let mut new = TcpStream::connect(world.rules).await.unwrap();
+        assert_eq!((ask(&mut old).await, ask(&mut new).await), (of_old, of_new), "{which}");
+        world.clear().await;
+        assert_eq!((ask(&mut old).await, ask(&mut new).await), (false, false), "{which}");
+    }
 }
 
 /// Catches counts that are not kept over connections, or shared where each is to count for itself.

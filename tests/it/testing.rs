@@ -59,3 +59,15 @@ async fn a_fault_that_is_none_is_refused() {
         }
     }
 }
+
+/// Catches a redirect that points elsewhere than at the proxy of the node that says it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_names_the_proxy_that_says_it() {
+    let nodes = Nodes::start(2).await.unwrap();
+    let around = nodes.fault("*", "error = { message = \"MOVED 1 {address}\" }").await.unwrap();
+    for address in nodes.addresses() {
+        assert_eq!(asked(address).await.unwrap(), format!("SERVER_ERROR MOVED 1 {address}\r\n"));
+    }
+    around.heal().await.unwrap();
+    nodes.close().await;
+}

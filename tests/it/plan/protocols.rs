@@ -9,7 +9,7 @@ use super::{HEAD, named, plan_of, shipped};
 
 /// What a Redis has no words for, and the reason that is given.
 const OF_MEMCACHED: &[(&str, &str)] = &[
-    ("cas-exists", "`cas`"),
+    ("cas-exists", "memcached_exists"),
     ("client-error", "memcached_client_error"),
     ("item-too-large", "memcached_item_too_large"),
     ("key-limits", "keys at memcached's limits"),

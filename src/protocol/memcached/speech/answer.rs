@@ -62,7 +62,7 @@ pub(crate) fn is_error(line: &[u8]) -> bool {
 pub(crate) fn spoken(framing: &Framing, head: &[u8], change: Change) -> Option<Change> {
     let line = match change {
         Change::Unsolicited(line) => line,
-        Change::Push(_) => return None,
+        Change::Message(_) => return None,
         change => return Some(change),
     };
     if framing.dialect != Dialect::Binary {

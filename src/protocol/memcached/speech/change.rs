@@ -42,7 +42,7 @@ impl<'a> Whole<'a> {
             Change::Half => self.half().to_vec(),
             Change::Duplicate => self.bytes.repeat(2),
             Change::Unsolicited(extra) => [extra, self.bytes].concat(),
-            Change::Extra(_) | Change::Push(_) => return None,
+            Change::Extra(_) | Change::Message(_) => return None,
             Change::Said(Position::Before, said) => [said, self.bytes].concat(),
             Change::Said(Position::After, said) => [self.bytes, said].concat(),
             Change::Said(Position::Instead, said) => said.to_vec(),

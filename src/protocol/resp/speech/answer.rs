@@ -102,17 +102,18 @@ fn not_stored(command: &Command) -> Option<Value> {
     })
 }
 
-/// The change in the words of the protocol. `None`: it is not said so in this version.
+/// The change in the words of the protocol. `None`: it is not said so there.
 pub(crate) fn spoken(version: Version, change: Change) -> Option<Change> {
     Some(match change {
-        Change::Push(words) if version == Version::Resp3 => {
+        // A push, or before there were such an array.
+        Change::Message(words) => {
             let text = |text: &[u8]| Value::Bulk(Bytes::copy_from_slice(text));
-            let push = Value::Push(vec![text(b"message"), text(b"harness"), text(&words)]);
+            let message = Value::Push(vec![text(b"message"), text(b"harness"), text(&words)]);
             let mut out = Vec::new();
-            push.write(version, &mut out);
+            message.write(version, &mut out);
             Change::Said(Position::Before, out.into())
         }
-        Change::Push(_) | Change::Field(..) => return None,
+        Change::Field(..) => return None,
         change => change,
     })
 }
@@ -152,12 +153,14 @@ mod tests {
         assert_eq!(error("injected fault\r\n"), "-ERR injected fault ");
     }
 
-    /// Catches a push on a connection that knows none, and one that would be taken for a reply.
+    /// Catches a push on a connection that knows none, and a message that is none of its version.
     #[test]
-    fn only_a_connection_that_knows_pushes_hears_one() {
-        let push = || Change::Push((*b"hi").into());
-        assert_eq!(spoken(Version::Resp2, push()), None);
-        let Some(Change::Said(_, said)) = spoken(Version::Resp3, push()) else { panic!() };
-        assert!(said.starts_with(b">3\r\n$7\r\nmessage\r\n"));
+    fn a_message_is_a_push_where_there_are_such() {
+        for (version, begins) in [(Version::Resp2, b'*'), (Version::Resp3, b'>')] {
+            let message = Change::Message((*b"hi").into());
+            let Some(Change::Said(_, said)) = spoken(version, message) else { panic!() };
+            assert_eq!(said[0], begins);
+            assert_eq!(said[1..], *b"3\r\n$7\r\nmessage\r\n$7\r\nharness\r\n$2\r\nhi\r\n");
+        }
     }
 }

@@ -56,7 +56,7 @@ pub(crate) fn changed(
         | Change::Field(..)
         | Change::Unsolicited(_)
         | Change::Extra(_)
-        | Change::Push(_) => return None,
+        | Change::Message(_) => return None,
     })
 }
 

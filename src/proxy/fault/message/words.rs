@@ -148,9 +148,9 @@ fn changed(change: &Change) -> String {
         Change::Field(field, value) => {
             return format!("the field {} of the header says {value}", field.name());
         }
-        Change::Push(words) => {
+        Change::Message(words) => {
             return format!(
-                "a push of {}, which nobody asked for, comes before the reply",
+                "a message of {}, which nobody asked for, comes before the reply",
                 quoted(words)
             );
         }

@@ -123,21 +123,21 @@ pub(in crate::proxy::fault) const DUPLICATE: Kind<RuleSpec> = Kind {
 
 pub(in crate::proxy::fault) const UNSOLICITED: Kind<RuleSpec> = Kind {
     name: "unsolicited",
-    summary: "send an error, a miss or a push that nobody asked for before a reply",
+    summary: "send an error, a miss or a message that nobody asked for before a reply",
     settings: settings!(
         "*",
-        message("injected fault", "the line of an error; the words of a push"),
+        message("injected fault", "the line of an error; the words of a message"),
         setting(
             "form",
-            Unit::Choice(&["error", "miss", "push"]),
+            Unit::Choice(&["error", "miss", "message"]),
             "error",
-            "what it is, in the words of the command; what its protocol has none of is not said"
+            "what it is, in the words of the command; message: as to a subscriber, where there are such"
         )
     ),
     build: |settings| {
         let line = line(settings, "message")?;
         let change = match settings.text("form")? {
-            "push" => Change::Push(line),
+            "message" => Change::Message(line),
             "miss" => Change::Extra(CannedReply::Miss),
             _ => Change::Extra(error(&line)),
         };

@@ -61,8 +61,8 @@ macro_rules! with_clients {
         $(#[$about])*
         #[test]
         #[cfg_attr(
-            not(real_clients),
-            ignore = "needs redis-server and what clients/install installs (HARNESS_REQUIRE=clients)"
+            not(all(real_clients, real_redis)),
+            ignore = "needs redis-server and what clients/install installs (HARNESS_REQUIRE=clients,redis)"
         )]
         fn $name() $body
     )*};

@@ -77,6 +77,7 @@ impl Answer {
 }
 
 /// The class of an error that the operating system gave.
+#[allow(dead_code, reason = "not every client hands it over")]
 pub fn io_class(error: &std::io::Error) -> &'static str {
     use std::io::ErrorKind as Kind;
     match error.kind() {

@@ -35,6 +35,7 @@ pub mod proxy;
 pub mod record;
 pub mod report;
 pub mod run;
+pub mod secure;
 mod subject;
 pub mod testing;
 pub mod view;

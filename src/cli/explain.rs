@@ -21,6 +21,7 @@ use crate::plan::{
     trace_words,
 };
 use crate::proxy::fault::TOXICS;
+use crate::secure::access::Access;
 
 /// The scenario that a workload is resolved with; nothing of it is shown.
 const CARRIER: &str = "baseline-steady";
@@ -122,6 +123,14 @@ fn of_scenario(text: &mut String, plan: &Plan) {
             nodes.count
         ),
     );
+    if !nodes.access.is_open() {
+        let asked = match nodes.access {
+            Access { tls: true, auth: true } => "TLS, and a password in it",
+            Access { tls: true, auth: false } => "TLS",
+            Access { tls: false, .. } => "a password",
+        };
+        say(text, format_args!("  each node asks who connects for {asked}"));
+    }
     if nodes.discovery {
         say(text, "  each node answers `config get cluster` with the list of nodes as it is then");
     }

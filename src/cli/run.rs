@@ -23,6 +23,7 @@ use crate::plan::{
 use crate::protocol::Protocol;
 use crate::record::retention::Retention;
 use crate::report::Skipped;
+use crate::secure::access::Access;
 
 /// How often everything can be run at most: for ever is without an end.
 const RUNS_MAX: u32 = 1_000_000;
@@ -113,6 +114,12 @@ pub(super) struct NodeFlags {
     /// What the nodes are; auto takes a real server from PATH when there is one [default: auto]
     #[arg(long, value_name = "KIND", value_parser = values::word(&Backend::WORDS))]
     nodes: Option<Backend>,
+    /// Have the nodes speak TLS, with certificates of the run's own authority (memcached; docs/network.md)
+    #[arg(long)]
+    tls: bool,
+    /// Have the nodes let in only who knows a password (memcached -Y; docs/network.md)
+    #[arg(long)]
+    auth: bool,
     /// Use nodes that already run, behind our proxies: addresses or names, each with its port
     #[arg(
         long,
@@ -199,6 +206,8 @@ impl LabFlags {
             api: self.api,
             network: self.network,
             names: self.names,
+            tls: nodes.access().tls,
+            auth: nodes.access().auth,
             seed: self.seed,
             ..Options::default()
         }
@@ -214,6 +223,11 @@ impl NodeFlags {
     /// What they are to speak, if anybody said.
     pub(super) const fn protocol(&self) -> Option<Protocol> {
         self.protocol
+    }
+
+    /// What they ask of who connects.
+    pub(super) const fn access(&self) -> Access {
+        Access { tls: self.tls, auth: self.auth }
     }
 
     /// What was asked for, if anything was.

@@ -79,7 +79,7 @@ pub(super) struct Arguments {
 
 impl Arguments {
     fn resolved(&self) -> Result<(Nodes, Addresses), PlanError> {
-        let nodes = chosen_nodes(self.nodes.backend(), self.nodes.protocol())?;
+        let nodes = chosen_nodes(self.nodes.backend(), self.nodes.protocol(), self.nodes.access())?;
         let addresses = Addresses::default().settled(self.listen, self.api, &nodes)?;
         Ok((nodes, addresses))
     }
@@ -96,6 +96,8 @@ impl Arguments {
             api: self.api,
             network: self.network,
             names: self.names,
+            tls: self.nodes.access().tls,
+            auth: self.nodes.access().auth,
             seed: self.seed,
             ..Options::default()
         };
@@ -190,6 +192,9 @@ fn announce(up: &Up, protocol: Protocol, seed: Seed) -> Exit {
     let mut text = format!("{}={}\n", protocol.servers_variable(), servers.join(","));
     if let (Protocol::Resp, Some(first)) = (protocol, servers.first()) {
         let _ = writeln!(text, "{URL_VARIABLE}=redis://{first}");
+    }
+    for (name, value) in up.told_of_access() {
+        let _ = writeln!(text, "{name}={value}");
     }
     // Writing into a String cannot fail. The name is the one that `ctl` and toxiproxy-cli read.
     let _ = writeln!(text, "TOXIPROXY_URL=http://{}", up.api());

@@ -14,11 +14,12 @@ use super::resp;
 use super::server::{AddressError, Server};
 use super::standing::Standing;
 use super::transport::Transport;
-use super::trouble::connect_class;
+use super::trouble::{connect_class, denied_class};
 use super::wire::Wire;
 use crate::base::deadline::Deadline;
 use crate::event::ErrorClass;
 use crate::protocol::Protocol;
+use crate::protocol::memcached::entry::Entry;
 
 /// The address that is dialled; none where no name had to be looked up.
 type Dialled = Mutex<Option<Ipv4Addr>>;
@@ -46,14 +47,20 @@ pub(super) enum Link {
     Resp(resp::Link),
 }
 
-/// What connections are made of.
+/// How a client reaches its servers; by default as any program does.
 #[derive(Clone, Debug, Default)]
+pub struct Way {
+    /// Who says what names stand for; `None`: the system.
+    pub resolver: Option<Resolver>,
+    /// What the servers ask of who connects.
+    pub entry: Entry,
+}
+
+/// What connections are made of.
+#[derive(Clone, Debug)]
 pub(super) enum Network {
     /// Sockets.
-    #[default]
-    Sockets,
-    /// Sockets, to where somebody else says that names stand for.
-    Resolved(Resolver),
+    Sockets(Way),
     /// Pipes to simulated nodes.
     #[cfg(test)]
     Simulated(super::simulation::Network),
@@ -80,48 +87,53 @@ impl Endpoint {
             self.known.note(address, !matches!(dialled, Ok(Ok(_))));
         }
         match dialled {
-            Ok(Ok(link)) => Ok(link),
-            Ok(Err(Error::Connect(error) | Error::Io(error))) => Err(connect_class(&error)),
-            Ok(Err(_)) => Err(ErrorClass::Refused),
+            Ok(opened) => opened,
             Err(_) => Err(ErrorClass::ConnectTimeout),
         }
     }
 
     /// Says which address it dials, if it gets so far.
-    async fn open(&self, limit: Duration, to: &Dialled) -> Result<Link, Error> {
-        match &self.network {
-            Network::Sockets | Network::Resolved(_) => {}
+    async fn open(&self, limit: Duration, to: &Dialled) -> Result<Link, ErrorClass> {
+        let entry = match &self.network {
+            Network::Sockets(way) => &way.entry,
             #[cfg(test)]
             Network::Simulated(network) => {
-                let pipe = network.dial(self.port).await?;
+                let pipe = network.dial(self.port).await.map_err(|error| dial_class(&error))?;
                 return Ok(Link::Memcached(Transport::Own(Wire::new(pipe, self.careless))));
             }
-        }
-        let is_resp = self.protocol == Protocol::Resp;
-        if is_resp || self.careless {
-            let address = self.look_up(limit, to).await.map_err(Error::Connect)?;
-            let socket = TcpStream::connect(address).await.map_err(Error::Connect)?;
-            socket.set_nodelay(true).map_err(Error::Connect)?;
-            return Ok(if is_resp {
-                Link::Resp(resp::Link::new(socket, self.careless))
-            } else {
-                Link::Memcached(Transport::Own(Wire::new(socket, true)))
-            });
+        };
+        if self.protocol == Protocol::Resp || self.careless || !entry.is_open() {
+            let socket = self.connect(limit, to).await.map_err(|error| connect_class(&error))?;
+            if self.protocol == Protocol::Resp {
+                return Ok(Link::Resp(resp::Link::new(socket, self.careless)));
+            }
+            let stream = entry.enter(socket, &self.host).await;
+            let stream = stream.map_err(|denied| denied_class(&denied))?;
+            return Ok(Link::Memcached(Transport::Own(Wire::new(stream, self.careless))));
         }
         let socket = match &self.fixed {
-            Some(fixed) => Crate::new(fixed).await?,
+            Some(fixed) => Crate::new(fixed).await,
             None => {
-                let address = self.look_up(limit, to).await.map_err(Error::Connect)?;
-                Crate::new(name(*address.ip(), address.port())).await?
+                let address = self.look_up(limit, to).await;
+                let address = address.map_err(|error| connect_class(&error))?;
+                Crate::new(name(*address.ip(), address.port())).await
             }
         };
+        let socket = socket.map_err(|error| dial_class(&error))?;
         Ok(Link::Memcached(Transport::Socket(socket)))
+    }
+
+    /// A socket of our own.
+    async fn connect(&self, limit: Duration, to: &Dialled) -> std::io::Result<TcpStream> {
+        let socket = TcpStream::connect(self.look_up(limit, to).await?).await?;
+        socket.set_nodelay(true)?;
+        Ok(socket)
     }
 
     async fn look_up(&self, limit: Duration, to: &Dialled) -> std::io::Result<SocketAddrV4> {
         let asking = async {
             match &self.network {
-                Network::Resolved(resolver) if self.fixed.is_none() => {
+                Network::Sockets(Way { resolver: Some(resolver), .. }) if self.fixed.is_none() => {
                     resolver.ask(&self.host).await
                 }
                 _ => {
@@ -133,6 +145,14 @@ impl Endpoint {
         let address = self.known.address(limit, asking).await?;
         *to.lock() = Some(address);
         Ok(SocketAddrV4::new(address, self.port))
+    }
+}
+
+/// The class of a connection of the crate that did not come about.
+fn dial_class(error: &Error) -> ErrorClass {
+    match error {
+        Error::Connect(error) | Error::Io(error) => connect_class(error),
+        _ => ErrorClass::Refused,
     }
 }
 

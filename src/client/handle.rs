@@ -11,12 +11,11 @@ use super::command::{
     Touch, Version,
 };
 use super::config::{ClientConfig, ConfigError};
-use super::conn::Network;
+use super::conn::{Network, Way};
 use super::keep::Keep;
 use super::multi::{self, Placed, join};
 use super::node::{Node, Surroundings};
 use super::placement::Placement;
-use super::resolve::Resolver;
 use super::selector::Selector;
 use super::server::Server;
 use super::snapshot::NodeSnapshot;
@@ -63,22 +62,22 @@ impl Client {
         events: Events,
         scope: &Scope,
     ) -> Result<Self, ConfigError> {
-        Self::start_in(Network::Sockets, servers, config, seed, events, scope)
+        Self::start_on(Way::default(), servers, config, seed, events, scope)
     }
 
-    /// Starts a client that asks `resolver` what names stand for, each time that it connects.
+    /// Starts a client that reaches its servers in a way of its own.
     ///
     /// # Errors
     /// When the servers or the settings cannot be used.
-    pub fn start_resolving(
-        resolver: Resolver,
+    pub fn start_on(
+        way: Way,
         servers: &[Server],
         config: ClientConfig,
         seed: Seed,
         events: Events,
         scope: &Scope,
     ) -> Result<Self, ConfigError> {
-        Self::start_in(Network::Resolved(resolver), servers, config, seed, events, scope)
+        Self::start_in(Network::Sockets(way), servers, config, seed, events, scope)
     }
 
     /// Starts a client whose connections are made of something else.

@@ -78,6 +78,7 @@ mod wire;
 pub use broken::Broken;
 pub use call::{Call, Failure, Item, KeyAnswer, MultiCall, Store, Trace};
 pub use config::{BreakerConfig, ClientConfig, ConfigError, HealingConfig};
+pub use conn::Way;
 pub use handle::{Client, NodeStats};
 pub use keep::Keep;
 pub(crate) use multi::join;

@@ -10,6 +10,7 @@ use std::io;
 use async_memcached::{Error, ErrorKind, Status};
 
 use crate::event::{CloseCause, ErrorClass};
+use crate::protocol::memcached::entry::Denied;
 
 /// What a failed exchange means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,6 +162,19 @@ pub(super) fn connect_class(error: &io::Error) -> ErrorClass {
         Io::ConnectionReset | Io::ConnectionAborted => ErrorClass::Reset,
         // No listener, no route, no such name: nobody took the connection.
         _ => ErrorClass::Refused,
+    }
+}
+
+/// The class of a connection that came about to a node that lets nobody in.
+pub(super) fn denied_class(denied: &Denied) -> ErrorClass {
+    match denied {
+        Denied::Broken(error) => match error.kind() {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => ErrorClass::Closed,
+            _ => connect_class(error),
+        },
+        Denied::Untrusted(_) => ErrorClass::Untrusted,
+        Denied::Unauthenticated(_) => ErrorClass::Unauthenticated,
+        Denied::Odd(_) => ErrorClass::Refused,
     }
 }
 

@@ -1,7 +1,7 @@
 //! A connection of our own: says what the crate's connection says, and reads as it reads.
 //!
 //! The crate's can be a socket only, and closes itself after an exchange that did not end. So this one
-//! carries the simulation, through pipes, and the client that is broken by
+//! carries TLS and what is said before the first command, the simulation, through pipes, and the client that is broken by
 //! [reusing](super::Broken::ReuseAfterTimeout) what it should close.
 
 mod answers;
@@ -49,7 +49,9 @@ impl Wire {
             self.pipe = None;
         }
         let pipe = self.pipe.as_mut().ok_or(Error::ConnectionClosed)?;
-        Ok(pipe.write_all(request).await?)
+        pipe.write_all(request).await?;
+        // Below TLS something may be left of it.
+        Ok(pipe.flush().await?)
     }
 
     /// Reads more.

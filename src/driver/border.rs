@@ -2,7 +2,6 @@
 
 use super::handle::{Driver, class_of, item};
 use super::speech::{Answer, Request};
-use super::witness::Seen;
 use crate::base::carried::Mark;
 use crate::base::name::NodeIndex;
 use crate::client::{Call, Failure, Item, Keep, Store, Trace};
@@ -57,7 +56,7 @@ impl Driver {
         trace.needed = 1;
         let answer = self.exchange(request, &mut trace).await;
         let after = marks.map(|mark| self.look(mark));
-        let [whole, head_asked] = [0, 1].map(|place| Seen::between(before[place], after[place]));
+        let [whole, head_asked] = [0, 1].map(|place| self.seen(before[place], after[place]));
         trace.home = after[0].first.or(after[1].first).unwrap_or(trace.home);
         trace.served_by = after[0].last.filter(|_| whole.may_be_answered());
         trace.attempts = whole.attempts();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::event::Operation;
 use crate::http::Address;
 use crate::protocol::Protocol;
+use crate::secure::access::{Access, Invitation};
 
 /// How a published client is run.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +21,8 @@ pub struct DriverConfig {
     pub install: Vec<String>,
     /// What its client speaks.
     pub protocol: Protocol,
+    /// What its client can do that nodes may ask for.
+    pub access: Access,
     /// Operations that it may have under way.
     pub concurrency: u32,
     /// How long an operation should take at most. One that takes three times as long is hung.
@@ -48,6 +51,7 @@ impl DriverConfig {
             folder,
             install: Vec::new(),
             protocol: Protocol::Memcached,
+            access: Access::default(),
             concurrency: Self::CONCURRENCY,
             timeout: Self::TIMEOUT,
             pipelines: None,
@@ -64,10 +68,12 @@ pub struct Servers {
     pub all: Vec<String>,
     /// Those that it is greeted with.
     pub first: Vec<String>,
+    /// What they ask of who connects.
+    pub invitation: Invitation,
 }
 
 impl From<Vec<String>> for Servers {
     fn from(all: Vec<String>) -> Self {
-        Self { first: all.clone(), all }
+        Self { first: all.clone(), all, invitation: Invitation::default() }
     }
 }

@@ -14,8 +14,7 @@ use super::process::{Recipe, Shared, StartError};
 use super::speech::{self, Answer, Failed, Ready, Request, Value};
 use super::state::{State, Story};
 use super::web::Web;
-use super::witness::Seen;
-use crate::base::carried::{Carried, Mark, Sighting};
+use crate::base::carried::{Carried, Mark};
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::client::{Call, Failure, Item, Keep, Store, Trace, Ttl};
@@ -30,6 +29,8 @@ const SAMPLES_MAX: usize = 20;
 pub struct Wire {
     /// Which node was asked for which key.
     pub carried: Arc<Carried>,
+    /// Whether nobody can read what passes, so that the one node that there is has every key.
+    pub is_blind: bool,
     /// What the keys of this run begin with.
     pub key_prefix: String,
 }
@@ -43,7 +44,7 @@ pub(super) struct Inner {
     pub(super) shared: Arc<Shared>,
     /// It is reached by HTTP: nothing of ours runs.
     web: Option<Web>,
-    wire: Wire,
+    pub(super) wire: Wire,
     slots: Arc<Semaphore>,
     misses_unanswered: AtomicU64,
     /// The client's own words, of each class.
@@ -83,8 +84,8 @@ impl Driver {
             Some(url) => Some(Web::start(url, &config).await?),
             None => None,
         };
-        let Servers { all: servers, first } = servers.into();
-        let recipe = Recipe { config, servers, harness, events, scope };
+        let Servers { all: servers, first, invitation } = servers.into();
+        let recipe = Recipe { config, servers, invitation, harness, events, scope };
         let shared = Arc::new(Shared { recipe, state: Mutex::new(State::new(first)) });
         match &web {
             Some(web) => shared.state.lock().ready = web.ready(),
@@ -176,10 +177,6 @@ impl Driver {
         &self.0.wire.key_prefix
     }
 
-    pub(super) fn look(&self, mark: Mark) -> Sighting {
-        self.0.wire.carried.look(mark)
-    }
-
     pub(super) fn count_unanswered(&self) {
         self.0.misses_unanswered.fetch_add(1, Ordering::Relaxed);
     }
@@ -209,7 +206,7 @@ impl Driver {
         trace.needed = 1;
         let answer = self.exchange(request, &mut trace).await;
         let after = self.look(mark);
-        let seen = Seen::between(before, after);
+        let seen = self.seen(before, after);
         trace.home = after.first.unwrap_or(trace.home);
         trace.attempts = seen.attempts();
         trace.requests = u32::from(seen.requests);
@@ -218,7 +215,8 @@ impl Driver {
             web.stored(after.first.is_some());
         }
         // A service may ask its nodes after it has answered, or when nobody waits any more.
-        let asked = seen.requests > 0 || (self.is_web() && trace.sent.is_some());
+        let is_unseen = self.is_web() || self.is_blind();
+        let asked = seen.requests > 0 || (is_unseen && trace.sent.is_some());
         Came { answer, trace, asked, unanswered: !seen.may_be_answered() }
     }
 
@@ -387,6 +385,8 @@ fn failure(answer: Option<&Answer>, asked: bool) -> Failure {
         ErrorClass::Refused
             | ErrorClass::ConnectTimeout
             | ErrorClass::NoConnection
+            | ErrorClass::Untrusted
+            | ErrorClass::Unauthenticated
             | ErrorClass::TooLarge
             | ErrorClass::ClientError
     );

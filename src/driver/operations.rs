@@ -2,7 +2,6 @@
 
 use super::handle::{Driver, class_of, item};
 use super::speech::{Answer, Request};
-use super::witness::Seen;
 use crate::base::carried::{Mark, Sighting};
 use crate::base::name::NodeIndex;
 use crate::client::{Call, Failure, Item, Keep, KeyAnswer, MultiCall, Store, Trace, Ttl};
@@ -45,7 +44,7 @@ impl Driver {
         };
         for ((mark, before), named) in marks.iter().zip(&before).zip(&named) {
             let after = self.look(*mark);
-            let seen = Seen::between(*before, after);
+            let seen = self.seen(*before, after);
             let home = after.first.unwrap_or(NodeIndex(0));
             let entry = match &mut hits {
                 Err(class) => Err(Failure::Error(*class)),

@@ -21,6 +21,7 @@ use crate::base::scope::Scope;
 use crate::event::{EventKind, Events};
 use crate::http::NotReady;
 use crate::protocol::Protocol;
+use crate::secure::access::Invitation;
 
 /// How long a driver may take until it is ready: a virtual machine that starts, a package that compiles.
 pub(super) const READY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -149,13 +150,22 @@ pub(super) fn spawn(config: &DriverConfig, harness: &Path) -> Result<Started, St
 }
 
 /// The first line that a driver is told.
-pub(super) fn greeting(config: &DriverConfig, servers: &[String]) -> Vec<u8> {
+pub(super) fn greeting(
+    config: &DriverConfig,
+    servers: &[String],
+    invitation: &Invitation,
+) -> Vec<u8> {
+    let authority = invitation.authority.as_ref().map(|file| file.to_string_lossy());
+    let account = invitation.account.as_ref();
     speech::line(&Hello {
         hello: speech::VERSION,
         servers,
         concurrency: config.concurrency,
         timeout_ms: u64::try_from(config.timeout.as_millis()).unwrap_or(u64::MAX),
         protocol: (config.protocol != Protocol::Memcached).then(|| config.protocol.name()),
+        tls_ca: authority.as_deref(),
+        username: account.map(|account| account.user.as_str()),
+        password: account.map(|account| account.password.as_str()),
         settings: &config.settings,
     })
 }
@@ -169,6 +179,8 @@ pub(super) struct Recipe {
     pub(super) config: DriverConfig,
     /// Every node, in the order of their numbers.
     pub(super) servers: Vec<String>,
+    /// What they ask of who connects.
+    pub(super) invitation: Invitation,
     pub(super) harness: PathBuf,
     pub(super) events: Events,
     pub(super) scope: Scope,
@@ -196,7 +208,7 @@ impl Shared {
         let (told, greeted) = oneshot::channel();
         // There is room: nobody else has the queue yet.
         let list = self.state.lock().list.clone();
-        let _ = outbox.try_send(greeting(&recipe.config, &list));
+        let _ = outbox.try_send(greeting(&recipe.config, &list, &recipe.invitation));
         self.state.lock().begin(Starting { told, outbox });
         let (ended, over) = oneshot::channel();
         let scope = &recipe.scope;

@@ -38,6 +38,16 @@ pub struct Hello<'a> {
     /// What the nodes speak, such as `resp`; left out: memcached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protocol: Option<&'a str>,
+    /// A file with the certificate of the authority that the nodes' own are signed by (PEM): they speak TLS.
+    /// Left out: they speak none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_ca: Option<&'a str>,
+    /// The user name that the nodes ask for; left out, with the password: they ask for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<&'a str>,
+    /// Its password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password: Option<&'a str>,
     /// The client file's own settings, as they stand there.
     pub settings: &'a serde_json::Map<String, serde_json::Value>,
 }

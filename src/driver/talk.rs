@@ -16,6 +16,7 @@ use super::speech::{self, LINE_BYTES_MAX, Nonsense, Ready, Said};
 use crate::base::group::{Ended, Group};
 use crate::base::lines::{Lines, TooLong};
 use crate::base::scope::Scope;
+use crate::secure::access::Invitation;
 
 /// Lines that wait to be written or to be read; more make their sender wait.
 const LINES_MAX: usize = 1024;
@@ -69,7 +70,7 @@ impl Talk {
         scope.spawn("driver-stdout", listen(stdout, heard));
         scope.spawn("driver-stderr", keep_stderr(stderr, Arc::clone(&last_words)));
         let mut talk = Self { group, outbox: Some(outbox), inbox, last_words };
-        talk.say(process::greeting(config, servers)).await;
+        talk.say(process::greeting(config, servers, &Invitation::default())).await;
         match talk.hear(Instant::now() + READY_TIMEOUT).await {
             Heard::Said { said: Said::Ready(ready), .. } => Ok((talk, ready)),
             Heard::Said { line, .. } => {

@@ -112,6 +112,10 @@ pub enum ErrorClass {
     TooLarge,
     /// No connection came free in time.
     NoConnection,
+    /// The server's certificate was not to be believed, or it did not speak TLS.
+    Untrusted,
+    /// The server refused user name and password, or asked for them.
+    Unauthenticated,
     /// What a client of others reports and none of these is.
     Other,
 }
@@ -278,6 +282,8 @@ impl Outcome {
                 ErrorClass::Protocol => "error.protocol",
                 ErrorClass::TooLarge => "error.too_large",
                 ErrorClass::NoConnection => "error.no_connection",
+                ErrorClass::Untrusted => "error.untrusted",
+                ErrorClass::Unauthenticated => "error.unauthenticated",
                 ErrorClass::Other => "error.other",
             },
             other => other.into(),

@@ -34,11 +34,15 @@ const FLAGS: [(char, bool); 13] = [
 ];
 
 /// Those that would break the lab, and why.
-const REFUSED: [(&str, &str); 8] = [
+const REFUSED: [(&str, &str); 9] = [
     ("plUsa", "the lab chooses where its nodes listen"),
     ("dPru", "the lab watches over the processes of its nodes"),
-    ("Z", "neither the lab's own questions nor the clients here speak TLS"),
-    ("SY", "neither the lab's own questions nor the clients here log in"),
+    ("Z", "the lab makes the certificates that its nodes show; write tls = true in [nodes]"),
+    (
+        "S",
+        "SASL is the binary protocol's, and the lab and its client speak text; auth = true in [nodes] asks for a password in text",
+    ),
+    ("Y", "the lab says who is let in; write auth = true in [nodes]"),
     ("AF", "the lab stops and empties its nodes itself"),
     ("B", "the lab asks its nodes in text, whatever their clients speak"),
     ("eXWD", "it changes what the lab reads of a node, or a file of this machine"),
@@ -47,7 +51,7 @@ const REFUSED: [(&str, &str); 8] = [
 
 /// Extended options (`-o`) that would, by what they begin with.
 const EXTENDED_REFUSED: [(&str, &str); 4] = [
-    ("ssl_", "neither the lab's own questions nor the clients here speak TLS"),
+    ("ssl_", "the lab makes the certificates that its nodes show; write tls = true in [nodes]"),
     ("ext_path", "a file from somewhere else does not say what is written on this machine"),
     ("proxy_", "a node of the lab is no proxy"),
     ("sock_cookie", "it is about firewalls of this machine"),
@@ -217,8 +221,8 @@ mod tests {
             ("-c 64 -l0.0.0.0", 2, "`-l` is refused"),
             ("-d", 0, "`-d` is refused"),
             ("-U 0", 0, "`-U` is refused"),
-            ("-Z", 0, "speak TLS"),
-            ("-S", 0, "log in"),
+            ("-Z", 0, "tls = true"),
+            ("-S", 0, "SASL"),
             ("-vv", 0, "nobody would read"),
             ("-Md", 0, "`-M` has no value"),
             ("--port=1", 0, "write the short form"),
@@ -227,7 +231,8 @@ mod tests {
             ("64", 0, "\"64\" stands where a flag belongs"),
             ("-", 0, "stands where a flag belongs"),
             ("-q", 0, "none of memcached's"),
-            ("-o ssl_key=x", 1, "speak TLS"),
+            ("-Y", 0, "auth = true"),
+            ("-o ssl_key=x", 1, "tls = true"),
             ("-o idle_timeout=5,ext_path=x:1g", 1, "`-o ext_path=x:1g` is refused"),
             ("-o ext_path=/etc/x", 1, "is no value of `-o`"),
             ("-m 5\u{0}", 1, "\"5\\0\" is no value of `-m`"),

@@ -12,11 +12,12 @@ use super::fault::{FAULTS, NodeAction};
 use super::members::{self, Group, Joins, Members};
 use super::nemesis::failed;
 use super::timeline::{FaultSpec, Step, steps};
-use super::{Elsewhere, LieSpec, discovery, ground, injector, names, together};
+use super::{Elsewhere, LieSpec, discovery, door, ground, injector, names, together};
 use crate::base::name::NodeIndex;
 use crate::protocol::Protocol;
 use crate::protocol::memcached::program;
 use crate::protocol::resp::program::{REDIS, VALKEY};
+use crate::secure::access::Access;
 
 /// The program that a real memcached runs.
 const MEMCACHED: &str = program::NAME;
@@ -63,6 +64,8 @@ pub struct Nodes {
     pub lies: Vec<LieSpec>,
     /// Whether clients that ask them for the list of nodes are answered, as by those of Amazon ElastiCache.
     pub discovery: bool,
+    /// What they ask of who connects.
+    pub access: Access,
     /// How those are started that the harness starts.
     pub program: NodeProgram,
     /// Those that differ from the rest.
@@ -84,6 +87,7 @@ impl Nodes {
             count,
             lies: Vec::new(),
             discovery: false,
+            access: Access { tls: false, auth: false },
             program,
             others: BTreeMap::new(),
         }
@@ -266,6 +270,7 @@ impl LabConfig {
         names::can(self)?;
         ground::can(self)?;
         discovery::can(self)?;
+        door::can(self)?;
         self.can_speak()?;
         self.can_start()?;
         self.can_list(faults)?;
@@ -337,6 +342,7 @@ impl LabConfig {
             return injector::can(self.elsewhere.as_ref().map(|it| it.whose), fault);
         };
         let action = kind.make(&fault.fault.settings).map_err(|error| error.what)?;
+        door::can_do(self.nodes.access, *action)?;
         if let NodeAction::Clock { .. } = *action {
             return fault.nodes.iter().try_for_each(|node| self.has_clock(*node));
         }

@@ -62,6 +62,9 @@ pub enum LabError {
     /// The names that `-names` asks for cannot be had.
     #[error("-names: {0}")]
     Names(String),
+    /// What `-tls` and `-auth` ask for cannot be had.
+    #[error("{0}")]
+    Access(String),
     /// The list of nodes that `discovery` of `[nodes]` asks for cannot be told.
     #[error("`discovery` in [nodes]: {0}")]
     Discovery(String),

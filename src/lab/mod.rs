@@ -11,6 +11,7 @@ mod arguments;
 pub mod backend;
 mod config;
 mod discovery;
+mod door;
 mod elsewhere;
 mod entrance;
 pub mod error;
@@ -42,6 +43,8 @@ pub use self::config::{
     Backend, LabConfig, Listen, Network, NodeProgram, Nodes, OtherNode, Programs,
 };
 use self::discovery::Discovery;
+use self::door::{Door, Keyring};
+pub use self::door::{UNREADABLE, refusal};
 pub use self::elsewhere::{Elsewhere, Whose};
 use self::entrance::put_proxies;
 use self::error::LabError;
@@ -54,8 +57,11 @@ use crate::base::scope::{Closed, Scope};
 use crate::base::seed::Seed;
 use crate::event::Events;
 use crate::protocol::Protocol;
+use crate::protocol::memcached::entry::Entry;
 pub use crate::protocol::memcached::server::lie::{LIES, LieSpec, LieSpecError};
+use crate::protocol::probe::At;
 use crate::proxy::ProxySet;
+use crate::secure::access::Invitation;
 
 /// Memory for items of a node that the harness starts, in MiB.
 const MEMORY_MIB: u32 = 64;
@@ -79,6 +85,9 @@ pub struct Lab {
     injector: Injector,
     proxies: ProxySet,
     names: Option<Names>,
+    /// What nodes and clients need to know each other; `None`: everybody is let in.
+    keyring: Option<Arc<Keyring>>,
+    doors: Vec<Arc<Door>>,
     members: parking_lot::Mutex<Members>,
     /// What nodes answer who asks them for the list, where they do.
     discovery: Option<Mutex<Discovery>>,
@@ -120,7 +129,11 @@ impl Lab {
         data_lost: DataLost,
         scope: &Scope,
     ) -> Result<Self, LabError> {
-        let nodes = start_nodes(config, seed, scope).await?;
+        let keyring = Keyring::make(config.nodes.access, seed.fork("account"))?;
+        let doors = config.nodes.indices();
+        let doors = doors.map(|node| Door::make(keyring.as_ref(), config, node).map(Arc::new));
+        let doors = doors.collect::<Result<Vec<_>, LabError>>()?;
+        let nodes = start_nodes(config, &doors, seed, scope).await?;
         let network = scope.child("network");
         let ground = Ground::prepare(config, nodes.len(), &network).await?;
         let names = match config.names {
@@ -130,6 +143,9 @@ impl Lab {
         let sockets = ground.sockets();
         let proxies = ProxySet::listening_on(sockets, seed.fork("proxy"), events, &network);
         let mut notices = told_arguments(&config.nodes);
+        if config.nodes.access.tls {
+            notices.push(format!("{UNREADABLE}: nothing is counted of it"));
+        }
         let (injector, addresses) = match &config.elsewhere {
             Some(elsewhere) => {
                 notices.push(format!(
@@ -157,6 +173,9 @@ impl Lab {
                 (ground.injector(proxies.clone()), addresses)
             }
         };
+        if config.nodes.access.auth {
+            proxies.know_login();
+        }
         let members = Members::new(config.nodes.count, &config.groups, &config.joins);
         if let Some(names) = &names {
             names.know(&addresses, config.network);
@@ -185,6 +204,8 @@ impl Lab {
             injector,
             proxies,
             names,
+            keyring,
+            doors,
             members: parking_lot::Mutex::new(members),
             discovery: config.nodes.discovery.then(Mutex::default),
             relisted: OnceLock::new(),
@@ -238,10 +259,35 @@ impl Lab {
         &self.injector
     }
 
-    /// Whether what passes the proxies is counted: not by proxies elsewhere.
+    /// Whether what passes the proxies is understood and counted: not by proxies elsewhere, and not where it
+    /// is in TLS.
     #[must_use]
-    pub const fn has_taps(&self) -> bool {
-        self.injector.has_taps()
+    pub fn has_taps(&self) -> bool {
+        self.injector.has_taps() && !self.speaks_tls()
+    }
+
+    /// Whether the nodes speak TLS.
+    #[must_use]
+    pub fn speaks_tls(&self) -> bool {
+        self.invitation().authority.is_some()
+    }
+
+    /// What clients are told, so that they are let in.
+    #[must_use]
+    pub fn invitation(&self) -> Invitation {
+        self.keyring.as_ref().map(|keyring| keyring.invitation()).unwrap_or_default()
+    }
+
+    /// How a client in this process is let in.
+    #[must_use]
+    pub fn entry(&self) -> Entry {
+        self.keyring.as_ref().map(|keyring| keyring.entry()).unwrap_or_default()
+    }
+
+    /// How whoever started the nodes asks one of them something, now and later.
+    pub fn asking(&self, info: &NodeInfo) -> impl Fn() -> At + Clone + Send + Sync + use<> {
+        let (door, address) = (self.doors.get(info.node.position()).cloned(), info.address);
+        move || door.as_ref().map_or_else(|| address.into(), |door| door.at(address))
     }
 
     /// The nodes whose process ended although nothing told it to. A node to which something is
@@ -298,6 +344,7 @@ fn told_arguments(nodes: &Nodes) -> Vec<String> {
 
 async fn start_nodes(
     config: &LabConfig,
+    doors: &[Arc<Door>],
     seed: Seed,
     scope: &Scope,
 ) -> Result<Vec<RunningNode>, LabError> {
@@ -315,6 +362,7 @@ async fn start_nodes(
         let NodeProgram { args, .. } = config.nodes.of(node).1;
         let refused = |what| LabError::Arguments { node, what };
         let protocol = config.nodes.protocol;
+        let door = Arc::clone(&doors[node.position()]);
         let usual = ["-c".to_owned(), CONNECTIONS_MAX.to_string()];
         let usual = usual.into_iter().chain(["-m".to_owned(), MEMORY_MIB.to_string()]);
         let words: Vec<String> = usual.chain(args.iter().cloned()).collect();
@@ -322,7 +370,7 @@ async fn start_nodes(
             let to_be = arguments::to_be(protocol, &words).map_err(refused)?;
             let seed = seed.fork("node").index(node.0.into());
             let lies = &config.nodes.lies;
-            let started = EmbeddedNode::start(to_be, lies, seed, scope).await?;
+            let started = EmbeddedNode::start(to_be, lies, seed, door, scope).await?;
             nodes.push(RunningNode::Embedded(started));
             continue;
         };
@@ -340,7 +388,7 @@ async fn start_nodes(
         let (memory_mib, connections) = settings;
         let harness = config.programs.harness.clone();
         let process =
-            ProcessConfig { name, protocol, program, harness, memory_mib, connections, args };
+            ProcessConfig { name, protocol, program, harness, memory_mib, connections, args, door };
         nodes.push(RunningNode::Process(ProcessNode::start(process, supervisor.clone()).await?));
     }
     Ok(nodes)

@@ -233,8 +233,12 @@ impl<'lab> Nemesis<'lab> {
                     Ok(touched) => (touched, None),
                     Err(what) => (None, Some(what)),
                 };
-                // Who is kept out is seen by nobody in here.
-                if let Some(touched) = touched.filter(|touched| *touched > 0 || !keeps_out(fault)) {
+                // Who is kept out is seen by nobody in here, and in TLS nobody sees what an operation is.
+                let is_known = |touched: &u64| match *touched {
+                    0 => !keeps_out(fault),
+                    _ => !self.lab.speaks_tls(),
+                };
+                if let Some(touched) = touched.filter(is_known) {
                     *self.records[index].operations_touched.get_or_insert(0) += touched;
                 }
                 if let Some(what) = problem {

@@ -11,7 +11,7 @@ use crate::base::name::NodeIndex;
 
 /// Whether these faults can be done on one timeline.
 pub(super) fn can(count: u16, faults: &[FaultSpec]) -> Result<(), LabError> {
-    can_move(count, faults)?;
+    can_meet(count, faults)?;
     can_set_clocks(faults)
 }
 
@@ -19,31 +19,36 @@ fn action(fault: &FaultSpec) -> Option<NodeAction> {
     FAULTS.find(&fault.fault.kind)?.make(&fault.fault.settings).ok().map(|action| *action)
 }
 
-/// Whether no node is given another address, or a second one, while that is done to it already: the one would take
-/// back what the other has done.
-fn can_move(count: u16, faults: &[FaultSpec]) -> Result<(), LabError> {
-    let concerned: Vec<Vec<NodeIndex>> = faults
-        .iter()
-        .map(|fault| match action(fault) {
-            Some(NodeAction::Name(action)) => {
-                let of = |node: &NodeIndex| names::concerned(action, *node, count);
-                fault.nodes.iter().flat_map(of).collect()
-            }
-            _ => Vec::new(),
-        })
-        .collect();
+/// What a fault changes of nodes, and of which.
+fn concerned(count: u16, fault: &FaultSpec) -> Vec<(NodeIndex, &'static str)> {
+    let each = |what| fault.nodes.iter().map(|node| (*node, what)).collect();
+    match action(fault) {
+        Some(NodeAction::Name(action)) => {
+            let of = |node: &NodeIndex| names::concerned(action, *node, count);
+            fault.nodes.iter().flat_map(of).map(|node| (node, "address")).collect()
+        }
+        Some(NodeAction::Certificate(_)) => each("certificate"),
+        Some(NodeAction::Password) => each("password"),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether no node is given another address, certificate or password while that is done to it already: the one
+/// would take back what the other has done.
+fn can_meet(count: u16, faults: &[FaultSpec]) -> Result<(), LabError> {
+    let concerned: Vec<_> = faults.iter().map(|fault| concerned(count, fault)).collect();
     let mut begun: Vec<usize> = Vec::new();
     for (_, step) in steps(faults) {
         match step {
             Step::Heal(index) => begun.retain(|it| *it != index),
             Step::Apply(index) => {
-                let meets = |it: &&usize| {
-                    concerned[**it].iter().any(|node| concerned[index].contains(node))
+                let common = |it: &usize| {
+                    let what = concerned[*it].iter().find(|it| concerned[index].contains(it))?;
+                    Some((&faults[*it].name, what.1))
                 };
-                if let Some(other) = begun.iter().find(meets) {
-                    let other = &faults[*other].name;
+                if let Some((other, changed)) = begun.iter().find_map(common) {
                     let what = format!(
-                        "`{other}` changes the address of the same node at that time; let it begin when `{other}` has \
+                        "`{other}` changes the {changed} of the same node at that time; let it begin when `{other}` has \
                          ended, such as with then = \"{other}\""
                     );
                     return Err(failed(&faults[index], what));
@@ -121,6 +126,7 @@ mod tests {
     fn a_node_has_its_address_changed_by_one_at_a_time() {
         let shared = |name, node, at| fault(name, "two_owners", None, node, at);
         let moved = |name, node, at| fault(name, "move", None, node, at);
+        let keyed = |name, node, at| fault(name, "password", None, node, at);
         for (faults, refused) in [
             (vec![shared("a", 0, 0), moved("b", 0, 1)], Some("b")),
             (vec![moved("a", 1, 0), shared("b", 0, 1)], Some("b")),
@@ -130,6 +136,9 @@ mod tests {
             (vec![shared("a", 0, 0), moved("b", 2, 1)], None),
             (vec![moved("a", 0, 0), moved("b", 1, 1)], None),
             (vec![shared("a", 0, 0), fault("b", "flap", None, 0, 1)], None),
+            (vec![keyed("a", 0, 0), keyed("b", 0, 1)], Some("b")),
+            (vec![keyed("a", 0, 0), keyed("b", 1, 1)], None),
+            (vec![keyed("a", 0, 0), fault("b", "certificate", None, 0, 1)], None),
         ] {
             match (can(3, &faults), refused) {
                 (Ok(()), None) => {}

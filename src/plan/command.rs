@@ -5,7 +5,10 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use crate::protocol::Protocol;
+use crate::protocol::memcached::program::{AUTHORITY_VARIABLE, PASSWORD_VARIABLE, USER_VARIABLE};
 use crate::protocol::resp::program::URL_VARIABLE;
+use crate::secure::access::{Access, Invitation};
+use crate::secure::account::Account;
 
 /// The variable that names the file which holds the phase's name at any time.
 pub const PHASE_FILE_VARIABLE: &str = "HARNESS_PHASE_FILE";
@@ -61,6 +64,9 @@ enum Piece {
     ToxiproxyUrl,
     PhaseFile,
     ServersFile,
+    Authority,
+    User,
+    Password,
 }
 
 /// What a lab that is up has to tell.
@@ -76,6 +82,8 @@ pub struct Places {
     pub phase_file: String,
     /// The file with the list of nodes.
     pub servers_file: String,
+    /// What the nodes ask of who connects.
+    pub invitation: Invitation,
 }
 
 /// What a template may hold, as errors say it.
@@ -99,8 +107,16 @@ impl Variable {
         Self::of(TOXIPROXY_VARIABLE, Piece::ToxiproxyUrl)
     }
 
+    /// What a client needs that is asked for it.
+    pub fn of_access(access: Access) -> impl Iterator<Item = Self> {
+        let of = |(name, piece): (&str, Piece)| Self::of(name, piece);
+        let tls = access.tls.then_some((AUTHORITY_VARIABLE, Piece::Authority));
+        let auth = [(USER_VARIABLE, Piece::User), (PASSWORD_VARIABLE, Piece::Password)];
+        tls.into_iter().chain(auth.into_iter().filter(move |_| access.auth)).map(of)
+    }
+
     /// What every command is told about a lab of so many nodes.
-    pub fn usual(protocol: Protocol, nodes: u16) -> impl Iterator<Item = Self> {
+    pub fn usual(protocol: Protocol, nodes: u16, access: Access) -> impl Iterator<Item = Self> {
         let server = move |number| {
             Self::of(format!("{}{number}", protocol.server_variable()), Piece::Server(number))
         };
@@ -114,7 +130,7 @@ impl Variable {
             Self::of(PHASE_FILE_VARIABLE, Piece::PhaseFile),
         ];
         let servers = std::iter::once(Self::servers(protocol)).chain(url);
-        servers.chain((1..=nodes).map(server)).chain(rest)
+        servers.chain((1..=nodes).map(server)).chain(Self::of_access(access)).chain(rest)
     }
 
     /// Reads `NAME=TEMPLATE`.
@@ -165,9 +181,19 @@ impl Variable {
             Piece::ToxiproxyUrl => places.toxiproxy_url.clone(),
             Piece::PhaseFile => places.phase_file.clone(),
             Piece::ServersFile => places.servers_file.clone(),
+            Piece::Authority => {
+                let file = places.invitation.authority.as_ref();
+                file.map(|file| file.display().to_string()).unwrap_or_default()
+            }
+            Piece::User => of_account(places, |account| &account.user),
+            Piece::Password => of_account(places, |account| &account.password),
         };
         self.value.iter().map(text).collect()
     }
+}
+
+fn of_account(places: &Places, half: impl Fn(&Account) -> &String) -> String {
+    places.invitation.account.as_ref().map(|account| half(account).clone()).unwrap_or_default()
 }
 
 fn pieces(template: &str) -> Result<Vec<Piece>, String> {
@@ -222,6 +248,7 @@ mod tests {
             toxiproxy_url: "http://127.0.0.1:8474".to_owned(),
             phase_file: "/tmp/x/phase".to_owned(),
             servers_file: "/tmp/x/servers".to_owned(),
+            invitation: Invitation::default(),
         }
     }
 
@@ -266,7 +293,7 @@ mod tests {
     /// Catches a server that the usual variables leave out.
     #[test]
     fn the_usual_variables_name_every_server() {
-        let told: Vec<String> = Variable::usual(Protocol::Memcached, 2)
+        let told: Vec<String> = Variable::usual(Protocol::Memcached, 2, Access::default())
             .map(|variable| format!("{}={}", variable.name, variable.value(&places())))
             .collect();
         assert_eq!(
@@ -280,8 +307,9 @@ mod tests {
                 "HARNESS_PHASE_FILE=/tmp/x/phase",
             ]
         );
-        let names: Vec<String> =
-            Variable::usual(Protocol::Resp, 1).map(|variable| variable.name).collect();
+        let names: Vec<String> = Variable::usual(Protocol::Resp, 1, Access::default())
+            .map(|variable| variable.name)
+            .collect();
         let expected = ["REDIS_NODES", "REDIS_URL", "REDIS_NODE_1", "REDIS_NODES_FILE"];
         assert_eq!(names[..4], expected);
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::access;
 use super::error::FileError;
 use super::source::{TomlTable, TomlValue};
 use super::text::{TomlText, string};
@@ -17,7 +18,7 @@ use crate::protocol::Protocol;
 const TIMEOUT_MAX: Duration = Duration::from_secs(60);
 
 const WEB_KEYS: [&str; 5] = ["url", "protocol", "concurrency", "timeout", "without"];
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 11] = [
     "command",
     "folder",
     "install",
@@ -27,6 +28,8 @@ const KEYS: [&str; 9] = [
     "pipelines",
     "without",
     "settings",
+    access::KEYS[0],
+    access::KEYS[1],
 ];
 
 /// Reads the table. `folder` is that of the file, where the command is started unless the file says
@@ -57,6 +60,8 @@ pub(super) fn read(table: &TomlTable<'_>, folder: &Path) -> Result<DriverConfig,
         config.install = self::words(&node)?;
     }
     read_bounds(table, &mut config)?;
+    config.access.tls = table.optional("tls", TomlValue::flag)?.unwrap_or_default();
+    config.access.auth = table.optional("auth", TomlValue::flag)?.unwrap_or_default();
     config.pipelines = table.optional("pipelines", TomlValue::flag)?;
     if let Some(node) = table.get("settings") {
         config.settings = node.table()?.json()?;
@@ -126,6 +131,8 @@ pub(super) fn print(text: &mut TomlText, path: &str, config: &DriverConfig) {
     if let Some(pipelines) = config.pipelines {
         text.value("pipelines", &pipelines.to_string());
     }
+    let can = access::KEYS.into_iter().zip([config.access.tls, config.access.auth]);
+    can.filter(|(_, can)| *can).for_each(|(key, _)| text.value(key, "true"));
     text.value("settings", &inline(&config.settings.clone().into()));
 }
 

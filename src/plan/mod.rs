@@ -9,6 +9,7 @@
 //! module reads a file or interprets an option, and a plan prints itself as a file that reads back
 //! to the same plan.
 
+mod access;
 mod chaos;
 mod client;
 mod command;

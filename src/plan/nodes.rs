@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::access;
 use super::error::{FileError, PlanError};
 use super::model::Addresses;
 use super::options::Options;
@@ -14,6 +15,21 @@ use crate::lab::{
     embedded_arguments,
 };
 use crate::protocol::Protocol;
+use crate::secure::access::Access;
+
+const KEYS: [&str; 11] = [
+    "protocol",
+    "backend",
+    "count",
+    "servers",
+    "lies",
+    "args",
+    "binary",
+    "node",
+    "discovery",
+    access::KEYS[0],
+    access::KEYS[1],
+];
 
 const DEFAULT_COUNT: u16 = 3;
 
@@ -25,6 +41,9 @@ pub(super) fn read(written: Option<&TomlValue<'_>>, options: &Options) -> Result
     let given = options.backend.as_ref();
     let (nodes, said) = written.map(read_table).transpose()?.unzip();
     let mut nodes = nodes.unwrap_or(Nodes::alike(Backend::Auto, DEFAULT_COUNT));
+    let asked = access::given(options);
+    nodes.access =
+        Access { tls: nodes.access.tls || asked.tls, auth: nodes.access.auth || asked.auth };
     check_given(&nodes, given)?;
     nodes.protocol = spoken(&nodes, said.flatten(), given, options.protocol)?;
     if let (Some(backend), false) =
@@ -40,7 +59,8 @@ pub(super) fn read(written: Option<&TomlValue<'_>>, options: &Options) -> Result
         Some(Backend::Servers(servers)) => {
             let given = of_servers(servers.clone())
                 .map_err(|what| PlanError::Option(format!("-servers {what}")))?;
-            nodes = Nodes { discovery: nodes.discovery, protocol: nodes.protocol, ..given };
+            let Nodes { discovery, protocol, access, .. } = nodes;
+            nodes = Nodes { discovery, protocol, access, ..given };
         }
         Some(backend) => {
             nodes.backend = backend.clone();
@@ -87,8 +107,9 @@ fn check_given(nodes: &Nodes, given: Option<&Backend>) -> Result<(), PlanError> 
 pub fn chosen_nodes(
     backend: Option<Backend>,
     protocol: Option<Protocol>,
+    Access { tls, auth }: Access,
 ) -> Result<Nodes, PlanError> {
-    read(None, &Options { backend, protocol, ..Options::default() })
+    read(None, &Options { backend, protocol, tls, auth, ..Options::default() })
 }
 
 /// Whether the nodes have names; the proxies then get addresses of their own.
@@ -133,10 +154,11 @@ impl Addresses {
 /// The nodes, and what they speak where that is said by name.
 fn read_table(node: &TomlValue<'_>) -> Result<(Nodes, Option<Protocol>), FileError> {
     let table = node.table()?;
-    table.only(
-        "key",
-        &["protocol", "backend", "count", "servers", "lies", "args", "binary", "node", "discovery"],
-    )?;
+    table.only("key", &KEYS)?;
+    let access = Access {
+        tls: table.optional("tls", TomlValue::flag)?.unwrap_or_default(),
+        auth: table.optional("auth", TomlValue::flag)?.unwrap_or_default(),
+    };
     let discovery = table.optional("discovery", TomlValue::flag)?.unwrap_or_default();
     let count = table.optional("count", |node| node.count(1..=COUNT_MAX.into()))?;
     let backend = table.optional("backend", |node| node.word("backend", &Backend::WORDS))?;
@@ -156,7 +178,8 @@ fn read_table(node: &TomlValue<'_>) -> Result<(Nodes, Option<Protocol>), FileErr
         let backend = backend.unwrap_or(Backend::Auto);
         let program = read_program(&table, &backend, &NodeProgram::default())?;
         let count = count.unwrap_or(DEFAULT_COUNT);
-        let nodes = Nodes { protocol, lies, discovery, program, ..Nodes::alike(backend, count) };
+        let nodes =
+            Nodes { protocol, lies, discovery, access, program, ..Nodes::alike(backend, count) };
         let others = read_others(&table, &nodes)?;
         return Ok((Nodes { others, ..nodes }, said));
     };
@@ -168,7 +191,7 @@ fn read_table(node: &TomlValue<'_>) -> Result<(Nodes, Option<Protocol>), FileErr
     let addresses: Result<_, _> = servers.list()?.iter().map(TomlValue::address).collect();
     let nodes = of_servers(addresses?);
     let nodes = nodes.map_err(|what| servers.error(format!("`servers` {what}")))?;
-    Ok((Nodes { protocol, discovery, ..nodes }, said))
+    Ok((Nodes { protocol, discovery, access, ..nodes }, said))
 }
 
 /// How a node is started: as `usual`, but where the table says otherwise.

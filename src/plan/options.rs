@@ -67,6 +67,10 @@ pub struct Options {
     pub network: Option<Network>,
     /// Whether the nodes have names.
     pub names: bool,
+    /// Whether the nodes speak TLS.
+    pub tls: bool,
+    /// Whether the nodes ask for a password.
+    pub auth: bool,
     /// The seed.
     pub seed: Option<u64>,
 }

@@ -15,7 +15,7 @@ use super::options::{Options, SEED_MAX, metrics_interval};
 use super::source::{FileText, TomlTable, TomlValue};
 use super::suite;
 use super::timeline::Timeline;
-use super::{client, groups, head, nodes, objective, protocol, workload};
+use super::{access, client, groups, head, nodes, objective, protocol, workload};
 use crate::base::seed::Seed;
 use crate::event::Phase;
 use crate::judge::Objective;
@@ -52,7 +52,6 @@ const DEFAULT_WORKLOAD: &str = "mixed";
 const DEFAULT_CLIENT: &str = "default";
 pub(super) const DEFAULT_CONCURRENCY: u32 = 100;
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(2);
-const DEFAULT_OUT: &str = "runs";
 
 /// Reads a scenario called `name` (unless it says so itself) into a plan.
 pub(super) fn read(
@@ -158,7 +157,7 @@ impl Reader<'_> {
         workload::check_parts(&workload, rate, concurrency)?;
         workload::check_client(&workload, driver.is_some() || options.client.is_some())?;
         let client = protocol::settled(&nodes, &workload, (&client_profile, &driver), client)?;
-        Ok(Plan {
+        let plan = Plan {
             scenario: name.to_owned(),
             summary: head::summary(table)?,
             seed,
@@ -183,7 +182,8 @@ impl Reader<'_> {
             direct,
             faults,
             chaos,
-        })
+        };
+        access::checked(plan, table)
     }
 
     fn written_concurrency(&self) -> Result<Option<u32>, FileError> {
@@ -222,7 +222,7 @@ impl Reader<'_> {
         if let Some(node) = self.table.get("out") {
             return Err(node.error("a file does not say where its results go; -out does"));
         }
-        Ok(self.options.out.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_OUT)))
+        Ok(self.options.out.clone().unwrap_or_else(|| PathBuf::from("runs")))
     }
 
     fn addresses(&self, nodes: &Nodes) -> Result<Addresses, PlanError> {

@@ -17,6 +17,11 @@ impl Conversation {
         Self(Observer::new(known, protocol))
     }
 
+    /// The server asks for a password: the first request says who asks, as it likes.
+    pub(crate) const fn expect_login(&mut self) {
+        self.0.expect_login();
+    }
+
     /// The client sent these bytes.
     pub(crate) fn on_request(
         &mut self,

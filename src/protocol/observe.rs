@@ -302,4 +302,11 @@ impl Observer {
             observer.follow_owners();
         }
     }
+
+    /// The server asks for a password: the first request says who asks, as it likes.
+    pub(crate) const fn expect_login(&mut self) {
+        if let Speaks::Memcached(observer) = &mut self.speaks {
+            observer.expect_login();
+        }
+    }
 }

@@ -13,21 +13,36 @@ use super::{Protocol, memcached, resp};
 /// The pause between two attempts to connect to a node that refuses.
 const ATTEMPT_PAUSE: Duration = Duration::from_millis(5);
 
+/// Where a node is, and how it is entered.
+#[derive(Clone, Debug)]
+pub struct At {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What it asks of who connects.
+    pub entry: memcached::entry::Entry,
+}
+
+impl From<SocketAddr> for At {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, entry: memcached::entry::Entry::default() }
+    }
+}
+
 impl Protocol {
-    /// Waits until the node at `address` answers, as long as `alive` says that waiting makes sense, and at
+    /// Waits until the node at `at` answers, as long as `alive` says that waiting makes sense, and at
     /// most `limit`. Returns its version.
     ///
     /// # Errors
     /// A sentence that says what the node did instead.
     pub async fn answers(
         self,
-        address: SocketAddr,
+        at: &At,
         limit: Duration,
         mut alive: impl FnMut() -> bool,
     ) -> Result<String, String> {
-        let deadline = Instant::now() + limit;
+        let (address, deadline) = (at.address, Instant::now() + limit);
         loop {
-            let problem = match timeout_at(deadline, self.version(address)).await {
+            let problem = match timeout_at(deadline, self.version(at)).await {
                 Ok(Ok(version)) => return Ok(version),
                 Ok(Err(problem)) => problem,
                 Err(_) => format!("no answer from {address} within {limit:?}"),
@@ -46,10 +61,10 @@ impl Protocol {
     ///
     /// # Errors
     /// A sentence that says what the node did instead.
-    pub async fn version(self, address: SocketAddr) -> Result<String, String> {
+    pub async fn version(self, at: &At) -> Result<String, String> {
         match self {
-            Self::Memcached => memcached::probe::version(address).await,
-            Self::Resp => resp::probe::version(address).await,
+            Self::Memcached => memcached::probe::version(at).await,
+            Self::Resp => resp::probe::version(at.address).await,
         }
     }
 
@@ -57,10 +72,21 @@ impl Protocol {
     ///
     /// # Errors
     /// A sentence that says what the node did instead.
-    pub async fn flush_all(self, address: SocketAddr) -> Result<(), String> {
+    pub async fn flush_all(self, at: &At) -> Result<(), String> {
         match self {
-            Self::Memcached => memcached::probe::flush_all(address).await,
-            Self::Resp => resp::probe::flush_all(address).await,
+            Self::Memcached => memcached::probe::flush_all(at).await,
+            Self::Resp => resp::probe::flush_all(at.address).await,
+        }
+    }
+
+    /// Has the node read its certificate and key again, for connections from now on.
+    ///
+    /// # Errors
+    /// A sentence that says what the node did instead.
+    pub async fn refresh_certificates(self, at: &At) -> Result<(), String> {
+        match self {
+            Self::Memcached => memcached::probe::refresh_certificates(at).await,
+            Self::Resp => Err(format!("{} is no memcached", at.address)),
         }
     }
 
@@ -68,26 +94,30 @@ impl Protocol {
     ///
     /// # Errors
     /// A sentence that says what the node did instead.
-    pub async fn statistics(self, address: SocketAddr) -> Result<Statistics, String> {
+    pub async fn statistics(self, at: &At) -> Result<Statistics, String> {
         match self {
-            Self::Memcached => memcached::probe::statistics(address).await,
-            Self::Resp => resp::probe::statistics(address).await,
+            Self::Memcached => memcached::probe::statistics(at).await,
+            Self::Resp => resp::probe::statistics(at.address).await,
         }
     }
 }
 
 /// Sends one request and reads until the answer ends, or is longer than any can be.
 pub(super) async fn exchange(
-    address: SocketAddr,
+    At { address, entry }: &At,
     request: &[u8],
     bytes_max: usize,
     ends: impl Fn(&[u8]) -> bool,
 ) -> Result<Vec<u8>, String> {
-    let mut stream = TcpStream::connect(address)
+    let stream = TcpStream::connect(address)
         .await
         .map_err(|error| format!("cannot connect to {address}: {error}"))?;
+    let host = address.ip().to_string();
+    let entered = entry.enter(stream, &host).await;
+    let mut stream = entered.map_err(|error| format!("{address} lets nobody in: {error}"))?;
     let broken = |error: std::io::Error| format!("{address} broke off: {error}");
     stream.write_all(request).await.map_err(broken)?;
+    stream.flush().await.map_err(broken)?;
     let mut answer = Vec::with_capacity(64);
     while !ends(&answer) && answer.len() < bytes_max {
         let read = stream.read_buf(&mut answer).await.map_err(broken)?;

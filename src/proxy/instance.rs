@@ -204,6 +204,11 @@ impl Proxy {
         self.shared.set_own(prefix);
     }
 
+    /// The first request of each connection from now on says who it is.
+    pub(in crate::proxy) fn know_login(&self) {
+        self.shared.set_asks_who();
+    }
+
     /// The connections from now on note which keys are asked of this proxy's node.
     pub(in crate::proxy) fn follow_keys(&self, carried: &Arc<Carried>) {
         if let Some(node) = self.node() {

@@ -302,6 +302,12 @@ impl ProxySet {
         }
     }
 
+    /// The servers ask for a password: the first request of each connection from now on says who it is, and is
+    /// part of no operation.
+    pub fn know_login(&self) {
+        self.all().iter().for_each(|proxy| proxy.know_login());
+    }
+
     /// Notes in `carried` which node is asked for which key, from the next connection on.
     pub fn follow_keys(&self, carried: &Arc<Carried>) {
         self.all().iter().for_each(|proxy| proxy.follow_keys(carried));

@@ -48,6 +48,9 @@ pub(super) fn refusal(plan: &Plan, share: Share) -> Option<String> {
         "the driver runs already, and is no member's own".to_owned()
     } else if plan.names || plan.nodes.discovery {
         "names (-names) and lists that nodes tell (`discovery`) are for one machine".to_owned()
+    } else if !plan.nodes.access.is_open() {
+        let words = plan.nodes.access.words();
+        format!("certificates and passwords are for one machine; leave {words} out")
     } else if plan.direct {
         "the others reach the nodes through member 0's proxies; leave -direct out".to_owned()
     } else if plan.network != Network::User {

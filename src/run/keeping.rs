@@ -1,6 +1,5 @@
 //! Asks the nodes, behind the client's back, what they do with the data that they are to keep.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use crate::lab::Lab;
 use crate::lab::statistics::Keeping;
 use crate::load::Kept;
 use crate::protocol::Protocol;
+use crate::protocol::probe::At;
 use crate::subject::{DataLoss, LossListener};
 
 /// How often each node is asked while the run lasts: what it drops is known soon, and costs it nothing.
@@ -30,15 +30,14 @@ const LAST_PAUSE: Duration = Duration::from_millis(200);
 const FLUSH: &str = "flush";
 
 /// The watch over the nodes' statistics.
-#[derive(Debug)]
 pub(super) struct KeepingWatch {
     nodes: Vec<Watched>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Watched {
     node: NodeIndex,
-    address: SocketAddr,
+    at: Arc<dyn Fn() -> At + Send + Sync>,
     protocol: Protocol,
     /// Whether the processes of others may have been restarted by others.
     external: bool,
@@ -50,7 +49,7 @@ impl KeepingWatch {
     pub(super) async fn start(lab: &Lab, losses: &LossListener, scope: &Scope) -> Self {
         let watched = lab.info().iter().map(|info| Watched {
             node: info.node,
-            address: info.address,
+            at: Arc::new(lab.asking(info)),
             protocol: info.protocol,
             external: info.backend == "external",
             keeping: Arc::default(),
@@ -95,7 +94,7 @@ impl KeepingWatch {
 impl Watched {
     /// Whether the node answered.
     async fn ask(&self) -> bool {
-        let answer = timeout(ANSWER_TIMEOUT, self.protocol.statistics(self.address)).await;
+        let answer = timeout(ANSWER_TIMEOUT, self.protocol.statistics(&(self.at)())).await;
         let said = answer.ok().and_then(Result::ok);
         if let Some(said) = said {
             self.keeping.lock().see(said);

@@ -75,8 +75,11 @@ async fn in_scope(
     if plan.command.as_ref().is_some_and(|command| !command.is_started()) {
         let api = stage.control.as_ref().map(Control::address);
         let files = stage.phase_file.as_deref();
-        desk.observer
-            .note(&setup::invitation(plan.nodes.protocol, &setup::places(&stage.lab, api, files)));
+        desk.observer.note(&setup::invitation(
+            plan.nodes.protocol,
+            plan.nodes.access,
+            &setup::places(&stage.lab, api, files),
+        ));
     }
     let (end, records) = perform(plan, environment, &stage, &mut desk).await?;
     let (objectives, left_out) = setup::objectives(plan);

@@ -20,12 +20,13 @@ use crate::lab::error::LabError;
 use crate::lab::members::Joins;
 use crate::lab::nemesis::failed;
 use crate::lab::timeline::FaultSpec;
-use crate::lab::{Lab, LabConfig};
+use crate::lab::{Lab, LabConfig, UNREADABLE};
 use crate::load::{self, LoadConfig};
 use crate::metrics::{About, Asked};
 use crate::plan::{CommandPlan, Places, Plan, Variable, Who};
 use crate::protocol::Protocol;
 use crate::report::{Header, Start, StartNode};
+use crate::secure::access::Access;
 
 /// What stands where the load or the client is the subject's own.
 const ITS_OWN: &str = "its own";
@@ -103,6 +104,9 @@ pub(super) fn able_lab(plan: &Plan, environment: &Environment) -> Result<LabConf
     if let Some(guest) = environment.fleet.as_ref().and_then(Seat::guest) {
         return Ok(fleet::lab_elsewhere(lab, guest));
     }
+    if let Some(why) = sees_nothing(plan) {
+        return Err(LabError::Access(format!("-tls: {why}, and {UNREADABLE}; leave it out")));
+    }
     lab.can(&faults(plan))?;
     plan.can_wait().map_err(|(fault, what)| failed(&fault.spec, what))?;
     Ok(lab)
@@ -119,6 +123,16 @@ fn has_no_groups(plan: &Plan) -> Option<&'static str> {
         Who::Service | Who::Command => {
             Some("who makes its calls itself has a client of its own; there is one list for it")
         }
+    }
+}
+
+/// Why nobody could say anything of who makes the calls.
+fn sees_nothing(plan: &Plan) -> Option<&'static str> {
+    match plan.who() {
+        Who::Command if plan.nodes.access.tls => {
+            Some("of an application that makes its own calls only the wire is judged")
+        }
+        _ => None,
     }
 }
 
@@ -166,6 +180,7 @@ pub(super) fn places(lab: &Lab, api: Option<SocketAddr>, files: Option<&PhaseFil
         toxiproxy_url: api.map(|api| format!("http://{api}")).unwrap_or_default(),
         phase_file: path(files.map(PhaseFile::path)),
         servers_file: path(files.map(PhaseFile::list_path).as_deref()),
+        invitation: lab.invitation(),
     }
 }
 
@@ -182,9 +197,13 @@ pub(super) fn lists(plan: &Plan, lab: &Lab) -> Vec<(Vec<NodeIndex>, f64)> {
 }
 
 /// What somebody has to know who starts an application for a lab that is up.
-pub(super) fn invitation(protocol: Protocol, places: &Places) -> String {
+pub(super) fn invitation(protocol: Protocol, access: Access, places: &Places) -> String {
     let told = [Variable::servers(protocol), Variable::toxiproxy()];
-    let told = told.map(|variable| format!("{}={}", variable.name, variable.value(places)));
+    let told: Vec<String> = told
+        .into_iter()
+        .chain(Variable::of_access(access))
+        .map(|variable| format!("{}={}", variable.name, variable.value(places)))
+        .collect();
     format!(
         "{}\nstart your application; the phases begin when a second of its traffic has come through \
          every proxy it uses",
@@ -244,7 +263,9 @@ pub(super) fn objectives(plan: &Plan) -> (Vec<Objective>, Vec<String>) {
         Who::Service => answers::can_tell(objective),
         Who::Driver => {
             let waits = plan.driver.as_ref().is_some_and(|it| it.pipelines == Some(false));
-            !objective.measure.is_inside() && (waits || !objective.measure.needs_no_pipelining())
+            let is_told = is_counted || !needs_wire(objective);
+            let is_sure = waits || !objective.measure.needs_no_pipelining();
+            !objective.measure.is_inside() && is_sure && is_told
         }
         Who::Own => is_counted || !needs_wire(objective),
     };
@@ -257,7 +278,7 @@ pub(super) fn objectives(plan: &Plan) -> (Vec<Objective>, Vec<String>) {
 
 /// Whether proxies of ours count what passes.
 fn is_counted(plan: &Plan) -> bool {
-    plan.elsewhere.is_none() && !plan.direct
+    plan.elsewhere.is_none() && !plan.direct && !plan.nodes.access.tls
 }
 
 /// Whether only the wire can answer `objective`. One that asks for what must not be, to see that it is
@@ -319,12 +340,19 @@ pub(super) fn unseen(plan: &Plan, left_out: &[String]) -> Option<String> {
     Some(format!("{seen}{rest}"))
 }
 
+/// Why the wire tells nothing where nothing of ours stands in between.
+const UNCOUNTED: &str = "no proxy of the harness's own counts what passes on the wire";
+
 /// What nobody can judge because nobody counts on the wire, in a sentence.
 pub(super) fn uncounted(plan: &Plan, left_out: &[String]) -> Option<String> {
-    (plan.who() == Who::Own && !left_out.is_empty()).then(|| {
+    let of_wire = plan.objectives.iter().filter(|it| needs_wire(it) && left_out.contains(&it.name));
+    let names: Vec<&str> = of_wire.map(|objective| objective.name.as_str()).collect();
+    let is_called = matches!(plan.who(), Who::Own | Who::Driver);
+    (is_called && !is_counted(plan) && !names.is_empty()).then(|| {
         format!(
-            "no proxy of the harness's own counts what passes on the wire, so these objectives are not judged: {}",
-            left_out.join(", ")
+            "{}, so these objectives are not judged: {}",
+            if plan.nodes.access.tls { UNREADABLE } else { UNCOUNTED },
+            names.join(", ")
         )
     })
 }

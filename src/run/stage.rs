@@ -18,7 +18,7 @@ use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::base::share::Share;
 use crate::base::time::{Offset, RunClock};
-use crate::client::Resolver;
+use crate::client::{Resolver, Way};
 use crate::control::Feed;
 use crate::event::{BreakerState, EventKind, Events, Phase};
 use crate::fleet::{Guest, Host, News, Seat};
@@ -299,7 +299,10 @@ impl Parts<'_> {
                 let settings = builtin::Settings {
                     servers: &servers,
                     lists: setup::lists(plan, lab),
-                    resolver: lab.names().map(|names| Resolver::new(names.resolver())),
+                    way: Way {
+                        resolver: lab.names().map(|names| Resolver::new(names.resolver())),
+                        entry: lab.entry(),
+                    },
                     client: client_config,
                     client_seed: share.seed(plan.seed.fork("client")),
                     load,
@@ -318,6 +321,7 @@ impl Parts<'_> {
                 let settings = driver::Settings {
                     config,
                     servers: servers.into_iter().map(|server| server.address).collect(),
+                    invitation: lab.invitation(),
                     lists: setup::lists(plan, lab),
                     carried,
                     key_prefix: client_config.key_prefix,
@@ -356,7 +360,8 @@ impl Parts<'_> {
         scope: &Scope,
     ) -> Result<Command, RunError> {
         let places = setup::places(lab, control.map(Control::address), Some(file));
-        let usual = Variable::usual(self.plan.nodes.protocol, self.plan.nodes.count);
+        let nodes = &self.plan.nodes;
+        let usual = Variable::usual(nodes.protocol, nodes.count, nodes.access);
         let settings = command::Settings {
             launcher: lab.names().map(Names::launcher),
             program: command.program.clone(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::control::{Control, Shown};
-use super::{Environment, RunError};
+use super::{Environment, RunError, setup};
 use crate::base::scope::{Closed, Scope};
 use crate::base::seed::Seed;
 use crate::base::time::RunClock;
@@ -13,7 +13,8 @@ use crate::control::Feed;
 use crate::event::Events;
 use crate::lab::backend::NodeInfo;
 use crate::lab::{Lab, LabConfig, Nodes};
-use crate::plan::Addresses;
+use crate::plan::{Addresses, Variable};
+use crate::secure::access::Access;
 
 /// How long the tasks of a lab may take to end.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
@@ -36,6 +37,7 @@ pub struct Wanted {
 pub struct Up {
     lab: Lab,
     control: Control,
+    access: Access,
     scope: Scope,
 }
 
@@ -45,14 +47,14 @@ impl Up {
     /// # Errors
     /// When one of them does not come up. Nothing is left running then.
     pub async fn start(wanted: Wanted, environment: &Environment) -> Result<Self, RunError> {
-        let scope = Scope::current("up");
+        let (scope, access) = (Scope::current("up"), wanted.nodes.access);
         let started = tokio::select! {
             biased;
             () = environment.interrupt.cancelled() => Err(RunError::Interrupted),
             started = assemble(wanted, environment, &scope) => started,
         };
         match started {
-            Ok((lab, control)) => Ok(Self { lab, control, scope }),
+            Ok((lab, control)) => Ok(Self { lab, control, access, scope }),
             Err(error) => {
                 scope.close(CLOSE_GRACE).await;
                 Err(error)
@@ -64,6 +66,13 @@ impl Up {
     #[must_use]
     pub fn nodes(&self) -> &[NodeInfo] {
         self.lab.info()
+    }
+
+    /// What the environment of a client has to say that is asked for it: names and values.
+    pub fn told_of_access(&self) -> impl Iterator<Item = (String, String)> {
+        let places = setup::places(&self.lab, None, None);
+        let asked = Variable::of_access(self.access);
+        asked.map(move |variable| (variable.name.clone(), variable.value(&places)))
     }
 
     /// Where the control API listens.

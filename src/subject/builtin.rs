@@ -4,7 +4,7 @@ use super::called::Called;
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
-use crate::client::{Client, ClientConfig, ConfigError, Resolver, Server};
+use crate::client::{Client, ClientConfig, ConfigError, Server, Way};
 use crate::event::Events;
 use crate::load::{LoadConfig, LoadError};
 use crate::record::Recorder;
@@ -14,8 +14,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) servers: &'a [Server],
     /// The nodes in the list of each group, and its share of the workers: at least one.
     pub(crate) lists: Vec<(Vec<NodeIndex>, f64)>,
-    /// Who knows the names of the servers, where they have any.
-    pub(crate) resolver: Option<Resolver>,
+    /// How the client reaches the servers.
+    pub(crate) way: Way,
     pub(crate) client: ClientConfig,
     pub(crate) client_seed: Seed,
     pub(crate) load: LoadConfig,
@@ -38,7 +38,7 @@ pub(crate) enum StartError {
 /// # Errors
 /// When the client refuses its settings, or the load its own.
 pub(crate) fn start(given: Settings<'_>, scope: &Scope) -> Result<Called, StartError> {
-    let Settings { servers, lists, resolver, client: config, client_seed, .. } = given;
+    let Settings { servers, lists, way, client: config, client_seed, .. } = given;
     let Settings { load, recorder, events, .. } = given;
     let scope_of_client = scope.child("client");
     let mut clients = Vec::with_capacity(lists.len());
@@ -46,10 +46,7 @@ pub(crate) fn start(given: Settings<'_>, scope: &Scope) -> Result<Called, StartE
         // The first has the seed that it has where there is no other.
         let seed = if group == 0 { client_seed } else { client_seed.index(group) };
         let (config, events, scope) = (config.clone(), events.clone(), &scope_of_client);
-        let client = match resolver.clone() {
-            Some(it) => Client::start_resolving(it, servers, config, seed, events, scope)?,
-            None => Client::start(servers, config, seed, events, scope)?,
-        };
+        let client = Client::start_on(way.clone(), servers, config, seed, events, scope)?;
         if list.len() < servers.len() || !list.is_sorted() {
             client.set_list(&list);
         }

@@ -224,7 +224,8 @@ fn facts_of(driver: &Driver) -> SubjectFacts {
             max: Some(round_trips.max()),
         }),
         crashes: (!driver.is_web()).then_some(crashes.len() as u64),
-        misses_unanswered: Some(driver.misses_unanswered()),
+        // Only the wire tells whether a node has answered.
+        misses_unanswered: (!driver.is_blind()).then(|| driver.misses_unanswered()),
         calls_open: (!driver.is_web()).then_some(open.len() as u64),
         longest_open_s: open.first().map(Duration::as_secs_f64),
         errors: errors

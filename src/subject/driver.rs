@@ -11,11 +11,14 @@ use crate::driver::{Driver, DriverConfig, Servers, StartError as NotStarted, Wir
 use crate::event::{Events, Operation};
 use crate::load::{LoadConfig, LoadError, Mix};
 use crate::record::Recorder;
+use crate::secure::access::Invitation;
 
 /// What it is started with.
 pub(crate) struct Settings<'a> {
     pub(crate) config: DriverConfig,
     pub(crate) servers: Vec<String>,
+    /// What they ask of who connects.
+    pub(crate) invitation: Invitation,
     /// The nodes in the list of each group, and its share of the workers: at least one.
     pub(crate) lists: Vec<(Vec<NodeIndex>, f64)>,
     pub(crate) carried: Arc<Carried>,
@@ -49,13 +52,15 @@ pub(crate) enum StartError {
 /// # Errors
 /// When the driver cannot be started, or has nothing that the workload asks for.
 pub(crate) async fn start(given: Settings<'_>, scope: &Scope) -> Result<Called, StartError> {
-    let Settings { config, servers, lists, carried, .. } = given;
+    let Settings { config, servers, invitation, lists, carried, .. } = given;
+    let is_blind = invitation.authority.is_some();
     let Settings { key_prefix, harness, mut load, recorder, events, .. } = given;
     let mut drivers = Vec::with_capacity(lists.len());
     for (list, share) in lists {
         let first = list.iter().filter_map(|node| servers.get(node.position()).cloned()).collect();
-        let servers = Servers { all: servers.clone(), first };
-        let wire = Wire { carried: Arc::clone(&carried), key_prefix: key_prefix.clone() };
+        let servers = Servers { all: servers.clone(), first, invitation: invitation.clone() };
+        let carried = Arc::clone(&carried);
+        let wire = Wire { carried, is_blind, key_prefix: key_prefix.clone() };
         let harness = harness.clone();
         let driver =
             Driver::start(config.clone(), servers, wire, harness, events.clone(), scope).await?;

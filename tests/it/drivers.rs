@@ -34,6 +34,9 @@ fn said_by_us(line: &str) -> Vec<u8> {
             concurrency: value["concurrency"].as_u64().unwrap().try_into().unwrap(),
             timeout_ms: value["timeout_ms"].as_u64().unwrap(),
             protocol: value["protocol"].as_str(),
+            tls_ca: value["tls_ca"].as_str(),
+            username: value["username"].as_str(),
+            password: value["password"].as_str(),
             settings: value["settings"].as_object().unwrap(),
         });
     }

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
 mod dialogues;
+mod login;
 
 use dialogues::DIALOGUES;
 
@@ -28,6 +29,11 @@ struct Memcached {
 
 impl Memcached {
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With these words behind the usual ones.
+    fn start_with(words: &[&str]) -> Self {
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = free.local_addr().expect("an address");
         drop(free);
@@ -35,6 +41,7 @@ impl Memcached {
         let child = Command::new("memcached")
             .args(["-l", "127.0.0.1", "-p", &port, "-U", "0", "-u", "nobody", "-X", "-W"])
             .args(["-o", "no_lru_crawler,no_slab_reassign"])
+            .args(words)
             .stdin(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

@@ -115,8 +115,15 @@ fn a_duration_is_refused_with_the_least_that_works() {
                 one.at < other.at && other.at < one.at + one.length
             };
             // These are written one within the other.
-            let nested =
-                ["slow-close", "connection-timeout", "turned-away", "name-service-failure"];
+            let nested = [
+                "slow-close",
+                "connection-timeout",
+                "turned-away",
+                "name-service-failure",
+                "tls-handshake-hangs",
+                "certificate-expired",
+                "password-changed",
+            ];
             let written_so = nested.contains(&scenario.as_str());
             assert!(written_so || !plan.faults.iter().any(|other| overlaps(&other)), "{scenario}");
         }

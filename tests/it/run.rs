@@ -5,6 +5,7 @@
 //! every operation is accounted for, that no data is wrong, and what is said in which order does
 //! not.
 
+mod access;
 mod drivers;
 mod evidence;
 mod exec;

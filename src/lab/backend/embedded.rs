@@ -1,11 +1,13 @@
 //! A node in this process: what runs where there is no real server.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::port::HeldPort;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
+use crate::lab::door::Door;
 use crate::lab::error::LabError;
 use crate::protocol::Protocol;
 use crate::protocol::memcached::server as memcached;
@@ -59,6 +61,7 @@ pub struct EmbeddedNode {
     node: Option<Node>,
     /// Its port, while it is down: no other node may answer in its place.
     port: Option<HeldPort>,
+    door: Arc<Door>,
     scope: Scope,
 }
 
@@ -67,24 +70,30 @@ impl EmbeddedNode {
     ///
     /// # Errors
     /// When there is no free port.
-    pub async fn start(
+    pub(in crate::lab) async fn start(
         mut config: NodeConfig,
         lies: &[LieSpec],
         seed: Seed,
+        door: Arc<Door>,
         scope: &Scope,
     ) -> Result<Self, LabError> {
         *config.listen() = memcached::config::NodeConfig::default().listen;
         if let NodeConfig::Memcached(config) = &mut config {
             (config.lies, config.seed) = (lies.to_vec(), seed);
         }
-        let node = launch(&config, scope).await?;
+        let node = launch(&config, &door, scope).await?;
         let address = of_either!(&node, node => node.address());
         *config.listen() = address.to_string();
         let version = protocol_of(&config)
-            .answers(address, START_TIMEOUT, || true)
+            .answers(&door.at(address), START_TIMEOUT, || true)
             .await
             .map_err(|what| LabError::Process { program: "embedded node".into(), what })?;
-        Ok(Self { config, address, version, node: Some(node), port: None, scope: scope.clone() })
+        let scope = scope.clone();
+        Ok(Self { config, address, version, node: Some(node), port: None, door, scope })
+    }
+
+    pub(in crate::lab) fn door(&self) -> &Door {
+        &self.door
     }
 
     /// Where it listens, also while it is down.
@@ -123,7 +132,7 @@ impl EmbeddedNode {
     pub async fn restart(&mut self) -> Result<(), LabError> {
         self.kill().await;
         self.port = None;
-        self.node = Some(launch(&self.config, &self.scope).await?);
+        self.node = Some(launch(&self.config, &self.door, &self.scope).await?);
         Ok(())
     }
 
@@ -156,10 +165,11 @@ const fn protocol_of(config: &NodeConfig) -> Protocol {
     }
 }
 
-async fn launch(config: &NodeConfig, scope: &Scope) -> Result<Node, LabError> {
+async fn launch(config: &NodeConfig, door: &Door, scope: &Scope) -> Result<Node, LabError> {
     let started = match config {
         NodeConfig::Memcached(config) => {
-            memcached::serve::Node::start(config, scope).await.map(Node::Memcached)
+            let started = memcached::serve::Node::start_behind(config, door.gate(), scope).await;
+            started.map(Node::Memcached)
         }
         NodeConfig::Resp(config) => resp::serve::Node::start(config, scope).await.map(Node::Resp),
     };

@@ -37,9 +37,10 @@ impl ExternalNode {
     /// # Errors
     /// When nobody who speaks it answers there in time.
     pub async fn reach(address: SocketAddr, protocol: Protocol) -> Result<Self, LabError> {
-        let version = protocol.answers(address, ANSWER_TIMEOUT, || true).await.map_err(|what| {
-            LabError::Server { address, what: format!("{what} (tried for {ANSWER_TIMEOUT:?})") }
-        })?;
+        let version =
+            protocol.answers(&address.into(), ANSWER_TIMEOUT, || true).await.map_err(|what| {
+                LabError::Server { address, what: format!("{what} (tried for {ANSWER_TIMEOUT:?})") }
+            })?;
         Ok(Self { address, protocol, version })
     }
 

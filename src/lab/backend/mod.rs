@@ -12,9 +12,12 @@ use self::embedded::EmbeddedNode;
 use self::external::ExternalNode;
 use self::process::ProcessNode;
 use crate::base::name::NodeIndex;
+use crate::lab::door::Door;
 use crate::lab::error::LabError;
 use crate::lab::fault::NodeAction;
 use crate::protocol::Protocol;
+use crate::protocol::probe::At;
+use crate::secure::authority::Flaw;
 
 /// A node of the lab, wherever it runs.
 #[derive(Debug)]
@@ -68,14 +71,49 @@ impl RunningNode {
         }
     }
 
+    /// Where it is for questions of the lab, and how it is entered now.
+    #[must_use]
+    pub fn at(&self) -> At {
+        match self.door() {
+            Some(door) => door.at(self.address()),
+            None => self.address().into(),
+        }
+    }
+
+    fn door(&self) -> Option<&Door> {
+        match self {
+            Self::Process(node) => Some(node.door()),
+            Self::Embedded(node) => Some(node.door()),
+            Self::External(_) => None,
+        }
+    }
+
+    /// Shows another certificate to who connects from now on.
+    async fn show(&self, flaw: Option<Flaw>) -> Result<(), String> {
+        self.door().map_or(Ok(()), |door| door.show(flaw))?;
+        match self {
+            Self::Process(node) => node.read_certificate().await,
+            Self::Embedded(_) | Self::External(_) => Ok(()),
+        }
+    }
+
+    /// Lets in who knows another password, or again who knows the one that clients are told.
+    async fn change_password(&mut self, to_another: bool) -> Result<(), String> {
+        self.door().map_or(Ok(()), |door| door.change_password(to_another))?;
+        match self {
+            Self::Process(node) => node.read_accounts().await,
+            Self::Embedded(_) | Self::External(_) => Ok(()),
+        }
+    }
+
     /// Begins `action` and returns when it has taken effect.
     ///
     /// # Errors
     /// The reason why it did not.
     pub async fn begin(&mut self, action: NodeAction) -> Result<(), String> {
         let text = |error: LabError| error.to_string();
-        match (self, action) {
-            (node, NodeAction::Flush) => node.protocol().flush_all(node.address()).await,
+        match (&mut *self, action) {
+            (node, NodeAction::Flush) => node.protocol().flush_all(&node.at()).await,
             (Self::Process(node), NodeAction::Kill) => {
                 node.kill().await;
                 Ok(())
@@ -96,6 +134,12 @@ impl RunningNode {
                 node.pause();
                 Ok(())
             }
+            (Self::Process(_) | Self::Embedded(_), NodeAction::Certificate(flaw)) => {
+                self.show(Some(flaw)).await
+            }
+            (Self::Process(_) | Self::Embedded(_), NodeAction::Password) => {
+                self.change_password(true).await
+            }
             // The lab does it, to the names that it has.
             (_, NodeAction::Name(_) | NodeAction::List(_)) => {
                 Err("a node does not know its name".to_owned())
@@ -110,13 +154,19 @@ impl RunningNode {
     /// The reason why it does not.
     pub async fn end(&mut self, action: NodeAction) -> Result<(), String> {
         let text = |error: LabError| error.to_string();
-        match (self, action) {
+        match (&mut *self, action) {
             (Self::Process(node), NodeAction::Kill) => node.restart().await.map_err(text),
             (Self::Process(node), NodeAction::Pause) => node.resume().map_err(text),
             (Self::Embedded(node), NodeAction::Kill) => node.restart().await.map_err(text),
             (Self::Embedded(node), NodeAction::Pause) => {
                 node.resume();
                 Ok(())
+            }
+            (Self::Process(_) | Self::Embedded(_), NodeAction::Certificate(_)) => {
+                self.show(None).await
+            }
+            (Self::Process(_) | Self::Embedded(_), NodeAction::Password) => {
+                self.change_password(false).await
             }
             (
                 _,

@@ -4,16 +4,17 @@ use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::sync::oneshot;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::leash;
 use crate::base::port::HeldPort;
 use crate::base::scope::Scope;
+use crate::lab::door::Door;
 use crate::lab::error::LabError;
 use crate::protocol::Protocol;
 use crate::protocol::memcached::program::Settings;
@@ -21,6 +22,9 @@ use crate::protocol::resp;
 
 /// How long a fresh one may take until it answers.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a running one may take to read a file again: it looks for a signal once a second.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often another port is tried when the chosen one was taken between choosing and binding.
 const START_ATTEMPTS: u32 = 5;
@@ -87,6 +91,8 @@ pub struct ProcessConfig {
     pub connections: u32,
     /// Arguments behind the lab's own; of each flag the last counts.
     pub args: Vec<String>,
+    /// What it asks of who connects.
+    pub(in crate::lab) door: Arc<Door>,
 }
 
 /// A running (or killed) server.
@@ -158,6 +164,40 @@ impl ProcessNode {
         &self.version
     }
 
+    pub(in crate::lab) fn door(&self) -> &Door {
+        &self.config.door
+    }
+
+    /// Has it read its certificate again; one that is down reads it when it starts.
+    ///
+    /// # Errors
+    /// When it does not, or not in time.
+    pub(in crate::lab) async fn read_certificate(&self) -> Result<(), String> {
+        if self.child.is_none() {
+            return Ok(());
+        }
+        let at = self.door().at(self.address);
+        let read = timeout(READ_TIMEOUT, self.config.protocol.refresh_certificates(&at)).await;
+        read.unwrap_or_else(|_| {
+            Err(format!("{} did not answer to refresh_certs within {READ_TIMEOUT:?}", self.address))
+        })
+    }
+
+    /// Has it read again who is let in (SIGHUP), and waits until it has; one that is down reads it when it
+    /// starts.
+    ///
+    /// # Errors
+    /// When it does not, or not in time.
+    pub(in crate::lab) async fn read_accounts(&mut self) -> Result<(), String> {
+        if self.child.is_none() {
+            return Ok(());
+        }
+        self.signal(Signal::HUP).map_err(|error| error.to_string())?;
+        let at = self.config.door.at(self.address);
+        let protocol = self.config.protocol;
+        protocol.answers(&at, READ_TIMEOUT, || !self.died()).await.map(drop)
+    }
+
     /// Whether the process ended without being told to.
     pub fn died(&mut self) -> bool {
         self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(Some(_))))
@@ -224,7 +264,8 @@ impl ProcessNode {
         // Ours from here on: whoever gives up waiting for the answer still ends it.
         let child = self.child.insert(child);
         let alive = || matches!(child.try_wait(), Ok(None));
-        match self.config.protocol.answers(self.address, START_TIMEOUT, alive).await {
+        let at = self.config.door.at(self.address);
+        match self.config.protocol.answers(&at, START_TIMEOUT, alive).await {
             Ok(version) => {
                 self.version = version;
                 Ok(())
@@ -247,7 +288,8 @@ impl ProcessNode {
     fn command(&self) -> Command {
         use std::os::unix::process::CommandExt;
         let mut command = leash::command(&self.config.harness, &self.config.program);
-        command.args(self.arguments()).args(&self.config.args);
+        let door = self.door().arguments();
+        command.args(self.arguments()).args(door).args(&self.config.args);
         // A process group of its own: Ctrl-C is for the harness, which drains before it ends a node.
         command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         command

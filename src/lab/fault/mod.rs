@@ -1,5 +1,6 @@
 //! Faults of the node itself, one file each. Faults of the network are toxics of its proxy.
 
+mod certificate;
 mod clock;
 mod dns;
 mod flap;
@@ -8,6 +9,7 @@ mod join;
 mod kill;
 mod leave;
 mod r#move;
+mod password;
 mod pause;
 mod reorder;
 mod two_owners;
@@ -15,6 +17,7 @@ mod two_owners;
 use std::time::Duration;
 
 use crate::base::family::Family;
+use crate::secure::authority::Flaw;
 
 /// What is done to a node's process. Applied at the start of the fault, taken back at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +33,10 @@ pub enum NodeAction {
         /// How many seconds ahead; behind, where it is below zero.
         ahead: i64,
     },
+    /// A flawed certificate for who connects; a good one again when it heals.
+    Certificate(Flaw),
+    /// Another password for who connects; the old one again when it heals.
+    Password,
     /// What its name stands for.
     Name(NameAction),
     /// Its place in the list that clients are told.
@@ -110,6 +117,8 @@ pub static FAULTS: Family<NodeAction> = Family {
         pause::KIND,
         flush::KIND,
         clock::KIND,
+        certificate::KIND,
+        password::KIND,
         r#move::KIND,
         join::KIND,
         leave::KIND,

@@ -25,7 +25,8 @@ use tokio::time::sleep;
 
 use self::launcher::Launcher;
 use self::server::{PORT, Server, SharedTable, neighbour};
-use self::table::{Answer, Asked, Record, Said, Table, name_of};
+pub(super) use self::table::name_of;
+use self::table::{Answer, Asked, Record, Said, Table};
 use super::error::LabError;
 use super::fault::{NameAction, Old};
 use super::{LabConfig, Listen, Network};

@@ -16,7 +16,7 @@ const LIST: &str = "nodes";
 const SERVICE: &str = "_memcached._tcp.nodes";
 
 /// The name of a node, which `n1.harness.test` stands for.
-pub(super) fn name_of(node: NodeIndex) -> String {
+pub(in crate::lab) fn name_of(node: NodeIndex) -> String {
     format!("{node}.{ZONE}")
 }
 

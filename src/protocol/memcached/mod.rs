@@ -6,11 +6,15 @@
 //! | `speech` | what a fault means and says: which requests, which answer, which change of one |
 //! | [`server`] | the embedded node |
 //! | [`program`] | what it is called and told outside its protocol |
+//! | [`entry`] | being let in: TLS, and then the login |
+//! | [`login`] | what is said first to one that asks for a password |
 //! | [`probe`] | whether a node answers, and as which version |
 //! | [`statistics`] | what a node says of the data it was to keep |
 //! | `words` | what its commands and replies are called |
 
+pub mod entry;
 pub mod frame;
+pub mod login;
 pub mod probe;
 pub mod program;
 pub mod server;

@@ -11,6 +11,14 @@ pub const NAME: &str = "memcached";
 /// The variable of an environment that names the servers to their clients, with commas between them.
 pub const SERVERS_VARIABLE: &str = "MEMCACHED_SERVERS";
 
+/// The variable that names the file with the certificate of the authority that the servers' own are signed by.
+pub const AUTHORITY_VARIABLE: &str = "MEMCACHED_TLS_CA";
+
+/// The variables that say who to be to the servers.
+pub const USER_VARIABLE: &str = "MEMCACHED_USERNAME";
+/// The other half.
+pub const PASSWORD_VARIABLE: &str = "MEMCACHED_PASSWORD";
+
 /// Threads of one that the harness starts: several share a machine.
 const THREADS: u32 = 2;
 

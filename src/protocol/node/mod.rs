@@ -4,9 +4,11 @@
 //! | module | owns |
 //! |---|---|
 //! | [`serve`] | sockets, connections, pausing and stopping; the only I/O here |
+//! | [`gate`] | what is asked of who connects |
 //! | [`output`], [`value`] | replies, with large values in between that are shared instead of copied |
 //! | [`table`], [`hash`] | items by key, and by age of last use |
 
+pub mod gate;
 pub mod hash;
 pub mod output;
 pub mod serve;

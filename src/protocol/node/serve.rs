@@ -16,8 +16,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use super::gate::Gate;
 use super::output::Output;
 use crate::base::scope::{Closed, Scope};
+use crate::secure::stream::Stream;
 
 /// How much is read at once.
 const READ_BYTES: usize = 16 * 1024;
@@ -92,17 +94,26 @@ enum Life {
 }
 
 impl<S: Service> Node<S> {
-    /// Serves on `listener` in a scope below `scope`.
+    /// Serves on `listener` in a scope below `scope`, with TLS while `gate` shows something.
     ///
     /// # Errors
     /// When the listener has no address.
-    pub fn serve(listener: TcpListener, service: S, scope: &Scope) -> io::Result<Self> {
+    pub fn serve(
+        listener: TcpListener,
+        service: S,
+        gate: Arc<Gate>,
+        scope: &Scope,
+    ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let service = Arc::new(service);
         let life = watch::Sender::new(Life::Running);
         let scope = scope.child(format!("node[{address}]"));
-        let server =
-            Server { service: Arc::clone(&service), life: life.subscribe(), scope: scope.clone() };
+        let server = Server {
+            service: Arc::clone(&service),
+            gate,
+            life: life.subscribe(),
+            scope: scope.clone(),
+        };
         let (cancelled, stop) = (scope.cancelled(), life.clone());
         scope.spawn("accept", async move {
             tokio::select! {
@@ -168,6 +179,7 @@ impl<S> Drop for Node<S> {
 /// The accepting side.
 struct Server<S> {
     service: Arc<S>,
+    gate: Arc<Gate>,
     life: watch::Receiver<Life>,
     scope: Scope,
 }
@@ -198,16 +210,29 @@ impl<S: Service> Server<S> {
                 return;
             }
         };
-        let connection = Connection {
-            stream,
-            life: self.life.clone(),
-            watched: self.life.clone(),
-            service: Arc::clone(&self.service),
-            conversation,
-            input: BytesMut::new(),
-            output: Output::default(),
-        };
-        self.scope.spawn("connection", connection.serve());
+        let place = Place(Arc::clone(&self.service));
+        let life = self.life.clone();
+        let identity = self.gate.identity.lock().clone();
+        self.scope.spawn("connection", async move {
+            let mut watched = life.clone();
+            // A failed setting, handshake, read or write is the client's leaving.
+            if stream.set_nodelay(true).is_err() {
+                return;
+            }
+            let stream = match identity {
+                None => Stream::Plain(stream),
+                Some(identity) => {
+                    match while_running(&mut watched, identity.accept(stream)).await {
+                        Ok(stream) => stream,
+                        Err(_) => return,
+                    }
+                }
+            };
+            let (input, output) = Default::default();
+            let connection =
+                Connection { stream, life, watched, place, conversation, input, output };
+            connection.serve().await;
+        });
     }
 }
 
@@ -222,34 +247,35 @@ async fn runs(life: &mut watch::Receiver<Life>) -> bool {
     state.is_ok_and(|life| *life == Life::Running)
 }
 
+/// The place of an admitted connection, free again with it.
+struct Place<S: Service>(Arc<S>);
+
+impl<S: Service> Drop for Place<S> {
+    fn drop(&mut self) {
+        self.0.left();
+    }
+}
+
 struct Connection<S: Service> {
-    stream: TcpStream,
+    stream: Stream<TcpStream>,
     life: watch::Receiver<Life>,
     watched: watch::Receiver<Life>,
-    service: Arc<S>,
+    place: Place<S>,
     conversation: S::Conversation,
     input: BytesMut,
     output: Output,
 }
 
-impl<S: Service> Drop for Connection<S> {
-    fn drop(&mut self) {
-        self.service.left();
-    }
-}
-
 impl<S: Service> Connection<S> {
-    /// Until either side closes. A failed read or write is the client's leaving.
+    /// Until either side closes.
     async fn serve(mut self) {
-        if self.stream.set_nodelay(true).is_ok() {
-            let _ = self.converse().await;
-        }
+        let _ = self.converse().await;
     }
 
     async fn converse(&mut self) -> io::Result<()> {
         while runs(&mut self.life).await {
-            let Self { service, conversation, input, output, .. } = self;
-            let step = service.run(conversation, input, output);
+            let Self { place, conversation, input, output, .. } = self;
+            let step = place.0.run(conversation, input, output);
             self.write().await?;
             match step {
                 Step::Output => {}
@@ -279,7 +305,7 @@ impl<S: Service> Connection<S> {
                 until_stopped(&mut self.watched, self.stream.read_buf(&mut self.input)).await?
             }
         };
-        self.service.passed(count, 0);
+        self.place.0.passed(count, 0);
         Ok(count)
     }
 
@@ -289,15 +315,20 @@ impl<S: Service> Connection<S> {
         if bytes == 0 {
             return Ok(());
         }
-        let write = write_pieces(&mut self.stream, &self.output);
+        let Self { stream, output, .. } = self;
+        let write = async {
+            write_pieces(stream, output).await?;
+            // Below TLS something may be left of it.
+            stream.flush().await
+        };
         until_stopped(&mut self.watched, write).await?;
-        self.service.passed(0, bytes);
+        self.place.0.passed(0, bytes);
         self.output.clear(KEPT_BYTES_MAX);
         Ok(())
     }
 }
 
-async fn write_pieces(stream: &mut TcpStream, output: &Output) -> io::Result<()> {
+async fn write_pieces(stream: &mut Stream<TcpStream>, output: &Output) -> io::Result<()> {
     let mut pieces = output.pieces();
     let (first, second) = (pieces.next().unwrap_or_default(), pieces.next());
     // Nearly every reply is one piece of text.
@@ -312,6 +343,22 @@ async fn write_pieces(stream: &mut TcpStream, output: &Output) -> io::Result<()>
         IoSlice::advance_slices(&mut left, written);
     }
     Ok(())
+}
+
+/// Runs `action`, which stands still while the node is paused, but ends with an error when it is stopped.
+async fn while_running<T>(
+    life: &mut watch::Receiver<Life>,
+    action: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    let mut action = pin!(action);
+    while runs(life).await {
+        tokio::select! {
+            biased;
+            _ = life.changed() => {}
+            done = &mut action => return done,
+        }
+    }
+    Err(io::ErrorKind::ConnectionAborted.into())
 }
 
 /// Runs `action`, but ends with an error when the node is stopped meanwhile.

@@ -43,9 +43,8 @@ async fn info(address: SocketAddr, command: &str) -> Result<String, String> {
 async fn ask(address: SocketAddr, command: &str) -> Result<Value, String> {
     let read = |answer: &[u8]| Value::read(&Bytes::copy_from_slice(answer)).map(|(said, _)| said);
     let request = format!("{command}\r\n");
-    let answer =
-        exchange(address, request.as_bytes(), ANSWER_BYTES_MAX, |answer| read(answer).is_some());
-    let answer = answer.await?;
+    let is_whole = |answer: &[u8]| read(answer).is_some();
+    let answer = exchange(&address.into(), request.as_bytes(), ANSWER_BYTES_MAX, is_whole).await?;
     read(&answer).ok_or_else(|| {
         let start = answer[..answer.len().min(80)].escape_ascii();
         format!("{address} speaks no RESP: it answered \"{start}\" to {command}")

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -45,6 +45,8 @@ pub(in crate::proxy) struct Shared {
     carried: Mutex<Option<(Arc<Carried>, NodeIndex)>>,
     watched: Mutex<Option<Watched>>,
     known: Mutex<Known>,
+    /// Whether the server asks for a password, so that the first request of a connection says who it is.
+    asks_who: AtomicBool,
     /// What the connections speak, if somebody said so.
     protocol: Option<Protocol>,
     pub(in crate::proxy) reporter: Reporter,
@@ -115,14 +117,20 @@ impl Shared {
         let node = watched.as_ref().map(|watched| watched.node);
         let node = node.or_else(|| Some(carried.as_ref()?.1));
         let asked = watched.as_ref().map(|watched| Arc::clone(&watched.asked));
+        let logs_in = self.asks_who.load(Ordering::Relaxed);
+        let mut conversation = Conversation::new(known, self.protocol);
+        if logs_in {
+            conversation.expect_login();
+        }
         let mut meter = Meter {
             opened,
             timeline: watched.map(|watched| watched.timeline),
             is_told: false,
-            conversation: Conversation::new(known, self.protocol),
+            conversation,
             bytes: [0; 4],
             requests: Counts::default(),
             pings: 0,
+            logs_in,
             quiet_reads: 0,
             replies: Counts::default(),
             opaque: None,
@@ -144,6 +152,11 @@ impl Shared {
     /// What the connections from now on take the server for.
     pub(in crate::proxy) fn know(&self, known: Known) {
         *self.known.lock() = known;
+    }
+
+    /// The first request of each connection from now on says who it is, and is part of no operation.
+    pub(in crate::proxy) fn set_asks_who(&self) {
+        self.asks_who.store(true, Ordering::Relaxed);
     }
 
     /// The connections from now on are the run's own when their keys begin so.
@@ -242,6 +255,8 @@ pub(in crate::proxy) struct Meter {
     bytes: [u64; 4],
     requests: Counts,
     pings: u64,
+    /// Whether the next request says who asks.
+    logs_in: bool,
     quiet_reads: u64,
     /// Those that the client got.
     replies: Counts,
@@ -303,6 +318,7 @@ impl Meter {
             conversation,
             requests,
             pings,
+            logs_in,
             quiet_reads,
             opaque,
             reuse,
@@ -318,18 +334,20 @@ impl Meter {
             Sent::Request(request) => {
                 let Request { verb, due: reply, .. } = request;
                 requests.add(&verb.word);
-                *pings += u64::from(verb.kind == Kind::Ping);
+                let is_login = std::mem::take(logs_in);
+                let is_beside = is_login || verb.kind == Kind::Ping;
+                *pings += u64::from(is_beside);
                 *quiet_reads += u64::from(verb.kind == Kind::Read && reply == Due::Maybe);
                 seen += 1;
-                if let Some(prefix) = own_prefix.as_ref().filter(|_| own.is_none()) {
+                if let Some(prefix) = own_prefix.as_ref().filter(|_| own.is_none() && !is_login) {
                     *own = is_own(verb, request.keys.clone().next(), prefix);
                 }
-                if *own != Some(false) {
+                if *own != Some(false) && !is_login {
                     keys.iter_mut().for_each(|keys| keys.requested(now, &request));
                 }
                 flight.requested(now, request);
                 // Who asks whether anything is still due may ask it while something is.
-                if reply != Due::Never && verb.kind != Kind::Ping {
+                if reply != Due::Never && !is_beside {
                     reuse.requested(due, patience);
                     untold.extend(due.filter(|_| patience.is_none()));
                 }
@@ -779,6 +797,26 @@ mod tests {
         assert_eq!((counts.unanswered, counts.unanswered_again), (2, 1));
         let snapshot = snapshot(&mut meter, &shared);
         assert_eq!((snapshot.given_up.count(), snapshot.silent.count()), (4, 1));
+    }
+
+    /// Catches a login that counts as an operation, that makes its connection a stranger's, or of which a form
+    /// that only a login may have is taken for two requests.
+    #[test]
+    fn a_login_is_part_of_no_operation() {
+        let now = Instant::now();
+        let shared = Shared::new(Reporter::default(), Some(Protocol::Memcached));
+        shared.set_own(b"k");
+        shared.set_asks_who();
+        for login in [b"set login 0 0 6\r\nab cde\r\n".as_slice(), b"set _ _ _ 6\r\nab cde\r\n"] {
+            let mut meter = shared.meter(now);
+            ask(&mut meter, now, login, &shared);
+            answer(&mut meter, now, b"STORED\r\n", &shared);
+            ask(&mut meter, now, GET, &shared);
+            answer(&mut meter, now + ms(1), HIT, &shared);
+            let snapshot = snapshot(&mut meter, &shared);
+            assert_eq!((snapshot.requests(), snapshot.pings), (2, 1), "{}", login.escape_ascii());
+            assert_eq!((meter.own, meter.opaque), (Some(true), None));
+        }
     }
 
     /// Catches the traffic of others that is charged to the run's client, and a ping that is taken for

@@ -113,3 +113,19 @@ fn nodes_tell_the_list_where_that_is_asked_for() {
     let refused = nodes_of("[nodes]\ndiscovery = \"yes\"\n").unwrap_err();
     assert!(refused.contains("s.toml:6:13"), "{refused}");
 }
+
+/// Catches nodes that are asked for less than the file and the command line say together, and a printed plan
+/// that loses it.
+#[test]
+fn what_nodes_ask_of_who_connects_reads_back() {
+    let given = Options { auth: true, ..Options::default() };
+    let text = format!("{HEAD}[nodes]\ntls = true\n");
+    let plan = plan_of(&text, &given).unwrap();
+    assert!(plan.nodes.access.tls && plan.nodes.access.auth);
+    assert_eq!(plan_of(&plan.to_toml(), &Options::default()).unwrap(), plan);
+    let client = "[client.driver]\ncommand = [\"x\"]\ntls = true\n[nodes]\ntls = true\ncount = 1\n";
+    let plan = plan_of(&format!("{HEAD}{client}"), &Options::default()).unwrap();
+    assert_eq!(plan_of(&plan.to_toml(), &Options::default()).unwrap(), plan);
+    let refused = plan_of(&format!("{HEAD}{client}"), &given).unwrap_err();
+    assert!(refused.contains("write `auth = true`"), "{refused}");
+}

@@ -410,6 +410,11 @@ impl<T: Copy> Observer<T> {
         self.pipeline.follow_owners();
     }
 
+    /// The server asks for a password: the first request says who asks, as it likes.
+    pub const fn expect_login(&mut self) {
+        self.requests.expect_login();
+    }
+
     /// Whether a reply has begun and not ended.
     #[must_use]
     pub fn is_reply_under_way(&self) -> bool {

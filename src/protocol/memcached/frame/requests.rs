@@ -58,6 +58,8 @@ pub(super) struct Requests<T> {
     head_bytes: u64,
     position: u64,
     stamp: Option<T>,
+    /// Whether the next line begins a login, if it can.
+    logs_in: bool,
 }
 
 impl<T: Copy> Requests<T> {
@@ -67,7 +69,20 @@ impl<T: Copy> Requests<T> {
             Protocol::Text => State::Line,
             Protocol::Binary => State::Packet,
         };
-        Self { state, next: state, kept: Vec::new(), head_bytes: 0, position: 0, stamp: None }
+        Self {
+            state,
+            next: state,
+            kept: Vec::new(),
+            head_bytes: 0,
+            position: 0,
+            stamp: None,
+            logs_in: false,
+        }
+    }
+
+    /// The server asks for a password: the first line begins a login.
+    pub(super) const fn expect_login(&mut self) {
+        self.logs_in = true;
     }
 
     pub(super) const fn position(&self) -> u64 {
@@ -146,7 +161,8 @@ impl<T: Copy> Requests<T> {
         let fitting = self.count(&bytes[..taken], LINE_BYTES_MAX, stamp);
         let truncated = self.head_bytes > LINE_BYTES_MAX as u64;
         let mut whole = |requests: &mut Self, line: &[u8]| {
-            let framing = text::frame_request(line, version());
+            let login = std::mem::take(&mut requests.logs_in).then(|| text::frame_login(line));
+            let framing = login.flatten().unwrap_or_else(|| text::frame_request(line, version()));
             let line = text::without_line_end(line);
             if requests.state == State::FirstLine && is_http(line) {
                 return Err(Opaque::NotMemcached);

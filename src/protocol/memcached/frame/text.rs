@@ -79,6 +79,14 @@ pub fn frame_request(line: &[u8], version: ServerVersion) -> Framing {
 
 /// Whether the line ended with CRLF: the new parser counts the CR when it calls a line too short.
 /// A line without a line end is one that had CRLF.
+/// Frames the line of a login (`-Y`): a `set` of which the server reads the length alone, and always answers.
+/// `None`: it is none.
+pub fn frame_login(line: &[u8]) -> Option<Framing> {
+    let line = &Line::read(without_line_end(line));
+    let length = number::new_block(line.token(4)).filter(|_| line.token(0) == b"set")?;
+    Some(Framing { block: Block::Bytes(length + 2), ..Framing::line(Command::Set) })
+}
+
 fn had_cr(line: &[u8]) -> bool {
     !line.ends_with(b"\n") || line.ends_with(b"\r\n")
 }

@@ -37,6 +37,7 @@ pub mod entry;
 mod flags;
 pub mod item;
 pub mod lie;
+mod login;
 mod meta;
 mod meta_count;
 mod number;

@@ -12,12 +12,14 @@ use tokio::time::Instant;
 use super::clock::{Clock, Now};
 use super::config::NodeConfig;
 use super::lie::{Conversation, Liar};
+use super::login::Login;
 use super::reply::TOO_MANY_CONNECTIONS;
 use super::session::Context;
 use super::stats::Facts;
 use super::store::{Limits, Store};
 use crate::base::scope::Scope;
 use crate::base::time::Wall;
+use crate::protocol::node::gate::Gate;
 use crate::protocol::node::output::Output;
 use crate::protocol::node::serve::{self, Service, Step};
 
@@ -26,7 +28,11 @@ pub type Node = serve::Node<Memcached>;
 
 /// The state of one connection.
 #[derive(Debug)]
-pub struct Talk(Conversation);
+pub struct Talk {
+    /// `None`: who asks is known, or of no matter.
+    login: Option<Login>,
+    conversation: Conversation,
+}
 
 /// What a node holds and knows.
 #[derive(Debug)]
@@ -37,6 +43,7 @@ pub struct Memcached {
     ahead: AtomicI64,
     facts: Facts,
     liar: Option<Arc<Liar>>,
+    gate: Arc<Gate>,
 }
 
 impl Node {
@@ -45,6 +52,18 @@ impl Node {
     /// # Errors
     /// When the address cannot be listened on.
     pub async fn start(config: &NodeConfig, scope: &Scope) -> io::Result<Self> {
+        Self::start_behind(config, Arc::default(), scope).await
+    }
+
+    /// The same, behind a gate.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub async fn start_behind(
+        config: &NodeConfig,
+        gate: Arc<Gate>,
+        scope: &Scope,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind(&config.listen).await?;
         let address = listener.local_addr()?;
         let item_bytes = usize::try_from(config.max_item.0).unwrap_or(usize::MAX);
@@ -60,8 +79,9 @@ impl Node {
                 ..Facts::default()
             },
             liar: Liar::new(&config.lies, config.seed).map(Arc::new),
+            gate: Arc::clone(&gate),
         };
-        Self::serve(listener, service, scope)
+        Self::serve(listener, service, gate, scope)
     }
 }
 
@@ -82,7 +102,8 @@ impl Service for Memcached {
         }
         facts.connections.fetch_add(1, Relaxed);
         facts.connections_total.fetch_add(1, Relaxed);
-        Ok(Talk(Conversation::new(self.liar.as_ref())))
+        let login = self.gate.account.lock().is_some().then(Login::default);
+        Ok(Talk { login, conversation: Conversation::new(self.liar.as_ref()) })
     }
 
     fn left(&self) {
@@ -90,12 +111,20 @@ impl Service for Memcached {
     }
 
     fn run(&self, talk: &mut Talk, input: &mut BytesMut, out: &mut Output) -> Step {
+        if let Some(login) = &mut talk.login {
+            let account = self.gate.account.lock();
+            let step = account.as_ref().and_then(|it| login.run(input, out.text(), it));
+            if let Some(step) = step {
+                return step;
+            }
+            talk.login = None;
+        }
         let Self { store, clock, facts, .. } = self;
-        talk.0.run(input, out, &Context { store, clock, now: self.now(), facts })
+        talk.conversation.run(input, out, &Context { store, clock, now: self.now(), facts })
     }
 
     fn pending(talk: &mut Talk) -> Option<(&mut Vec<u8>, usize)> {
-        talk.0.pending()
+        talk.conversation.pending()
     }
 
     fn passed(&self, read: usize, written: usize) {

@@ -1,6 +1,7 @@
 //! The embedded Redis as the loop of every node serves it: its items, its clock, its counters.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -53,7 +54,7 @@ impl Node {
             ahead: AtomicI64::new(0),
             facts,
         };
-        Self::serve(listener, service, scope)
+        Self::serve(listener, service, Arc::default(), scope)
     }
 }
 

@@ -7,6 +7,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE / "packages"), str(HERE.parent / "lib")]
 
 import emcache
+from emcache.client_errors import AuthenticationError
 import harness_driver as harness
 
 
@@ -15,6 +16,7 @@ class Calls:
     VERSION = harness.version_of("emcache")
     FLAGS = True
     ERRORS = (
+        (AuthenticationError, "unauthenticated"),
         (emcache.ClusterNoAvailableNodes, "no_connection"),
         (emcache.CommandError, lambda error: reply_class(str(error))),
         # A key that it refuses, or a reply that is no number.
@@ -23,6 +25,11 @@ class Calls:
 
     async def open(self, servers, settings):
         nodes = [emcache.MemcachedHostAddress(*harness.address(s)) for s in servers]
+        authority, (username, password) = harness.HELLO.get("tls_ca"), harness.account()
+        if authority:
+            settings |= {"ssl": True, "ssl_extra_ca": authority}
+        if username:
+            settings |= {"username": username, "password": password}
         self.client = await emcache.create_client(nodes, **settings)
 
     async def get(self, key):

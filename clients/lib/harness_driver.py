@@ -10,7 +10,8 @@ They return what `hit`, `stored` and the other functions below make. Keys are by
 they are ASCII and the class says TEXT_KEYS = True. An exception becomes an error of the class that
 the driver's ERRORS name for its type, or that this file knows, or `other`. An instance may name
 operations that it is `without`, and those of delete and touch of which it `cannot_tell` whether the key was there.
-One whose client can be told another list of nodes while it runs has `set_servers(servers)`.
+One whose client can be told another list of nodes while it runs has `set_servers(servers)`. What the nodes ask of who
+connects is in `tls_context()` and `account()`.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ import json
 import os
 import platform
 import queue
+import ssl
 import sys
 import threading
 
@@ -30,6 +32,16 @@ OPERATIONS = (
 LINE_LIMIT = 8 * 1024 * 1024 + 1  # with its newline
 CLOSE_WITHIN_S = 1.0
 MESSAGE_LIMIT = 200
+
+# What the `hello` said, as soon as it was read.
+HELLO = {}
+
+# The classes of what a client meets that does not believe its node. The first is a ValueError, too.
+TLS_ERRORS = (
+    (ssl.SSLCertVerificationError, "untrusted"),
+    ((ssl.SSLEOFError, ssl.SSLZeroReturnError), "closed"),
+    (ssl.SSLError, "untrusted"),
+)
 
 
 def hit(value, flags=None, cas=None):
@@ -74,7 +86,21 @@ def touched(done):
 
 
 def counted(value):
+    if value is False:
+        # Not a number: what a client returns that asked nobody.
+        return done_or_failed("counted", value)
     return {"not_found": {}} if value is None else {"counted": {"value": int(value)}}
+
+
+def tls_context():
+    """How to speak TLS with the nodes; None where they speak none."""
+    authority = HELLO.get("tls_ca")
+    return authority and ssl.create_default_context(cafile=authority)
+
+
+def account():
+    """The user name and the password that the nodes ask for; None twice where they ask for none."""
+    return HELLO.get("username"), HELLO.get("password")
 
 
 def version_of(package):
@@ -186,6 +212,7 @@ def of_os_error(error):
 
 
 KNOWN_ERRORS = (
+    *TLS_ERRORS,
     (TimeoutError, "timeout"),
     (asyncio.TimeoutError, "timeout"),
     (ConnectionRefusedError, "refused"),
@@ -218,6 +245,7 @@ def greeting(line):
     hello = json.loads(line)
     if hello.get("hello") != 1:
         sys.exit("the first line must be a hello of version 1")
+    HELLO.update(hello)
     return hello
 
 

@@ -26,6 +26,7 @@ class Calls:
     # Text, as callers write keys: the ring hashes b"k" and "k" to different nodes.
     TEXT_KEYS = True
     ERRORS = (
+        *harness.TLS_ERRORS,
         (exceptions.MemcacheUnexpectedCloseError, "closed"),
         (exceptions.MemcacheServerError, "server_error"),
         (exceptions.MemcacheClientError, "client_error"),
@@ -41,6 +42,7 @@ class Calls:
             self.without = ("add", "replace", "append", "prepend")
             self.cannot_tell = ("delete", "touch")
         nodes = [harness.address(server) for server in servers]
+        settings["tls_context"] = harness.tls_context()
         self.client = HashClient(nodes, use_pooling=not GREENLETS, **settings)
         self.servers = list(servers)
 

@@ -10,14 +10,17 @@ use super::{HEAD, named, plan_of, shipped};
 /// What a Redis has no words for, and the reason that is given.
 const OF_MEMCACHED: &[(&str, &str)] = &[
     ("cas-exists", "memcached_exists"),
+    ("certificate-expired", "only a memcached is asked for it"),
     ("client-error", "memcached_client_error"),
     ("item-too-large", "memcached_item_too_large"),
     ("key-limits", "keys at memcached's limits"),
     ("not-stored", "memcached_not_stored"),
+    ("password-changed", "only a memcached is asked for it"),
     ("server-error-oom", "memcached_server_error"),
     ("server-idle-timeout", "speak memcached"),
     ("stray-bytes", "memcached_say"),
     ("swapped-replies", "memcached_swap"),
+    ("tls-handshake-hangs", "only a memcached is asked for it"),
     ("trace-replay", "`append`"),
     ("wrong-key-reply", "memcached_wrong_key"),
 ];

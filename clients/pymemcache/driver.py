@@ -42,7 +42,9 @@ class Calls:
             self.without = ("add", "replace", "append", "prepend")
             self.cannot_tell = ("delete", "touch")
         nodes = [harness.address(server) for server in servers]
-        settings["tls_context"] = harness.tls_context()
+        # Versions before 3.5 know no TLS.
+        if context := harness.tls_context():
+            settings["tls_context"] = context
         self.client = HashClient(nodes, use_pooling=not GREENLETS, **settings)
         self.servers = list(servers)
 

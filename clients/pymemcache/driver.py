@@ -42,7 +42,7 @@ class Calls:
             self.without = ("add", "replace", "append", "prepend")
             self.cannot_tell = ("delete", "touch")
         nodes = [harness.address(server) for server in servers]
-        # Versions before 3.5 know no TLS.
+        # 3.0 knows no TLS.
         if context := harness.tls_context():
             settings["tls_context"] = context
         self.client = HashClient(nodes, use_pooling=not GREENLETS, **settings)

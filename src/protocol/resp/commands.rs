@@ -29,6 +29,12 @@ pub(crate) fn find(name: &[u8]) -> &'static Command {
     known(name).unwrap_or(&UNKNOWN)
 }
 
+/// The same; what came before on the connection is looked at first, as most of them repeat themselves.
+pub(crate) fn find_after(last: &'static Command, name: &[u8]) -> &'static Command {
+    let is_same = last.verb.word.name.as_bytes().eq_ignore_ascii_case(name);
+    if is_same { last } else { find(name) }
+}
+
 /// The command of this name, if it is in the table.
 pub(crate) fn known(name: &[u8]) -> Option<&'static Command> {
     let mut lower = [0; NAME_BYTES_MAX];

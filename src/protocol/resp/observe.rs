@@ -147,6 +147,8 @@ pub(crate) struct Observer<T> {
     replying: Replying,
     version: Version,
     sequence: u64,
+    /// The command that came last.
+    last: &'static Command,
     opaque: bool,
 }
 
@@ -183,6 +185,7 @@ impl<T: Copy> Observer<T> {
             replying: Replying::On,
             version: Version::Resp2,
             sequence: 0,
+            last: &commands::UNKNOWN,
             opaque: false,
         }
     }
@@ -212,7 +215,8 @@ impl<T: Copy> Observer<T> {
                 Err(_) => break Some(opaque::MALFORMED),
             };
             let stamp = begun.take().unwrap_or(stamp);
-            let command = commands::find(said.name());
+            let command = commands::find_after(self.last, said.name());
+            self.last = command;
             let (turn, due) = self.replying.turn(command, &said);
             if matches!(command.verb.word.name, "psync" | "sync") {
                 break Some(opaque::REPLICATION);

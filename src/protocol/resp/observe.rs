@@ -11,7 +11,7 @@ use super::commands::{self, Command};
 use super::frame::command::{self, Commands, Event};
 use super::frame::scan::{Scanned, Scanner};
 use super::frame::version::Version;
-use super::status::status;
+use super::status::{Line, status};
 use crate::protocol::exchange::{Due, Kind, OUTSTANDING_MAX, Passage, Standing, Word};
 
 /// The most bytes of a command that are kept. Of a longer one only the beginning is shown, which has the keys
@@ -150,26 +150,6 @@ pub(crate) struct Observer<T> {
     /// The command that came last.
     last: &'static Command,
     opaque: bool,
-}
-
-/// The beginning of a reply: as much as its status is read from.
-#[derive(Clone, Copy, Debug)]
-struct Line {
-    bytes: [u8; 16],
-    length: usize,
-}
-
-impl Line {
-    fn of(line: &[u8]) -> Self {
-        let length = line.len().min(16);
-        let mut bytes = [0; 16];
-        bytes[..length].copy_from_slice(&line[..length]);
-        Self { bytes, length }
-    }
-
-    fn text(&self) -> &[u8] {
-        &self.bytes[..self.length]
-    }
 }
 
 impl<T: Copy> Observer<T> {

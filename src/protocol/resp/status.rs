@@ -45,6 +45,26 @@ static NIL: Word = Word { name: "nil", place: 5 };
 static VALUE: Word = Word { name: "value", place: 6 };
 static OTHER_ERROR: Word = Word { name: "other_error", place: 7 };
 
+/// The beginning of a reply: as much as its status is read from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line {
+    bytes: [u8; 16],
+    length: usize,
+}
+
+impl Line {
+    pub(super) fn of(line: &[u8]) -> Self {
+        let length = line.len().min(16);
+        let mut bytes = [0; 16];
+        bytes[..length].copy_from_slice(&line[..length]);
+        Self { bytes, length }
+    }
+
+    pub(super) fn text(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
 /// What a reply says that begins with this line and has anything that is not nil, or not.
 pub(crate) fn status(kind: Kind, line: &[u8], filled: bool) -> &'static Word {
     match (line.first(), kind) {

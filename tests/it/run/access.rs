@@ -103,7 +103,11 @@ fn what_does_not_go_together_is_refused_before_anything_is_started() {
         ("quiet.toml -tls -servers 127.0.0.1:11211", 2, ["-tls: ", "leave it out"]),
         ("quiet.toml -auth -protocol resp", 2, ["-auth: only a memcached", "leave out -protocol"]),
         ("quiet.toml -tls -network kernel", 2, ["-tls: ", "-network kernel"]),
-        ("quiet.toml -tls -toxiproxy 127.0.0.1:8474", 2, ["-tls: ", "leave out -proxy or -toxiproxy"]),
+        (
+            "quiet.toml -tls -toxiproxy 127.0.0.1:8474",
+            2,
+            ["-tls: ", "leave out -proxy or -toxiproxy"],
+        ),
         ("quiet.toml -tls -client c.toml", 2, ["nobody sees at which node", "count = 1"]),
         ("quiet.toml -auth -client c.toml", 2, ["does not say that its driver can", "auth = true"]),
         ("message.toml -tls", 2, ["the fault `broken` (memcached_error)", "cannot be read"]),

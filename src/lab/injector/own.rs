@@ -7,7 +7,7 @@ use crate::lab::timeline::{Direction, FaultSpec};
 use crate::proxy::{ProxyError, ProxySet, Stream, ToxicConfig};
 
 /// What stands for the address of the node's proxy in what a fault says: no file knows it.
-pub(super) const ADDRESS: &str = "{address}";
+const ADDRESS: &str = "{address}";
 
 #[derive(Debug)]
 pub(crate) struct OwnInjector {
@@ -27,7 +27,8 @@ impl OwnInjector {
 
     pub(super) async fn apply(&self, fault: &FaultSpec) -> Result<(), String> {
         for ActiveToxic { proxy, toxic } in self.toxics(fault) {
-            let attributes = self.addressed(&proxy, &fault.fault.settings);
+            let listens = self.proxies.get(&proxy).map(|view| view.listen);
+            let attributes = addressed(&fault.fault.settings, listens.as_deref().ok());
             let config = ToxicConfig {
                 name: Some(toxic),
                 kind: fault.fault.kind.clone(),
@@ -39,17 +40,6 @@ impl OwnInjector {
             added.map_err(|error| format!("{proxy}: {error}"))?;
         }
         Ok(())
-    }
-
-    /// The settings, where this proxy does what they say.
-    fn addressed(&self, proxy: &str, settings: &Settings) -> Settings {
-        let mut settings = settings.clone();
-        let message = settings.text("message").unwrap_or_default().to_owned();
-        if let (true, Ok(view)) = (message.contains(ADDRESS), self.proxies.get(proxy)) {
-            let said = message.replace(ADDRESS, &view.listen);
-            settings.insert("message", Value::Text(said));
-        }
-        settings
     }
 
     pub(super) async fn heal(&self, toxics: Vec<ActiveToxic>) -> Result<u64, String> {
@@ -69,6 +59,16 @@ impl OwnInjector {
         }
         problem.map_or(Ok(touched), Err)
     }
+}
+
+/// Settings, where the proxy that listens there does what they say.
+pub(super) fn addressed(settings: &Settings, listens: Option<&str>) -> Settings {
+    let mut settings = settings.clone();
+    let message = settings.text("message").ok().filter(|message| message.contains(ADDRESS));
+    if let Some(said) = message.zip(listens).map(|(message, at)| message.replace(ADDRESS, at)) {
+        settings.insert("message", Value::Text(said));
+    }
+    settings
 }
 
 pub(super) const fn stream(direction: Direction) -> Stream {

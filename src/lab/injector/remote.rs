@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::ActiveToxic;
-use super::own::{ADDRESS, stream};
+use super::own::{addressed, stream};
 use crate::base::family::SettingError;
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
@@ -30,8 +30,8 @@ const CHANGE_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long the deletion of our proxies may take in the end: within the grace of a run.
 const TIDY_TIME_MAX: Duration = Duration::from_secs(3);
 
-/// How far a number may be from what was asked for after its way through JSON.
-const NUMBER_ERROR_MAX: f64 = 1e-6;
+/// How far a toxicity may be from what was asked for after its way through JSON.
+const TOXICITY_ERROR_MAX: f64 = 1e-6;
 
 /// What it is told of its client.
 const AGENT: &str = concat!("harness/", env!("CARGO_PKG_VERSION"));
@@ -50,7 +50,7 @@ pub(crate) struct RemoteInjector {
 
 /// Whether they can do `fault`.
 pub(super) fn can(whose: Whose, fault: &FaultSpec) -> Result<(), String> {
-    wanted(whose, fault).map(drop)
+    wanted(whose, fault, None).map(drop)
 }
 
 impl RemoteInjector {
@@ -148,7 +148,7 @@ impl RemoteInjector {
 
     /// The toxics that make up `fault`.
     pub(super) fn toxics(&self, fault: &FaultSpec) -> Vec<ActiveToxic> {
-        let wanted = wanted(self.whose, fault).unwrap_or_default();
+        let wanted = wanted(self.whose, fault, None).unwrap_or_default();
         let on = |proxy: String| {
             wanted
                 .iter()
@@ -159,12 +159,10 @@ impl RemoteInjector {
 
     /// Adds the toxics; returns when each was read back.
     pub(super) async fn apply(&self, fault: &FaultSpec) -> Result<(), String> {
-        let wanted = wanted(self.whose, fault)?;
         in_time(async {
-            for toxic in &wanted {
-                for node in &fault.nodes {
-                    let address = self.addresses.get(node.position()).map(ToString::to_string);
-                    let toxic = toxic.addressed(&address.unwrap_or_default());
+            for node in &fault.nodes {
+                let listens = self.addresses.get(node.position()).map(ToString::to_string);
+                for toxic in wanted(self.whose, fault, listens.as_deref())? {
                     self.add(proxy_name(*node), &toxic).await?;
                 }
             }
@@ -232,24 +230,20 @@ struct Wanted {
 }
 
 impl Wanted {
-    /// The same, where the proxy at this address does what it says.
-    fn addressed(&self, address: &str) -> Self {
-        let mut toxic = self.clone();
-        if let Some(Value::String(said)) = toxic.body.pointer_mut("/settings/message") {
-            *said = said.replace(ADDRESS, address);
-        }
-        toxic
-    }
-
     /// Whether it is what the server says it has, which may say more.
     fn is(&self, found: &Value) -> bool {
         let settings = Self::settings(&self.body);
         let found_settings = Self::settings(found);
+        // A number is the same whether it is written as a whole one or not.
         let is_same = |asked: &Value, found: &Value| match (asked.as_f64(), found.as_f64()) {
-            (Some(asked), Some(found)) => (asked - found).abs() <= NUMBER_ERROR_MAX,
+            (Some(_), Some(_)) if asked.is_f64() != found.is_f64() => {
+                asked.as_f64() == found.as_f64()
+            }
             _ => asked == found,
         };
-        ["name", "type", "stream", "toxicity"].iter().all(|it| is_same(&self.body[it], &found[it]))
+        let toxicity = |toxic: &Value| toxic["toxicity"].as_f64().unwrap_or(f64::NAN);
+        (toxicity(&self.body) - toxicity(found)).abs() <= TOXICITY_ERROR_MAX
+            && ["name", "type", "stream"].iter().all(|it| self.body[it] == found[it])
             && settings.iter().all(|(name, asked)| {
                 found_settings.get(name).is_some_and(|found| is_same(asked, found))
             })
@@ -262,20 +256,21 @@ impl Wanted {
     }
 }
 
-/// What `fault` is for proxies elsewhere, for one of them.
-fn wanted(whose: Whose, fault: &FaultSpec) -> Result<Vec<Wanted>, String> {
+/// What `fault` is for proxies elsewhere, for the one that listens there.
+fn wanted(whose: Whose, fault: &FaultSpec, listens: Option<&str>) -> Result<Vec<Wanted>, String> {
     match whose {
-        Whose::Harness => ours(fault).map(|toxic| vec![toxic]),
+        Whose::Harness => ours(fault, listens).map(|toxic| vec![toxic]),
         Whose::Toxiproxy => toxiproxys(fault),
     }
 }
 
 /// What it is for proxies of ours: one toxic, whatever it is and in whichever direction.
-fn ours(fault: &FaultSpec) -> Result<Wanted, String> {
+fn ours(fault: &FaultSpec, listens: Option<&str>) -> Result<Wanted, String> {
     let what = |error: SettingError| error.what;
     TOXICS.make(&fault.fault).map_err(what)?;
     let kind = TOXICS.find(&fault.fault.kind);
-    let attributes = kind.map(|kind| kind.complete(&fault.fault.settings));
+    let settings = addressed(&fault.fault.settings, listens);
+    let attributes = kind.map(|kind| kind.complete(&settings));
     let view = ToxicView {
         name: fault.name.clone(),
         kind: fault.fault.kind.clone(),

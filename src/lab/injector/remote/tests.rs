@@ -25,7 +25,7 @@ fn fault(kind: &str, settings: &[(&str, Given)], direction: Direction) -> FaultS
 #[test]
 fn faults_are_put_in_toxiproxys_terms() {
     let latency = fault("latency", &[("latency", Given::Float(20.0))], Direction::Both);
-    let toxics = wanted(Whose::Toxiproxy, &latency).unwrap();
+    let toxics = wanted(Whose::Toxiproxy, &latency, None).unwrap();
     let names: Vec<&str> = toxics.iter().map(|toxic| toxic.name.as_str()).collect();
     assert_eq!(names, ["f_latency_upstream", "f_latency_downstream"]);
     assert_eq!(
@@ -46,7 +46,7 @@ fn proxies_of_ours_have_every_fault() {
         ("message", Given::Text("MOVED 1 {address}".into())),
     ];
     let error = fault("error", &settings, Direction::Both);
-    let toxics = wanted(Whose::Harness, &error).unwrap();
+    let toxics = wanted(Whose::Harness, &error, None).unwrap();
     let [Wanted { name, body }] = &toxics[..] else { panic!("{toxics:?}") };
     assert_eq!(
         (name.as_str(), &body["type"], &body["stream"]),
@@ -55,8 +55,8 @@ fn proxies_of_ours_have_every_fault() {
     for (name, text) in [("command", "get"), ("key", "k:7"), ("message", "MOVED 1 {address}")] {
         assert_eq!(body["settings"][name], text, "{body}");
     }
-    let there = toxics[0].addressed("127.0.0.1:6379");
-    assert_eq!(there.body["settings"]["message"], "MOVED 1 127.0.0.1:6379");
+    let there = wanted(Whose::Harness, &error, Some("127.0.0.1:6379")).unwrap();
+    assert_eq!(there[0].body["settings"]["message"], "MOVED 1 127.0.0.1:6379");
     let shown = json!({ "counts": { "fired": 0 } });
     let mut found = body.clone();
     found["counts"] = shown["counts"].clone();
@@ -64,7 +64,7 @@ fn proxies_of_ours_have_every_fault() {
     found["settings"]["key"] = "k:8".into();
     assert!(!toxics[0].is(&found));
     let fine = fault("latency", &[("latency", Given::Float(0.25))], Direction::Upstream);
-    let fine = wanted(Whose::Harness, &fine).unwrap();
+    let fine = wanted(Whose::Harness, &fine, None).unwrap();
     assert_eq!(fine[0].body["settings"]["latency"], 0.25, "{}", fine[0].body);
 }
 

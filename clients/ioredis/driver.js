@@ -16,8 +16,7 @@ function open(servers, { retryEvery, ...settings }) {
   // A pause in ms instead of its own function of the number of tries.
   if (retryEvery !== undefined) settings.retryStrategy = () => retryEvery;
   nodes = servers.map((server) => {
-    const [, host, port] = /^\[?(.*?)\]?:(\d+)$/.exec(server);
-    const client = new Redis({ host, port: Number(port), ...settings });
+    const client = new Redis({ ...harness.address(server), ...settings });
     client.on('error', (error) => console.error(`${server}: ${error.message}`));
     return client;
   });

@@ -206,4 +206,10 @@ function serve(driver) {
   process.stdin.on('end', () => process.exit(0));
 }
 
-module.exports = { serve, connected, placed, manyFrom, countedFromZero, RESP_ERRORS, ...answers };
+// The host and the port of a server as the harness names it: an address of IPv6 stands in brackets.
+function address(server) {
+  const [, host, port] = /^\[?(.*?)\]?:(\d+)$/.exec(server);
+  return { host, port: Number(port) };
+}
+
+module.exports = { serve, address, connected, placed, manyFrom, countedFromZero, RESP_ERRORS, ...answers };

@@ -17,8 +17,7 @@ function open(servers, { timeout, retryEvery, socket = {}, ...settings }) {
   // A pause in ms instead of its own function of the number of tries.
   const every = retryEvery === undefined ? {} : { reconnectStrategy: () => retryEvery };
   const clients = servers.map((server) => {
-    const [, host, port] = /^\[?(.*?)\]?:(\d+)$/.exec(server);
-    const client = createClient({ ...settings, socket: { host, port: Number(port), ...every, ...socket } });
+    const client = createClient({ ...settings, socket: { ...harness.address(server), ...every, ...socket } });
     client.on('error', (error) => console.error(`${server}: ${error.message}`));
     client.connect().catch((error) => console.error(`${server}: ${error.message}`));
     return client;

@@ -6,7 +6,7 @@
 //! 1. `fail`: the command ended by itself and not with exit code 0, tasks leaked or panicked. That a
 //!    machine was busy excuses no exit code.
 //! 2. `invalid`: the harness failed, or a fault was never healed.
-//! 3. `vacuous`: there were faults, and some of them met no traffic.
+//! 3. `vacuous`: there were faults, and some of them met no traffic; or there was none at all.
 //! 4. `fail`, `invalid`: an objective failed, or is inconclusive.
 //! 5. `pass`, with what the wire showed.
 
@@ -73,7 +73,7 @@ pub(super) fn decide(
                 .collect(),
         ),
         (Verdict::Invalid, unfinished(summary)),
-        (Verdict::Vacuous, unmet(summary)),
+        (Verdict::Vacuous, unmet(summary).into_iter().chain(unseen(summary)).collect()),
         (Verdict::Fail, of(Grade::Fail, false).collect()),
         (Verdict::Invalid, of(Grade::Inconclusive, false).collect()),
     ];
@@ -101,6 +101,17 @@ fn how(command: &CommandFacts) -> String {
         Some(how) => format!("the command ended by itself: {how}"),
         None => "the command ended, and nobody knows how".to_owned(),
     }
+}
+
+/// That the command used no node, where somebody would have seen it.
+fn unseen(summary: &Summary) -> Option<String> {
+    let mut wire = summary.wire(None).peekable();
+    wire.peek()?;
+    wire.all(|wire| wire.requests == 0).then(|| {
+        "no request came through the proxies after the warm-up; the command must use the servers that its environment \
+         names"
+            .to_owned()
+    })
 }
 
 /// What the proxies saw after the warm-up, in a sentence.
@@ -222,7 +233,7 @@ mod tests {
             let delay = crate::record::DelayUs { p50: None, p99: Some(31_000), max: None };
             s.inputs.harness.timer_delay = Some(delay);
         };
-        let cases: [(CommandFacts, Option<u64>, Edit, Verdict, &str); 9] = [
+        let cases: [(CommandFacts, Option<u64>, Edit, Verdict, &str); 10] = [
             (exited(0), Some(40), |_| {}, Verdict::Pass, "exit code 0\nthe wire showed"),
             (exited(0), None, |_| {}, Verdict::Pass, "the wire showed"),
             (exited(3), Some(40), |_| {}, Verdict::Fail, "exit_code is 3 (at most 0 asked)"),
@@ -243,6 +254,16 @@ mod tests {
                 |s| s.inputs.wire.iter_mut().for_each(quiet),
                 Verdict::Vacuous,
                 "the fault `down` met no traffic",
+            ),
+            (
+                exited(0),
+                None,
+                |s| {
+                    s.inputs.faults.clear();
+                    s.inputs.wire.iter_mut().for_each(quiet);
+                },
+                Verdict::Vacuous,
+                "no request came through the proxies",
             ),
         ];
         for (command, touched, edit, expected, reason) in cases {

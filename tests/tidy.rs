@@ -161,6 +161,7 @@ const BANS: &[Ban] = &[
             "protocol/resp/server/serve.rs",
             "lab/backend/process.rs",
             "lab/names/server.rs",
+            "lab/saslauthd.rs",
             "metrics/server.rs",
             "fleet/",
             "cli/",

@@ -32,7 +32,8 @@ class Calls:
     cannot_tell = ("delete",)
 
     def __init__(self, servers, settings):
-        self.client = DistributedClient(servers, **settings)
+        username, password = harness.account()
+        self.client = DistributedClient(servers, username=username, password=password, **settings)
 
     def get(self, key):
         return harness.hit(self.client.get(key))

@@ -11,7 +11,7 @@ class Calls
   RAW = { raw: true }.freeze
 
   def initialize(servers, settings)
-    @client = Dalli::Client.new(servers, settings.transform_keys(&:to_sym))
+    @client = Dalli::Client.new(servers, settings.transform_keys(&:to_sym).merge(Harness.account))
   end
 
   def get(key) = Harness.hit(@client.get(key))

@@ -51,7 +51,8 @@ final class HarnessDriver {
     }
 
     interface Opener {
-        Subject open(List<String> servers, JsonObject settings) throws Exception;
+        /** Of the servers, the settings and the whole first line. */
+        Subject open(List<String> servers, JsonObject settings, JsonObject hello) throws Exception;
     }
 
     /** One request, and the future that it waits for. */
@@ -182,7 +183,8 @@ final class HarnessDriver {
         }
         List<String> servers = new ArrayList<>();
         hello.getAsJsonArray("servers").forEach(server -> servers.add(server.getAsString()));
-        subject = opener.open(servers, hello.has("settings") ? hello.getAsJsonObject("settings") : new JsonObject());
+        JsonObject settings = hello.has("settings") ? hello.getAsJsonObject("settings") : new JsonObject();
+        subject = opener.open(servers, settings, hello);
         ExecutorService threads = Executors.newFixedThreadPool(hello.get("concurrency").getAsInt());
         ready();
         while ((line = in.readLine()) != null) {

@@ -1,7 +1,7 @@
 // What every Node driver shares: the harness's driver protocol, version 1, on stdin and stdout.
 //
-// `serve({ name, version, open, close, calls, errors })`: `open(servers, settings)` makes the client, which
-// all operations share, and may return a promise; `calls` holds an async function for each operation, named after it:
+// `serve({ name, version, open, close, calls, errors })`: `open(servers, settings, hello)` makes the client, which
+// all operations share, and may return a promise; `hello` is the whole first line; `calls` holds an async function for each operation, named after it:
 //
 //     get(key)  gets(key)  get_many(keys)  delete(key)  touch(key, ttl)  gat(key, ttl)
 //     set, add, replace, append, prepend(key, value, ttl)  cas(key, value, ttl, token)
@@ -156,7 +156,7 @@ function leave(driver) {
 
 async function greet(driver, hello) {
   if (hello.hello !== 1) throw new Error('the first line must be a hello of version 1');
-  await driver.open(hello.servers, hello.settings ?? {});
+  await driver.open(hello.servers, hello.settings ?? {}, hello);
   say({
     ready: 1,
     client: driver.name,

@@ -57,7 +57,7 @@ final class Harness
     public static function counted(int $value): array { return ['counted' => ['value' => $value]]; }
     public static function notFound(): array { return ['not_found' => []]; }
 
-    /** @param callable(array, array): object $open makes the driver of servers and settings */
+    /** @param callable(array, array, array): object $open makes the driver of servers, settings and the whole first line */
     public static function serve(string $name, string $version, callable $open): never
     {
         ini_set('display_errors', 'stderr');
@@ -68,7 +68,7 @@ final class Harness
             exit(1);
         }
         // No worker inherits what the parent has opened: nothing is connected before the fork.
-        $make = fn () => $open($hello['servers'], $hello['settings'] ?? []);
+        $make = fn () => $open($hello['servers'], $hello['settings'] ?? [], $hello);
         $operations = self::operations($make());
         $workers = [];
         for ($n = 0; $n < $hello['concurrency']; $n++) {

@@ -46,6 +46,9 @@ module Harness
     def touched(done) = done ? { touched: {} } : { not_found: {} }
     def counted(value) = value ? { counted: { value: value } } : { not_found: {} }
 
+    # The user name and the password that the nodes ask for, by these names; neither where they ask for none.
+    attr_reader :account
+
     # Runs a blocking client: `concurrency` threads with a client each. With `interrupts`, calls can be cancelled as
     # Timeout does it: something that is no StandardError is raised where the call waits, and the thread goes on.
     def serve(kind, name:, version:, interrupts: false)
@@ -53,6 +56,7 @@ module Harness
       @saying, @choosing, @running, @interrupts = Mutex.new, Mutex.new, {}, interrupts
       hello = JSON.parse($stdin.gets || exit!(0))
       abort 'the first line must be a hello of version 1' unless hello['hello'] == 1
+      @account = hello.slice('username', 'password').transform_keys(&:to_sym)
       waiting = Queue.new
       opened = Array.new(hello['concurrency']) { kind.new(hello['servers'], hello['settings'] || {}) }
       opened.each { |calls| Thread.new { loop { work(calls, waiting.pop) } } }

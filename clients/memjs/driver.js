@@ -34,8 +34,8 @@ const stores = (op) => (key, value, ttl) => store(client[op](key, value, { expir
 harness.serve({
   name: 'memjs',
   version: require('memjs/package.json').version,
-  open(servers, settings) {
-    client = memjs.Client.create(servers.join(','), settings);
+  open(servers, settings, { username, password }) {
+    client = memjs.Client.create(servers.join(','), { username, password, ...settings });
   },
   close: () => client.close(),
   calls: {

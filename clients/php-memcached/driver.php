@@ -33,9 +33,14 @@ final class Calls
     public array $without = [];
     private Memcached $client;
 
-    public function __construct(array $servers, array $settings)
+    public function __construct(array $servers, array $settings, array $hello)
     {
         $this->client = new Memcached();
+        if (isset($hello['username'])) {
+            // SASL is of the binary protocol.
+            $this->client->setOption(Memcached::OPT_BINARY_PROTOCOL, true);
+            $this->client->setSaslAuthData($hello['username'], $hello['password']);
+        }
         foreach ($settings as $option => $value) {
             $value = is_string($value) ? constant("Memcached::$value") : $value;
             $this->client->setOption(constant("Memcached::$option"), $value);
@@ -148,5 +153,5 @@ final class Calls
     }
 }
 
-$open = fn (array $servers, array $settings) => new Calls($servers, $settings);
+$open = fn (array $servers, array $settings, array $hello) => new Calls($servers, $settings, $hello);
 Harness::serve('php-memcached', phpversion('memcached'), $open);

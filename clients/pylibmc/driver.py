@@ -34,7 +34,12 @@ class Calls:
 
     def __init__(self, servers, settings):
         behaviors = settings.get("behaviors")
-        self.client = pylibmc.Client(servers, binary=settings.get("binary", False), behaviors=behaviors)
+        username, password = harness.account()
+        # SASL is of the binary protocol.
+        binary = settings.get("binary", False) or username is not None
+        self.client = pylibmc.Client(
+            servers, binary=binary, behaviors=behaviors, username=username, password=password
+        )
         # It refuses a gets unless it was told to ask for the tokens.
         self.without = () if (behaviors or {}).get("cas") else ("gets", "cas")
 

@@ -11,6 +11,8 @@ import net.spy.memcached.ConnectionFactoryBuilder;
 import net.spy.memcached.DefaultHashAlgorithm;
 import net.spy.memcached.FailureMode;
 import net.spy.memcached.MemcachedClient;
+import net.spy.memcached.auth.AuthDescriptor;
+import net.spy.memcached.auth.PlainCallbackHandler;
 import net.spy.memcached.ops.OperationException;
 
 /** spymemcached: one client for all threads, one connection to each node. */
@@ -26,8 +28,18 @@ final class Driver implements HarnessDriver.Subject {
         HarnessDriver.serve(Driver::new);
     }
 
-    private Driver(List<String> servers, JsonObject settings) throws Exception {
+    private Driver(List<String> servers, JsonObject settings, JsonObject hello) throws Exception {
         ConnectionFactoryBuilder factory = new ConnectionFactoryBuilder();
+        boolean isBinary = settings.has("protocol") && settings.get("protocol").getAsString().equals("BINARY");
+        if (hello.has("username")) {
+            String user = hello.get("username").getAsString();
+            String password = hello.get("password").getAsString();
+            factory.setAuthDescriptor(
+                    new AuthDescriptor(new String[] {"PLAIN"}, new PlainCallbackHandler(user, password)));
+            // SASL is of the binary protocol.
+            factory.setProtocol(ConnectionFactoryBuilder.Protocol.BINARY);
+            isBinary = true;
+        }
         settings.keySet().forEach(name -> set(factory, name, settings.get(name).getAsString()));
         client = new MemcachedClient(factory.build(), AddrUtil.getAddresses(servers));
         calls.put("get", r -> HarnessDriver.hit(bytes(wait(r, client.asyncGet(r.key())))));
@@ -45,7 +57,7 @@ final class Driver implements HarnessDriver.Subject {
         calls.put("prepend", r -> done(r, client.prepend(r.key(), r.value()), "stored", "not_stored"));
         calls.put("delete", r -> done(r, client.delete(r.key()), "deleted", "not_found"));
         calls.put("touch", r -> done(r, client.touch(r.key(), r.ttl()), "touched", "not_found"));
-        if (settings.has("protocol") && settings.get("protocol").getAsString().equals("BINARY")) {
+        if (isBinary) {
             calls.put("gat", r -> found(wait(r, client.asyncGetAndTouch(r.key(), r.ttl()))));
         }
         calls.put("incr", r -> count(wait(r, client.asyncIncr(r.key(), r.by()))));

@@ -125,9 +125,11 @@ fn of_scenario(text: &mut String, plan: &Plan) {
     );
     if !nodes.access.is_open() {
         let asked = match nodes.access {
-            Access { tls: true, auth: true } => "TLS, and a password in it",
-            Access { tls: true, auth: false } => "TLS",
-            Access { tls: false, .. } => "a password",
+            Access { tls: true, auth: false, sasl: false } => "TLS",
+            Access { tls: true, sasl: false, .. } => "TLS, and a password in it",
+            Access { tls: true, .. } => "TLS, and a password in it by SASL",
+            Access { sasl: true, .. } => "a password by SASL",
+            Access { .. } => "a password",
         };
         say(text, format_args!("  each node asks who connects for {asked}"));
     }

@@ -120,6 +120,9 @@ pub(super) struct NodeFlags {
     /// Have the nodes let in only who knows a password (memcached -Y; docs/network.md)
     #[arg(long)]
     auth: bool,
+    /// Have the nodes ask for the password by SASL, in the binary protocol (memcached -S; docs/network.md)
+    #[arg(long, conflicts_with = "auth")]
+    sasl: bool,
     /// Use nodes that already run, behind our proxies: addresses or names, each with its port
     #[arg(
         long,
@@ -206,8 +209,7 @@ impl LabFlags {
             api: self.api,
             network: self.network,
             names: self.names,
-            tls: nodes.access().tls,
-            auth: nodes.access().auth,
+            access: nodes.access(),
             seed: self.seed,
             ..Options::default()
         }
@@ -227,7 +229,7 @@ impl NodeFlags {
 
     /// What they ask of who connects.
     pub(super) const fn access(&self) -> Access {
-        Access { tls: self.tls, auth: self.auth }
+        Access { tls: self.tls, auth: self.auth, sasl: self.sasl }
     }
 
     /// What was asked for, if anything was.

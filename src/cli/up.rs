@@ -96,8 +96,7 @@ impl Arguments {
             api: self.api,
             network: self.network,
             names: self.names,
-            tls: self.nodes.access().tls,
-            auth: self.nodes.access().auth,
+            access: self.nodes.access(),
             seed: self.seed,
             ..Options::default()
         };

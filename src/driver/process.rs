@@ -166,6 +166,7 @@ pub(super) fn greeting(
         tls_ca: authority.as_deref(),
         username: account.map(|account| account.user.as_str()),
         password: account.map(|account| account.password.as_str()),
+        sasl: invitation.sasl,
         settings: &config.settings,
     })
 }

@@ -48,6 +48,9 @@ pub struct Hello<'a> {
     /// Its password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<&'a str>,
+    /// Whether both are said by SASL, and the nodes speak the binary protocol alone; left out: in text.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sasl: bool,
     /// The client file's own settings, as they stand there.
     pub settings: &'a serde_json::Map<String, serde_json::Value>,
 }

@@ -87,7 +87,7 @@ impl Nodes {
             count,
             lies: Vec::new(),
             discovery: false,
-            access: Access { tls: false, auth: false },
+            access: Access { tls: false, auth: false, sasl: false },
             program,
             others: BTreeMap::new(),
         }

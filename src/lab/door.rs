@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::error::LabError;
 use super::fault::NodeAction;
-use super::{Backend, LabConfig, Network, Nodes, names};
+use super::{Backend, LabConfig, Network, Nodes, names, saslauthd};
 use crate::base::folder::OwnFolder;
 use crate::base::name::NodeIndex;
+use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::protocol::Protocol;
 use crate::protocol::memcached::entry::Entry;
@@ -33,6 +34,8 @@ pub(super) struct Keyring {
     folder: OwnFolder,
     tls: Option<Tls>,
     account: Option<Account>,
+    /// Whether the account is asked for by SASL.
+    sasl: bool,
 }
 
 #[derive(Debug)]
@@ -60,8 +63,8 @@ impl Keyring {
         let folder = OwnFolder::create()
             .map_err(|source| LabError::System { what: "no folder for certificates", source })?;
         let tls = access.tls.then(Tls::make).transpose().map_err(LabError::Access)?;
-        let account = access.auth.then(|| account(seed, "password"));
-        let keyring = Self { folder, tls, account };
+        let account = access.has_password().then(|| account(seed, "password"));
+        let keyring = Self { folder, tls, account, sasl: access.sasl };
         if let Some(tls) = &keyring.tls {
             write(&keyring.authority_file(), &tls.authority.pem()).map_err(LabError::Access)?;
         }
@@ -77,6 +80,7 @@ impl Keyring {
         Invitation {
             authority: self.tls.as_ref().map(|_| self.authority_file()),
             account: self.account.clone(),
+            sasl: self.sasl,
         }
     }
 
@@ -85,6 +89,7 @@ impl Keyring {
         Entry {
             trust: self.tls.as_ref().map(|tls| tls.trust.clone()),
             account: self.account.clone(),
+            sasl: self.sasl,
         }
     }
 }
@@ -133,17 +138,44 @@ impl Door {
             let options = format!("ssl_chain_cert={chain},ssl_key={key}");
             words.extend(["-Z".to_owned(), "-o".to_owned(), options]);
         }
-        if keyring.account.is_some() {
+        if keyring.sasl {
+            words.push("-S".to_owned());
+        } else if keyring.account.is_some() {
             words.extend(["-Y".to_owned(), accounts]);
         }
         words
     }
 
+    /// A variable of its environment that makes it so.
+    pub(super) fn variable(&self) -> Option<(&'static str, PathBuf)> {
+        self.sasl_folder().map(|folder| (saslauthd::FOLDER_VARIABLE, folder))
+    }
+
+    /// Whether who is let in is asked by SASL, each time, and not read from a file.
+    pub(super) fn asks_by_sasl(&self) -> bool {
+        self.sasl_folder().is_some()
+    }
+
+    /// Answers a memcached that asks by SASL whether a password is right, as long as `scope` lasts.
+    pub(super) fn answer_sasl(&self, scope: &Scope) -> Result<(), LabError> {
+        let Some(folder) = self.sasl_folder() else { return Ok(()) };
+        saslauthd::start(&folder, self.gate(), scope).map_err(|error| {
+            LabError::Access(format!("-sasl: nobody can be asked in {}: {error}", folder.display()))
+        })
+    }
+
+    /// Where the library of a memcached finds whom to ask.
+    fn sasl_folder(&self) -> Option<PathBuf> {
+        let keyring = self.keyring.as_ref().filter(|keyring| keyring.sasl)?;
+        Some(keyring.folder.path().join(format!("{}.sasl", self.node)))
+    }
+
     /// How whoever started the node asks it something, whatever it shows to others.
     pub(super) fn at(&self, address: std::net::SocketAddr) -> At {
-        let tls = self.keyring.as_ref().and_then(|keyring| keyring.tls.as_ref());
-        let trust = tls.map(|tls| tls.blind.clone());
-        At { address, entry: Entry { trust, account: self.gate.account.lock().clone() } }
+        let keyring = self.keyring.as_ref();
+        let trust = keyring.and_then(|it| it.tls.as_ref()).map(|tls| tls.blind.clone());
+        let sasl = keyring.is_some_and(|keyring| keyring.sasl);
+        At { address, entry: Entry { trust, account: self.gate.account.lock().clone(), sasl } }
     }
 
     /// Shows a certificate like this from now on; a process has to read it.
@@ -197,6 +229,12 @@ pub fn refusal(nodes: &Nodes, elsewhere: bool, network: Network) -> Option<&'sta
     let Nodes { access, backend, protocol, others, discovery, .. } = nodes;
     match backend {
         _ if access.is_open() => None,
+        _ if access.auth && access.sasl => {
+            Some("a memcached asks for a password in one way; leave one of the two out")
+        }
+        Backend::Embedded if access.sasl => Some(
+            "an embedded node speaks text, and SASL is the binary protocol's; write -nodes memcached",
+        ),
         Backend::Servers(_) => Some(
             "the nodes of -servers run already, with certificates and passwords of their own; leave it out",
         ),
@@ -224,10 +262,14 @@ pub fn refusal(nodes: &Nodes, elsewhere: bool, network: Network) -> Option<&'sta
 
 /// Whether a lab like this can have such nodes.
 pub(super) fn can(config: &LabConfig) -> Result<(), LabError> {
-    let words = config.nodes.access.words();
+    let access = config.nodes.access;
+    let refused = |why: &str| Err(LabError::Access(format!("{}: {why}", access.words())));
     match refusal(&config.nodes, config.elsewhere.is_some(), config.network) {
+        Some(why) => refused(why),
+        None if access.sasl && config.real_server(NodeIndex(0))?.is_none() => refused(
+            "an embedded node speaks text, and there is no memcached on PATH, whose binary protocol has SASL; install it",
+        ),
         None => Ok(()),
-        Some(why) => Err(LabError::Access(format!("{words}: {why}"))),
     }
 }
 
@@ -237,9 +279,13 @@ pub(super) fn can_do(access: Access, action: NodeAction) -> Result<(), String> {
         NodeAction::Certificate(_) if !access.tls => {
             Err("the nodes show no certificate; write -tls, or tls = true in [nodes]".to_owned())
         }
-        NodeAction::Password if !access.auth => {
-            Err("the nodes ask for no password; write -auth, or auth = true in [nodes]".to_owned())
+        NodeAction::Certificate(_) if access.sasl => {
+            Err("a memcached reads its certificate again when it is told to in text, which with -sasl it does not \
+                 speak; write -auth".to_owned())
         }
+        NodeAction::Password if !access.has_password() => Err(
+            "the nodes ask for no password; write -auth or -sasl, or auth = true or sasl = true in [nodes]".to_owned(),
+        ),
         _ => Ok(()),
     }
 }

@@ -23,6 +23,7 @@ pub mod names;
 pub mod nemesis;
 #[cfg(target_os = "linux")]
 pub mod network;
+mod saslauthd;
 pub mod statistics;
 pub mod timeline;
 mod together;
@@ -133,6 +134,7 @@ impl Lab {
         let doors = config.nodes.indices();
         let doors = doors.map(|node| Door::make(keyring.as_ref(), config, node).map(Arc::new));
         let doors = doors.collect::<Result<Vec<_>, LabError>>()?;
+        doors.iter().try_for_each(|door| door.answer_sasl(scope))?;
         let nodes = start_nodes(config, &doors, seed, scope).await?;
         let network = scope.child("network");
         let ground = Ground::prepare(config, nodes.len(), &network).await?;

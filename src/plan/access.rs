@@ -1,20 +1,16 @@
 //! TLS and passwords of nodes: what is asked for, and what does not go with it.
 
-use super::error::PlanError;
+use super::error::{FileError, PlanError};
 use super::model::Plan;
-use super::options::Options;
-use super::source::TomlTable;
+use super::source::{TomlTable, TomlValue};
 use crate::lab::timeline::After;
 use crate::lab::{UNREADABLE, refusal};
 use crate::proxy::fault::is_message;
 use crate::secure::access::Access;
 
-/// The keys of `[nodes]`.
-pub(super) const KEYS: [&str; 2] = ["tls", "auth"];
-
-/// What the command line asks for.
-pub(super) const fn given(options: &Options) -> Access {
-    Access { tls: options.tls, auth: options.auth }
+/// Reads what nodes ask for, or what a driver can.
+pub(super) fn read(table: &TomlTable<'_>) -> Result<Access, FileError> {
+    Access::read(|key| Ok(table.optional(key, TomlValue::flag)?.unwrap_or_default()))
 }
 
 /// The plan, if it can be had with what its nodes ask of who connects; `table` is the scenario's.
@@ -25,7 +21,7 @@ pub(super) fn checked(plan: Plan, table: &TomlTable<'_>) -> Result<Plan, PlanErr
     };
     let nodes = table.get("nodes");
     let written = nodes.as_ref().and_then(|nodes| nodes.table().ok());
-    let key = written.and_then(|nodes| KEYS.iter().find_map(|key| nodes.get(key)));
+    let key = written.and_then(|nodes| access.asked().find_map(|key| nodes.get(key)));
     Err(match key {
         Some(key) => key.error_at_key(why).into(),
         None => PlanError::Option(format!("{}: {why}", access.words())),
@@ -37,12 +33,8 @@ fn refused(plan: &Plan, access: Access) -> Option<String> {
         return Some(why.to_owned());
     }
     if let Some(driver) = &plan.driver {
-        let missing = match (access, driver.access) {
-            (Access { tls: true, .. }, Access { tls: false, .. }) => Some("tls"),
-            (Access { auth: true, .. }, Access { auth: false, .. }) => Some("auth"),
-            _ => None,
-        };
-        if let Some(key) = missing {
+        let can = |key: &&str| driver.access.asked().any(|it| it == *key);
+        if let Some(key) = access.asked().find(|key| !can(key)) {
             return Some(format!(
                 "the file of the client {} does not say that its driver can: write `{key} = true` into its \
                  [driver] when it can, or name another client",

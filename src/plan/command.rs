@@ -112,7 +112,7 @@ impl Variable {
         let of = |(name, piece): (&str, Piece)| Self::of(name, piece);
         let tls = access.tls.then_some((AUTHORITY_VARIABLE, Piece::Authority));
         let auth = [(USER_VARIABLE, Piece::User), (PASSWORD_VARIABLE, Piece::Password)];
-        tls.into_iter().chain(auth.into_iter().filter(move |_| access.auth)).map(of)
+        tls.into_iter().chain(auth.into_iter().filter(move |_| access.has_password())).map(of)
     }
 
     /// What every command is told about a lab of so many nodes.

@@ -13,12 +13,13 @@ use crate::event::Operation;
 use crate::http::Address;
 use crate::load::WORKERS_MAX;
 use crate::protocol::Protocol;
+use crate::secure::access::Access;
 
 /// The longest time that an operation may be given.
 const TIMEOUT_MAX: Duration = Duration::from_secs(60);
 
 const WEB_KEYS: [&str; 5] = ["url", "protocol", "concurrency", "timeout", "without"];
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "command",
     "folder",
     "install",
@@ -28,8 +29,9 @@ const KEYS: [&str; 11] = [
     "pipelines",
     "without",
     "settings",
-    access::KEYS[0],
-    access::KEYS[1],
+    Access::KEYS[0],
+    Access::KEYS[1],
+    Access::KEYS[2],
 ];
 
 /// Reads the table. `folder` is that of the file, where the command is started unless the file says
@@ -60,8 +62,7 @@ pub(super) fn read(table: &TomlTable<'_>, folder: &Path) -> Result<DriverConfig,
         config.install = self::words(&node)?;
     }
     read_bounds(table, &mut config)?;
-    config.access.tls = table.optional("tls", TomlValue::flag)?.unwrap_or_default();
-    config.access.auth = table.optional("auth", TomlValue::flag)?.unwrap_or_default();
+    config.access = access::read(table)?;
     config.pipelines = table.optional("pipelines", TomlValue::flag)?;
     if let Some(node) = table.get("settings") {
         config.settings = node.table()?.json()?;
@@ -131,8 +132,7 @@ pub(super) fn print(text: &mut TomlText, path: &str, config: &DriverConfig) {
     if let Some(pipelines) = config.pipelines {
         text.value("pipelines", &pipelines.to_string());
     }
-    let can = access::KEYS.into_iter().zip([config.access.tls, config.access.auth]);
-    can.filter(|(_, can)| *can).for_each(|(key, _)| text.value(key, "true"));
+    config.access.asked().for_each(|key| text.value(key, "true"));
     text.value("settings", &inline(&config.settings.clone().into()));
 }
 

@@ -17,7 +17,7 @@ use crate::lab::{
 use crate::protocol::Protocol;
 use crate::secure::access::Access;
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "protocol",
     "backend",
     "count",
@@ -27,8 +27,9 @@ const KEYS: [&str; 11] = [
     "binary",
     "node",
     "discovery",
-    access::KEYS[0],
-    access::KEYS[1],
+    Access::KEYS[0],
+    Access::KEYS[1],
+    Access::KEYS[2],
 ];
 
 const DEFAULT_COUNT: u16 = 3;
@@ -41,9 +42,7 @@ pub(super) fn read(written: Option<&TomlValue<'_>>, options: &Options) -> Result
     let given = options.backend.as_ref();
     let (nodes, said) = written.map(read_table).transpose()?.unzip();
     let mut nodes = nodes.unwrap_or(Nodes::alike(Backend::Auto, DEFAULT_COUNT));
-    let asked = access::given(options);
-    nodes.access =
-        Access { tls: nodes.access.tls || asked.tls, auth: nodes.access.auth || asked.auth };
+    nodes.access = nodes.access.or(options.access);
     check_given(&nodes, given)?;
     nodes.protocol = spoken(&nodes, said.flatten(), given, options.protocol)?;
     if let (Some(backend), false) =
@@ -107,9 +106,9 @@ fn check_given(nodes: &Nodes, given: Option<&Backend>) -> Result<(), PlanError> 
 pub fn chosen_nodes(
     backend: Option<Backend>,
     protocol: Option<Protocol>,
-    Access { tls, auth }: Access,
+    access: Access,
 ) -> Result<Nodes, PlanError> {
-    read(None, &Options { backend, protocol, tls, auth, ..Options::default() })
+    read(None, &Options { backend, protocol, access, ..Options::default() })
 }
 
 /// Whether the nodes have names; the proxies then get addresses of their own.
@@ -155,10 +154,7 @@ impl Addresses {
 fn read_table(node: &TomlValue<'_>) -> Result<(Nodes, Option<Protocol>), FileError> {
     let table = node.table()?;
     table.only("key", &KEYS)?;
-    let access = Access {
-        tls: table.optional("tls", TomlValue::flag)?.unwrap_or_default(),
-        auth: table.optional("auth", TomlValue::flag)?.unwrap_or_default(),
-    };
+    let access = access::read(&table)?;
     let discovery = table.optional("discovery", TomlValue::flag)?.unwrap_or_default();
     let count = table.optional("count", |node| node.count(1..=COUNT_MAX.into()))?;
     let backend = table.optional("backend", |node| node.word("backend", &Backend::WORDS))?;

@@ -8,6 +8,7 @@ use crate::lab::{Backend, Elsewhere, Network};
 use crate::load::RateWish;
 use crate::protocol::Protocol;
 use crate::protocol::memcached::program::PORT;
+use crate::secure::access::Access;
 
 /// The largest seed: JSON numbers above 2^53 are rounded by many readers.
 pub const SEED_MAX: u64 = (1 << 53) - 1;
@@ -67,10 +68,8 @@ pub struct Options {
     pub network: Option<Network>,
     /// Whether the nodes have names.
     pub names: bool,
-    /// Whether the nodes speak TLS.
-    pub tls: bool,
-    /// Whether the nodes ask for a password.
-    pub auth: bool,
+    /// What the nodes ask of who connects.
+    pub access: Access,
     /// The seed.
     pub seed: Option<u64>,
 }

@@ -4,12 +4,11 @@ use md5::{Digest, Md5};
 
 use super::model::{FaultPlan, Plan};
 use super::text::{TomlText, string};
-use super::{access, chaos, client, driver, fault, groups, objective, suite, wait, workload};
+use super::{chaos, client, driver, fault, groups, objective, suite, wait, workload};
 use crate::base::units::Ratio;
 use crate::lab::{Backend, Elsewhere, Listen, Network, NodeProgram};
 use crate::load::RateWish;
 use crate::protocol::Protocol;
-use crate::secure::access::Access;
 
 impl Plan {
     /// The plan as a scenario's file: reading it back gives this plan.
@@ -108,10 +107,7 @@ impl Plan {
         if self.nodes.protocol != Protocol::Memcached {
             text.string("protocol", self.nodes.protocol.name());
         }
-        let Access { tls, auth } = self.nodes.access;
-        for (key, _) in access::KEYS.into_iter().zip([tls, auth]).filter(|(_, asked)| *asked) {
-            text.value(key, "true");
-        }
+        self.nodes.access.asked().for_each(|key| text.value(key, "true"));
         if let Backend::Servers(servers) = &self.nodes.backend {
             let servers: Vec<String> =
                 servers.iter().map(|server| string(&server.to_string())).collect();

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
@@ -102,19 +102,27 @@ impl Protocol {
     }
 }
 
-/// Sends one request and reads until the answer ends, or is longer than any can be.
-pub(super) async fn exchange(
+/// Connects, and does what the node asks of who connects.
+pub(super) async fn connect(
     At { address, entry }: &At,
-    request: &[u8],
-    bytes_max: usize,
-    ends: impl Fn(&[u8]) -> bool,
-) -> Result<Vec<u8>, String> {
+) -> Result<impl AsyncRead + AsyncWrite + Unpin + use<>, String> {
     let stream = TcpStream::connect(address)
         .await
         .map_err(|error| format!("cannot connect to {address}: {error}"))?;
     let host = address.ip().to_string();
     let entered = entry.enter(stream, &host).await;
-    let mut stream = entered.map_err(|error| format!("{address} lets nobody in: {error}"))?;
+    entered.map_err(|error| format!("{address} lets nobody in: {error}"))
+}
+
+/// Sends one request and reads until the answer ends, or is longer than any can be.
+pub(super) async fn exchange(
+    at: &At,
+    request: &[u8],
+    bytes_max: usize,
+    ends: impl Fn(&[u8]) -> bool,
+) -> Result<Vec<u8>, String> {
+    let address = at.address;
+    let mut stream = connect(at).await?;
     let broken = |error: std::io::Error| format!("{address} broke off: {error}");
     stream.write_all(request).await.map_err(broken)?;
     stream.flush().await.map_err(broken)?;

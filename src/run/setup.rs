@@ -104,8 +104,8 @@ pub(super) fn able_lab(plan: &Plan, environment: &Environment) -> Result<LabConf
     if let Some(guest) = environment.fleet.as_ref().and_then(Seat::guest) {
         return Ok(fleet::lab_elsewhere(lab, guest));
     }
-    if let Some(why) = sees_nothing(plan) {
-        return Err(LabError::Access(format!("-tls: {why}, and {UNREADABLE}; leave it out")));
+    if let Some(why) = cannot_enter(plan) {
+        return Err(LabError::Access(why));
     }
     lab.can(&faults(plan))?;
     plan.can_wait().map_err(|(fault, what)| failed(&fault.spec, what))?;
@@ -126,12 +126,18 @@ fn has_no_groups(plan: &Plan) -> Option<&'static str> {
     }
 }
 
-/// Why nobody could say anything of who makes the calls.
-fn sees_nothing(plan: &Plan) -> Option<&'static str> {
+/// Why who makes the calls would not be let in, or nobody could say anything of it.
+fn cannot_enter(plan: &Plan) -> Option<String> {
+    let Access { tls, sasl, .. } = plan.nodes.access;
     match plan.who() {
-        Who::Command if plan.nodes.access.tls => {
-            Some("of an application that makes its own calls only the wire is judged")
-        }
+        Who::Command if tls => Some(format!(
+            "-tls: of an application that makes its own calls only the wire is judged, and {UNREADABLE}; leave it out"
+        )),
+        Who::Own if sasl => Some(
+            "-sasl: the nodes speak the binary protocol alone, and the client that is built in speaks text; name one \
+             whose driver can, such as -client bmemcached"
+                .to_owned(),
+        ),
         _ => None,
     }
 }

@@ -37,6 +37,7 @@ fn said_by_us(line: &str) -> Vec<u8> {
             tls_ca: value["tls_ca"].as_str(),
             username: value["username"].as_str(),
             password: value["password"].as_str(),
+            sasl: value["sasl"].as_bool().unwrap_or_default(),
             settings: value["settings"].as_object().unwrap(),
         });
     }

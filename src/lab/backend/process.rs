@@ -32,6 +32,10 @@ const START_ATTEMPTS: u32 = 5;
 /// The pause between two looks at whether a killed process is gone.
 const REAP_PAUSE: Duration = Duration::from_millis(1);
 
+/// What else may be wrong with one that is to ask by SASL: the mechanisms are a package of their own.
+const SASL_HINT: &str =
+    "; with -sasl its library, Cyrus SASL, needs the mechanism PLAIN (Debian: libsasl2-modules)";
+
 /// Client connections that one node accepts, unless it is told; more than any pool of ours asks for.
 pub const CONNECTIONS_MAX: u32 = 4096;
 
@@ -189,7 +193,7 @@ impl ProcessNode {
     /// # Errors
     /// When it does not, or not in time.
     pub(in crate::lab) async fn read_accounts(&mut self) -> Result<(), String> {
-        if self.child.is_none() {
+        if self.child.is_none() || self.door().asks_by_sasl() {
             return Ok(());
         }
         self.signal(Signal::HUP).map_err(|error| error.to_string())?;
@@ -279,7 +283,8 @@ impl ProcessNode {
                 }
                 let _ = child.kill();
                 let printed = tokio::task::spawn_blocking(move || last_words(&mut child)).await;
-                let what = format!("{problem}{}", printed.unwrap_or_default());
+                let hint = if self.door().asks_by_sasl() { SASL_HINT } else { "" };
+                let what = format!("{problem}{}{hint}", printed.unwrap_or_default());
                 Err(LabError::Process { program: self.program(), what })
             }
         }
@@ -290,6 +295,7 @@ impl ProcessNode {
         let mut command = leash::command(&self.config.harness, &self.config.program);
         let door = self.door().arguments();
         command.args(self.arguments()).args(door).args(&self.config.args);
+        command.envs(self.door().variable());
         // A process group of its own: Ctrl-C is for the harness, which drains before it ends a node.
         command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         command

@@ -5,6 +5,7 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::login::{self, Refused};
+use super::sasl;
 use crate::secure::account::Account;
 use crate::secure::stream::Stream;
 use crate::secure::trust::{Distrust, Trust};
@@ -16,6 +17,8 @@ pub struct Entry {
     pub trust: Option<Trust>,
     /// Who to be; `None`: it asks nobody.
     pub account: Option<Account>,
+    /// Whether it asks by SASL, and speaks the binary protocol alone.
+    pub sasl: bool,
 }
 
 /// Why a node was not entered.
@@ -58,7 +61,11 @@ impl Entry {
             })?,
         };
         if let Some(account) = &self.account {
-            login::say(&mut stream, account).await?.map_err(|refused| match refused {
+            let answered = match self.sasl {
+                true => sasl::say(&mut stream, account).await?,
+                false => login::say(&mut stream, account).await?,
+            };
+            answered.map_err(|refused| match refused {
                 Refused::Account(line) => Denied::Unauthenticated(line),
                 Refused::Otherwise(line) => Denied::Odd(line),
             })?;

@@ -1,5 +1,7 @@
 //! What a memcached is asked, and what it answers.
 
+use super::frame::binary::{FLUSH_ALL, STATS, VERSION};
+use super::packet;
 use super::statistics::parse;
 use crate::protocol::probe::{At, exchange};
 use crate::protocol::statistics::Statistics;
@@ -12,6 +14,9 @@ const STATISTICS_BYTES_MAX: usize = 32 << 10;
 
 /// Asks once for the version.
 pub(in crate::protocol) async fn version(at: &At) -> Result<String, String> {
+    if at.entry.sasl {
+        return packet::ask(at, VERSION, ANSWER_BYTES_MAX).await;
+    }
     let line = ask(at, b"version\r\n", ANSWER_BYTES_MAX, b"\n").await?;
     line.strip_prefix("VERSION ").map(str::to_owned).ok_or_else(|| {
         format!(
@@ -24,6 +29,9 @@ pub(in crate::protocol) async fn version(at: &At) -> Result<String, String> {
 
 /// Empties the node.
 pub(in crate::protocol) async fn flush_all(at: &At) -> Result<(), String> {
+    if at.entry.sasl {
+        return packet::ask(at, FLUSH_ALL, ANSWER_BYTES_MAX).await.map(drop);
+    }
     match ask(at, b"flush_all\r\n", ANSWER_BYTES_MAX, b"\n").await?.as_str() {
         "OK" => Ok(()),
         line => Err(format!("{} answered \"{}\" to flush_all", at.address, line.escape_debug())),
@@ -42,7 +50,10 @@ pub(in crate::protocol) async fn refresh_certificates(at: &At) -> Result<(), Str
 
 /// Asks for the statistics.
 pub(in crate::protocol) async fn statistics(at: &At) -> Result<Statistics, String> {
-    let text = ask(at, b"stats\r\n", STATISTICS_BYTES_MAX, b"END\r\n").await?;
+    let text = match at.entry.sasl {
+        true => packet::ask(at, STATS, STATISTICS_BYTES_MAX).await?,
+        false => ask(at, b"stats\r\n", STATISTICS_BYTES_MAX, b"END\r\n").await?,
+    };
     parse(&text).ok_or_else(|| format!("{} does not say what it dropped", at.address))
 }
 

@@ -58,7 +58,8 @@ const fn kind(command: Command) -> Kind {
         | Command::MetaSet
         | Command::MetaDelete
         | Command::MetaArithmetic => Kind::Write,
-        Command::Version => Kind::Ping,
+        // A login is of a connection, and of no operation.
+        Command::Version | Command::Sasl => Kind::Ping,
         Command::MetaNoop | Command::Noop => Kind::Barrier,
         _ => Kind::Other,
     }

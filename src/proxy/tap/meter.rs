@@ -819,6 +819,30 @@ mod tests {
         }
     }
 
+    /// Catches the same of a login by SASL, whose mechanism stands where a key does.
+    #[test]
+    fn a_login_by_sasl_is_part_of_no_operation() {
+        let now = Instant::now();
+        let shared = Shared::new(Reporter::default(), Some(Protocol::Memcached));
+        shared.set_own(b"k");
+        let packet = |magic: u8, opcode: u8, key: &[u8], value: &[u8]| {
+            let length = |bytes: usize| u8::try_from(bytes).unwrap();
+            let body = length(key.len() + value.len());
+            let head = [magic, opcode, 0, length(key.len()), 0, 0, 0, 0, 0, 0, 0, body];
+            [&head[..], &[0; 12], key, value].concat()
+        };
+        let mut meter = shared.meter(now);
+        ask(&mut meter, now, &packet(0x80, 0x20, b"", b""), &shared);
+        answer(&mut meter, now, &packet(0x81, 0x20, b"", b"PLAIN"), &shared);
+        ask(&mut meter, now, &packet(0x80, 0x21, b"PLAIN", b"\0user\0password"), &shared);
+        answer(&mut meter, now, &packet(0x81, 0x21, b"", b"Authenticated"), &shared);
+        ask(&mut meter, now, &packet(0x80, 0x00, b"k", b""), &shared);
+        answer(&mut meter, now, &packet(0x81, 0x00, b"", b"\0\0\0\0x"), &shared);
+        let snapshot = snapshot(&mut meter, &shared);
+        assert_eq!((snapshot.requests(), snapshot.pings), (3, 2));
+        assert_eq!((meter.own, meter.opaque), (Some(true), None));
+    }
+
     /// Catches the traffic of others that is charged to the run's client, and a ping that is taken for
     /// theirs.
     #[test]

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use harness::lab::{Backend, NodeProgram, Nodes};
 use harness::plan::Options;
+use harness::secure::access::Access;
 
 use super::{HEAD, plan_of};
+
+const AUTH: Access = Access { tls: false, auth: true, sasl: false };
 
 const ARGS: &str = "[nodes]\nargs = [\"-c\", \"64\", \"-o\", \"idle_timeout=5\"]\n";
 
@@ -118,7 +121,7 @@ fn nodes_tell_the_list_where_that_is_asked_for() {
 /// that loses it.
 #[test]
 fn what_nodes_ask_of_who_connects_reads_back() {
-    let given = Options { auth: true, ..Options::default() };
+    let given = Options { access: AUTH, ..Options::default() };
     let text = format!("{HEAD}[nodes]\ntls = true\n");
     let plan = plan_of(&text, &given).unwrap();
     assert!(plan.nodes.access.tls && plan.nodes.access.auth);

@@ -99,6 +99,7 @@ fn what_does_not_go_together_is_refused_before_anything_is_started() {
     place.scenario("message", &broken("memcached_error = {}"));
     place.scenario("written", &format!("{QUIET}[nodes]\ntls = true\nprotocol = \"resp\"\n"));
     place.scenario("sasl", &format!("{QUIET}[nodes]\nargs = [\"-S\"]\n"));
+    place.scenario("both", &format!("{QUIET}[nodes]\nauth = true\nsasl = true\n"));
     for (line, code, words) in [
         ("quiet.toml -tls -servers 127.0.0.1:11211", 2, ["-tls: ", "leave it out"]),
         ("quiet.toml -auth -protocol resp", 2, ["-auth: only a memcached", "leave out -protocol"]),
@@ -112,7 +113,11 @@ fn what_does_not_go_together_is_refused_before_anything_is_started() {
         ("quiet.toml -auth -client c.toml", 2, ["does not say that its driver can", "auth = true"]),
         ("message.toml -tls", 2, ["the fault `broken` (memcached_error)", "cannot be read"]),
         ("written.toml", 2, ["written.toml:", "only a memcached"]),
-        ("sasl.toml", 2, ["sasl.toml:", "auth = true in [nodes]"]),
+        ("sasl.toml", 2, ["sasl.toml:", "sasl = true in [nodes]"]),
+        ("both.toml", 2, ["both.toml:", "in one way"]),
+        ("quiet.toml -sasl -nodes embedded", 2, ["-sasl: an embedded node", "-nodes memcached"]),
+        ("quiet.toml -sasl -client c.toml", 2, ["does not say that its driver can", "sasl = true"]),
+        ("quiet.toml -sasl -auth", 2, ["--sasl", "--auth"]),
         ("broken.toml", 3, ["the nodes show no certificate", "-tls"]),
     ] {
         let ended = place.run(&format!("-json -duration 7500ms -out o -scenario {line}"));
@@ -122,4 +127,81 @@ fn what_does_not_go_together_is_refused_before_anything_is_started() {
     place
         .run("exec -scenario quiet.toml -tls -json -out o -- true")
         .refused(3, &["-tls: ", "only the wire"]);
+}
+
+/// Catches a client in text that is sent to nodes that do not speak it, and nodes that could not ask.
+#[test]
+#[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
+fn only_who_speaks_binary_is_sent_to_nodes_with_sasl() {
+    let place = Place::new();
+    place.scenario("quiet", QUIET);
+    place.scenario("certificate", &format!("{}[nodes]\ncount = 1\n", broken("certificate = {}")));
+    let client = "[driver]\ncommand = [\"true\"]\ntls = true\nsasl = true\n";
+    std::fs::write(place.path("c.toml"), client).unwrap();
+    let line = "-json -duration 7500ms -out o -nodes memcached -scenario";
+    place.run(&format!("{line} quiet.toml -sasl")).refused(3, &["-sasl: ", "-client bmemcached"]);
+    let refused = place.run(&format!("{line} certificate.toml -sasl -tls -client c.toml"));
+    refused.refused(3, &["in text", "write -auth"]);
+}
+
+/// Catches a login by SASL that is refused, one that counts as an operation or as a stranger's, and a password that
+/// opens although it is another one now.
+#[test]
+#[cfg_attr(
+    not(real_clients),
+    ignore = "needs the clients of clients/, which HARNESS_REQUIRE=clients says are installed"
+)]
+fn clients_are_let_in_by_sasl() {
+    let clients = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
+    for client in ["dalli", "memjs/without-counters", "php-memcached", "spymemcached", "bmemcached"]
+    {
+        let place = Place::new();
+        place.scenario("quiet", QUIET);
+        let client = clients.join(client);
+        let file = if client.is_dir() {
+            client.join("client.toml")
+        } else {
+            client.with_extension("toml")
+        };
+        let line = format!(
+            "-scenario quiet.toml -duration 1500ms -nodes memcached -sasl -rate 200/s -client {} -out o",
+            file.display()
+        );
+        let report = place.play(&line).report();
+        assert_sound(&report);
+        let hits = |outcome: Outcome| {
+            let phases = report.phases.iter();
+            phases.filter_map(|phase| phase.all.figures.outcomes.get(outcome.name())).sum::<u64>()
+        };
+        assert!(hits(Outcome::Hit) > 0, "{client:?}: {:?}", report.reasons);
+        let wire = report.wire.as_ref().expect("it is read as ever");
+        assert_eq!(wire.totals.foreign.as_ref().map(|it| it.connections), Some(0), "{client:?}");
+    }
+}
+
+/// The same, of a password that changes: who connects then is not let in, and is when it is the old one again.
+#[test]
+#[cfg_attr(
+    not(real_clients),
+    ignore = "needs the clients of clients/, which HARNESS_REQUIRE=clients says are installed"
+)]
+fn a_password_that_changes_is_asked_for_by_sasl() {
+    let place = Place::new();
+    place.scenario("broken", &broken("password = {}"));
+    let client = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("clients/memjs/without-counters.toml");
+    let line = format!(
+        "-scenario broken.toml -duration 7500ms -nodes memcached -sasl -rate 200/s -client {} -out o",
+        client.display()
+    );
+    let report = place.play(&line).report();
+    assert_sound(&report);
+    let phase = |name: Phase| report.phases.iter().find(|phase| phase.all.name == name).unwrap();
+    let failed = |name: Phase| {
+        let outcomes = phase(name).all.figures.outcomes.iter();
+        outcomes.filter(|(name, _)| name.starts_with("error.")).map(|(_, count)| count).sum::<u64>()
+    };
+    assert!(failed(Phase::Fault) > 0, "{:?}", phase(Phase::Fault).all.figures.outcomes);
+    let hits = phase(Phase::Recovery).all.figures.outcomes.get(Outcome::Hit.name());
+    assert!(hits > Some(&0), "{:?}", report.reasons);
 }

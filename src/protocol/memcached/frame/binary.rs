@@ -13,6 +13,16 @@ pub const REQUEST_MAGIC: u8 = 0x80;
 pub const REPLY_MAGIC: u8 = 0x81;
 /// The opcode of a no-op: answered after everything before it.
 pub const NOOP: u8 = 0x0a;
+/// The opcode of `flush_all`.
+pub const FLUSH_ALL: u8 = 0x08;
+/// The opcode of `version`.
+pub const VERSION: u8 = 0x0b;
+/// The opcode of `stats`.
+pub const STATS: u8 = 0x10;
+/// The opcode that begins a login by SASL.
+pub const SASL_START: u8 = 0x21;
+/// The status of a login that is refused.
+pub const UNAUTHENTICATED: u16 = 0x20;
 /// The longest extras of any request.
 const EXTRAS_BYTES_MAX: usize = 20;
 /// The longest head of a well-formed request: header, extras and key.
@@ -178,7 +188,8 @@ pub fn frame_request(header: &Header, head: &[u8]) -> Framing {
             Command::Stats if !sizes() => Shape::Stats,
             _ => Shape::Packet,
         },
-        keys: match header.key_bytes > 0 && head_end > extras_end {
+        // The key of a SASL request is the name of a mechanism.
+        keys: match header.key_bytes > 0 && head_end > extras_end && command != Command::Sasl {
             #[expect(clippy::cast_possible_truncation, reason = "a head is below 300 bytes")]
             true => KeySpan::One(extras_end as u32, head_end as u32),
             false => KeySpan::None,

@@ -183,7 +183,11 @@ mod tests {
         other.1.scenario = "another".to_owned();
         let several = markdown(&compare(&[&runs[..], &[other]].concat()));
         assert!(several.starts_with("| client | pass | degraded | fail |"), "{several}");
-        assert!(several.contains("| a | 1 | - | 1: "), "{several}");
+        assert!(several.contains("| a | 1 | 0 | 1 | 1 | 0 |"), "{several}");
+        assert!(
+            several.contains("| scenario | a | b |\n|---|---|---|\n| another | pass |  |"),
+            "{several}"
+        );
         let page = html(&rows);
         assert!(page.contains("href=\"runs/a/report.html\"") && page.contains("4 (1 not judged)"));
         let none = compare(&[run("a<b", Verdict::Invalid, 900)]);

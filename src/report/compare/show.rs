@@ -55,25 +55,36 @@ fn overview(rows: &[ComparedRow]) -> Vec<[String; 6]> {
         .map(|client| {
             let own: Vec<&ComparedRow> = rows.iter().filter(|row| row.client == client).collect();
             let scenarios = |wanted: &dyn Fn(&ComparedRow) -> bool| {
-                let found = own.iter().filter(|row| wanted(row));
-                found.map(|row| row.scenario.as_str()).collect::<Vec<_>>()
+                own.iter().filter(|row| wanted(row)).count().to_string()
             };
             let came = |verdict| scenarios(&|row| row.verdict == verdict);
-            let listed = |names: Vec<&str>| match names.len() {
-                0 => none(),
-                count => format!("{count}: {}", names.join(", ")),
-            };
-            let wrong = scenarios(&|row| row.wrong.is_some_and(|wrong| wrong > 0.0));
             [
                 client.to_owned(),
-                came(Some(Verdict::Pass)).len().to_string(),
-                listed(came(Some(Verdict::Degraded))),
-                listed(came(Some(Verdict::Fail))),
-                listed(wrong),
-                listed(came(None)),
+                came(Some(Verdict::Pass)),
+                came(Some(Verdict::Degraded)),
+                came(Some(Verdict::Fail)),
+                scenarios(&is_wrong),
+                came(None),
             ]
         })
         .collect()
+}
+
+fn is_wrong(row: &ComparedRow) -> bool {
+    row.wrong.is_some_and(|wrong| wrong > 0.0)
+}
+
+/// A line for each scenario with a word for each client; a client that was not run has none.
+fn words<'a>(rows: &'a [ComparedRow], clients: &'a [&str]) -> impl Iterator<Item = Vec<&'a str>> {
+    let blocks = rows.chunk_by(|one, other| one.scenario == other.scenario);
+    blocks.map(|block| {
+        let word = |client: &&str| match block.iter().find(|row| row.client == *client) {
+            None => "",
+            Some(row) if is_wrong(row) => "wrong data",
+            Some(row) => row.verdict.map_or("not judged", Verdict::name),
+        };
+        std::iter::once(block[0].scenario.as_str()).chain(clients.iter().map(word)).collect()
+    })
 }
 
 /// The heads of the overview.
@@ -101,14 +112,17 @@ fn table<C: AsRef<str>>(
     text
 }
 
-/// The table in Markdown; of several scenarios, what each client came to before it.
+/// The table in Markdown; of several scenarios, what each client came to before it, in numbers and word by word.
 #[must_use]
 pub fn markdown(rows: &[ComparedRow]) -> String {
     let all = table(&heads(), rows.iter().map(cells));
     if rows.iter().all(|row| row.scenario == rows[0].scenario) {
         return all;
     }
-    format!("{}\n{all}", table(&OVERVIEW, overview(rows)))
+    let clients = clients(rows);
+    let heads: Vec<&str> = std::iter::once("scenario").chain(clients.iter().copied()).collect();
+    let words = table(&heads, words(rows, &clients));
+    format!("{}\n{words}\n{all}", table(&OVERVIEW, overview(rows)))
 }
 
 /// The table for a terminal: a block for each scenario, so that a line stays short.
@@ -232,6 +246,6 @@ fn verdicts(row: &ComparedRow) -> Markup {
                 }
             }
         }
-        @if row.wrong > Some(0.0) { " " strong { "wrong data" } }
+        @if is_wrong(row) { " " strong { "wrong data" } }
     }
 }

@@ -160,7 +160,7 @@ impl Door {
     pub(super) fn answer_sasl(&self, scope: &Scope) -> Result<(), LabError> {
         let Some(folder) = self.sasl_folder() else { return Ok(()) };
         saslauthd::start(&folder, self.gate(), scope).map_err(|error| {
-            LabError::Access(format!("-sasl: nobody can be asked in {}: {error}", folder.display()))
+            LabError::Access(format!("-sasl: no socket in {}: {error}; where the path is too long, name a shorter folder in TMPDIR", folder.display()))
         })
     }
 

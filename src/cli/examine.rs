@@ -56,6 +56,7 @@ impl Arguments {
             out: Some(self.out.clone()),
             protocol: self.nodes.protocol(),
             backend: self.nodes.backend(),
+            access: self.nodes.access(),
             seed: Some(seed),
             ..Options::default()
         };

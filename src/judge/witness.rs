@@ -6,7 +6,7 @@
 //! 1. `fail`: the command ended by itself and not with exit code 0, tasks leaked or panicked. That a
 //!    machine was busy excuses no exit code.
 //! 2. `invalid`: the harness failed, or a fault was never healed.
-//! 3. `vacuous`: there were faults, and some of them met no traffic; or there was none at all.
+//! 3. `vacuous`: there were faults, and some of them met no traffic; or no request came through at all.
 //! 4. `fail`, `invalid`: an objective failed, or is inconclusive.
 //! 5. `pass`, with what the wire showed.
 
@@ -103,13 +103,13 @@ fn how(command: &CommandFacts) -> String {
     }
 }
 
-/// That the command used no node, where somebody would have seen it.
+/// That no node was used, where somebody would have seen it; what faults met is said without that.
 fn unseen(summary: &Summary) -> Option<String> {
-    let mut wire = summary.wire(None).peekable();
-    wire.peek()?;
-    wire.all(|wire| wire.requests == 0).then(|| {
-        "no request came through the proxies after the warm-up; the command must use the servers that its environment \
-         names"
+    let wire = &summary.inputs.wire;
+    let is_told = summary.inputs.faults.is_empty() && !wire.is_empty();
+    let is_used = || wire.iter().any(|wire| wire.requests > 0);
+    (is_told && !is_used()).then(|| {
+        "no request came through the proxies; whoever makes the calls must use the servers that they are told"
             .to_owned()
     })
 }

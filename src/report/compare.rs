@@ -185,9 +185,10 @@ mod tests {
         assert!(several.starts_with("| client | pass | degraded | fail |"), "{several}");
         assert!(several.contains("| a | 1 | 0 | 1 | 1 | 0 |"), "{several}");
         assert!(
-            several.contains("| scenario | a | b |\n|---|---|---|\n| another | pass |  |"),
+            several.contains("| scenario | a | b |\n|---|---|---|\n| another | pass | not run |"),
             "{several}"
         );
+        assert!(several.contains(" | fail, wrong data | pass |\n"), "{several}");
         let page = html(&rows);
         assert!(page.contains("href=\"runs/a/report.html\"") && page.contains("4 (1 not judged)"));
         let none = compare(&[run("a<b", Verdict::Invalid, 900)]);

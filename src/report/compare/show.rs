@@ -54,16 +54,16 @@ fn overview(rows: &[ComparedRow]) -> Vec<[String; 6]> {
         .into_iter()
         .map(|client| {
             let own: Vec<&ComparedRow> = rows.iter().filter(|row| row.client == client).collect();
-            let scenarios = |wanted: &dyn Fn(&ComparedRow) -> bool| {
+            let count = |wanted: &dyn Fn(&ComparedRow) -> bool| {
                 own.iter().filter(|row| wanted(row)).count().to_string()
             };
-            let came = |verdict| scenarios(&|row| row.verdict == verdict);
+            let came = |verdict| count(&|row| row.verdict == verdict);
             [
                 client.to_owned(),
                 came(Some(Verdict::Pass)),
                 came(Some(Verdict::Degraded)),
                 came(Some(Verdict::Fail)),
-                scenarios(&is_wrong),
+                count(&is_wrong),
                 came(None),
             ]
         })
@@ -74,16 +74,18 @@ fn is_wrong(row: &ComparedRow) -> bool {
     row.wrong.is_some_and(|wrong| wrong > 0.0)
 }
 
-/// A line for each scenario with a word for each client; a client that was not run has none.
-fn words<'a>(rows: &'a [ComparedRow], clients: &'a [&str]) -> impl Iterator<Item = Vec<&'a str>> {
+/// A line for each scenario with what it came to with each client.
+fn words(rows: &[ComparedRow], clients: &[&str]) -> impl Iterator<Item = Vec<String>> {
     let blocks = rows.chunk_by(|one, other| one.scenario == other.scenario);
     blocks.map(|block| {
         let word = |client: &&str| match block.iter().find(|row| row.client == *client) {
-            None => "",
-            Some(row) if is_wrong(row) => "wrong data",
-            Some(row) => row.verdict.map_or("not judged", Verdict::name),
+            None => "not run".to_owned(),
+            Some(row) => {
+                let verdict = row.verdict.map_or("not judged", Verdict::name);
+                format!("{verdict}{}", if is_wrong(row) { ", wrong data" } else { "" })
+            }
         };
-        std::iter::once(block[0].scenario.as_str()).chain(clients.iter().map(word)).collect()
+        std::iter::once(block[0].scenario.clone()).chain(clients.iter().map(word)).collect()
     })
 }
 

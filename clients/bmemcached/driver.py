@@ -18,14 +18,15 @@ import harness_driver as harness
 from bmemcached import DistributedClient
 from bmemcached.exceptions import MemcachedException
 
-TOO_LARGE = 3
+# Statuses of the binary protocol.
+CLASSES = {3: "too_large", 0x20: "unauthenticated"}
 
 
 class Calls:
     NAME = "python-binary-memcached"
     VERSION = harness.version_of("python-binary-memcached")
     TEXT_KEYS = True
-    ERRORS = ((MemcachedException, lambda error: "too_large" if error.code == TOO_LARGE else "server_error"),)
+    ERRORS = ((MemcachedException, lambda error: CLASSES.get(error.code, "server_error")),)
 
     # add, replace and cas return False for a refusal and for a node that is gone alike, and are left out.
     # It returns True for a key that is not there, as its documentation says.

@@ -52,6 +52,7 @@ class Calls
   # It names the status of a reply that it found unfit in its message.
   def status_class(message)
     case message
+    when /authenticating|error 32:/ then 'unauthenticated'
     when /error 3:/ then 'too_large'
     when /error (4|6|129):/ then 'client_error'
     when /error (130|131|132|133|134):/ then 'server_error'

@@ -54,6 +54,7 @@ harness.serve({
     decr: (key, by) => count('decrement', key, by),
   },
   errors: [
+    [/authentication failed/, 'unauthenticated'],
     [/timed out connecting/, 'connect_timeout'],
     [/timed out waiting/, 'timeout'],
     [/No servers available/, 'no_connection'],

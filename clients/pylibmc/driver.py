@@ -1,10 +1,15 @@
 """pylibmc: a client for each thread, since its clients are not made for sharing."""
 
+import glob
+import os
 import pathlib
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE / "packages"), str(HERE.parent / "lib")]
+
+# Its wheel has a Cyrus SASL of its own, which knows of no mechanisms of the system's.
+os.environ.setdefault("SASL_PATH", ":".join(glob.glob("/usr/lib/*/sasl2")))
 
 import harness_driver as harness
 import pylibmc

@@ -41,7 +41,10 @@ const REFUSED: [(&str, &str); 9] = [
     ("S", "the lab says who is let in; write sasl = true in [nodes]"),
     ("Y", "the lab says who is let in; write auth = true in [nodes]"),
     ("AF", "the lab stops and empties its nodes itself"),
-    ("B", "the lab asks its nodes in text, whatever their clients speak"),
+    (
+        "B",
+        "the lab asks its nodes in text, or, with sasl = true in [nodes], in the binary protocol",
+    ),
     ("eXWD", "it changes what the lab reads of a node, or a file of this machine"),
     ("vhiV", "nobody would read what it prints"),
 ];

@@ -200,7 +200,8 @@ impl Door {
     }
 
     fn admit(&self, account: Option<Account>) -> Result<(), String> {
-        if let (Some(keyring), Some(Account { user, password })) = (&self.keyring, &account) {
+        let keyring = self.keyring.as_ref().filter(|keyring| !keyring.sasl);
+        if let (Some(keyring), Some(Account { user, password })) = (keyring, &account) {
             let [_, _, accounts] = self.files(keyring);
             write(&accounts, &format!("{user}:{password}\n"))?;
         }

@@ -148,6 +148,12 @@ impl Lab {
         if config.nodes.access.tls {
             notices.push(format!("{UNREADABLE}: nothing is counted of it"));
         }
+        if config.nodes.access.sasl {
+            notices.push(
+                "the nodes speak the binary protocol alone (-sasl): a client in text waits for ever"
+                    .to_owned(),
+            );
+        }
         let (injector, addresses) = match &config.elsewhere {
             Some(elsewhere) => {
                 notices.push(format!(

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixListener;
-use tokio::time::timeout;
+use tokio::sync::Semaphore;
 
 use crate::base::scope::Scope;
 use crate::protocol::node::gate::Gate;
@@ -30,11 +30,14 @@ const SOCKET: &str = "mux";
 /// The longest text of a request: what the library's own daemon takes.
 const TEXT_BYTES_MAX: u16 = 256;
 
-/// How long one request may take: a node that is stopped in the middle of it keeps nobody waiting but itself.
-const REQUEST_TIME_MAX: Duration = Duration::from_secs(1);
+/// How many requests are answered at a time: each thread of the node has one at most, and waits for its answer. One more
+/// waits until one of them is over. A node that is stopped may take as long as it likes.
+const REQUESTS_MAX: usize = 64;
 
-/// Listens in a new folder, and answers as long as `scope` lasts. One request at a time: a thread of the node that
-/// asks waits for its answer.
+/// The pause after a connection that could not be had: this process is out of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
+/// Listens in a new folder, and answers as long as `scope` lasts.
 pub(super) fn start(folder: &Path, gate: Arc<Gate>, scope: &Scope) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(folder)?;
     let socket = folder.join(SOCKET);
@@ -44,23 +47,32 @@ pub(super) fn start(folder: &Path, gate: Arc<Gate>, scope: &Scope) -> io::Result
         socket.display()
     );
     std::fs::write(folder.join(FILE), text)?;
-    let ended = scope.cancelled();
+    let (ended, answers) = (scope.cancelled(), scope.clone());
     scope.spawn("saslauthd", async move {
         tokio::select! {
             () = ended => {}
-            () = serve(&listener, &gate) => {}
+            () = serve(&listener, &gate, &answers) => {}
         }
     });
     Ok(())
 }
 
-async fn serve(listener: &UnixListener, gate: &Gate) {
-    loop {
-        match listener.accept().await {
-            // Who asks and goes, or asks what nobody understands, is told nothing.
-            Ok((stream, _)) => drop(timeout(REQUEST_TIME_MAX, answer(stream, gate)).await),
-            Err(_) => tokio::time::sleep(REQUEST_TIME_MAX).await,
-        }
+async fn serve(listener: &UnixListener, gate: &Arc<Gate>, scope: &Scope) {
+    let places = Arc::new(Semaphore::new(REQUESTS_MAX));
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let (ended, gate) = (scope.cancelled(), Arc::clone(gate));
+        scope.spawn("saslauthd answer", async move {
+            tokio::select! {
+                () = ended => {}
+                // Who asks and goes, or asks what nobody understands, is told nothing.
+                _ = answer(stream, &gate) => {}
+            }
+            drop(place);
+        });
     }
 }
 

@@ -92,15 +92,8 @@ impl Place {
 
     /// The same, without waiting for the end.
     pub(super) fn start(&self, line: &str) -> Running {
-        let stderr = self.path("stderr");
-        let mut child = self
-            .command(&format!("-json -listen 127.0.0.1:0 -api 127.0.0.1:0 -seed 7 {line}"))
-            .stdout(Stdio::piped())
-            .stderr(File::create(&stderr).unwrap())
-            .spawn()
-            .unwrap();
-        let stdout = child.stdout.take().map(BufReader::new);
-        Running { child, stdout, stderr }
+        let line = format!("-json -listen 127.0.0.1:0 -api 127.0.0.1:0 -seed 7 {line}");
+        Running::of(&mut self.command(&line), self.path("stderr"))
     }
 }
 
@@ -153,6 +146,14 @@ pub(super) struct Running {
 }
 
 impl Running {
+    /// Starts it, with its errors in a file.
+    fn of(command: &mut Command, stderr: PathBuf) -> Self {
+        let errors = File::create(&stderr).unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(errors).spawn().unwrap();
+        let stdout = child.stdout.take().map(BufReader::new);
+        Self { child, stdout, stderr }
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }

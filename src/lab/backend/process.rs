@@ -283,7 +283,8 @@ impl ProcessNode {
                 }
                 let _ = child.kill();
                 let printed = tokio::task::spawn_blocking(move || last_words(&mut child)).await;
-                let hint = if self.door().asks_by_sasl() { SASL_HINT } else { "" };
+                let is_hinted = self.was_mute && self.config.door.asks_by_sasl();
+                let hint = if is_hinted { SASL_HINT } else { "" };
                 let what = format!("{problem}{}{hint}", printed.unwrap_or_default());
                 Err(LabError::Process { program: self.program(), what })
             }

@@ -126,6 +126,19 @@ fn what_nodes_ask_of_who_connects_reads_back() {
     let plan = plan_of(&text, &given).unwrap();
     assert!(plan.nodes.access.tls && plan.nodes.access.auth);
     assert_eq!(plan_of(&plan.to_toml(), &Options::default()).unwrap(), plan);
+    let sasl = Access { sasl: true, ..Access::default() };
+    let asked = |text: &str, access: Access| {
+        let given = Options { access, ..Options::default() };
+        plan_of(&format!("{HEAD}[nodes]\n{text} = true\n"), &given).unwrap().nodes.access
+    };
+    assert_eq!(asked("auth", sasl), sasl);
+    assert_eq!(asked("sasl", AUTH), AUTH);
+    assert_eq!(
+        asked("sasl", Access { tls: true, ..Access::default() }),
+        Access { tls: true, ..sasl }
+    );
+    let plan = plan_of(&format!("{HEAD}[nodes]\nsasl = true\n"), &Options::default()).unwrap();
+    assert_eq!(plan_of(&plan.to_toml(), &Options::default()).unwrap(), plan);
     let client = "[client.driver]\ncommand = [\"x\"]\ntls = true\n[nodes]\ntls = true\ncount = 1\n";
     let plan = plan_of(&format!("{HEAD}{client}"), &Options::default()).unwrap();
     assert_eq!(plan_of(&plan.to_toml(), &Options::default()).unwrap(), plan);

@@ -1,8 +1,12 @@
 //! Nodes that speak TLS and ask for a password: who gets in, who does not, and what is said of it.
 
-use harness::event::{ErrorClass, EventKind, Outcome, Phase};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 
-use super::{Place, assert_sound, position};
+use harness::event::{ErrorClass, EventKind, Outcome, Phase};
+use harness::report::{Line, Report};
+
+use super::{Place, Running, assert_sound, position};
 
 const QUIET: &str = "objectives = [\"no-wrong-data\", \"no-dirty-reuse\"]\n[phases]\nwarmup = \"500ms\"\nsteady = \"1s\"\n";
 
@@ -144,64 +148,123 @@ fn only_who_speaks_binary_is_sent_to_nodes_with_sasl() {
     refused.refused(3, &["in text", "write -auth"]);
 }
 
-/// Catches a login by SASL that is refused, one that counts as an operation or as a stranger's, and a password that
-/// opens although it is another one now.
+/// A login by SASL on a new connection to one of the servers of a command; the status of the answer.
+fn log_in(server: &str, user: &str, password: &str) -> u8 {
+    let message = format!("PLAIN\0{user}\0{password}");
+    let length = u8::try_from(message.len()).unwrap();
+    let mut packet = vec![0x80, 0x21, 0, 5, 0, 0, 0, 0, 0, 0, 0, length];
+    packet.extend([0; 12]);
+    packet.extend(message.as_bytes());
+    let mut stream = TcpStream::connect(server).unwrap();
+    stream.write_all(&packet).unwrap();
+    let mut head = [0; 24];
+    stream.read_exact(&mut head).unwrap();
+    head[7]
+}
+
+/// Catches nodes with SASL that let everybody in or nobody, a password that still opens when it is another one, and a
+/// lab that cannot ask or empty such nodes, or start one again.
+#[test]
+#[cfg_attr(not(real_memcached), ignore = "needs memcached on PATH")]
+fn a_memcached_asks_by_sasl() {
+    let place = Place::new();
+    place.scenario(
+        "changes",
+        "[phases]\nwarmup = \"100ms\"\nsteady = \"100ms\"\nfault = \"5m\"\nrecovery = \"100ms\"\n\
+         [[faults]]\nname = \"emptied\"\non = \"all\"\nflush = {}\n\
+         [[faults]]\nname = \"killed\"\non = [\"n2\"]\nfor = \"100ms\"\nkill = {}\n\
+         [[faults]]\nname = \"changed\"\non = [\"n1\"]\nat = \"1s\"\npassword = {}\n",
+    );
+    let script = "env > told.next; mv told.next told; exec sleep 300";
+    let mut command = place.command(
+        "exec -nodes memcached -json -listen 127.0.0.1:0 -api 127.0.0.1:0 -seed 7 -out o -scenario changes.toml -sasl -- sh -c",
+    );
+    let mut running = Running::of(command.arg(script), place.path("stderr"));
+    let applied = |wanted: &'static str| {
+        move |line: &Line| {
+            matches!(line, Line::Event(event)
+                if matches!(&event.kind, EventKind::FaultApplied { fault, .. } if fault == wanted))
+        }
+    };
+    running.until(applied("emptied"));
+    let told = std::fs::read_to_string(place.path("told")).unwrap();
+    let of = |name: &str| {
+        let line = told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        line.unwrap_or_else(|| panic!("no {name} in {told}")).to_owned()
+    };
+    let (user, password) = (of("MEMCACHED_USERNAME"), of("MEMCACHED_PASSWORD"));
+    let [first, third] = ["MEMCACHED_SERVER_1", "MEMCACHED_SERVER_3"].map(of);
+    assert_eq!(log_in(&third, &user, &password), 0);
+    assert_eq!(log_in(&third, &user, "wrong"), 0x20);
+    running.until(applied("changed"));
+    assert_eq!(log_in(&first, &user, &password), 0x20, "it is another one");
+    assert_eq!(log_in(&third, &user, &password), 0, "only that of n1 is");
+    running.signal(rustix::process::Signal::INT);
+    let (lines, _) = running.rest();
+    let Some(Line::Report(report)) = lines.last() else { panic!("no report") };
+    assert!(report.faults.iter().all(|fault| fault.healed_at_s.is_some()), "{:?}", report.faults);
+}
+
+/// A run with nodes that ask by SASL and a client of `clients/`; how often each outcome was in a phase.
+fn with_client(
+    client: &str,
+    scenario: &str,
+    length: &str,
+) -> (Report, impl Fn(Phase, &str) -> u64 + use<>) {
+    let place = Place::new();
+    place.scenario("asked", scenario);
+    let clients = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
+    let client = match client.contains('/') {
+        true => clients.join(client).with_extension("toml"),
+        false => clients.join(client).join("client.toml"),
+    };
+    let line = format!(
+        "-scenario asked.toml -duration {length} -nodes memcached -sasl -rate 200/s -client {} -out o",
+        client.display()
+    );
+    let report = place.play(&line).report();
+    assert_sound(&report);
+    let phases = report.phases.clone();
+    let count = move |name: Phase, outcome: &str| {
+        let phase = phases.iter().filter(|phase| phase.all.name == name);
+        let outcomes = phase.flat_map(|phase| &phase.all.figures.outcomes);
+        outcomes.filter(|(name, _)| name.starts_with(outcome)).map(|(_, count)| count).sum()
+    };
+    (report, count)
+}
+
+/// Catches a login by SASL that is refused, and one that counts as an operation or as a stranger's.
 #[test]
 #[cfg_attr(
     not(real_clients),
     ignore = "needs the clients of clients/, which HARNESS_REQUIRE=clients says are installed"
 )]
 fn clients_are_let_in_by_sasl() {
-    let clients = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
-    for client in ["dalli", "memjs/without-counters", "php-memcached", "spymemcached", "bmemcached"]
-    {
-        let place = Place::new();
-        place.scenario("quiet", QUIET);
-        let client = clients.join(client);
-        let file = if client.is_dir() {
-            client.join("client.toml")
-        } else {
-            client.with_extension("toml")
-        };
-        let line = format!(
-            "-scenario quiet.toml -duration 1500ms -nodes memcached -sasl -rate 200/s -client {} -out o",
-            file.display()
-        );
-        let report = place.play(&line).report();
-        assert_sound(&report);
-        let hits = |outcome: Outcome| {
-            let phases = report.phases.iter();
-            phases.filter_map(|phase| phase.all.figures.outcomes.get(outcome.name())).sum::<u64>()
-        };
-        assert!(hits(Outcome::Hit) > 0, "{client:?}: {:?}", report.reasons);
+    for client in [
+        "dalli",
+        "memjs/without-counters",
+        "php-memcached",
+        "spymemcached",
+        "pylibmc",
+        "bmemcached",
+    ] {
+        let (report, count) = with_client(client, QUIET, "1500ms");
+        assert!(count(Phase::Steady, Outcome::Hit.name()) > 0, "{client}: {:?}", report.reasons);
+        assert_eq!(count(Phase::Steady, "error."), 0, "{client}: {:?}", report.subject);
         let wire = report.wire.as_ref().expect("it is read as ever");
-        assert_eq!(wire.totals.foreign.as_ref().map(|it| it.connections), Some(0), "{client:?}");
+        assert_eq!(wire.totals.foreign.as_ref().map(|it| it.connections), Some(0), "{client}");
     }
 }
 
-/// The same, of a password that changes: who connects then is not let in, and is when it is the old one again.
+/// Catches a client that is told another class of error than the one there is for it, and one that is not let in again.
 #[test]
 #[cfg_attr(
     not(real_clients),
     ignore = "needs the clients of clients/, which HARNESS_REQUIRE=clients says are installed"
 )]
-fn a_password_that_changes_is_asked_for_by_sasl() {
-    let place = Place::new();
-    place.scenario("broken", &broken("password = {}"));
-    let client = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("clients/memjs/without-counters.toml");
-    let line = format!(
-        "-scenario broken.toml -duration 7500ms -nodes memcached -sasl -rate 200/s -client {} -out o",
-        client.display()
-    );
-    let report = place.play(&line).report();
-    assert_sound(&report);
-    let phase = |name: Phase| report.phases.iter().find(|phase| phase.all.name == name).unwrap();
-    let failed = |name: Phase| {
-        let outcomes = phase(name).all.figures.outcomes.iter();
-        outcomes.filter(|(name, _)| name.starts_with("error.")).map(|(_, count)| count).sum::<u64>()
-    };
-    assert!(failed(Phase::Fault) > 0, "{:?}", phase(Phase::Fault).all.figures.outcomes);
-    let hits = phase(Phase::Recovery).all.figures.outcomes.get(Outcome::Hit.name());
-    assert!(hits > Some(&0), "{:?}", report.reasons);
+fn a_client_says_that_its_password_is_refused() {
+    let (report, count) = with_client("memjs/without-counters", &broken("password = {}"), "7500ms");
+    let name = Outcome::Error(ErrorClass::Unauthenticated).name();
+    assert!(count(Phase::Fault, name) > 0, "{:?}", report.subject);
+    assert!(count(Phase::Recovery, Outcome::Hit.name()) > 0, "{:?}", report.reasons);
 }

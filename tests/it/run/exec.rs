@@ -1,7 +1,6 @@
 //! Commands that make their calls themselves.
 
 use std::io::{Read, Write};
-use std::process::Child;
 
 use harness::event::{CommandFacts, Phase};
 use harness::judge::{Grade, Verdict};
@@ -239,14 +238,7 @@ fn what_cannot_be_run_is_refused() {
 }
 
 fn start(place: &Place, words: &[&str]) -> Running {
-    let stderr = place.path("stderr");
-    let mut child: Child = exec(place, "-scenario long.toml", words)
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::fs::File::create(&stderr).unwrap())
-        .spawn()
-        .unwrap();
-    let stdout = child.stdout.take().map(std::io::BufReader::new);
-    Running { child, stdout, stderr }
+    Running::of(&mut exec(place, "-scenario long.toml", words), place.path("stderr"))
 }
 
 /// Catches Ctrl-C that leaves a fault or the command behind, or throws the run away.
@@ -290,15 +282,8 @@ fn a_killed_harness_leaves_no_command() {
 fn an_application_started_by_hand_is_judged_by_the_wire() {
     let place = Place::new();
     place.scenario("short", SHORT);
-    let stderr = place.path("stderr");
-    let mut child = place
-        .command(&format!("up -scenario short.toml -loop {NODES}"))
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::fs::File::create(&stderr).unwrap())
-        .spawn()
-        .unwrap();
-    let stdout = child.stdout.take().map(std::io::BufReader::new);
-    let mut running = Running { child, stdout, stderr };
+    let mut command = place.command(&format!("up -scenario short.toml -loop {NODES}"));
+    let mut running = Running::of(&mut command, place.path("stderr"));
     let Line::Start(start) = running.until(|line| matches!(line, Line::Start(_))) else { panic!() };
     let first = running.until(|line| matches!(line, Line::Event(_) | Line::Interval(_)));
     assert!(!matches!(&first, Line::Event(event) if event.phase > Phase::Warmup), "{first:?}");

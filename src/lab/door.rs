@@ -217,6 +217,13 @@ impl Door {
     }
 }
 
+/// What whoever looks on should know of nodes that ask so.
+pub(super) fn notices(access: Access) -> impl Iterator<Item = String> {
+    let tls = access.tls.then(|| format!("{UNREADABLE}: nothing is counted of it"));
+    let sasl = "the nodes speak the binary protocol alone (-sasl): a client in text waits for ever";
+    tls.into_iter().chain(access.sasl.then(|| sasl.to_owned()))
+}
+
 /// Puts a new file in the place of the old one: who reads it gets the one or the other whole.
 fn write(file: &Path, text: &str) -> Result<(), String> {
     let next = file.with_extension("next");

@@ -145,15 +145,7 @@ impl Lab {
         let sockets = ground.sockets();
         let proxies = ProxySet::listening_on(sockets, seed.fork("proxy"), events, &network);
         let mut notices = told_arguments(&config.nodes);
-        if config.nodes.access.tls {
-            notices.push(format!("{UNREADABLE}: nothing is counted of it"));
-        }
-        if config.nodes.access.sasl {
-            notices.push(
-                "the nodes speak the binary protocol alone (-sasl): a client in text waits for ever"
-                    .to_owned(),
-            );
-        }
+        notices.extend(door::notices(config.nodes.access));
         let (injector, addresses) = match &config.elsewhere {
             Some(elsewhere) => {
                 notices.push(format!(

@@ -172,8 +172,8 @@ pub fn html(rows: &[ComparedRow]) -> String {
         &html! {
             h1 { (title) }
             p {
-                "A verdict links to its run. Each figure is the median of the runs that could be judged, the verdict the worst of "
-                "them: a run that was invalid or vacuous is in no figure."
+                "A verdict links to its run. Each figure is the median of the runs that could be judged, wrong values and the verdict "
+                "are the worst of them: a run that was invalid or vacuous is in no figure."
             }
             (glance(&blocks, &clients))
             @for block in &blocks { (figures(block)) }

@@ -371,7 +371,7 @@ mod tests {
             ),
             (
                 "unsolicited-reply",
-                "all `get,mg,mget` requests, at most 1 on each connection: answered `unsol",
+                "all `get,gets,mg,mget` requests, at most 1 on each connection: answered `unsol",
             ),
             ("single-node-failure", "begins on n1; refuse: refuse new connections"),
             ("endpoint-change", "begins on n1; move (old refuses): give the name"),

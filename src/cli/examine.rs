@@ -54,11 +54,8 @@ impl Arguments {
             duration: Some(trial.duration),
             rate: Some(self.rate),
             out: Some(self.out.clone()),
-            protocol: self.nodes.protocol(),
-            backend: self.nodes.backend(),
-            access: self.nodes.access(),
             seed: Some(seed),
-            ..Options::default()
+            ..self.nodes.options()
         };
         scenario_of(library, trial.scenario, &options)
     }

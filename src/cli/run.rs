@@ -203,15 +203,12 @@ impl LabFlags {
         Options {
             metrics_interval: self.metrics_interval,
             out: self.out.clone(),
-            protocol: nodes.protocol(),
-            backend: nodes.backend(),
             listen: self.listen,
             api: self.api,
             network: self.network,
             names: self.names,
-            access: nodes.access(),
             seed: self.seed,
-            ..Options::default()
+            ..nodes.options()
         }
     }
 }
@@ -222,14 +219,14 @@ impl NodeFlags {
         self.servers.iter().filter_map(Server::told).for_each(|told| output::remark(&told));
     }
 
-    /// What they are to speak, if anybody said.
-    pub(super) const fn protocol(&self) -> Option<Protocol> {
-        self.protocol
-    }
-
-    /// What they ask of who connects.
-    pub(super) const fn access(&self) -> Access {
-        Access { tls: self.tls, auth: self.auth, sasl: self.sasl }
+    /// A plan's options as far as they are about the nodes.
+    pub(super) fn options(&self) -> Options {
+        Options {
+            protocol: self.protocol,
+            backend: self.backend(),
+            access: Access { tls: self.tls, auth: self.auth, sasl: self.sasl },
+            ..Options::default()
+        }
     }
 
     /// What was asked for, if anything was.

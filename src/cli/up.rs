@@ -79,7 +79,7 @@ pub(super) struct Arguments {
 
 impl Arguments {
     fn resolved(&self) -> Result<(Nodes, Addresses), PlanError> {
-        let nodes = chosen_nodes(self.nodes.backend(), self.nodes.protocol(), self.nodes.access())?;
+        let nodes = chosen_nodes(&self.nodes.options())?;
         let addresses = Addresses::default().settled(self.listen, self.api, &nodes)?;
         Ok((nodes, addresses))
     }
@@ -90,15 +90,12 @@ impl Arguments {
             duration: self.duration,
             metrics_interval: self.metrics_interval,
             out: self.out.clone(),
-            protocol: self.nodes.protocol(),
-            backend: self.nodes.backend(),
             listen: self.listen,
             api: self.api,
             network: self.network,
             names: self.names,
-            access: self.nodes.access(),
             seed: self.seed,
-            ..Options::default()
+            ..self.nodes.options()
         };
         let plan = scenario_of(&Library::new("."), scenario, &options)?;
         let command = CommandPlan {

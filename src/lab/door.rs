@@ -153,29 +153,32 @@ impl Door {
 
     /// Whether who is let in is asked by SASL, each time, and not read from a file.
     pub(super) fn asks_by_sasl(&self) -> bool {
-        self.sasl_folder().is_some()
+        self.keyring.as_ref().is_some_and(|keyring| keyring.sasl)
     }
 
     /// Answers a memcached that asks by SASL whether a password is right, as long as `scope` lasts.
     pub(super) fn answer_sasl(&self, scope: &Scope) -> Result<(), LabError> {
         let Some(folder) = self.sasl_folder() else { return Ok(()) };
         saslauthd::start(&folder, self.gate(), scope).map_err(|error| {
-            LabError::Access(format!("-sasl: no socket in {}: {error}; where the path is too long, name a shorter folder in TMPDIR", folder.display()))
+            LabError::Access(format!(
+                "-sasl: no socket in {}: {error}; where the path is too long, name a shorter folder in TMPDIR",
+                folder.display()
+            ))
         })
     }
 
     /// Where the library of a memcached finds whom to ask.
     fn sasl_folder(&self) -> Option<PathBuf> {
-        let keyring = self.keyring.as_ref().filter(|keyring| keyring.sasl)?;
+        let keyring = self.keyring.as_ref().filter(|_| self.asks_by_sasl())?;
         Some(keyring.folder.path().join(format!("{}.sasl", self.node)))
     }
 
     /// How whoever started the node asks it something, whatever it shows to others.
     pub(super) fn at(&self, address: std::net::SocketAddr) -> At {
-        let keyring = self.keyring.as_ref();
-        let trust = keyring.and_then(|it| it.tls.as_ref()).map(|tls| tls.blind.clone());
-        let sasl = keyring.is_some_and(|keyring| keyring.sasl);
-        At { address, entry: Entry { trust, account: self.gate.account.lock().clone(), sasl } }
+        let tls = self.keyring.as_ref().and_then(|keyring| keyring.tls.as_ref());
+        let trust = tls.map(|tls| tls.blind.clone());
+        let (account, sasl) = (self.gate.account.lock().clone(), self.asks_by_sasl());
+        At { address, entry: Entry { trust, account, sasl } }
     }
 
     /// Shows a certificate like this from now on; a process has to read it.

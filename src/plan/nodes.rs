@@ -103,12 +103,8 @@ fn check_given(nodes: &Nodes, given: Option<&Backend>) -> Result<(), PlanError> 
 ///
 /// # Errors
 /// When servers are listed twice, or are too many.
-pub fn chosen_nodes(
-    backend: Option<Backend>,
-    protocol: Option<Protocol>,
-    access: Access,
-) -> Result<Nodes, PlanError> {
-    read(None, &Options { backend, protocol, access, ..Options::default() })
+pub fn chosen_nodes(options: &Options) -> Result<Nodes, PlanError> {
+    read(None, options)
 }
 
 /// Whether the nodes have names; the proxies then get addresses of their own.

@@ -219,7 +219,7 @@ pub const fn status(header: &Header) -> Status {
         1 => Status::NotFound,
         2 => Status::Exists,
         5 => Status::NotStored,
-        4 | 6 | 0x20 => Status::ClientError,
+        4 | 6 | UNAUTHENTICATED => Status::ClientError,
         0x21 => Status::Ok,
         0x81 => Status::Error,
         _ => Status::ServerError,

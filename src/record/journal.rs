@@ -327,18 +327,23 @@ fn file_name(name: &str) -> String {
 
 /// Makes something in a folder, which is made for it.
 fn within<T>(folder: &Path, make: impl Fn() -> Result<T, JournalError>) -> Result<T, JournalError> {
-    let mut tries = 1;
-    loop {
-        let made = fs::create_dir_all(folder).map_err(at(folder)).and_then(|()| make());
-        match made {
+    for _ in 1..TAKEN_AWAY_MAX {
+        match fs::create_dir_all(folder) {
+            Ok(()) => match make() {
+                Err(error) if error.source.kind() == io::ErrorKind::NotFound => {}
+                made => return made,
+            },
+            // Taken away while it is made: the system says "exists" of what no longer does. A file in the
+            // way says the same, every time.
             Err(error)
-                if error.source.kind() == io::ErrorKind::NotFound && tries < TAKEN_AWAY_MAX =>
-            {
-                tries += 1;
-            }
-            made => return made,
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists
+                ) => {}
+            Err(error) => return Err(at(folder)(error)),
         }
     }
+    fs::create_dir_all(folder).map_err(at(folder)).and_then(|()| make())
 }
 
 /// Two runs may begin within the same second: the later one gets a number.

@@ -1,29 +1,52 @@
 //! Ports that are kept while nobody listens on them.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use socket2::{Domain, Socket, Type};
 
-/// A port that the kernel gives to nobody else, and refuses connections on, until this is dropped.
+/// A port that the kernel gives to nobody else until this is dropped. While nobody listens there, connections are
+/// refused.
 #[derive(Debug)]
 pub struct HeldPort {
-    _socket: Socket,
+    socket: Socket,
+    address: SocketAddr,
 }
 
 impl HeldPort {
-    /// Holds the port of `address`, on which nobody listens.
+    /// A free port of `ip`, kept.
     ///
     /// # Errors
-    /// When somebody has it.
-    pub fn hold(address: SocketAddr) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-        // Connections of an earlier life are on the port, too.
-        #[cfg(unix)]
-        socket.set_reuse_address(true)?;
-        socket.bind(&address.into())?;
-        keep(&socket)?;
-        Ok(Self { _socket: socket })
+    /// When there is none.
+    pub fn free(ip: IpAddr) -> io::Result<Self> {
+        let any = SocketAddr::new(ip, 0);
+        let socket = Socket::new(Domain::for_address(any), Type::STREAM, None)?;
+        socket.bind(&any.into())?;
+        let address = socket.local_addr()?.as_socket();
+        let address = address.ok_or(io::ErrorKind::AddrNotAvailable)?;
+        Ok(Self { socket, address })
+    }
+
+    /// The address with the port.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whoever binds just this address with `SO_REUSEADDR`, as servers do, may have it and listen there.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn lend(&self) -> io::Result<()> {
+        lend(&self.socket)
+    }
+
+    /// Nobody may who does not yet.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn keep(&self) -> io::Result<()> {
+        keep(&self.socket)
     }
 }
 
@@ -44,31 +67,38 @@ pub fn keep(socket: &Socket) -> io::Result<()> {
 /// When somebody listens there all the same.
 pub fn listen_again(socket: &Socket, backlog: i32) -> io::Result<()> {
     // Connections of an earlier life are on the port, too.
+    lend(socket)?;
+    socket.listen(backlog)
+}
+
+fn lend(socket: &Socket) -> io::Result<()> {
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
-    socket.listen(backlog)
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::{TcpListener, TcpStream};
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
     use super::*;
 
-    /// Catches a held port that somebody else gets or answers on, one that connections of before make
-    /// impossible to hold, and one that does not come back.
+    /// Catches a held port that somebody else gets or answers on, one that its server cannot have, at first or with
+    /// connections of before on it, and a server that loses it when it is kept again.
     #[test]
     fn a_held_port_is_nobody_elses() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let client = TcpStream::connect(address).unwrap();
-        let accepted = listener.accept().unwrap();
-        drop((listener, accepted, client));
-        let held = HeldPort::hold(address).unwrap();
-        assert_eq!(TcpListener::bind(address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
-        let refused = TcpStream::connect(address).unwrap_err();
-        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
-        drop(held);
-        TcpListener::bind(address).unwrap();
+        let held = HeldPort::free(Ipv4Addr::LOCALHOST.into()).unwrap();
+        let address = held.address();
+        for _life in 0..3 {
+            assert_eq!(TcpListener::bind(address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+            let refused = TcpStream::connect(address).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+            held.lend().unwrap();
+            let listener = TcpListener::bind(address).unwrap();
+            assert_eq!(TcpListener::bind(address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+            held.keep().unwrap();
+            let client = TcpStream::connect(address).unwrap();
+            drop((listener.accept().unwrap(), listener, client));
+        }
     }
 }

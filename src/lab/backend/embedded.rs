@@ -1,6 +1,7 @@
 //! A node in this process: what runs where there is no real server.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,11 +57,10 @@ macro_rules! of_either {
 #[derive(Debug)]
 pub struct EmbeddedNode {
     config: NodeConfig,
-    address: SocketAddr,
     version: String,
     node: Option<Node>,
-    /// Its port, while it is down: no other node may answer in its place.
-    port: Option<HeldPort>,
+    /// Its port: no other node may answer in its place while it is down.
+    port: HeldPort,
     door: Arc<Door>,
     scope: Scope,
 }
@@ -77,19 +77,19 @@ impl EmbeddedNode {
         door: Arc<Door>,
         scope: &Scope,
     ) -> Result<Self, LabError> {
-        *config.listen() = memcached::config::NodeConfig::default().listen;
+        let port = HeldPort::free(Ipv4Addr::LOCALHOST.into()).map_err(cannot_start)?;
+        let address = port.address();
+        *config.listen() = address.to_string();
         if let NodeConfig::Memcached(config) = &mut config {
             (config.lies, config.seed) = (lies.to_vec(), seed);
         }
-        let node = launch(&config, &door, scope).await?;
-        let address = of_either!(&node, node => node.address());
-        *config.listen() = address.to_string();
+        let node = launch(&config, &port, &door, scope).await?;
         let version = protocol_of(&config)
             .answers(&door.at(address), START_TIMEOUT, || true)
             .await
             .map_err(|what| LabError::Process { program: "embedded node".into(), what })?;
         let scope = scope.clone();
-        Ok(Self { config, address, version, node: Some(node), port: None, door, scope })
+        Ok(Self { config, version, node: Some(node), port, door, scope })
     }
 
     pub(in crate::lab) fn door(&self) -> &Door {
@@ -99,7 +99,7 @@ impl EmbeddedNode {
     /// Where it listens, also while it is down.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 
     /// What it speaks.
@@ -120,19 +120,16 @@ impl EmbeddedNode {
             of_either!(node, node => node.stop().await);
             // Only now: who is cut short above must wait for its port again.
             self.node = None;
-            // Somebody who was quicker will be found by the restart.
-            self.port = HeldPort::hold(self.address).ok();
         }
     }
 
     /// Starts it again on the same port, empty.
     ///
     /// # Errors
-    /// When the port was taken meanwhile.
+    /// When somebody has its port all the same.
     pub async fn restart(&mut self) -> Result<(), LabError> {
         self.kill().await;
-        self.port = None;
-        self.node = Some(launch(&self.config, &self.door, &self.scope).await?);
+        self.node = Some(launch(&self.config, &self.port, &self.door, &self.scope).await?);
         Ok(())
     }
 
@@ -165,7 +162,13 @@ const fn protocol_of(config: &NodeConfig) -> Protocol {
     }
 }
 
-async fn launch(config: &NodeConfig, door: &Door, scope: &Scope) -> Result<Node, LabError> {
+async fn launch(
+    config: &NodeConfig,
+    port: &HeldPort,
+    door: &Door,
+    scope: &Scope,
+) -> Result<Node, LabError> {
+    port.lend().map_err(cannot_start)?;
     let started = match config {
         NodeConfig::Memcached(config) => {
             let started = memcached::serve::Node::start_behind(config, door.gate(), scope).await;
@@ -173,5 +176,10 @@ async fn launch(config: &NodeConfig, door: &Door, scope: &Scope) -> Result<Node,
         }
         NodeConfig::Resp(config) => resp::serve::Node::start(config, scope).await.map(Node::Resp),
     };
-    started.map_err(|source| LabError::System { what: "cannot start an embedded node", source })
+    let kept = port.keep();
+    started.and_then(|node| kept.map(|()| node)).map_err(cannot_start)
+}
+
+const fn cannot_start(source: io::Error) -> LabError {
+    LabError::System { what: "cannot start an embedded node", source }
 }

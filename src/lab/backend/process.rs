@@ -1,7 +1,7 @@
 //! A node that is a real `memcached`, Redis or Valkey, as a child process on a port of its own.
 
-use std::io::Read;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::io::{self, Read};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, mpsc};
@@ -25,9 +25,6 @@ const START_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a running one may take to read a file again: it looks for a signal once a second.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How often another port is tried when the chosen one was taken between choosing and binding.
-const START_ATTEMPTS: u32 = 5;
 
 /// The pause between two looks at whether a killed process is gone.
 const REAP_PAUSE: Duration = Duration::from_millis(1);
@@ -104,13 +101,10 @@ pub struct ProcessConfig {
 pub struct ProcessNode {
     config: ProcessConfig,
     supervisor: Supervisor,
-    address: SocketAddr,
     version: String,
     child: Option<Child>,
-    /// Whether it ran and did not answer when it was started.
-    was_mute: bool,
-    /// Its port, while no process has it: no other node may answer in its place.
-    port: Option<HeldPort>,
+    /// Its port: no other node may answer in its place while no process has it.
+    port: HeldPort,
 }
 
 impl ProcessNode {
@@ -119,35 +113,20 @@ impl ProcessNode {
     /// # Errors
     /// When it cannot be started or does not answer in time; the error shows what it printed.
     pub async fn start(config: ProcessConfig, supervisor: Supervisor) -> Result<Self, LabError> {
-        let mut last = None;
-        for _ in 0..START_ATTEMPTS {
-            let address = free_port().map_err(|error| LabError::Process {
-                program: config.program.display().to_string(),
-                what: format!("no free port on 127.0.0.1: {error}"),
-            })?;
-            let mut node = Self {
-                config: config.clone(),
-                supervisor: supervisor.clone(),
-                address,
-                version: String::new(),
-                child: None,
-                was_mute: false,
-                port: None,
-            };
-            match node.launch().await {
-                Ok(()) => return Ok(node),
-                // Another port helps only who found the first one taken, and ended.
-                Err(error) if node.was_mute => return Err(error),
-                Err(error) => last = Some(error),
-            }
-        }
-        Err(last.expect("there was at least one attempt"))
+        let port = HeldPort::free(Ipv4Addr::LOCALHOST.into());
+        let port = port.map_err(|error| LabError::Process {
+            program: config.program.display().to_string(),
+            what: format!("no free port on 127.0.0.1: {error}"),
+        })?;
+        let mut node = Self { config, supervisor, version: String::new(), child: None, port };
+        node.launch().await?;
+        Ok(node)
     }
 
     /// Where it listens: the same after every restart.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 
     /// What it is called in reports.
@@ -180,10 +159,13 @@ impl ProcessNode {
         if self.child.is_none() {
             return Ok(());
         }
-        let at = self.door().at(self.address);
+        let at = self.door().at(self.address());
         let read = timeout(READ_TIMEOUT, self.config.protocol.refresh_certificates(&at)).await;
         read.unwrap_or_else(|_| {
-            Err(format!("{} did not answer to refresh_certs within {READ_TIMEOUT:?}", self.address))
+            Err(format!(
+                "{} did not answer to refresh_certs within {READ_TIMEOUT:?}",
+                self.address()
+            ))
         })
     }
 
@@ -197,7 +179,7 @@ impl ProcessNode {
             return Ok(());
         }
         self.signal(Signal::HUP).map_err(|error| error.to_string())?;
-        let at = self.config.door.at(self.address);
+        let at = self.config.door.at(self.address());
         let protocol = self.config.protocol;
         protocol.answers(&at, READ_TIMEOUT, || !self.died()).await.map(drop)
     }
@@ -217,8 +199,6 @@ impl ProcessNode {
             sleep(REAP_PAUSE).await;
         }
         self.child = None;
-        // Somebody who was quicker will be found by the restart.
-        self.port = HeldPort::hold(self.address).ok();
     }
 
     /// Starts it again on the same port, empty.
@@ -260,30 +240,31 @@ impl ProcessNode {
 
     async fn launch(&mut self) -> Result<(), LabError> {
         let command = self.command();
-        self.port = None;
-        let child = self.supervisor.spawn(command).await.map_err(|error| LabError::Process {
-            program: self.program(),
+        let cannot = |error: io::Error| LabError::Process {
+            program: self.config.program.display().to_string(),
             what: format!("cannot start: {error}"),
-        })?;
+        };
+        self.port.lend().map_err(cannot)?;
+        let child = self.supervisor.spawn(command).await.map_err(cannot)?;
         // Ours from here on: whoever gives up waiting for the answer still ends it.
         let child = self.child.insert(child);
         let alive = || matches!(child.try_wait(), Ok(None));
-        let at = self.config.door.at(self.address);
+        let at = self.config.door.at(self.port.address());
         match self.config.protocol.answers(&at, START_TIMEOUT, alive).await {
             Ok(version) => {
                 self.version = version;
-                Ok(())
+                self.port.keep().map_err(cannot)
             }
             Err(problem) => {
                 let mut child = self.child.take().expect("it was put there above");
-                self.was_mute = matches!(child.try_wait(), Ok(None));
+                let was_mute = matches!(child.try_wait(), Ok(None));
                 // All of its group: what it started holds its stderr open.
                 if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
                     let _ = kill_process_group(group, Signal::KILL);
                 }
                 let _ = child.kill();
                 let printed = tokio::task::spawn_blocking(move || last_words(&mut child)).await;
-                let is_hinted = self.was_mute && self.config.door.asks_by_sasl();
+                let is_hinted = was_mute && self.config.door.asks_by_sasl();
                 let hint = if is_hinted { SASL_HINT } else { "" };
                 let what = format!("{problem}{}{hint}", printed.unwrap_or_default());
                 Err(LabError::Process { program: self.program(), what })
@@ -304,7 +285,7 @@ impl ProcessNode {
 
     fn arguments(&self) -> Vec<String> {
         let ProcessConfig { protocol, memory_mib, connections, .. } = self.config;
-        let port = self.address.port();
+        let port = self.port.address().port();
         match protocol {
             Protocol::Memcached => {
                 // Any other user would mean a change of credentials, which takes the leash off (prctl(2)).
@@ -334,10 +315,6 @@ fn last_words(child: &mut Child) -> String {
     }
     let printed = String::from_utf8_lossy(&printed);
     printed.lines().next().map_or_else(String::new, |line| format!("; it printed: {line}"))
-}
-
-fn free_port() -> std::io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
 /// The program called `name` on `path` (the value of PATH), when there is one.

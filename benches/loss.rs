@@ -112,6 +112,7 @@ mod linux {
             at: Duration::ZERO,
             after: None,
             length: ROUND,
+            until_touched: None,
             direction: Direction::Both,
             toxicity: 1.0,
             fault: Chosen { kind: "packet_loss".to_owned(), settings },

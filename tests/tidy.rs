@@ -291,9 +291,9 @@ const LONGER: &[(&str, usize, &str)] = &[
     ("protocol/memcached/frame/pipeline.rs", 550, "which reply is whose: one state machine"),
     ("proxy/fault/message/down.rs", 520, "replies held, changed and let go: one state machine"),
     ("proxy/fault/message/exchange.rs", 680, "both directions of one exchange meet here"),
-    ("proxy/instance.rs", 640, "a proxy's one owner, from its creation to its deletion"),
+    ("proxy/instance.rs", 585, "a proxy's one owner, from its creation to its deletion"),
     ("proxy/path/link/pipe.rs", 440, "one direction, from what is read to what is written"),
-    ("proxy/tap/meter.rs", 605, "everything that is counted of a connection"),
+    ("proxy/tap/meter.rs", 490, "everything that is counted of a connection"),
     ("report/sources.rs", 420, "one row a number of the report"),
     ("report/model.rs", 520, "the report: one type, field by field as the schema has it"),
 ];

@@ -67,7 +67,7 @@ impl Stage {
         let (seed, nobody) = (Seed::new(0), Arc::new(|_| ()));
         let lab = Lab::start(&config, seed, Events::ignore(), nobody, scope).await?;
         let carried = Arc::new(Carried::of(KEYS));
-        lab.proxies().know_own(PREFIX.as_bytes());
+        lab.know_own_keys(PREFIX);
         lab.proxies().follow_keys(&carried);
         Ok(Self { lab, carried })
     }

@@ -200,13 +200,19 @@ fn of_fault(planned: &FaultPlan) -> Vec<(Duration, String)> {
     };
     let group = spec.group.as_ref().map(|group| format!(", for group {group}")).unwrap_or_default();
     let begins = format!("begins on {nodes}{network}{share}{group}");
+    let until =
+        spec.until_touched.map(|touched| format!(" or until it has touched {touched} operations"));
+    let until = until.unwrap_or_default();
     if let Some(after) = &spec.after {
         let (name, length) = (&spec.name, DurationText(spec.length));
-        let waits = format!("{name} waits until {after}; then it {begins}, for {length}; {what}");
+        let waits =
+            format!("{name} waits until {after}; then it {begins}, for {length}{until}; {what}");
         return vec![(spec.at, waits)];
     }
-    let begin = format!("{} {begins}; {what}", spec.name);
-    vec![(spec.at, begin), (spec.at + spec.length, format!("{} ends on {nodes}", spec.name))]
+    let begin = format!("{} {begins}{until}; {what}", spec.name);
+    let latest = if until.is_empty() { "" } else { " at the latest" };
+    let end = format!("{} ends on {nodes}{latest}", spec.name);
+    vec![(spec.at, begin), (spec.at + spec.length, end)]
 }
 
 /// What a toxic does with its settings, and in which direction, where that matters.

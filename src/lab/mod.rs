@@ -23,6 +23,7 @@ pub mod names;
 pub mod nemesis;
 #[cfg(target_os = "linux")]
 pub mod network;
+mod own_keys;
 mod saslauthd;
 pub mod statistics;
 pub mod timeline;
@@ -53,6 +54,7 @@ use self::ground::Ground;
 use self::injector::Injector;
 use self::members::{Listed, Members};
 use self::names::Names;
+use self::own_keys::OwnKeys;
 use crate::base::name::NodeIndex;
 use crate::base::scope::{Closed, Scope};
 use crate::base::seed::Seed;
@@ -97,6 +99,7 @@ pub struct Lab {
     listed_at: parking_lot::Mutex<act::ListedAt>,
     data_lost: DataLost,
     losing: OnceLock<Losing>,
+    own_keys: OwnKeys,
     notices: Vec<String>,
     lies: Vec<LieSpec>,
     network: Scope,
@@ -212,6 +215,7 @@ impl Lab {
             listed_at: parking_lot::Mutex::default(),
             data_lost,
             losing: OnceLock::new(),
+            own_keys: OwnKeys::default(),
             notices,
             lies: config.nodes.lies.clone(),
             network,

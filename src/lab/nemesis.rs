@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -16,6 +17,7 @@ use crate::control::Told;
 use crate::event::FaultRecord;
 use crate::event::{EventKind, Events, ProcessChange};
 use crate::lab::fault::{FAULTS, NodeAction};
+use crate::proxy::SoughtRequests;
 use crate::proxy::fault::{Entrance, TOXICS};
 
 /// A fault of the plan, nothing done yet; who does it, where that may be the kernel.
@@ -94,7 +96,7 @@ impl<'lab> Nemesis<'lab> {
     /// When a fault cannot be applied or healed.
     pub async fn run(&mut self, start: Instant) -> Result<(), LabError> {
         let mut timeline = Timeline::new(self.faults);
-        let before = self.requests();
+        let sought = self.seek()?;
         // What was said before the phase is over.
         let _ = self.witness.iter().filter_map(|it| it.told).map(Told::take).count();
         loop {
@@ -108,11 +110,11 @@ impl<'lab> Nemesis<'lab> {
                 }
                 continue;
             }
-            let waits = self.witness.as_ref().filter(|_| timeline.waits());
+            let waits = self.witness.as_ref().filter(|_| timeline.waits() || self.counts());
             let Some(wake) = wake(timeline.next(), waits, start.elapsed()) else { return Ok(()) };
             sleep_until(start + wake).await;
             if let Some(witness) = waits {
-                self.look(witness, &before, start.elapsed(), &mut timeline);
+                self.look(witness, &sought, start.elapsed(), &mut timeline);
             }
         }
     }
@@ -121,15 +123,20 @@ impl<'lab> Nemesis<'lab> {
     fn look(
         &self,
         witness: &Witness<'_>,
-        before: &[u64],
+        sought: &[(usize, Arc<SoughtRequests>)],
         now: Duration,
         timeline: &mut Timeline<'_>,
     ) {
-        let requests = self.requests();
-        // A proxy that was replaced through the API counts from zero.
-        let since = requests.iter().zip(before).map(|(now, before)| now.saturating_sub(*before));
-        let since: Vec<u64> = since.collect();
-        timeline.tell(now, Fact::Requests(&since));
+        for (index, requests) in sought {
+            timeline.tell(now, Fact::Requests(*index, requests.passed()));
+        }
+        for (index, active) in self.counting() {
+            if let Active::Network(toxics) = active
+                && let Some(touched) = self.lab.injector().touched(toxics)
+            {
+                timeline.tell(now, Fact::Touched(index, touched));
+            }
+        }
         for name in witness.told.map(Told::take).unwrap_or_default() {
             timeline.tell(now, Fact::Event(&name));
             self.events.emit(EventKind::EventTold { name });
@@ -142,11 +149,28 @@ impl<'lab> Nemesis<'lab> {
         }
     }
 
-    /// What each node's proxy has seen.
-    fn requests(&self) -> Vec<u64> {
-        let proxies = self.lab.proxies();
-        let nodes = self.lab.info().iter();
-        nodes.map(|it| proxies.requests(&it.node.to_string()).unwrap_or(0)).collect()
+    /// Counts the requests that faults wait for, from now on.
+    fn seek(&self) -> Result<Vec<(usize, Arc<SoughtRequests>)>, LabError> {
+        let waiting = self.faults.iter().enumerate().filter_map(|(index, fault)| {
+            let Some(After::Requests(awaited)) = self.lab.on_the_wire(fault).after else {
+                return None;
+            };
+            let names: Vec<String> = fault.nodes.iter().map(ToString::to_string).collect();
+            let names = names.iter().map(String::as_str);
+            let sought = self.lab.proxies().seek(names, &awaited.command, &awaited.key);
+            Some(sought.map(|sought| (index, sought)).map_err(|what| failed(fault, what)))
+        });
+        waiting.collect()
+    }
+
+    /// Active faults that end when they have touched enough.
+    fn counting(&self) -> impl Iterator<Item = (usize, &Active)> {
+        let active = self.active.iter().map(|(index, active)| (*index, active));
+        active.filter(|(index, _)| self.faults[*index].until_touched.is_some())
+    }
+
+    fn counts(&self) -> bool {
+        self.counting().next().is_some()
     }
 
     /// Takes back every fault that is active, whatever fails on the way; returns the first failure.
@@ -181,9 +205,9 @@ impl<'lab> Nemesis<'lab> {
                 *self.records[index].operations_touched.get_or_insert(0) += touched;
             }
         } else {
-            let injector = self.lab.injector();
+            let (injector, on_the_wire) = (self.lab.injector(), self.lab.on_the_wire(fault));
             self.active.insert(index, Active::Network(injector.toxics(fault)));
-            injector.apply(fault).await.map_err(|what| failed(fault, what))?;
+            injector.apply(&on_the_wire).await.map_err(|what| failed(fault, what))?;
         }
         self.records[index].applied.get_or_insert_with(|| self.clock.now());
         self.events.emit(EventKind::FaultApplied {
@@ -311,6 +335,9 @@ fn parameters(fault: &FaultSpec, by_kernel: Option<bool>) -> BTreeMap<String, St
     if let Some(after) = &fault.after {
         parameters.insert("after".into(), after.to_string());
     }
+    if let Some(touched) = fault.until_touched {
+        parameters.insert("until".into(), format!("it has touched {touched} operations"));
+    }
     if of_node.is_some() {
         return parameters;
     }
@@ -344,9 +371,7 @@ pub(crate) fn failed(fault: &FaultSpec, what: String) -> LabError {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::time::Duration;
-
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
     use tokio::net::TcpStream;
 
     use super::*;
@@ -354,7 +379,7 @@ mod tests {
     use crate::base::scope::Scope;
     use crate::base::seed::Seed;
     use crate::lab::LabConfig;
-    use crate::lab::timeline::Direction;
+    use crate::lab::timeline::{Awaited, Direction};
 
     /// Polls once and drops, as Ctrl-C does in the middle.
     async fn cut_short(work: impl Future) {
@@ -372,6 +397,7 @@ mod tests {
             at: Duration::ZERO,
             after: None,
             length: Duration::from_secs(1),
+            until_touched: None,
             direction: Direction::Downstream,
             toxicity: 1.0,
             group: None,
@@ -404,6 +430,86 @@ mod tests {
             assert!(nemesis.active.is_empty(), "{kind}");
             assert!(lab.proxies().get("n1").unwrap().toxics.is_empty(), "{kind}");
         }
+        lab.close().await;
+    }
+    /// Catches a fault that comes again and counts what it touched before a second time.
+    #[tokio::test]
+    async fn each_round_counts_what_it_touched() {
+        let scope = Scope::current("test");
+        let (seed, lost) = (Seed::new(7), Arc::new(|_: NodeIndex| {}));
+        let config = LabConfig::embedded(1);
+        let lab = Lab::start(&config, seed, Events::ignore(), lost, &scope).await.unwrap();
+        let faults = [FaultSpec { fault: refusing(), ..fault("error") }];
+        let mut nemesis = Nemesis::new(&lab, &faults, RunClock::start(), Events::ignore());
+        let stream = TcpStream::connect(lab.info()[0].proxy_address).await.unwrap();
+        let mut stream = BufReader::new(stream);
+        for touched in 1..=3 {
+            nemesis.apply(0).await.unwrap();
+            stream.write_all(b"get k\r\n").await.unwrap();
+            stream.read_line(&mut String::new()).await.unwrap();
+            nemesis.heal(0).await.unwrap();
+            assert_eq!(nemesis.records()[0].operations_touched, Some(touched));
+        }
+        drop(nemesis);
+        lab.close().await;
+    }
+
+    /// A fault that answers every request with an error.
+    fn refusing() -> Chosen {
+        let kind = TOXICS.find("memcached_error").unwrap();
+        Chosen { kind: kind.name.into(), settings: kind.complete(&Settings::default()).unwrap() }
+    }
+
+    /// Catches a fault that begins with requests for other keys, never begins or never ends, and a key that is not
+    /// found on the wire because keys of a run have other names there.
+    #[tokio::test]
+    async fn a_fault_begins_with_a_request_and_ends_with_what_it_touched() {
+        let scope = Scope::current("test");
+        let (seed, lost) = (Seed::new(7), Arc::new(|_: NodeIndex| {}));
+        let config = LabConfig::embedded(1);
+        let lab = Lab::start(&config, seed, Events::ignore(), lost, &scope).await.unwrap();
+        lab.know_own_keys("run:");
+        let (command, key) = ("set".to_owned(), "k:7".to_owned());
+        let faults = [FaultSpec {
+            after: Some(After::Requests(Awaited { count: 2, command, key })),
+            length: Duration::from_secs(60),
+            until_touched: Some(3),
+            fault: refusing(),
+            ..fault("error")
+        }];
+        let nemesis = Nemesis::new(&lab, &faults, RunClock::start(), Events::ignore());
+        let phase = Duration::from_secs(60);
+        let is_open = Box::new(|_| false);
+        let mut nemesis = nemesis.watching(Witness { phase, told: None, is_open });
+        let address = lab.info()[0].proxy_address;
+        let client = async {
+            let mut stream = BufReader::new(TcpStream::connect(address).await.unwrap());
+            let mut set = async |key: &str| {
+                let request = format!("set {key} 0 0 1\r\nx\r\n");
+                stream.write_all(request.as_bytes()).await.unwrap();
+                let mut line = String::new();
+                stream.read_line(&mut line).await.unwrap();
+                line == "STORED\r\n"
+            };
+            for _ in 0..20 {
+                assert!(set("run:k:8").await);
+            }
+            assert!(set("run:k:7").await);
+            // Looked for every 10 ms, and nothing may have begun.
+            sleep_until(Instant::now() + 5 * LOOK).await;
+            assert!(set("run:k:8").await);
+            while set("run:k:7").await {}
+            let mut refused = 1;
+            while !set("run:k:8").await {
+                refused += 1;
+            }
+            refused
+        };
+        let (ran, refused) = tokio::join!(nemesis.run(Instant::now()), client);
+        ran.unwrap();
+        assert!(refused >= 3, "{refused}");
+        assert_eq!(nemesis.records()[0].operations_touched, Some(refused));
+        drop(nemesis);
         lab.close().await;
     }
 }

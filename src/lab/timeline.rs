@@ -40,6 +40,8 @@ pub struct FaultSpec {
     pub after: Option<After>,
     /// How long it lasts; it ends with the fault phase at the latest.
     pub length: Duration,
+    /// It ends before that when it has touched so many operations.
+    pub until_touched: Option<u64>,
     /// Which direction, for a fault of the network.
     pub direction: Direction,
     /// The share of connections that it works on, 0 to 1, for a fault of the network.
@@ -54,7 +56,7 @@ pub struct FaultSpec {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum After {
     /// The proxies of its nodes have seen so many requests.
-    Requests(u64),
+    Requests(Awaited),
     /// Somebody said that this has happened.
     Event(String),
     /// The breaker of one of its nodes is open.
@@ -63,10 +65,41 @@ pub enum After {
     Healed(String),
 }
 
+/// Requests that are waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    /// How many, at all nodes of the fault together.
+    pub count: u64,
+    /// Of which commands, as globs with commas between them.
+    pub command: String,
+    /// For which keys, as a glob.
+    pub key: String,
+}
+
+impl Awaited {
+    /// A glob that means every command, or every key and none.
+    pub const ANY: &str = "*";
+}
+
+impl std::fmt::Display for Awaited {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { count, command, key } = self;
+        write!(f, "{count} ")?;
+        if command != Self::ANY {
+            write!(f, "`{command}` ")?;
+        }
+        f.write_str(if *count == 1 { "request" } else { "requests" })?;
+        if key != Self::ANY {
+            write!(f, " for `{key}`")?;
+        }
+        Ok(())
+    }
+}
+
 impl std::fmt::Display for After {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Requests(count) => write!(f, "its nodes have had {count} requests"),
+            Self::Requests(awaited) => write!(f, "its nodes have had {awaited}"),
             Self::Event(name) => write!(f, "the event `{name}` comes"),
             Self::BreakerOpen => write!(f, "the breaker of one of its nodes is open"),
             Self::Healed(name) => write!(f, "`{name}` was healed"),
@@ -77,8 +110,10 @@ impl std::fmt::Display for After {
 /// Something that happened, for whoever waits for it.
 #[derive(Clone, Copy, Debug)]
 pub enum Fact<'a> {
-    /// Requests to each node since the fault phase began.
-    Requests(&'a [u64]),
+    /// The fault at this place has waited while its nodes had so many of the requests it waits for.
+    Requests(usize, u64),
+    /// The fault at this place has touched so many operations since it began.
+    Touched(usize, u64),
     /// This was said to have happened.
     Event(&'a str),
     /// The breaker of this node is open.
@@ -158,19 +193,32 @@ impl<'a> Timeline<'a> {
     /// Something happened at `at`: what has waited for it is due from then on.
     pub fn tell(&mut self, at: Duration, fact: Fact<'_>) {
         let faults = self.faults;
-        let begins = |index: &mut usize| is_what(faults, &faults[*index], fact);
+        if let Fact::Touched(index, count) = fact {
+            if faults[index].until_touched.is_some_and(|enough| count >= enough) {
+                self.end(index, at);
+            }
+            return;
+        }
+        let begins = |index: &mut usize| is_what(faults, *index, fact);
         let begun: Vec<usize> = self.waiting.extract_if(.., begins).collect();
         self.steps.extend(begun.into_iter().flat_map(|index| of(index, at, &faults[index])));
         sort(&mut self.steps, faults);
     }
+
+    /// Heals the fault at this place no later than `at`.
+    fn end(&mut self, index: usize, at: Duration) {
+        let heal = self.steps.iter_mut().find(|(_, step)| *step == Step::Heal(index));
+        heal.into_iter().for_each(|(due, _)| *due = at.min(*due));
+        sort(&mut self.steps, self.faults);
+    }
 }
 
-/// Whether `fact` is what `fault` waits for.
-fn is_what(faults: &[FaultSpec], fault: &FaultSpec, fact: Fact<'_>) -> bool {
+/// Whether `fact` is what the fault at this place waits for.
+fn is_what(faults: &[FaultSpec], index: usize, fact: Fact<'_>) -> bool {
+    let fault = &faults[index];
     match (&fault.after, fact) {
-        (Some(After::Requests(wanted)), Fact::Requests(seen)) => {
-            let seen = fault.nodes.iter().filter_map(|node| seen.get(node.position()));
-            seen.sum::<u64>() >= *wanted
+        (Some(After::Requests(wanted)), Fact::Requests(whose, seen)) => {
+            whose == index && seen >= wanted.count
         }
         (Some(After::Event(wanted)), Fact::Event(name)) => wanted == name,
         (Some(After::BreakerOpen), Fact::Open(node)) => fault.nodes.contains(&node),
@@ -191,6 +239,7 @@ mod tests {
             at: Duration::from_secs(at),
             after: None,
             length: Duration::from_secs(length),
+            until_touched: None,
             direction: Direction::default(),
             toxicity: 1.0,
             group: None,
@@ -244,9 +293,13 @@ mod tests {
     #[test]
     fn a_fault_begins_after_what_it_waits_for() {
         let secs = Duration::from_secs;
-        let other = |fault: FaultSpec| FaultSpec { nodes: vec![NodeIndex(1)], ..fault };
+        let awaited = |count| {
+            let (command, key) = ("set".to_owned(), Awaited::ANY.to_owned());
+            After::Requests(Awaited { count, command, key })
+        };
         for (wanted, early, fact) in [
-            (After::Requests(100), Fact::Requests(&[99, 500]), Fact::Requests(&[100, 0])),
+            (awaited(100), Fact::Requests(0, 99), Fact::Requests(0, 100)),
+            (awaited(100), Fact::Requests(1, 500), Fact::Requests(0, 101)),
             (After::Event("full".into()), Fact::Event("ful"), Fact::Event("full")),
             (After::BreakerOpen, Fact::Open(NodeIndex(1)), Fact::Open(NodeIndex(0))),
         ] {
@@ -261,13 +314,28 @@ mod tests {
             assert_eq!(done(&mut timeline, 5), [Step::Heal(0)], "{wanted}");
             assert_eq!((timeline.next(), timeline.waits()), (None, false), "{wanted}");
         }
-        // Requests are those of its own nodes, together.
-        let faults = [other(after("a", 1, After::Requests(7)))];
+    }
+
+    /// Catches a fault that goes on although it has touched enough, one that ends too early, later than its
+    /// length or twice, and one that is ended before it begins.
+    #[test]
+    fn a_fault_ends_when_it_has_touched_enough() {
+        let secs = Duration::from_secs;
+        let until = |fault: FaultSpec, touched| FaultSpec { until_touched: Some(touched), ..fault };
+        let faults = [until(fault(1, 5), 3), fault(0, 8), until(fault(9, 1), 1)];
         let mut timeline = Timeline::new(&faults);
-        timeline.tell(secs(1), Fact::Requests(&[50, 6]));
-        assert_eq!(timeline.next(), None);
-        timeline.tell(secs(2), Fact::Requests(&[50, 7]));
-        assert_eq!(timeline.next(), Some(secs(2)));
+        assert_eq!(done(&mut timeline, 1), [Step::Apply(1), Step::Apply(0)]);
+        timeline.tell(secs(2), Fact::Touched(0, 2));
+        timeline.tell(secs(2), Fact::Touched(1, 900));
+        assert_eq!(done(&mut timeline, 2), []);
+        timeline.tell(secs(3), Fact::Touched(0, 3));
+        timeline.tell(secs(4), Fact::Touched(0, 4));
+        assert_eq!(timeline.next(), Some(secs(3)));
+        assert_eq!(done(&mut timeline, 4), [Step::Heal(0)]);
+        assert_eq!(done(&mut timeline, 8), [Step::Heal(1)]);
+        assert_eq!(done(&mut timeline, 9), [Step::Apply(2)]);
+        timeline.tell(secs(11), Fact::Touched(2, 1));
+        assert_eq!(timeline.next(), Some(secs(10)), "its length was over before");
     }
 
     /// Catches a chain whose second link begins with the first, or never.

@@ -113,6 +113,7 @@ mod tests {
             at: Duration::from_secs(at),
             after: None,
             length: Duration::from_secs(2),
+            until_touched: None,
             direction: Direction::Both,
             toxicity: 1.0,
             group: None,

@@ -1,7 +1,7 @@
 //! TLS and passwords of nodes: what is asked for, and what does not go with it.
 
 use super::error::{FileError, PlanError};
-use super::model::Plan;
+use super::model::{FaultPlan, Plan};
 use super::source::{TomlTable, TomlValue};
 use crate::lab::timeline::After;
 use crate::lab::{UNREADABLE, refusal};
@@ -56,14 +56,17 @@ fn refused(plan: &Plan, access: Access) -> Option<String> {
         }
     }
     let of_messages = plan.faults.iter().find(|it| is_message(&it.spec.fault.kind));
-    let waiting = plan.faults.iter().find(|it| matches!(it.spec.after, Some(After::Requests(_))));
-    match (access.tls, of_messages, waiting) {
+    let counts = |it: &&FaultPlan| {
+        matches!(it.spec.after, Some(After::Requests(_))) || it.spec.until_touched.is_some()
+    };
+    let counting = plan.faults.iter().find(counts);
+    match (access.tls, of_messages, counting) {
         (true, Some(fault), _) => Some(format!(
             "the fault `{}` ({}) is of single requests and replies, and {UNREADABLE}; leave one of the two out",
             fault.spec.name, fault.spec.fault.kind
         )),
         (true, None, Some(fault)) => Some(format!(
-            "the fault `{}` waits for requests, and {UNREADABLE}; give it an `at`",
+            "the fault `{}` counts requests, and {UNREADABLE}; give it `at` and `for`",
             fault.spec.name
         )),
         _ => None,

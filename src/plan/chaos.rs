@@ -218,6 +218,7 @@ impl Chaos {
             at,
             after: None,
             length,
+            until_touched: None,
             // A fault of messages acts on replies unless it is told otherwise.
             direction: if has_directions(&fault) { direction } else { Direction::default() },
             toxicity: 1.0,

@@ -18,9 +18,9 @@ use crate::lab::timeline::{Direction, FaultSpec};
 use crate::proxy::fault::{TOXICS, asks_for_more, is_message};
 
 /// The keys beside the one that names the fault.
-const KEYS: [&str; 12] = [
-    "name", "on", "group", "at", "after", "then", "for", "fixed", "times", "every", "stream",
-    "toxicity",
+const KEYS: [&str; 13] = [
+    "name", "on", "group", "at", "after", "then", "for", "until", "fixed", "times", "every",
+    "stream", "toxicity",
 ];
 
 /// The toxics that Toxiproxy has under the same names, with the same effect, and that its published
@@ -144,6 +144,7 @@ impl Written {
                 at,
                 after: wait::read(table)?,
                 length: table.optional("for", TomlValue::duration)?.unwrap_or(rest),
+                until_touched: wait::read_until(table, &kind)?,
                 direction: read_direction(table, &kind)?,
                 toxicity: read_toxicity(table, &kind)?,
                 group: groups::of_fault(table, &kind, groups)?,

@@ -167,6 +167,9 @@ fn print_fault(text: &mut TomlText, planned: &FaultPlan) {
         Some(after) => wait::print(text, after),
     }
     text.duration("for", spec.length);
+    if let Some(touched) = spec.until_touched {
+        text.value("until", &format!("{{ touched = {touched} }}"));
+    }
     text.value("fixed", &fixed_length.to_string());
     if fault::is_of_network(&spec.fault) {
         text.string("stream", spec.direction.name());

@@ -1,15 +1,19 @@
-//! What a fault waits for where it has no time: `after` and `then`.
+//! What a fault waits for where it has no time (`after` and `then`), and what ends it before its time (`until`).
 
 use super::error::FileError;
 use super::model::{FaultPlan, Plan, Who};
 use super::source::{TomlTable, TomlValue};
 use super::text::{TomlText, string};
-use crate::lab::timeline::After;
+use crate::lab::Network;
+use crate::lab::fault::FAULTS;
+use crate::lab::timeline::{After, Awaited};
+use crate::protocol::speech::Matcher;
 
 /// The most requests that can be waited for: more than any run has.
 const REQUESTS_MAX: u64 = 1_000_000_000_000;
 
-const EXAMPLES: &str = "{ requests = 1000 }, { event = \"name\" } or { breaker = \"open\" }";
+const EXAMPLES: &str = "{ requests = 1000 }, { command = \"set\", key = \"k:7\" }, { event = \"name\" } or \
+                        { breaker = \"open\" }";
 
 /// What the fault waits for, if it does.
 pub(super) fn read(table: &TomlTable<'_>) -> Result<Option<After>, FileError> {
@@ -33,16 +37,53 @@ pub(super) fn read(table: &TomlTable<'_>) -> Result<Option<After>, FileError> {
 
 fn read_after(node: &TomlValue<'_>) -> Result<After, FileError> {
     let table = node.table()?;
-    table.only("thing to wait for", &["requests", "event", "breaker"])?;
+    table.only("thing to wait for", &["requests", "command", "key", "event", "breaker"])?;
+    if table.iter().next().is_some()
+        && table.iter().all(|thing| matches!(thing.key(), "requests" | "command" | "key"))
+    {
+        return read_awaited(&table).map(After::Requests);
+    }
     let mut things = table.iter();
     match (things.next(), things.next()) {
         (Some(thing), None) => match thing.key() {
-            "requests" => Ok(After::Requests(thing.count(1..=REQUESTS_MAX)?)),
             "event" => Ok(After::Event(thing.name()?.to_owned())),
             _ => thing.word("state of a breaker", &[("open", After::BreakerOpen)]),
         },
         _ => Err(node.error(format!("a fault waits for one thing: {EXAMPLES}"))),
     }
+}
+
+/// Requests, all of them or those of a command or for a key; the first, unless it says how many.
+fn read_awaited(table: &TomlTable<'_>) -> Result<Awaited, FileError> {
+    let glob = |key| {
+        let glob = table.optional(key, TomlValue::text)?;
+        Ok(glob.unwrap_or(Awaited::ANY).to_owned())
+    };
+    let (command, key) = (glob("command")?, glob("key")?);
+    if let Err(what) = Matcher::new(&command, &key, None) {
+        let node = table.get("command");
+        return Err(node.map_or_else(|| table.error(&what), |node| node.error(&what)));
+    }
+    let count = table.optional("requests", |node| node.count(1..=REQUESTS_MAX))?;
+    Ok(Awaited { count: count.unwrap_or(1), command, key })
+}
+
+/// After how many operations that it has touched the fault ends, if it does before its time.
+pub(super) fn read_until(
+    table: &TomlTable<'_>,
+    kind: &TomlValue<'_>,
+) -> Result<Option<u64>, FileError> {
+    let Some(node) = table.get("until") else { return Ok(None) };
+    let until = node.table()?;
+    until.only("end of a fault", &["touched"])?;
+    let touched = until.need("touched", "how many operations, such as 100")?;
+    if FAULTS.find(kind.key()).is_some() {
+        return Err(node.error_at_key(format!(
+            "nobody counts what `{}` touches while it lasts; leave `until` out, and write `for`",
+            kind.key()
+        )));
+    }
+    touched.count(1..=REQUESTS_MAX).map(Some)
 }
 
 /// Whether every fault that follows another has one to follow, and none follows itself.
@@ -77,7 +118,15 @@ pub(super) fn check(list: &TomlValue<'_>, faults: &[FaultPlan]) -> Result<(), Fi
 /// Prints what a fault waits for.
 pub(super) fn print(text: &mut TomlText, after: &After) {
     match after {
-        After::Requests(count) => text.value("after", &format!("{{ requests = {count} }}")),
+        After::Requests(Awaited { count, command, key }) => {
+            let mut words = vec![format!("requests = {count}")];
+            for (name, glob) in [("command", command), ("key", key)] {
+                if glob != Awaited::ANY {
+                    words.push(format!("{name} = {}", string(glob)));
+                }
+            }
+            text.value("after", &format!("{{ {} }}", words.join(", ")));
+        }
         After::Event(name) => text.value("after", &format!("{{ event = {} }}", string(name))),
         After::BreakerOpen => text.value("after", "{ breaker = \"open\" }"),
         After::Healed(name) => text.string("then", name),
@@ -85,13 +134,23 @@ pub(super) fn print(text: &mut TomlText, after: &After) {
 }
 
 impl Plan {
-    /// Whether anybody sees what its faults wait for.
+    /// Whether anybody sees what its faults wait for, and what ends them.
     ///
     /// # Errors
     /// The fault that would never begin, and why.
     pub fn can_wait(&self) -> Result<(), (&FaultPlan, String)> {
+        let uncounted = |fault: &FaultPlan| {
+            let touched = fault.spec.until_touched?;
+            let why = match () {
+                () if self.elsewhere.is_some() => "proxies elsewhere do not tell it",
+                () if self.network == Network::Kernel => "the kernel tells it at the end",
+                () => return None,
+            };
+            Some(format!("it lasts until it has touched {touched} operations, and {why}"))
+        };
         let unseen = |fault: &FaultPlan| {
-            let why = match fault.spec.after.as_ref()? {
+            let after = fault.spec.after.as_ref()?;
+            let why = match after {
                 After::Requests(_) if self.direct => {
                     "-direct leaves out the proxies that count them"
                 }
@@ -106,14 +165,10 @@ impl Plan {
                 }
                 _ => return None,
             };
-            Some(why.to_owned())
+            Some(format!("it waits until {after}, and {why}"))
         };
-        match self.faults.iter().find_map(|fault| Some((fault, unseen(fault)?))) {
-            None => Ok(()),
-            Some((fault, why)) => {
-                let after = fault.spec.after.as_ref().map(ToString::to_string).unwrap_or_default();
-                Err((fault, format!("it waits until {after}, and {why}")))
-            }
-        }
+        let why = |fault| uncounted(fault).or_else(|| unseen(fault));
+        let never = self.faults.iter().find_map(|fault| Some((fault, why(fault)?)));
+        never.map_or(Ok(()), Err)
     }
 }

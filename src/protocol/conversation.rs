@@ -2,8 +2,8 @@
 
 use tokio::time::Instant;
 
-use super::exchange::{Answered, Passage, Reply, Request as Passed, Sent};
-use super::observe::{Keys, Observer, ReplyEvent, RequestEvent};
+use super::exchange::{Answered, Passage, Reply};
+use super::observe::{Observer, ReplyEvent, RequestEvent};
 use super::{Known, Protocol};
 
 /// Both directions of one connection.
@@ -27,19 +27,10 @@ impl Conversation {
         &mut self,
         bytes: &[u8],
         now: Instant,
-        seen: &mut impl FnMut(Sent<Keys<'_>>),
+        seen: &mut impl FnMut(RequestEvent<'_>),
     ) {
         self.0.on_request_if(bytes, now, &mut |event, _| {
-            match event {
-                RequestEvent::Request(request) => seen(Sent::Request(Passed {
-                    sequence: request.sequence,
-                    verb: request.verb,
-                    due: request.due,
-                    keys: request.keys(),
-                })),
-                RequestEvent::Ended(_) => {}
-                RequestEvent::Opaque(why) => seen(Sent::Opaque(why)),
-            }
+            seen(event);
             Passage::Sent
         });
     }
@@ -85,7 +76,7 @@ impl Conversation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::exchange::Request;
+    use crate::protocol::observe::Request;
 
     /// Catches a request or reply that is told under another's name, keys that are lost on the way, and a
     /// connection that turns opaque unseen.
@@ -96,8 +87,9 @@ mod tests {
         let mut told = Vec::new();
         let sent = b"get a b\r\nmg c q\r\nset d 0 0 1 noreply\r\nx\r\nversion\r\nmn\r\n";
         conversation.on_request(sent, now, &mut |event| {
-            let Sent::Request(Request { sequence, verb, due, keys }) = event else { panic!() };
-            let keys = keys.map(String::from_utf8_lossy).collect::<Vec<_>>().join(",");
+            let RequestEvent::Request(request) = event else { panic!() };
+            let Request { sequence, verb, due, .. } = request;
+            let keys = request.keys().map(String::from_utf8_lossy).collect::<Vec<_>>().join(",");
             told.push(format!("{sequence} {} {:?} {due:?} {keys}", verb.word.name, verb.kind));
         });
         let expected = [
@@ -135,11 +127,12 @@ mod tests {
         for piece in requests.chunks(cut) {
             conversation.on_request(piece, now, &mut |event| {
                 told.push(match event {
-                    Sent::Request(Request { verb, keys, .. }) => {
-                        let keys: Vec<_> = keys.map(String::from_utf8_lossy).collect();
-                        format!("{} {}", verb.word.name, keys.join(","))
+                    RequestEvent::Request(request) => {
+                        let keys: Vec<_> = request.keys().map(String::from_utf8_lossy).collect();
+                        format!("{} {}", request.verb.word.name, keys.join(","))
                     }
-                    Sent::Opaque(why) => why.to_owned(),
+                    RequestEvent::Ended(_) => return,
+                    RequestEvent::Opaque(why) => why.to_owned(),
                 });
             });
         }

@@ -76,25 +76,6 @@ pub enum Passage {
     Followed,
 }
 
-/// A request that passed.
-#[derive(Debug)]
-pub(crate) struct Request<K> {
-    /// Its place among the requests of the connection, from 0.
-    pub(crate) sequence: u64,
-    pub(crate) verb: &'static Verb,
-    pub(crate) due: Due,
-    /// Its keys, one after the other.
-    pub(crate) keys: K,
-}
-
-/// What a piece of the request direction held.
-#[derive(Debug)]
-pub(crate) enum Sent<K> {
-    Request(Request<K>),
-    /// The connection is no longer understood, and why; said once, by either direction.
-    Opaque(&'static str),
-}
-
 /// What a piece of the reply direction held.
 #[derive(Debug)]
 pub(crate) enum Answered {

@@ -16,7 +16,7 @@ use super::{Known, Protocol};
 pub(crate) use super::memcached::frame::observe::{
     LINE_BYTES_MAX, Owner, REPLY_LINE_BYTES_MAX, refine,
 };
-pub(crate) use super::request::{Keys, Request, UNTOLD};
+pub(crate) use super::request::{Request, UNTOLD};
 
 /// What a piece of the request direction held.
 #[derive(Debug)]

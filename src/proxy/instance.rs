@@ -1,6 +1,7 @@
 //! One proxy: its address, its toxics, its live connections and what it counted.
 
 mod past;
+mod told;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
@@ -14,7 +15,6 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use self::past::Past;
-use crate::base::carried::Carried;
 use crate::base::descriptors;
 use crate::base::lane::Lane;
 use crate::base::name::NodeIndex;
@@ -37,10 +37,8 @@ use crate::proxy::path::listener::{Listener, resolve};
 use crate::proxy::path::serve::serve;
 use crate::proxy::path::sockets::Sockets;
 use crate::proxy::path::upstream::{Upstream, reset_on_close};
-use crate::proxy::tap::asked::Asked;
 use crate::proxy::tap::flight::{CLOSED_MAX, Flight, GIVEN_UP_MAX};
-use crate::proxy::tap::meter::{Shared, Watched};
-use crate::proxy::tap::timeline::{Timeline, TimelineView};
+use crate::proxy::tap::shared::Shared;
 use crate::proxy::tap::view::{ConnectionView, TapSnapshot};
 
 /// How long a change waits for the live connections to take it up. They do so at their next poll,
@@ -197,38 +195,6 @@ impl Proxy {
     /// What is known of the server; for the connections from now on.
     pub(in crate::proxy) fn know(&self, known: Known) {
         self.shared.know(known);
-    }
-
-    /// The connections from now on are the run's own when their keys begin so.
-    pub(in crate::proxy) fn know_own(&self, prefix: &[u8]) {
-        self.shared.set_own(prefix);
-    }
-
-    /// The first request of each connection from now on says who it is.
-    pub(in crate::proxy) fn know_login(&self) {
-        self.shared.set_asks_who();
-    }
-
-    /// The connections from now on note which keys are asked of this proxy's node.
-    pub(in crate::proxy) fn follow_keys(&self, carried: &Arc<Carried>) {
-        if let Some(node) = self.node() {
-            self.shared.set_carried(Arc::clone(carried), node);
-        }
-    }
-
-    /// Notes from the next connection on what passes when, and in `asked` what comes again.
-    pub(in crate::proxy) fn watch(&self, began: Instant, planned: Duration, asked: &Arc<Asked>) {
-        if let Some(node) = self.node() {
-            let timeline = Arc::new(Timeline::new(began, planned));
-            self.shared.watch(Watched { timeline, asked: Arc::clone(asked), node });
-        }
-    }
-
-    /// What passed when; `None`: nobody asked for it.
-    pub(in crate::proxy) fn timeline(&self) -> Option<TimelineView> {
-        let timeline = self.shared.timeline()?;
-        self.state.lock().live.values().for_each(|live| live.settle());
-        Some(timeline.view(Instant::now()))
     }
 
     // === Life ===
@@ -592,24 +558,6 @@ impl Proxy {
             candidates.filter_map(|(id, flight)| Some((flight.write_of(key, since)?, id, flight)));
         let (_, id, flight) = carried.min_by_key(|(at, id, _)| (*at, *id))?;
         Some(flight.trace(id, key, seconds))
-    }
-
-    pub(in crate::proxy) fn tap(&self) -> TapSnapshot {
-        let state = self.state.lock();
-        let mut snapshot = state.totals.clone();
-        snapshot.refused = snapshot.refused.filter(|_| !state.was_shut);
-        snapshot.open = state.live.len() as u64;
-        for connection in state.live.values() {
-            connection.add_to(&mut snapshot);
-        }
-        for toxic in state.table.iter() {
-            let touched = toxic.identity.touched();
-            *snapshot.touched.entry(toxic.identity.name.clone()).or_default() += touched;
-        }
-        snapshot.skipped_uncertain = self.shared.reporter.skipped_uncertain();
-        snapshot.could_not_fire = self.shared.reporter.could_not_fire();
-        self.shared.add_to(&mut snapshot, Instant::now());
-        snapshot
     }
 }
 

@@ -46,5 +46,6 @@ pub use set::{ProxySet, WeakProxySet};
 pub use tap::asked::{Asked, AskedCounts};
 pub use tap::latency::{LatencyView, LatencyWindow};
 pub use tap::reuse::{Pipelining, Reuse};
+pub use tap::sought::SoughtRequests;
 pub use tap::timeline::{PieceCounts, TimelineView};
 pub use tap::view::{ConnectionView, Foreign, TapSnapshot};

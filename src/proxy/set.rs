@@ -1,5 +1,7 @@
 //! The named proxies of one process, and everything that can be asked of them.
 
+mod told;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
@@ -8,7 +10,6 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::base::carried::Carried;
 use crate::base::family::Settings;
 use crate::base::lane::Lane;
 use crate::base::name::NodeIndex;
@@ -25,9 +26,7 @@ use crate::proxy::instance::{Proxy, Surroundings};
 use crate::proxy::lanes::{lanes, own_max};
 use crate::proxy::path::held::AllHeld;
 use crate::proxy::path::sockets::Sockets;
-use crate::proxy::tap::asked::Asked;
-use crate::proxy::tap::timeline::TimelineView;
-use crate::proxy::tap::view::{ConnectionView, TapSnapshot};
+use crate::proxy::tap::view::ConnectionView;
 
 /// How long a deleted proxy waits for its connections to end; they were told and do so at once.
 const DELETE_GRACE: Duration = Duration::from_secs(2);
@@ -275,57 +274,6 @@ impl ProxySet {
             first = first.and(removed).and(enabled);
         }
         first
-    }
-
-    /// What passed a proxy so far; of a node's, also after it was deleted.
-    ///
-    /// # Errors
-    /// When there is none of this name.
-    pub fn tap(&self, name: &str) -> Result<TapSnapshot, ProxyError> {
-        Ok(self.counted(name)?.tap())
-    }
-
-    /// How many requests passed a proxy so far.
-    ///
-    /// # Errors
-    /// When there is none of this name.
-    pub fn requests(&self, name: &str) -> Result<u64, ProxyError> {
-        Ok(self.tap(name)?.requests())
-    }
-
-    /// Tells the run's own traffic from that of others, from the next connection on: its keys begin so.
-    /// What others send is counted apart ([`TapSnapshot::foreign`]). A connection that never names a key
-    /// and only pings counts as the run's own.
-    pub fn know_own(&self, prefix: &[u8]) {
-        if !prefix.is_empty() {
-            self.all().iter().for_each(|proxy| proxy.know_own(prefix));
-        }
-    }
-
-    /// The servers ask for a password: the first request of each connection from now on says who it is, and is
-    /// part of no operation.
-    pub fn know_login(&self) {
-        self.all().iter().for_each(|proxy| proxy.know_login());
-    }
-
-    /// Notes in `carried` which node is asked for which key, from the next connection on.
-    pub fn follow_keys(&self, carried: &Arc<Carried>) {
-        self.all().iter().for_each(|proxy| proxy.follow_keys(carried));
-    }
-
-    /// Notes from the next connection on what passes when, from `began` for about so long, and what is
-    /// asked for again or elsewhere, through all proxies of nodes that there are.
-    #[must_use]
-    pub fn watch(&self, began: Instant, planned: Duration) -> Arc<Asked> {
-        let asked = Arc::new(Asked::new(began));
-        self.all().iter().for_each(|proxy| proxy.watch(began, planned, &asked));
-        asked
-    }
-
-    /// What passed a proxy when; `None`: there is none of this name, or nobody asked for it.
-    #[must_use]
-    pub fn timeline(&self, name: &str) -> Option<TimelineView> {
-        self.counted(name).ok()?.timeline()
     }
 
     /// The open connections of a proxy.

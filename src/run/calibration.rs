@@ -181,6 +181,7 @@ fn fault(name: &str, kind: &str, at: Duration, length: Duration) -> FaultSpec {
         at,
         after: None,
         length,
+        until_touched: None,
         direction: Direction::Both,
         toxicity: 1.0,
         group: None,

@@ -291,7 +291,7 @@ impl Parts<'_> {
         let run = fleet::run_number(plan, &clock, environment);
         let (run, client_config) = setup::of_this_run(plan, run, share);
         sink.watch(lab.proxies(), clock, &client_config.key_prefix);
-        lab.proxies().know_own(client_config.key_prefix.as_bytes());
+        lab.know_own_keys(&client_config.key_prefix);
         let load = setup::load(plan, clock, run, share);
         let servers = setup::servers(lab.info());
         let called = match &plan.driver {

@@ -22,7 +22,7 @@ impl KernelInjector {
 
     pub(super) fn toxics(&self, fault: &FaultSpec) -> Vec<ActiveToxic> {
         if KernelNetwork::does(fault) {
-            return vec![ActiveToxic { proxy: KERNEL.to_owned(), toxic: fault.name.clone() }];
+            return vec![ActiveToxic::new(KERNEL.to_owned(), fault.name.clone())];
         }
         self.own.toxics(fault)
     }
@@ -36,9 +36,15 @@ impl KernelInjector {
 
     pub(super) async fn heal(&self, toxics: Vec<ActiveToxic>) -> Result<u64, String> {
         match toxics.as_slice() {
-            [ActiveToxic { proxy, toxic }] if proxy == KERNEL => self.network.heal(toxic).await,
+            [ActiveToxic { proxy, toxic, .. }] if proxy == KERNEL => self.network.heal(toxic).await,
             _ => self.own.heal(toxics).await,
         }
+    }
+
+    /// `None`: the kernel does it, whose counts are read when it ends.
+    pub(super) fn touched(&self, toxics: &[ActiveToxic]) -> Option<u64> {
+        let is_kernels = toxics.iter().any(|it| it.proxy == KERNEL);
+        (!is_kernels).then(|| self.own.touched(toxics))
     }
 
     pub(super) async fn close(self) {

@@ -37,6 +37,15 @@ pub(crate) enum Injector {
 pub(crate) struct ActiveToxic {
     proxy: String,
     toxic: String,
+    /// What toxics of its name had touched before: a fault may come again.
+    touched_before: u64,
+}
+
+impl ActiveToxic {
+    /// One that counts nothing here.
+    const fn new(proxy: String, toxic: String) -> Self {
+        Self { proxy, toxic, touched_before: 0 }
+    }
 }
 
 /// Whether the fault of the network `fault` can be done: by proxies elsewhere or, with our own proxies
@@ -121,6 +130,16 @@ impl Injector {
             Self::Kernel(kernel) => kernel.apply(fault).await,
             Self::Remote(remote) => remote.apply(fault).await,
             Self::Nobody => Err("there is nothing in between that could".to_owned()),
+        }
+    }
+
+    /// How many operations these toxics have touched so far; `None`: nobody counts.
+    pub(crate) fn touched(&self, toxics: &[ActiveToxic]) -> Option<u64> {
+        match self {
+            Self::Own(own) => Some(own.touched(toxics)),
+            #[cfg(target_os = "linux")]
+            Self::Kernel(kernel) => kernel.touched(toxics),
+            Self::Remote(_) | Self::Nobody => None,
         }
     }
 

@@ -20,13 +20,16 @@ impl OwnInjector {
     }
 
     pub(super) fn toxics(&self, fault: &FaultSpec) -> Vec<ActiveToxic> {
-        let toxic =
-            |node: &NodeIndex| ActiveToxic { proxy: node.to_string(), toxic: fault.name.clone() };
+        let toxic = |node: &NodeIndex| {
+            let (proxy, toxic) = (node.to_string(), fault.name.clone());
+            let touched_before = self.proxies.touched(&proxy, &toxic);
+            ActiveToxic { proxy, toxic, touched_before }
+        };
         fault.nodes.iter().map(toxic).collect()
     }
 
     pub(super) async fn apply(&self, fault: &FaultSpec) -> Result<(), String> {
-        for ActiveToxic { proxy, toxic } in self.toxics(fault) {
+        for ActiveToxic { proxy, toxic, .. } in self.toxics(fault) {
             let listens = self.proxies.get(&proxy).map(|view| view.listen);
             let attributes = addressed(&fault.fault.settings, listens.as_deref().ok());
             let config = ToxicConfig {
@@ -43,10 +46,9 @@ impl OwnInjector {
     }
 
     pub(super) async fn heal(&self, toxics: Vec<ActiveToxic>) -> Result<u64, String> {
-        let mut touched = 0;
         let mut problem = None;
-        for ActiveToxic { proxy, toxic } in toxics {
-            match self.proxies.remove_toxic(&proxy, &toxic).await {
+        for ActiveToxic { proxy, toxic, .. } in &toxics {
+            match self.proxies.remove_toxic(proxy, toxic).await {
                 // Never added, or gone already: by an attempt that was cut short, or by somebody
                 // who used the control API.
                 Ok(()) | Err(ProxyError::ToxicNotFound) => {}
@@ -54,10 +56,15 @@ impl OwnInjector {
                     problem.get_or_insert_with(|| format!("{proxy}: {error}"));
                 }
             }
-            let tap = self.proxies.tap(&proxy);
-            touched += tap.map_or(0, |tap| tap.touched.get(&toxic).copied().unwrap_or(0));
         }
-        problem.map_or(Ok(touched), Err)
+        problem.map_or_else(|| Ok(self.touched(&toxics)), Err)
+    }
+
+    pub(super) fn touched(&self, toxics: &[ActiveToxic]) -> u64 {
+        let touched = |it: &ActiveToxic| {
+            self.proxies.touched(&it.proxy, &it.toxic).saturating_sub(it.touched_before)
+        };
+        toxics.iter().map(touched).sum()
     }
 }
 

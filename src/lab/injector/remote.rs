@@ -150,9 +150,7 @@ impl RemoteInjector {
     pub(super) fn toxics(&self, fault: &FaultSpec) -> Vec<ActiveToxic> {
         let wanted = wanted(self.whose, fault, None).unwrap_or_default();
         let on = |proxy: String| {
-            wanted
-                .iter()
-                .map(move |toxic| ActiveToxic { proxy: proxy.clone(), toxic: toxic.name.clone() })
+            wanted.iter().map(move |toxic| ActiveToxic::new(proxy.clone(), toxic.name.clone()))
         };
         fault.nodes.iter().copied().map(proxy_name).flat_map(on).collect()
     }
@@ -178,7 +176,7 @@ impl RemoteInjector {
         if !toxic.is(&there) {
             return Err(format!("it did not take {body} on {proxy}: it has {there} there"));
         }
-        self.added.lock().push(ActiveToxic { proxy, toxic: toxic.name.clone() });
+        self.added.lock().push(ActiveToxic::new(proxy, toxic.name.clone()));
         Ok(())
     }
 
@@ -191,7 +189,7 @@ impl RemoteInjector {
             self.added.lock().extract_if(.., |added| toxics.contains(added)).collect();
         in_time(async {
             let mut result = Ok(());
-            for ActiveToxic { proxy, toxic } in &added {
+            for ActiveToxic { proxy, toxic, .. } in &added {
                 result = result.and(self.remove(proxy, toxic).await);
             }
             result

@@ -250,6 +250,7 @@ mod tests {
             at: Duration::ZERO,
             after: None,
             length: Duration::from_secs(1),
+            until_touched: None,
             direction: Direction::Both,
             toxicity: 1.0,
             group: None,

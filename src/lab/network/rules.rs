@@ -140,6 +140,7 @@ mod tests {
             at: Duration::ZERO,
             after: None,
             length: Duration::from_secs(1),
+            until_touched: None,
             direction,
             toxicity: 1.0,
             group: None,

@@ -11,7 +11,7 @@ use crate::event::Events;
 use crate::protocol::Protocol;
 use crate::proxy::config::ProxyConfig;
 use crate::proxy::fault::message::Reporter;
-use crate::proxy::tap::meter::Shared;
+use crate::proxy::tap::shared::Shared;
 use crate::proxy::tap::view::TapSnapshot;
 
 /// Where a proxy goes on from.

@@ -22,7 +22,8 @@ use crate::proxy::instance::Proxy;
 use crate::proxy::path::held::{AllHeld, Held};
 use crate::proxy::path::link::Ended;
 use crate::proxy::tap::flight::Flight;
-use crate::proxy::tap::meter::{Meter, Shared};
+use crate::proxy::tap::meter::Meter;
+use crate::proxy::tap::shared::Shared;
 use crate::proxy::tap::view::{ConnectionView, TapSnapshot};
 
 /// Held by a connection until it has taken up a change; the control side waits for the last drop.

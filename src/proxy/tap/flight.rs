@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use tokio::time::Instant;
 
 use crate::event::{WireMessage, WireMessageKind, WireTrace};
-use crate::protocol::exchange::{Kind, Reply, Request, Verb, Word};
+use crate::protocol::exchange::{Kind, Reply, Verb, Word};
 
 /// Messages that a connection remembers; earlier ones are forgotten. A multi-get of a client that
 /// asks with quiet requests is one for each key.
@@ -87,10 +87,11 @@ impl Flight {
     pub(in crate::proxy) fn requested<'a>(
         &mut self,
         at: Instant,
-        request: Request<impl Iterator<Item = &'a [u8]>>,
+        request: u64,
+        verb: &'static Verb,
+        keys: impl Iterator<Item = &'a [u8]>,
     ) {
-        let Request { sequence, verb, keys, .. } = request;
-        self.push(at, What::Request { request: sequence, verb, keys: Marks::of(keys) });
+        self.push(at, What::Request { request, verb, keys: Marks::of(keys) });
     }
 
     pub(in crate::proxy) fn replied(&mut self, at: Instant, reply: &Reply) {
@@ -202,7 +203,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::protocol::exchange::Due;
 
     static GET: Verb = Verb { word: Word { name: "get", place: 0 }, kind: Kind::Read };
     static SET: Verb = Verb { word: Word { name: "set", place: 1 }, kind: Kind::Write };
@@ -211,7 +211,7 @@ mod tests {
     impl Flight {
         fn ask(&mut self, at: Instant, sequence: u64, verb: &'static Verb, keys: &[&str]) {
             let keys = keys.iter().map(|key| key.as_bytes());
-            self.requested(at, Request { sequence, verb, due: Due::Always, keys });
+            self.requested(at, sequence, verb, keys);
         }
 
         fn answer(&mut self, at: Instant, sequence: u64, verb: &'static Verb) {

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use crate::base::carried::{Carried, Mark};
 use crate::base::name::NodeIndex;
-use crate::protocol::exchange::{Due, Request};
+use crate::protocol::exchange::Due;
+use crate::protocol::observe::Request;
 use crate::proxy::tap::asked::{Asked, Same};
 
 /// Keys whose reply is waited for. Of those beyond it the reply is not noted.
@@ -38,11 +39,8 @@ impl Keys {
     }
 
     /// The node is asked for the keys of a request.
-    pub(in crate::proxy) fn requested<'a, K>(&mut self, now: Instant, request: &Request<K>)
-    where
-        K: Iterator<Item = &'a [u8]> + Clone,
-    {
-        let mut marks = request.keys.clone().map(|key| Mark::of(&[key]));
+    pub(in crate::proxy) fn requested(&mut self, now: Instant, request: &Request<'_>) {
+        let mut marks = request.keys().map(|key| Mark::of(&[key]));
         let Some(first) = marks.next() else { return };
         let mut marks = marks.peekable();
         let must_be_answered = request.due == Due::Always;

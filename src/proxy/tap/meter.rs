@@ -1,29 +1,26 @@
 //! The meter of one connection: looks at every byte that passes, once, and changes none.
 //!
 //! It counts for its connection alone. What needs more than one connection (latencies, what kind of
-//! client this is, the server's version) it hands in batches to what the connections of a proxy
-//! [`Shared`].
+//! client this is, the server's version) it hands in batches to what the connections of a proxy have
+//! [in common](Shared).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::base::carried::Carried;
-use crate::base::name::NodeIndex;
-use crate::protocol::exchange::{Answered, Due, Kind, Request, Sent, Verb, Word};
-use crate::protocol::{Conversation, Known, Protocol};
+use crate::protocol::exchange::{Answered, Due, Kind, Verb, Word};
+use crate::protocol::observe::RequestEvent;
+use crate::protocol::{Conversation, Known};
 use crate::proxy::config::Direction;
-use crate::proxy::fault::message::Reporter;
-use crate::proxy::tap::asked::{Asked, Same};
+use crate::proxy::tap::asked::Same;
 use crate::proxy::tap::flight::Flight;
 use crate::proxy::tap::keys::Keys;
-use crate::proxy::tap::latency::{Latencies, LatencyView};
-use crate::proxy::tap::reuse::{GIVE_UP_MIN, Patience, Reuse};
+use crate::proxy::tap::reuse::Reuse;
+use crate::proxy::tap::shared::{Figures, Shared};
 use crate::proxy::tap::timeline::{Passed, Timeline};
 use crate::proxy::tap::view::TapSnapshot;
 
@@ -33,171 +30,6 @@ const BATCH: usize = 64;
 const UNDELIVERED_MAX: usize = 65_536;
 /// A queue of those that grew beyond this gives its memory back when it is empty.
 const UNDELIVERED_KEPT: usize = 64;
-
-/// What the meters of a proxy's connections have in common.
-#[derive(Debug, Default)]
-pub(in crate::proxy) struct Shared {
-    own: Side,
-    foreign: Side,
-    /// What the keys of the run's own client begin with, if somebody said so.
-    own_prefix: Mutex<Option<Arc<[u8]>>>,
-    /// Where it is noted which node is asked for which key, if somebody wants to know.
-    carried: Mutex<Option<(Arc<Carried>, NodeIndex)>>,
-    watched: Mutex<Option<Watched>>,
-    known: Mutex<Known>,
-    /// Whether the server asks for a password, so that the first request of a connection says who it is.
-    asks_who: AtomicBool,
-    /// What the connections speak, if somebody said so.
-    protocol: Option<Protocol>,
-    pub(in crate::proxy) reporter: Reporter,
-}
-
-/// Where it is noted what passed when, and what came again, if somebody wants to know.
-#[derive(Clone, Debug)]
-pub(in crate::proxy) struct Watched {
-    pub(in crate::proxy) timeline: Arc<Timeline>,
-    pub(in crate::proxy) asked: Arc<Asked>,
-    pub(in crate::proxy) node: NodeIndex,
-}
-
-/// What the run's own connections have in common, or all others.
-#[derive(Debug, Default)]
-struct Side {
-    figures: Mutex<Figures>,
-    /// How long its clients wait for a reply, in microseconds; 0: not learned yet.
-    patience_us: AtomicU64,
-}
-
-#[derive(Debug, Default)]
-struct Figures {
-    latencies: Latencies,
-    answered_late: LatencyView,
-    never_answered: LatencyView,
-    patience: Patience,
-    /// How long connections were open that their clients closed without a request.
-    silent: LatencyView,
-}
-
-impl Side {
-    fn patience(&self) -> Option<Duration> {
-        let micros = self.patience_us.load(Ordering::Relaxed);
-        (micros > 0).then(|| Duration::from_micros(micros))
-    }
-
-    /// For how long a request that had no answer is waited for to come again: two times the patience.
-    fn window(&self) -> Option<Duration> {
-        Some(self.patience()? * 2)
-    }
-
-    fn was_silent(&self, open: Duration) {
-        if open >= GIVE_UP_MIN {
-            self.figures.lock().silent.record(open);
-        }
-    }
-
-    fn gave_up(&self, waited: Duration) {
-        let mut figures = self.figures.lock();
-        figures.patience.gave_up(waited);
-        if let Some(learned) = figures.patience.learned() {
-            let micros = u64::try_from(learned.as_micros()).unwrap_or(u64::MAX);
-            self.patience_us.store(micros.max(1), Ordering::Relaxed);
-        }
-    }
-}
-
-impl Shared {
-    pub(in crate::proxy) fn new(reporter: Reporter, protocol: Option<Protocol>) -> Self {
-        Self { reporter, protocol, ..Self::default() }
-    }
-
-    /// A meter for a new connection.
-    pub(in crate::proxy) fn meter(&self, opened: Instant) -> Meter {
-        let known = *self.known.lock();
-        let (watched, carried) = (self.watched.lock().clone(), self.carried.lock().clone());
-        let node = watched.as_ref().map(|watched| watched.node);
-        let node = node.or_else(|| Some(carried.as_ref()?.1));
-        let asked = watched.as_ref().map(|watched| Arc::clone(&watched.asked));
-        let logs_in = self.asks_who.load(Ordering::Relaxed);
-        let mut conversation = Conversation::new(known, self.protocol);
-        if logs_in {
-            conversation.expect_login();
-        }
-        let mut meter = Meter {
-            opened,
-            timeline: watched.map(|watched| watched.timeline),
-            is_told: false,
-            conversation,
-            bytes: [0; 4],
-            requests: Counts::default(),
-            pings: 0,
-            logs_in,
-            quiet_reads: 0,
-            replies: Counts::default(),
-            opaque: None,
-            reuse: Reuse::default(),
-            undelivered: VecDeque::new(),
-            latencies: Vec::new(),
-            untold: Vec::new(),
-            left: None,
-            own: None,
-            own_prefix: self.own_prefix.lock().clone(),
-            keys: node.and_then(|node| Keys::new(carried.map(|(carried, _)| carried), asked, node)),
-            flight: Flight::default(),
-            known,
-        };
-        meter.tell_connect(meter.own_prefix.is_none());
-        meter
-    }
-
-    /// What the connections from now on take the server for.
-    pub(in crate::proxy) fn know(&self, known: Known) {
-        *self.known.lock() = known;
-    }
-
-    /// The first request of each connection from now on says who it is, and is part of no operation.
-    pub(in crate::proxy) fn set_asks_who(&self) {
-        self.asks_who.store(true, Ordering::Relaxed);
-    }
-
-    /// The connections from now on are the run's own when their keys begin so.
-    pub(in crate::proxy) fn set_own(&self, prefix: &[u8]) {
-        *self.own_prefix.lock() = Some(prefix.into());
-    }
-
-    /// The connections from now on note which keys are asked of `node`.
-    pub(in crate::proxy) fn set_carried(&self, carried: Arc<Carried>, node: NodeIndex) {
-        *self.carried.lock() = Some((carried, node));
-    }
-
-    /// The connections from now on note what passes when, and what comes again.
-    pub(in crate::proxy) fn watch(&self, watched: Watched) {
-        *self.watched.lock() = Some(watched);
-    }
-
-    /// What passed when, if somebody wants to know.
-    pub(in crate::proxy) fn timeline(&self) -> Option<Arc<Timeline>> {
-        self.watched.lock().as_ref().map(|watched| Arc::clone(&watched.timeline))
-    }
-
-    /// Adds what the connections have in common.
-    pub(in crate::proxy) fn add_to(&self, snapshot: &mut TapSnapshot, now: Instant) {
-        if self.own_prefix.lock().is_some() {
-            snapshot.foreign.get_or_insert_default();
-        }
-        let figures = self.own.figures.lock();
-        figures.patience.judge(&mut snapshot.reuse);
-        snapshot.wire_latency = figures.latencies.all().clone();
-        snapshot.recent_latency = figures.latencies.windows(now);
-        snapshot.answered_late = figures.answered_late.clone();
-        snapshot.never_answered = figures.never_answered.clone();
-        snapshot.given_up = figures.patience.waited().clone();
-        snapshot.silent = figures.silent.clone();
-    }
-
-    fn side(&self, own: Option<bool>) -> &Side {
-        if own == Some(false) { &self.foreign } else { &self.own }
-    }
-}
 
 /// How often each word was said, by its place.
 #[derive(Debug, Default)]
@@ -278,6 +110,47 @@ pub(in crate::proxy) struct Meter {
     known: Known,
 }
 
+impl Shared {
+    /// A meter for a new connection.
+    pub(in crate::proxy) fn meter(&self, opened: Instant) -> Meter {
+        let known = *self.known.lock();
+        let (watched, carried) = (self.watched.lock().clone(), self.carried.lock().clone());
+        let node = watched.as_ref().map(|watched| watched.node);
+        let node = node.or_else(|| Some(carried.as_ref()?.1));
+        let asked = watched.as_ref().map(|watched| Arc::clone(&watched.asked));
+        let logs_in = self.asks_who.load(Ordering::Relaxed);
+        let mut conversation = Conversation::new(known, self.protocol);
+        if logs_in {
+            conversation.expect_login();
+        }
+        let mut meter = Meter {
+            opened,
+            timeline: watched.map(|watched| watched.timeline),
+            is_told: false,
+            conversation,
+            bytes: [0; 4],
+            requests: Counts::default(),
+            pings: 0,
+            logs_in,
+            quiet_reads: 0,
+            replies: Counts::default(),
+            opaque: None,
+            reuse: Reuse::default(),
+            undelivered: VecDeque::new(),
+            latencies: Vec::new(),
+            untold: Vec::new(),
+            left: None,
+            own: None,
+            own_prefix: self.own_prefix.lock().clone(),
+            keys: node.and_then(|node| Keys::new(carried.map(|(carried, _)| carried), asked, node)),
+            flight: Flight::default(),
+            known,
+        };
+        meter.tell_connect(meter.own_prefix.is_none());
+        meter
+    }
+}
+
 impl Meter {
     /// Bytes were read. Returns how many messages they begin (requests) or complete (replies): they
     /// are said again when the bytes are written. A stretch of a connection that is not understood counts
@@ -331,8 +204,8 @@ impl Meter {
         } = self;
         let mut seen = 0;
         conversation.on_request(data, now, &mut |event| match event {
-            Sent::Request(request) => {
-                let Request { verb, due: reply, .. } = request;
+            RequestEvent::Request(request) => {
+                let (verb, reply) = (request.verb, request.due);
                 requests.add(&verb.word);
                 let is_login = std::mem::take(logs_in);
                 let is_beside = is_login || verb.kind == Kind::Ping;
@@ -340,12 +213,13 @@ impl Meter {
                 *quiet_reads += u64::from(verb.kind == Kind::Read && reply == Due::Maybe);
                 seen += 1;
                 if let Some(prefix) = own_prefix.as_ref().filter(|_| own.is_none() && !is_login) {
-                    *own = is_own(verb, request.keys.clone().next(), prefix);
+                    *own = is_own(verb, request.keys().next(), prefix);
                 }
                 if *own != Some(false) && !is_login {
                     keys.iter_mut().for_each(|keys| keys.requested(now, &request));
+                    shared.sought.passed(&request);
                 }
-                flight.requested(now, request);
+                flight.requested(now, request.sequence, verb, request.keys());
                 // Who asks whether anything is still due may ask it while something is.
                 if reply != Due::Never && !is_beside {
                     reuse.requested(due, patience);
@@ -355,7 +229,8 @@ impl Meter {
                     due.get_or_insert_default();
                 }
             }
-            Sent::Opaque(why) => *opaque = Some(why),
+            RequestEvent::Ended(_) => {}
+            RequestEvent::Opaque(why) => *opaque = Some(why),
         });
         if opaque.is_some() && own.is_none() && own_prefix.is_some() {
             *own = Some(false);
@@ -604,6 +479,12 @@ fn is_own(verb: &Verb, key: Option<&[u8]>, prefix: &[u8]) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::name::NodeIndex;
+    use crate::protocol::Protocol;
+    use crate::proxy::fault::message::Reporter;
+    use crate::proxy::tap::asked::Asked;
+    use crate::proxy::tap::latency::LatencyView;
+    use crate::proxy::tap::shared::Watched;
     use crate::proxy::tap::timeline::PieceCounts;
 
     const GET: &[u8] = b"get k\r\n";

@@ -1,4 +1,4 @@
-//! `after` and `then`: what a fault may wait for, what is refused, and what is printed.
+//! `after`, `then` and `until`: what a fault may wait for, what is refused, and what is printed.
 
 use harness::plan::{Options, Plan};
 
@@ -23,6 +23,10 @@ fn what_is_waited_for_is_kept() {
         fault("name = \"b\"\nthen = \"a\"\nfor = \"2s\""),
         fault("name = \"c\"\nafter = { event = \"deploy\" }"),
         fault("name = \"d\"\nafter = { breaker = \"open\" }"),
+        fault(
+            "name = \"e\"\nafter = { command = \"set,ms\", key = \"*k:7\" }\nuntil = { touched = 40 }",
+        ),
+        fault("name = \"f\"\nafter = { key = \"*k:7\", requests = 3 }"),
     ];
     let plan = read(&faults.concat(), &Options::default()).unwrap();
     let waits: Vec<String> =
@@ -34,8 +38,11 @@ fn what_is_waited_for_is_kept() {
             "`a` was healed",
             "the event `deploy` comes",
             "the breaker of one of its nodes is open",
+            "its nodes have had 1 `set,ms` request for `*k:7`",
+            "its nodes have had 3 requests for `*k:7`",
         ]
     );
+    assert_eq!(plan.faults[4].spec.until_touched, Some(40));
     assert_eq!(plan_of(&plan.to_toml(), &Options::default()).unwrap().faults, plan.faults);
 }
 
@@ -47,6 +54,11 @@ fn what_never_comes_is_refused() {
         ("after = {}", "a fault waits for one thing: { requests = 1000 }"),
         ("after = { requests = 0 }", "`requests` must lie between 1 and"),
         ("after = { request = 1 }", "did you mean `requests`"),
+        ("after = { command = \"sett\" }", "unknown command `sett`; did you mean `set`"),
+        ("after = { command = \"set\", breaker = \"open\" }", "a fault waits for one thing"),
+        ("until = { touched = 0 }", "`touched` must lie between 1 and"),
+        ("until = {}", "how many operations"),
+        ("until = { hits = 1 }", "unknown end of a fault `hits`"),
         ("after = { breaker = \"shut\" }", "unknown state of a breaker `shut`"),
         ("after = { requests = 1, event = \"x\" }", "a fault waits for one thing"),
         ("after = { requests = 1 }\nthen = \"x\"", "`after` and `then`"),
@@ -57,6 +69,9 @@ fn what_never_comes_is_refused() {
         let refused = read(&fault(rest), &none).unwrap_err();
         assert!(refused.contains(why), "{rest}: {refused}");
     }
+    let of_node = "[[faults]]\non = [\"n1\"]\nkill = {}\nuntil = { touched = 3 }\n";
+    let refused = read(of_node, &none).unwrap_err();
+    assert!(refused.contains("nobody counts what `kill` touches while it lasts"), "{refused}");
     let circle = fault("name = \"a\"\nthen = \"b\"") + &fault("name = \"b\"\nthen = \"a\"");
     let refused = read(&circle, &none).unwrap_err();
     assert!(refused.contains("`b` follows itself and would never begin"), "{refused}");
@@ -77,6 +92,13 @@ fn what_nobody_sees_is_refused() {
         assert!(refused.contains("the fault `kill` never begins: it waits until"), "{refused}");
         assert!(refused.contains(why), "{rest}: {refused}");
     }
+    let slow =
+        "[[faults]]\non = [\"n1\"]\nlatency = { latency = \"50ms\" }\nuntil = { touched = 3 }\n";
+    let refused = read(slow, &remote).unwrap_err();
+    assert!(
+        refused.contains("until it has touched 3 operations, and proxies elsewhere"),
+        "{refused}"
+    );
     assert!(read(&node("after = { breaker = \"open\" }"), &direct).is_ok());
     assert!(read(&node("after = { event = \"x\" }"), &direct).is_ok());
 }

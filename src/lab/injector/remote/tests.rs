@@ -15,6 +15,7 @@ fn fault(kind: &str, settings: &[(&str, Given)], direction: Direction) -> FaultS
         at: Duration::ZERO,
         after: None,
         length: Duration::from_secs(1),
+        until_touched: None,
         direction,
         toxicity: 0.5,
         fault: Chosen { kind: kind.into(), settings: given },

@@ -77,7 +77,7 @@ pub(super) fn standing<W: Future<Output = Exit>>(
 }
 
 /// What the outside world gives a run.
-fn environment(interrupt: CancellationToken) -> std::io::Result<Environment> {
+pub(super) fn environment(interrupt: CancellationToken) -> std::io::Result<Environment> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let harness = std::env::current_exe()?;
     Ok(Environment {

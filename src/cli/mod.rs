@@ -12,6 +12,7 @@ mod completions;
 mod conclusion;
 mod ctl;
 mod doctor;
+mod dry_run;
 mod examine;
 mod exec;
 mod exit;

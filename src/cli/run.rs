@@ -11,7 +11,7 @@ use super::session::Session;
 use super::tally::FailOn;
 use super::telling::Telling;
 use super::values::Server;
-use super::{list, output, values, watch};
+use super::{dry_run, list, output, values, watch};
 use crate::base::seed::Seed;
 use crate::base::share::Share;
 use crate::lab::{Backend, Elsewhere, Network, Whose};
@@ -366,15 +366,7 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
         .map(|(scenario, error)| Skipped { scenario, reason: error.what() })
         .collect();
     if arguments.dry_run {
-        for Skipped { scenario, reason } in skipped {
-            output::remark(&format!("{scenario} skipped: {reason}"));
-        }
-        for (plan, what) in
-            plans.iter().flat_map(|it| it.remarks().into_iter().map(move |w| (it, w)))
-        {
-            output::remark(&format!("{}: {what}", plan.scenario));
-        }
-        return output::result(Plan::all_to_toml(&plans));
+        return dry_run::print(&plans, &skipped);
     }
     let rounds = arguments.rounds();
     if rounds.is_none() {

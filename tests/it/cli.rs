@@ -119,6 +119,19 @@ fn a_dry_run_says_which_scenarios_redis_has() {
     }
 }
 
+/// Catches a plan that is printed as if it could be run, although the run would end before it begins.
+#[test]
+fn a_dry_run_says_what_would_not_begin() {
+    let (code, plan, said) = run("-scenario baseline-steady -sasl -dry-run");
+    assert!(code == 3 && plan.contains("sasl = true"), "{code}: {said}");
+    assert!(said.contains("baseline-steady: the run would not begin: -sasl: the nodes"), "{said}");
+    // Others of the same suite can be run.
+    let (code, _, said) = run("-scenario endpoint-change -scenario packet-loss -dry-run");
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("endpoint-change: the run would not begin: "), "{said}");
+    assert!(!said.contains("packet-loss: "), "{said}");
+}
+
 /// Catches a printed plan that the program itself does not take back.
 #[test]
 fn a_dry_run_can_be_run_again() {

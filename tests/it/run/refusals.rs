@@ -116,7 +116,7 @@ fn bad_words_are_refused_before_anything_starts() {
 #[test]
 fn a_reader_that_leaves_early_is_no_error() {
     let place = Place::new();
-    for line in ["-list", "-dry-run", "-help", "list toxics"] {
+    for line in ["-list", "-scenario latency -dry-run", "-help", "list toxics"] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let output = place.command(line).stdout(writer).output().unwrap();

@@ -13,7 +13,7 @@ use super::model::{
 use super::{pieces, wire};
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
-use crate::event::{DataTotals, Event, EventKind, NotJudged, Outcome};
+use crate::event::{DataTotals, Event, EventKind, NotJudged, Outcome, ViolationKind};
 use crate::judge::{DIRTY_REUSE, Graded, Judgement, MAY_PIPELINE, Recovered, Recovery, Strain};
 use crate::record::{Counts, NodeGroup, NodeInput, PhaseSummary, Stall, Stalls, Summary, Tally};
 
@@ -279,10 +279,7 @@ fn data(summary: &Summary) -> DataReport {
     let told = &summary.inputs.data;
     let wire = &summary.inputs.wire;
     let seen = |outcome, told: Option<u64>| told.map(|told| told.max(summary.total(outcome)));
-    // The worst first, and of each kind the earliest.
-    let mut examples: Vec<Example> = summary.events.iter().filter_map(example).collect();
-    examples.sort_by_key(|example| (!example.kind.is_shown_at_once(), example.kind));
-    examples.truncate(EXAMPLES_MAX);
+    let examples = examples(summary);
     let mut totals = DataTotals {
         wrong: seen(Outcome::Wrong, told.wrong),
         corrupt: seen(Outcome::Corrupt, told.corrupt),
@@ -306,6 +303,19 @@ fn data(summary: &Summary) -> DataReport {
             .filter(|_| !wire.is_empty() && !summary.may_pipeline()),
         examples,
     }
+}
+
+/// The earliest of each kind, the worst kind first; then the next of each, so that none hides another.
+fn examples(summary: &Summary) -> Vec<Example> {
+    let mut before: BTreeMap<ViolationKind, u64> = BTreeMap::new();
+    let ranked = summary.events.iter().filter_map(example).map(|example| {
+        let rank = before.entry(example.kind).or_default();
+        *rank += 1;
+        ((!example.kind.is_shown_at_once(), *rank, example.kind), example)
+    });
+    let mut ranked: Vec<_> = ranked.collect();
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().take(EXAMPLES_MAX).map(|(_, example)| example).collect()
 }
 
 fn example(event: &Event) -> Option<Example> {
@@ -394,4 +404,41 @@ fn histograms(summary: &Summary) -> BTreeMap<String, String> {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Phase;
+    use crate::record::synthetic::{Story, usual};
+
+    /// Catches many of one kind that hide the only one of another, and a lesser kind before a worse.
+    #[test]
+    fn every_kind_has_an_example() {
+        use ViolationKind::{Contradiction, FalseMiss, StaleUnacknowledged};
+        let violation = |kind, at_s| Event {
+            at_s,
+            at: String::new(),
+            phase: Phase::Fault,
+            member: None,
+            kind: EventKind::Violation {
+                kind,
+                node: NodeIndex(0),
+                key: "k:1".to_owned(),
+                detail: String::new(),
+                wire: None,
+                write_begun_s: None,
+            },
+        };
+        let mut summary = Story::default().tell(usual);
+        summary.events = (0..30_i32).map(|at| violation(FalseMiss, f64::from(at))).collect();
+        summary.events.push(violation(StaleUnacknowledged, 1.0));
+        summary.events.push(violation(Contradiction, 40.0));
+        let shown: Vec<_> = examples(&summary).iter().map(|it| (it.kind, it.at_s)).collect();
+        assert_eq!(
+            shown[..4],
+            [(FalseMiss, 0.0), (Contradiction, 40.0), (FalseMiss, 1.0), (FalseMiss, 2.0)]
+        );
+        assert_eq!(shown.len(), EXAMPLES_MAX);
+    }
 }

@@ -9,6 +9,7 @@ mod card;
 mod chart;
 mod columns;
 mod compare;
+mod data;
 mod fleet;
 pub mod format;
 mod keys;

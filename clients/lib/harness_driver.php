@@ -103,6 +103,8 @@ final class Harness
 
     private static function work(object $calls, array $operations, $parent): never
     {
+        // Without it a worker that has nothing to do for a minute (default_socket_timeout) reads an end that is none.
+        stream_set_timeout($parent, -1);
         while (($line = fgets($parent)) !== false) {
             $request = json_decode($line, true);
             if (!is_array($request)) {

@@ -20,8 +20,10 @@ import errno
 import importlib.metadata
 import json
 import os
+import pickle
 import platform
 import queue
+import signal
 import ssl
 import sys
 import threading
@@ -331,6 +333,54 @@ def serve_greenlets(kind):
     requests.ready(cancel=True)
     in_loop = gevent.get_hub().loop.run_callback
     listen(requests, lines, waiting.put, lambda number: in_loop(cancel, number), opened)
+
+
+def serve_forks(kind):
+    """Runs a blocking client as a server does that forks behind its client: each call is made by a process of its
+    own, on the connections of its parent, one after the other.
+
+    A call that is cancelled is a process that is killed. `connect` of the client opens the connections.
+    """
+    hello = greeting(sys.stdin.buffer.readline())
+    calls = kind(hello["servers"], hello.get("settings", {}))
+    requests, waiting, running = Requests(kind, calls), queue.SimpleQueue(), {}
+    # Between the end of a process and its removal its number is nobody else's.
+    ended = threading.Lock()
+
+    def perform(request):
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                answer = requests.call(calls, request)
+            except Exception as error:
+                answer = requests.failed(error)
+            with os.fdopen(writer, "wb") as pipe:
+                pickle.dump(answer, pipe)
+            os._exit(0)
+        os.close(writer)
+        running[request.get("id")] = child
+        with os.fdopen(reader, "rb") as pipe:
+            answer = pipe.read()
+        with ended:
+            os.waitpid(child, 0)
+            del running[request.get("id")]
+        return pickle.loads(answer) if answer else {"cancelled": {}}
+
+    def work():
+        calls.connect()
+        while True:
+            request = waiting.get()
+            requests.finish(request, perform(request))
+
+    def cancel(number):
+        with ended:
+            if child := running.get(number):
+                os.kill(child, signal.SIGKILL)
+
+    threading.Thread(target=work, daemon=True).start()
+    requests.ready(cancel=True)
+    listen(requests, sys.stdin.buffer, waiting.put, cancel, [calls])
 
 
 def listen(requests, lines, start, cancel, opened):

@@ -1,7 +1,8 @@
 """python-memcached: one client, which by its own design is another one in every thread.
 
 It raises nothing about the network: what failed is a miss, a 0 or None, and is answered so.
-With the word `gevent` behind its name it runs in greenlets instead, whose calls can be cancelled.
+With the word `gevent` behind its name it runs in greenlets instead, whose calls can be cancelled; with `forks` each
+call is made by a forked process on the connections of its parent, and killed where it is cancelled.
 """
 
 import pathlib
@@ -31,6 +32,10 @@ class Calls:
     def __init__(self, servers, settings):
         self.everywhere = memcache.Client(servers, **settings)
         self.first = self.servers = servers
+
+    def connect(self):
+        for server in self.client.servers:
+            server.connect()
 
     def set_servers(self, servers):
         self.servers = servers
@@ -84,5 +89,7 @@ class Calls:
 
 if GREENLETS:
     harness.serve_greenlets(Calls)
+elif sys.argv[1:] == ["forks"]:
+    harness.serve_forks(Calls)
 else:
     harness.serve_threads(Calls, shared=True)

@@ -281,7 +281,6 @@ const FILE_LINES_MAX: usize = 400;
 /// Files that are longer, up to this, and why.
 const LONGER: &[(&str, usize, &str)] = &[
     ("base/family.rs", 500, "the one reader of all settings: units, defaults and their errors"),
-    ("load/generator.rs", 480, "the load's one owner, from its start to its drain"),
     ("load/oracle/mod.rs", 485, "the oracle's face to the workers"),
     (
         "protocol/memcached/frame/observe.rs",

@@ -16,94 +16,36 @@ use tokio::sync::{mpsc, watch};
 use super::arrival::{Arrival, Pace, dealt};
 use super::audit::{self, Audit};
 use super::cache::Cache;
+use super::config::{LoadConfig, LoadError};
 use super::draft::Drafter;
 use super::halt::Halt;
-use super::keeping::Gone;
 use super::keys::Seat;
 use super::metronome;
 use super::oracle::{Oracle, OracleConfig};
-use super::origin::{Origin, OriginTotals};
+use super::origin::Origin;
 use super::pacer::Pacer;
-use super::preload::{self, Preloaded};
+use super::preload;
 use super::queue::{self, Queue};
 use super::refills::Refills;
 use super::split::Lists;
 use super::ticket::{Sampler, TicketCounts};
+use super::totals::{LoadTotals, Preloaded, Progress};
 use super::turns::Turns;
-use super::violation::Violation;
 use super::work::{Hands, Worker, hung_after};
-use super::workload::{Parts, RateWish, Workload, WorkloadError};
+use super::workload::Parts;
 use crate::base::deadline::Deadline;
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
-use crate::base::share::Share;
-use crate::base::time::{Offset, RunClock};
-use crate::client::{Broken, ClientConfig};
-use crate::event::{self, DataTotals, DelayUs, Events, OUTCOMES, Outcome, RefillCounts};
+use crate::base::time::Offset;
+use crate::client::Broken;
+use crate::event::Events;
 
 /// How long workers may take to notice that they were cancelled.
 const CANCEL_GRACE: Duration = Duration::from_secs(1);
 
 /// How late the generator is that is late on purpose.
 const LAG: Duration = Duration::from_millis(40);
-
-/// What a load needs to know.
-#[derive(Clone, Debug)]
-pub struct LoadConfig {
-    /// What is asked of the cache.
-    pub workload: Workload,
-    /// How many workers there are: operations that can be under way at a time.
-    pub concurrency: u32,
-    /// Which part of all this is this machine's.
-    pub share: Share,
-    /// What the command line says about the rate.
-    pub rate: Option<RateWish>,
-    /// The seed of the load.
-    pub seed: Seed,
-    /// The clock of the run.
-    pub clock: RunClock,
-    /// What values carry, as [`run_number`] finds it.
-    pub run: u32,
-    /// How many nodes there are.
-    pub nodes: usize,
-    /// The longest that one call of the client may take by its own settings, as
-    /// [`longest_call`] finds it. An operation that takes three times as long is hung.
-    pub deadline: Duration,
-    /// Whether values are checked. Without it wrong data is not seen.
-    pub checks: bool,
-}
-
-/// A number that tells this run from every other, those that repeat its seed included: what another
-/// run left on a server, or writes late, must not be taken for this one's.
-#[must_use]
-pub fn run_number(seed: Seed, clock: &RunClock) -> u32 {
-    let started = clock.started_at().unix_seconds();
-    #[expect(clippy::cast_possible_truncation, reason = "any 32 bits tell runs apart")]
-    let run = seed.fork("run").index(started).value() as u32;
-    run
-}
-
-/// The longest that one call may take by the settings of its client: a connection, the exchange,
-/// and both once more when a pooled connection turns out to be stale.
-#[must_use]
-pub fn longest_call(client: &ClientConfig) -> Duration {
-    let once = client.pool_wait.max(client.connect_timeout) + client.operation_timeout;
-    if client.retry_stale { once * 2 } else { once }
-}
-
-/// Why a load could not be started.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The workload makes no sense.
-    #[error("workload `{name}`: {source}")]
-    Workload {
-        /// Its name.
-        name: String,
-        /// What is wrong with it.
-        source: WorkloadError,
-    },
-}
 
 /// What all workers share.
 #[derive(Debug)]
@@ -140,84 +82,6 @@ pub struct Load {
     closed_loop: bool,
     begun: watch::Sender<bool>,
     workers_ended: mpsc::Receiver<()>,
-}
-
-/// What a load has come to so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Progress {
-    /// Operations that were issued.
-    pub issued: u64,
-    /// Operations that have their outcome.
-    pub closed: u64,
-    /// Keys stored before the run.
-    pub preloaded: u64,
-    /// Keys stored again after a miss.
-    pub fills: u64,
-}
-
-/// What a load came to.
-#[derive(Clone, Debug)]
-pub struct LoadTotals {
-    /// Operations that were issued.
-    pub issued: u64,
-    /// Operations by outcome, in the order of [`Outcome::position`].
-    pub outcomes: [u64; OUTCOMES],
-    /// Whether operations had no intended starts.
-    pub closed_loop: bool,
-    /// How late the generator itself was; `None`: nothing had an intended start.
-    pub issue_delay: Option<DelayUs>,
-    /// Writes of a recorded trace that waited until another one of the same key was over.
-    pub waited_turns: u64,
-    /// Keys stored again after a miss. These are part of no operation.
-    pub fills: u64,
-    /// Keys that could not be stored again.
-    pub fills_failed: u64,
-    /// What was asked of the modelled origin, when the workload has one.
-    pub origin: Option<OriginTotals>,
-    /// Values written back after a miss, and how many at once; `None`: the workload writes none back.
-    pub refills: Option<RefillCounts>,
-    /// What the data came to, but for what the nodes did with it.
-    pub data: DataTotals,
-    /// The first violations of each kind, in the order in which they were seen.
-    pub examples: Vec<Violation>,
-    /// What was found gone on each node, to be settled with what the nodes did.
-    pub gone: Vec<Gone>,
-    /// How much was checked at the end.
-    pub audit: Audit,
-}
-
-impl LoadTotals {
-    /// How many operations have an outcome. Equal to `issued`, or the harness has lost one.
-    #[must_use]
-    pub fn closed(&self) -> u64 {
-        self.outcomes.iter().sum()
-    }
-
-    /// How many operations came to `outcome`.
-    #[must_use]
-    pub const fn count(&self, outcome: Outcome) -> u64 {
-        self.outcomes[outcome.position()]
-    }
-
-    /// What reports say of it, with what was stored beforehand.
-    #[must_use]
-    pub fn facts(&self, preloaded: &Preloaded) -> event::LoadCounts {
-        event::LoadCounts {
-            preloaded: preloaded.stored,
-            not_preloaded: preloaded.failed,
-            tickets_issued: self.issued,
-            tickets_closed: self.closed(),
-            shed_tickets: self.lost_slots(),
-            issue_delay: self.issue_delay,
-            refills: self.refills,
-        }
-    }
-
-    /// How many operations were due but never issued.
-    #[must_use]
-    pub const fn lost_slots(&self) -> u64 {
-        self.count(Outcome::LostSlot)
-    }
 }
 
 impl Load {

@@ -8,6 +8,7 @@ pub mod arrival;
 mod audit;
 mod border;
 mod cache;
+mod config;
 mod draft;
 mod generator;
 mod halt;
@@ -28,6 +29,7 @@ mod refills;
 mod service;
 mod split;
 mod ticket;
+mod totals;
 pub mod trace;
 mod turns;
 pub mod values;
@@ -37,7 +39,8 @@ mod workload;
 
 pub use audit::Audit;
 pub use cache::Cache;
-pub use generator::{Load, LoadConfig, LoadError, LoadTotals, Progress, longest_call, run_number};
+pub use config::{LoadConfig, LoadError, longest_call, run_number};
+pub use generator::Load;
 pub use keeping::{Gone, Kept, Settled, settle};
 pub use keyspace::{AUDITED_KEYS_MAX, Keyspace, Slot, Space, space_of};
 pub use life::{LIFE_MAX, LIVES_MAX, Life};
@@ -47,7 +50,6 @@ pub use oracle::{
     WriteEnd, classify,
 };
 pub use origin::{Loading, Origin, OriginSpec, OriginTotals};
-pub use preload::Preloaded;
 pub use recorded::{
     RECORDED_KEY_BYTES_MAX, RECORDED_REQUESTS_MAX, Recording, RecordingError, RecordingFacts,
     TraceFormat, TraceReplay, read as read_recording,
@@ -55,6 +57,7 @@ pub use recorded::{
 pub use service::Service;
 pub use split::Split;
 pub use ticket::Sampler;
+pub use totals::{LoadTotals, Preloaded, Progress};
 pub use violation::{EXAMPLES_MAX, LATE_WRITES_MAX, Violation};
 pub use workload::{
     Cancel, MULTI_GET_KEYS_MAX, Parts, RateWish, WORKERS_MAX, Workload, WorkloadError,

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::generator::{Load, Shared};
 use super::keyspace::{Keyspace, Space};
+use super::totals::Preloaded;
 use super::work::{Fill, Filled, Hands};
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
@@ -33,17 +34,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// writes late, when all connections are made at once; one that is executed behind its repetition
 /// would make reads stale long after, and accuse the client of what the preloading did.
 const DOUBT_SETTLES: Duration = Duration::from_secs(1);
-
-/// What preloading came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Preloaded {
-    /// Keys that are stored.
-    pub stored: u64,
-    /// Keys that could not be stored.
-    pub failed: u64,
-    /// The nodes that stored none of their keys, with how many those are.
-    pub silent: Vec<(NodeIndex, u64)>,
-}
 
 pub(super) async fn run(
     load: &Load,

@@ -41,7 +41,7 @@ const RETRIES_MAX: u32 = 100;
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// What to run: names, suites or TOML files, separated by commas; may be repeated [default: all]
-    #[arg(long, value_name = "NAME|FILE|SUITE", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME|FILE|SUITE", value_delimiter = ',', visible_alias = "suite")]
     scenario: Vec<String>,
     /// How long one run of one scenario lasts, such as 1m; its phases are scaled to fit. Without it
     /// each has the length that it was written with

@@ -38,6 +38,8 @@ pub struct KeyAnswer {
     pub served_by: Option<NodeIndex>,
     /// Whether it is known to have answered: without it an absent key may as well be a failed one.
     pub is_sure: bool,
+    /// Whether certainly no node has answered for it.
+    pub is_unanswered: bool,
 }
 
 /// Why there is no answer.
@@ -84,6 +86,8 @@ pub struct Trace {
     pub needed: u32,
     /// The last connection that it used, counted per node from 1.
     pub connection: Option<u64>,
+    /// Whether certainly no node has answered, whatever the caller was told.
+    pub is_unanswered: bool,
 }
 
 impl Trace {
@@ -100,6 +104,7 @@ impl Trace {
             requests: 0,
             needed: 0,
             connection: None,
+            is_unanswered: false,
         }
     }
 

@@ -49,7 +49,11 @@ pub(super) async fn get_multi(nodes: &[Arc<Node>], keys: &[Placed<'_>]) -> Multi
     }
     let answer = |placed: &Placed<'_>| {
         let part = targets.binary_search(&placed.target).ok().and_then(|place| traces.get(place));
-        KeyAnswer { served_by: part.and_then(|part| part.served_by), is_sure: true }
+        KeyAnswer {
+            served_by: part.and_then(|part| part.served_by),
+            is_sure: true,
+            is_unanswered: false,
+        }
     };
     let answers = keys.iter().map(answer).collect();
     let unsendable = Err(Failure::Error(ErrorClass::ClientError));

@@ -57,8 +57,6 @@ struct Came {
     trace: Trace,
     /// Whether a node was asked for the key meanwhile.
     asked: bool,
-    /// Whether no node can have answered.
-    unanswered: bool,
 }
 
 /// How long ago a call must have been made to be one that does not end: longer than any stall of the
@@ -114,9 +112,13 @@ impl Driver {
         if self.0.shared.recipe.config.without.contains(&operation) {
             return false;
         }
-        let state = self.0.shared.state.lock();
-        let has = |verb: &str| state.ready.operations.iter().any(|known| known == verb);
-        has(speech::verb(operation)) && (operation != Operation::Cas || has("gets"))
+        self.lists(speech::verb(operation)) && (operation != Operation::Cas || self.lists("gets"))
+    }
+
+    /// Whether it said that it can do what is called so. Nothing else is ever asked of it.
+    #[must_use]
+    pub fn lists(&self, verb: &str) -> bool {
+        self.0.shared.state.lock().ready.operations.iter().any(|known| known == verb)
     }
 
     /// What it said that is not the protocol: it was ended for that.
@@ -217,7 +219,8 @@ impl Driver {
         // A service may ask its nodes after it has answered, or when nobody waits any more.
         let is_unseen = self.is_web() || self.is_blind();
         let asked = seen.requests > 0 || (is_unseen && trace.sent.is_some());
-        Came { answer, trace, asked, unanswered: !seen.may_be_answered() }
+        trace.is_unanswered = seen.is_unanswered(before);
+        Came { answer, trace, asked }
     }
 
     /// Hands over the request and waits for its answer; `None`: the driver is gone.
@@ -237,6 +240,12 @@ impl Driver {
                 self.keep_words(failed);
             }
             return Some(answer);
+        }
+        if !self.lists(request.name()) {
+            return Some(Answer::Error(Failed {
+                class: ErrorClass::Other,
+                message: String::new(),
+            }));
         }
         let (id, answer, outbox) = {
             let mut state = self.0.shared.state.lock();
@@ -283,7 +292,7 @@ impl Driver {
         let result = match came.answer {
             Some(Answer::Hit(value)) => Ok(Some(item(value))),
             Some(Answer::Miss | Answer::NotFound) => {
-                if came.unanswered {
+                if came.trace.is_unanswered {
                     self.count_unanswered();
                 }
                 Ok(None)

@@ -58,12 +58,13 @@ impl Driver {
                     None => Ok(None),
                 },
             };
-            if matches!(entry, Ok(None)) && is_shown && !seen.may_be_answered() {
+            let is_unanswered = is_shown && seen.is_unanswered(*before);
+            if matches!(entry, Ok(None)) && is_unanswered {
                 self.count_unanswered();
             }
             entries.push(entry);
             let served_by = after.last.filter(|_| seen.may_be_answered());
-            answers.push(KeyAnswer { served_by, is_sure: seen.is_answered() });
+            answers.push(KeyAnswer { served_by, is_sure: seen.is_answered(), is_unanswered });
             if !traces.iter().any(|trace| trace.home == home) {
                 let attempts = seen.attempts();
                 traces.push(Trace { home, served_by, attempts, needed: 1, ..trace });

@@ -39,6 +39,12 @@ impl Seen {
     pub(super) const fn may_be_answered(self) -> bool {
         self.is_blind || (self.requests > 0 && (self.replies > 0 || self.due < self.requests))
     }
+
+    /// Whether certainly none has, of a key that was seen on the wire before: a client may send keys that are
+    /// not those it was asked for.
+    pub(super) const fn is_unanswered(self, before: Sighting) -> bool {
+        before.first.is_some() && !self.may_be_answered()
+    }
 }
 
 impl Driver {

@@ -118,11 +118,18 @@ pub enum ErrorClass {
     Unauthenticated,
     /// What a client of others reports and none of these is.
     Other,
+    /// The client told a miss, and no node had said so: the key was asked for nowhere, or nobody answered.
+    Unanswered,
 }
 
 impl ErrorClass {
     /// Every class.
     pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
+
+    /// Those that a client can tell of itself.
+    pub fn tellable() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|class| *class != Self::Unanswered)
+    }
 
     /// The name in reports.
     #[must_use]
@@ -285,6 +292,7 @@ impl Outcome {
                 ErrorClass::Untrusted => "error.untrusted",
                 ErrorClass::Unauthenticated => "error.unauthenticated",
                 ErrorClass::Other => "error.other",
+                ErrorClass::Unanswered => "error.unanswered",
             },
             other => other.into(),
         }

@@ -4,7 +4,7 @@
 //! A key that cannot be read says nothing, and what rests on it is then not judged. So each is read in
 //! one way after the other, again and again, for as long as any key is read at all: a node that refuses
 //! plain reads, or comes back late, hides nothing. That a key is gone is believed only when two ways of
-//! reading say so.
+//! reading say so; where a client has one way only, it is asked twice.
 
 use std::time::Duration;
 
@@ -35,7 +35,13 @@ enum Way {
     Several,
 }
 
-const WAYS: [Way; 3] = [Way::Get, Way::Gets, Way::Several];
+impl Way {
+    /// Those that the client has: what a driver does not list is not asked of it.
+    fn of(cache: &Cache) -> Vec<Self> {
+        let all = [(Self::Get, "get"), (Self::Gets, "gets"), (Self::Several, "get_many")];
+        all.into_iter().filter(|(_, verb)| cache.lists(verb)).map(|(way, _)| way).collect()
+    }
+}
 
 /// How much was checked at the end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,6 +100,7 @@ pub(super) async fn run(
     if let Cache::Service(_) = cache {
         return Audit::of_nothing(oracle);
     }
+    let ways = Way::of(cache);
     let mut pending: Vec<(Space, Slot)> = auditable(oracle).collect();
     let mut audit = Audit::default();
     let mut last = Instant::now();
@@ -107,7 +114,9 @@ pub(super) async fn run(
             }
             let checks = keys.iter().map(|(space, slot)| {
                 let reader = Reader { cache, oracle, clock, space: *space, slot: *slot };
-                async move { timeout(hung_after, reader.check(round)).await == Ok(true) }
+                let way = |round: usize| ways[round % ways.len()];
+                let (first, second) = (way(round), way(round + 1));
+                async move { timeout(hung_after, reader.check(first, second)).await == Ok(true) }
             });
             let done = join(checks.collect()).await;
             if done.contains(&true) {
@@ -137,17 +146,15 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads the key in the way of this round and checks it; `false` when there was no answer, or none
-    /// from its home.
-    async fn check(self, round: usize) -> bool {
-        let Some((first, source)) = self.read(WAYS[round % WAYS.len()]).await else { return false };
+    /// Reads the key in the first way, and where it is gone in the second, and checks it; `false` when there
+    /// was no answer, or none from its home.
+    async fn check(self, first: Way, second: Way) -> bool {
+        let Some((first, source)) = self.read(first).await else { return false };
         if let Some(item) = first {
             self.audit(Some(&item), source);
             return true;
         }
-        let Some((second, source)) = self.read(WAYS[(round + 1) % WAYS.len()]).await else {
-            return false;
-        };
+        let Some((second, source)) = self.read(second).await else { return false };
         if second.is_some() {
             self.oracle.denied(self.slot, source, self.clock.now());
         }

@@ -86,6 +86,16 @@ impl Cache {
         }
     }
 
+    /// Whether it has the call that drivers name so.
+    pub(super) fn lists(&self, verb: &str) -> bool {
+        match self {
+            Self::Own(_) => true,
+            Self::Driver(driver) => driver.lists(verb),
+            Self::Service(_) => false,
+            Self::Split(split) => split.all().all(|each| each.lists(verb)),
+        }
+    }
+
     /// What the keys of the run begin with.
     pub(super) fn key_prefix(&self) -> String {
         match self.first() {

@@ -171,7 +171,7 @@ fn one_of_the_lines(schema: &mut Schema) {
 
 /// The classes of errors.
 fn one_of_the_classes(schema: &mut Schema) {
-    let classes = ErrorClass::ALL.iter().map(|class| class.name()).chain([UNSUPPORTED]);
+    let classes = ErrorClass::tellable().map(ErrorClass::name).chain([UNSUPPORTED]);
     schema.insert("enum".to_owned(), classes.collect::<Vec<_>>().into());
 }
 
@@ -209,9 +209,9 @@ impl RawError {
         if class == UNSUPPORTED {
             return Ok(Failed { class: ErrorClass::Other, message: self.message });
         }
-        let known = ErrorClass::ALL.iter().copied().find(|known| known.name() == class);
+        let known = ErrorClass::tellable().find(|known| known.name() == class);
         let class = known.ok_or_else(|| {
-            let names: Vec<&str> = ErrorClass::ALL.iter().map(|class| class.name()).collect();
+            let names: Vec<&str> = ErrorClass::tellable().map(ErrorClass::name).collect();
             format!("`{class}` is no class of errors; they are {}, {UNSUPPORTED}", names.join(", "))
         })?;
         Ok(Failed { class, message: self.message })

@@ -5,7 +5,7 @@ use super::{Done, Fill, Hands, Part, asked, over, read_failed};
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
 use crate::client::{Call, Failure, Item, Trace};
-use crate::event::{KeyCounts, Outcome};
+use crate::event::{ErrorClass, KeyCounts, Outcome};
 use crate::load::keyspace::Slot;
 use crate::load::life::Life;
 use crate::load::oracle::{Content, Record, Source, Verdict};
@@ -31,7 +31,8 @@ impl Hands {
 
     fn read(&mut self, slot: Slot, before: &Record, call: &Call<Option<Item>>) -> Done {
         let (from, now) = (asked(&call.trace, &self.clock), over(&call.trace, &self.clock));
-        Done { outcome: self.judge(slot, before, &call.result, from, now), trace: call.trace }
+        let outcome = self.judge(slot, before, &call.result, from, now);
+        Done { outcome: told_by_a_node(outcome, call.trace.is_unanswered), trace: call.trace }
     }
 
     /// Reads the first key and others that are drawn. The ticket has one outcome: that of the key
@@ -64,10 +65,12 @@ impl Hands {
                 from.served_by = None;
             }
             let outcome = self.judge(*slot, before, entry, from, now);
-            if badness(outcome) > badness(worst) {
-                worst = outcome;
+            let came = told_by_a_node(outcome, answer.is_unanswered);
+            if badness(came) > badness(worst) {
+                worst = came;
             }
-            self.part(home, outcome, part).add(outcome, answer.is_sure);
+            // Of the key itself it is unknown whether it is missing.
+            self.part(home, came, part).add(outcome, answer.is_sure);
         }
         let mut trace = call.trace;
         trace.home = self.home(first);
@@ -131,6 +134,14 @@ impl Hands {
             Verdict::Foreign => Outcome::Foreign,
             Verdict::Wrong => Outcome::Wrong,
         }
+    }
+}
+
+/// A miss is what a node says. What a client makes of no answer is an error, whatever its caller does then.
+const fn told_by_a_node(outcome: Outcome, is_unanswered: bool) -> Outcome {
+    match outcome {
+        Outcome::Miss if is_unanswered => Outcome::Error(ErrorClass::Unanswered),
+        told => told,
     }
 }
 

@@ -37,6 +37,8 @@ pub enum Recovered {
     Yes(Duration),
     /// It was not well when the phase ended, or never for long.
     No,
+    /// It was bad as late as this after the heal; whether it was well then cannot be said, and why.
+    NotBefore(Duration, String),
     /// It cannot be said; why.
     Unknown(String),
 }
@@ -110,7 +112,7 @@ impl Recovery {
             first_success: slowest(faulty.iter().map(|node| first(summary, *node, healed))),
             hits: hits.map_or_else(
                 || Recovered::Unknown(NO_READS.to_owned()),
-                |hits| sustained(&hits, healed, hold, examined).0,
+                |hits| refilled(summary, sustained(&hits, healed, hold, examined).0),
             ),
             fresh: fresh(summary, healed, phase.end),
             relapses: answers.as_ref().map(|answers| relapses(&answers.windows)),
@@ -281,7 +283,30 @@ fn sustained(
             return (Recovered::Yes(at.since(healed)), earliest);
         }
     }
-    (not_sustained(windows, run, hold), None)
+    let last_bad = windows.iter().rfind(|(_, state)| *state == WindowState::Bad);
+    let recovered = match (not_sustained(windows, run, hold), last_bad) {
+        (Recovered::Unknown(why), Some((at, _))) => Recovered::NotBefore(at.since(healed), why),
+        (recovered, _) => recovered,
+    };
+    (recovered, None)
+}
+
+/// A hit ratio that is not back says nothing where fewer reads came than the nodes had keys: a key that was lost is
+/// there again once it was asked for.
+fn refilled(summary: &Summary, hits: Recovered) -> Recovered {
+    if let Recovered::Yes(_) | Recovered::Unknown(_) | Recovered::NotAsked = hits {
+        return hits;
+    }
+    let counts = &summary.tally(Some(Phase::Recovery), NodeGroup::Faulty).counts;
+    let reads = counts.of(Outcome::Hit) + counts.of(Outcome::Miss);
+    let (faulty, nodes) = (summary.faulty_nodes().len(), summary.inputs.nodes.len().max(1));
+    let share = summary.inputs.load.preloaded / nodes as u64 * faulty as u64;
+    if reads >= share {
+        return hits;
+    }
+    Recovered::Unknown(format!(
+        "{reads} reads came after the heal, and the nodes had some {share} keys; a longer -duration or a higher -rate"
+    ))
 }
 
 fn not_sustained(windows: &[Judged], run: usize, hold: Duration) -> Recovered {
@@ -439,7 +464,11 @@ mod tests {
     fn no_recovery_and_no_knowledge_are_told_apart() {
         assert_eq!(bad_in(&[(0, 99_999)], TIMEOUT).recovered, Recovered::No);
         let censored = bad_in(&[(0, 7500)], TIMEOUT).recovered;
-        assert!(matches!(censored, Recovered::Unknown(_)), "{censored:?}");
+        // Not known, but surely later than any limit below.
+        assert!(
+            matches!(censored, Recovered::NotBefore(at, _) if at == Duration::from_millis(7400)),
+            "{censored:?}"
+        );
         let sparse = Story { every_ms: 200, ..Story::default() };
         let too_few = Recovery::of(&sparse.tell(usual)).recovered;
         assert!(
@@ -558,6 +587,23 @@ mod tests {
         assert!(seconds(&recovery.recovered) < 0.01, "misses are answers");
         let hits = seconds(&recovery.hits);
         assert!((1.7..=2.01).contains(&hits), "{hits}");
+    }
+
+    /// Catches a client that is blamed for keys that nobody has asked for since they were lost.
+    #[test]
+    fn what_was_not_asked_for_cannot_be_back() {
+        let cold = |preloaded| {
+            let mut summary = Story::default().tell(|node, ms| {
+                let cold = node == 0 && ms >= HEAL_MS;
+                if cold { (Outcome::Miss, 200) } else { usual(node, ms) }
+            });
+            summary.inputs.load.preloaded = preloaded;
+            Recovery::of(&summary).hits
+        };
+        assert_eq!(cold(100), Recovered::No);
+        assert!(
+            matches!(cold(30_000), Recovered::Unknown(why) if why.contains("had some 10000 keys"))
+        );
     }
 
     /// Catches a stale tail that is cut off or counted from the wrong moment.

@@ -191,7 +191,7 @@ fn not_recovered(analysis: &Analysis) -> Option<String> {
 
 fn undecided(analysis: &Analysis) -> Option<String> {
     match &analysis.recovery.recovered {
-        Recovered::Unknown(why) => Some(format!("recovery: {why}")),
+        Recovered::Unknown(why) | Recovered::NotBefore(_, why) => Some(format!("recovery: {why}")),
         _ => None,
     }
 }

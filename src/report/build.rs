@@ -236,7 +236,9 @@ fn seconds(time: Option<Duration>) -> Option<f64> {
 fn time_of(recovered: &Recovered) -> Option<f64> {
     match recovered {
         Recovered::Yes(time) => Some(time.as_secs_f64()),
-        Recovered::NotAsked | Recovered::No | Recovered::Unknown(_) => None,
+        Recovered::NotAsked | Recovered::No | Recovered::NotBefore(..) | Recovered::Unknown(_) => {
+            None
+        }
     }
 }
 
@@ -244,7 +246,7 @@ fn recovery(recovery: &Recovery) -> RecoveryReport {
     let (recovered, sustained) = match recovery.recovered {
         Recovered::Yes(time) => (Some(true), Some(time)),
         Recovered::No => (Some(false), None),
-        Recovered::NotAsked | Recovered::Unknown(_) => (None, None),
+        Recovered::NotAsked | Recovered::NotBefore(..) | Recovered::Unknown(_) => (None, None),
     };
     RecoveryReport {
         recovered,

@@ -22,9 +22,7 @@ pub(crate) const TIME_TO_RECOVER: Measure = Measure {
             let samples = recovered_operations(facts);
             Reading::between(earliest.as_secs_f64(), time.as_secs_f64(), samples)
         }
-        Recovered::No => never(facts, "it did not recover"),
-        Recovered::Unknown(why) => Reading::Unknown(why.clone()),
-        Recovered::NotAsked => not_asked(facts),
+        other => back(facts, other, "it did not recover"),
     },
 };
 
@@ -73,6 +71,11 @@ fn back(facts: &Facts<'_>, recovered: &Recovered, what: &str) -> Reading {
     match recovered {
         Recovered::Yes(time) => value(facts, *time),
         Recovered::No => never(facts, what),
+        Recovered::NotBefore(time, why) => Reading::Never {
+            what: format!("{what} within {:.1} s; later, {why}", time.as_secs_f64()),
+            looked: time.as_secs_f64(),
+            samples: recovered_operations(facts),
+        },
         Recovered::Unknown(why) => Reading::Unknown(why.clone()),
         Recovered::NotAsked => not_asked(facts),
     }

@@ -242,10 +242,7 @@ impl Driver {
             return Some(answer);
         }
         if !self.lists(request.name()) {
-            return Some(Answer::Error(Failed {
-                class: ErrorClass::Other,
-                message: String::new(),
-            }));
+            return Some(Answer::Error(Failed::not_asked()));
         }
         let (id, answer, outbox) = {
             let mut state = self.0.shared.state.lock();

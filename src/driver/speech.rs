@@ -342,6 +342,13 @@ pub struct Failed {
     pub message: String,
 }
 
+impl Failed {
+    /// The driver does not list the call, so it was not asked.
+    pub(super) const fn not_asked() -> Self {
+        Self { class: ErrorClass::Other, message: String::new() }
+    }
+}
+
 /// A line that is none of the protocol's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}, in the line: {line}")]

@@ -18,6 +18,8 @@ pub struct HttpSpec {
     pub ready: Option<Address>,
     /// How long an answer is waited for, the connection included.
     pub timeout: Duration,
+    /// The share of answers in the fault phase that may be other than expected, 0 to 1.
+    pub unexpected_at_most: f64,
     /// What is asked.
     pub requests: Vec<RequestSpec>,
 }
@@ -25,6 +27,10 @@ pub struct HttpSpec {
 impl HttpSpec {
     /// How long an answer is waited for where the file says nothing.
     pub const TIMEOUT: Duration = Duration::from_secs(1);
+
+    /// The share of answers that may be other than expected where the file says nothing: what an application that
+    /// falls back at once shows on a busy machine.
+    pub const UNEXPECTED_AT_MOST: f64 = 0.01;
 }
 
 /// One kind of request.

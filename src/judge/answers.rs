@@ -4,7 +4,8 @@
 //! keys are elsewhere, all answers are here.
 
 use super::measure::{Measure, answers, command, load, recovery, response_time};
-use super::objective::Objective;
+use super::objective::{Bound, Objective};
+use crate::event::Phase;
 use crate::record::NodeGroup;
 
 /// Measures of answers.
@@ -25,6 +26,24 @@ const TOLD_BY_ANSWERS: [&Measure; 15] = [
     &load::ISSUE_DELAY_P99,
     &command::EXIT_CODE,
 ];
+
+/// Fewer answers than this say nothing of a share.
+const ANSWERS_MIN: u64 = 30;
+
+/// What every service is judged by: that its users get what they expect while its cache is broken, but for this
+/// share of them; in a run without a fault phase, all the while.
+#[must_use]
+pub fn as_expected(unexpected_at_most: f64, is_broken: bool) -> Objective {
+    Objective {
+        name: "answers-as-expected".to_owned(),
+        summary: "answers are what the workload expects of them".to_owned(),
+        measure: &answers::AVAILABILITY,
+        phase: is_broken.then_some(Phase::Fault),
+        nodes: NodeGroup::All,
+        bound: Bound::AtLeast(1.0 - unexpected_at_most),
+        min_samples: ANSWERS_MIN,
+    }
+}
 
 /// Whether the answers of a service, of which nobody knows the nodes, tell what an objective is about.
 #[must_use]

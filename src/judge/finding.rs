@@ -251,6 +251,12 @@ pub(super) fn blemishes(
             _ => None,
         })
         .collect();
+    let asked_again = &measure::told::FIRST_REQUEST;
+    if let (false, Reading::Never { what, .. }) =
+        (is_asked_for(objectives, asked_again), (asked_again.read)(&facts))
+    {
+        reasons.push(what);
+    }
     let late = summary.inputs.data.stale_by_late_write.unwrap_or_default();
     let late = late.saturating_sub(stall::stale_reads(summary));
     if late > 0 {

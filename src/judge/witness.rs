@@ -7,7 +7,7 @@
 //!    machine was busy excuses no exit code.
 //! 2. `invalid`: the harness failed, or a fault was never healed.
 //! 3. `vacuous`: there were faults, and some of them met no traffic; or no request came through at all.
-//! 4. `fail`, `invalid`: an objective failed, or is inconclusive.
+//! 4. `fail`, `invalid`: an objective failed, or is inconclusive although the command ran to the end of the run.
 //! 5. `pass`, with what the wire showed.
 
 use super::finding::{gates, noise, unfinished};
@@ -63,6 +63,11 @@ pub(super) fn decide(
         these.filter(move |graded| is_exit(graded) == exit).map(|graded| graded.why.clone())
     };
     let failed = command.failed().then(|| how(command));
+    // Where a command that ended by itself cut the last round short, that is nobody's failure, and what of that round
+    // cannot be judged is said.
+    let ended_itself = command.ended.is_some() && !command.ended_by_harness;
+    let (unjudged, invalid): (Vec<String>, Vec<String>) =
+        of(Grade::Inconclusive, false).partition(|_| ended_itself);
     let stages: [(Verdict, Vec<String>); 5] = [
         (
             Verdict::Fail,
@@ -75,7 +80,7 @@ pub(super) fn decide(
         (Verdict::Invalid, unfinished(summary)),
         (Verdict::Vacuous, unmet(summary).into_iter().chain(unseen(summary)).collect()),
         (Verdict::Fail, of(Grade::Fail, false).collect()),
-        (Verdict::Invalid, of(Grade::Inconclusive, false).collect()),
+        (Verdict::Invalid, invalid),
     ];
     let mut decided = None;
     let mut reasons = Vec::new();
@@ -90,6 +95,7 @@ pub(super) fn decide(
         reasons.push(how(command));
     }
     reasons.push(told_by_the_wire(summary));
+    reasons.extend(unjudged.into_iter().map(|why| format!("not judged: {why}")));
     reasons.extend(unanswered(summary));
     reasons.extend(noise(summary));
     (decided.unwrap_or(Verdict::Pass), reasons)

@@ -34,7 +34,7 @@ pub struct Violation {
     pub node: NodeIndex,
     /// The client's connection, when it is known.
     pub connection: Option<u64>,
-    /// The least that should have been seen: a sequence, for a counter its value.
+    /// The least that should have been seen: a sequence, for a counter its value; the most of one that is ahead.
     pub expected: Option<u64>,
     /// What was seen.
     pub seen: Option<u64>,
@@ -59,7 +59,36 @@ pub(super) struct Finding {
     pub(super) of: Option<u64>,
     /// Of a late write: when it began.
     pub(super) begun: Option<Offset>,
+    /// Of bytes that are no value of the run: what they were.
+    pub(super) bytes: Option<Glimpse>,
     pub(super) detail: &'static str,
+}
+
+/// The beginning of what was read, and how long it was.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Glimpse {
+    length: usize,
+    beginning: [u8; GLIMPSE_BYTES],
+}
+
+/// How much of it is kept: enough to recognise a word, an error line or another protocol.
+const GLIMPSE_BYTES: usize = 24;
+
+impl Glimpse {
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        let mut beginning = [0; GLIMPSE_BYTES];
+        let shown = bytes.len().min(GLIMPSE_BYTES);
+        beginning[..shown].copy_from_slice(&bytes[..shown]);
+        Self { length: bytes.len(), beginning }
+    }
+}
+
+impl std::fmt::Display for Glimpse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown = &self.beginning[..self.length.min(GLIMPSE_BYTES)];
+        let more = if self.length > GLIMPSE_BYTES { "..." } else { "" };
+        write!(f, "{} bytes `{}{more}`", self.length, shown.escape_ascii())
+    }
 }
 
 /// Counts violations. Shared by all workers; touched only when something is wrong.
@@ -107,7 +136,10 @@ impl Violations {
             expected: finding.expected,
             seen: finding.seen,
             of: finding.of.and_then(|number| keyspace.name_of(number)).map(str::to_owned),
-            detail: finding.detail.to_owned(),
+            detail: match finding.bytes {
+                Some(bytes) => format!("{}, {bytes}", finding.detail),
+                None => finding.detail.to_owned(),
+            },
         };
         let detail = violation.sentence();
         let key = violation.key.clone();
@@ -163,7 +195,9 @@ impl Violation {
         let mut text = format!("{}: {}", self.key, self.detail);
         // Writing into a String cannot fail.
         if let Some(expected) = self.expected {
-            let _ = write!(text, "; expected at least {expected}");
+            let most = matches!(self.kind, ViolationKind::CounterAhead);
+            let bound = if most { "at most" } else { "at least" };
+            let _ = write!(text, "; expected {bound} {expected}");
         }
         if let Some(seen) = self.seen {
             let _ = write!(text, "; saw {seen}");
@@ -208,6 +242,7 @@ mod tests {
                     seen: Some(7),
                     of: Some(0),
                     begun: None,
+                    bytes: None,
                     detail: "older than acknowledged",
                 };
                 violations.report(Offset(1_500_000_000), &keyspace, finding);

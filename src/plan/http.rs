@@ -8,6 +8,7 @@ use hyper::{Method, Uri};
 use super::error::FileError;
 use super::source::{TomlTable, TomlValue};
 use super::text::{TomlText, string};
+use crate::base::units::Ratio;
 use crate::http::{Address, Expectation, Filling, HttpSpec, RequestSpec, StatusPattern, Template};
 use crate::load::WEIGHT_MAX;
 
@@ -17,7 +18,7 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(60);
 /// The most kinds of requests.
 const REQUESTS_MAX: usize = 100;
 
-const KEYS: [&str; 4] = ["base", "ready", "timeout", "request"];
+const KEYS: [&str; 5] = ["base", "ready", "timeout", "unexpected_at_most", "request"];
 const REQUEST_KEYS: [&str; 6] = ["weight", "method", "path", "headers", "body", "expect"];
 const EXPECT_KEYS: [&str; 3] = ["status", "body_contains", "within"];
 
@@ -47,7 +48,11 @@ pub(super) fn read(node: &TomlValue<'_>) -> Result<HttpSpec, FileError> {
         .iter()
         .map(|request| read_request(&request.table()?, &base, timeout))
         .collect::<Result<_, _>>()?;
-    Ok(HttpSpec { base, ready, timeout, requests })
+    let unexpected = table.optional("unexpected_at_most", |node| {
+        node.parsed::<Ratio>("a ratio such as \"1%\"").map(Ratio::value)
+    })?;
+    let unexpected_at_most = unexpected.unwrap_or(HttpSpec::UNEXPECTED_AT_MOST);
+    Ok(HttpSpec { base, ready, timeout, unexpected_at_most, requests })
 }
 
 /// A text that reads itself; what is wrong with it, it says best.
@@ -163,6 +168,9 @@ pub(super) fn print(text: &mut TomlText, path: &str, spec: &HttpSpec) {
         text.string("ready", &ready.to_string());
     }
     text.duration("timeout", spec.timeout);
+    if let Some(share) = Ratio::new(spec.unexpected_at_most) {
+        text.string("unexpected_at_most", &share.to_string());
+    }
     for request in &spec.requests {
         text.element(&format!("{path}.request"));
         text.value("weight", &request.weight.to_string());

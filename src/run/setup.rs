@@ -278,8 +278,14 @@ pub(super) fn objectives(plan: &Plan) -> (Vec<Objective>, Vec<String>) {
     let (judged, left_out): (Vec<_>, Vec<_>) = plan.objectives.iter().partition(is_judged);
     let is_started = plan.command.as_ref().is_some_and(CommandPlan::is_started);
     let of_command = (who == Who::Command && is_started).then(witness::command_succeeds);
+    let of_service = plan.workload.http.as_ref().map(|service| {
+        answers::as_expected(service.unexpected_at_most, !plan.phases.fault.is_zero())
+    });
     let names = left_out.into_iter().map(|objective| objective.name.clone());
-    (of_command.into_iter().chain(judged.into_iter().cloned()).collect(), names.collect())
+    (
+        of_command.into_iter().chain(of_service).chain(judged.into_iter().cloned()).collect(),
+        names.collect(),
+    )
 }
 
 /// Whether proxies of ours count what passes.

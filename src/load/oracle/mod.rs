@@ -30,7 +30,7 @@ use self::register::Swaps;
 use super::keeping::Gone;
 use super::keyspace::{Keyspace, Slot, Space};
 use super::payload::{self, HEADER_BYTES, Stamp};
-use super::violation::{Finding, Violation, Violations};
+use super::violation::{Finding, Glimpse, Violation, Violations};
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
 use crate::event::{DataTotals, Events, LateWrite, ViolationKind};
@@ -358,7 +358,9 @@ impl Oracle {
                 self.violations.note_late(slot, sequence, LateWrite { node, begun, reads: 0 });
             }
             let found = finding(kind, slot, source, detail);
-            self.report(now, Finding { expected, seen, of, begun, ..found });
+            let bytes = content.filter(|_| verdict == Verdict::Corrupt);
+            let bytes = bytes.map(|content| Glimpse::of(content.value));
+            self.report(now, Finding { expected, seen, of, begun, bytes, ..found });
         }
         verdict
     }
@@ -443,6 +445,7 @@ const fn finding(kind: ViolationKind, slot: Slot, source: Source, detail: &'stat
         seen: None,
         of: None,
         begun: None,
+        bytes: None,
         detail,
     }
 }

@@ -26,8 +26,13 @@ pub(super) fn lines(subject: &SubjectFacts) -> Vec<String> {
     lines
 }
 
+/// Words of several lines in one.
+fn one_line(words: &str) -> String {
+    words.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
 /// Its own words for its errors.
 pub(super) fn words(subject: &SubjectFacts) -> Vec<String> {
     let errors = subject.errors.iter();
-    errors.map(|error| format!("{}: {}", error.class, error.message.escape_debug())).collect()
+    errors.map(|error| format!("{}: {}", error.class, one_line(&error.message))).collect()
 }

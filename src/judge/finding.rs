@@ -7,10 +7,11 @@ use super::objective::Objective;
 use super::proof::{is_asked_for, proven};
 use super::recovery::has_faults;
 use super::stall;
+use super::strain;
 use super::unmet::unmet;
 use super::{Analysis, Reading};
 use crate::base::scope::Closed;
-use crate::event::Phase;
+use crate::event::{EventKind, Phase};
 use crate::record::{DelayUs, LoadCounts, NodeGroup, Partial, Summary};
 
 /// Operations that all faults together must have touched. From fewer, nothing follows about those that
@@ -38,6 +39,11 @@ const ISSUE_LATE_MAX: LateMax = LateMax { p99_us: 10_000, once_us: 300_000 };
 /// are worth no remark: as many as there may be before any fault.
 const HEALTHY_ERROR_RATIO_MAX: f64 = baseline::ERROR_RATIO_MAX;
 
+/// Connections for each operation, with nothing broken, from which on a client does not keep them, and how many
+/// operations it takes to say so: the first ones of a pool are no habit.
+const CONNECTS_MIN: f64 = 0.9;
+const CONNECTING_OPERATIONS_MIN: u64 = 200;
+
 /// Measures of which a healthy client shows none, so that one is worth a remark, and what they count, in words.
 const BLEMISHES: [(&Measure, &str); 6] = [
     (&measure::data::STALE, "stale reads"),
@@ -62,7 +68,7 @@ pub(super) fn gates(summary: &Summary, objectives: &[Objective]) -> Vec<String> 
     let crashes = summary.inputs.subject.as_ref().and_then(|subject| subject.crashes);
     if let Some(crashes) = crashes.filter(|crashes| *crashes > 0) {
         let who = if summary.tells_nodes() { "client" } else { "service" };
-        reasons.push(format!("the process of the {who} died: {crashes}"));
+        reasons.push(format!("the process of the {who} died: {crashes}{}", last_words(summary)));
     }
     let subject = summary.inputs.subject.as_ref();
     let open = subject.and_then(|it| it.calls_open.filter(|open| *open > 0).zip(it.longest_open_s));
@@ -78,6 +84,18 @@ pub(super) fn gates(summary: &Summary, objectives: &[Objective]) -> Vec<String> 
         Closed::Panicked { task } => reasons.push(format!("a task panicked: {task}")),
     }
     reasons
+}
+
+/// How it died the first time, and the last that it said: in most cases the fault itself.
+fn last_words(summary: &Summary) -> String {
+    let first = summary.events.iter().find_map(|event| match &event.kind {
+        EventKind::ClientCrashed { how, last_words } => Some((event.at_s, how, last_words)),
+        _ => None,
+    });
+    let Some((at_s, how, last_words)) = first else { return String::new() };
+    let last = last_words.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+    let said = if last.is_empty() { String::new() } else { format!(", behind `{}`", last.trim()) };
+    format!("; first at {at_s:.2} s by {how}{said}")
 }
 
 /// What was late, so that times may be those of the machine. Of a fleet, on which machine.
@@ -251,6 +269,15 @@ pub(super) fn blemishes(
             _ => None,
         })
         .collect();
+    let connects = strain::connects_per_operation(summary, Some(Phase::Steady));
+    let steady = summary.tally(Some(Phase::Steady), NodeGroup::All).counts.offered();
+    let is_habit =
+        |connects: &f64| steady >= CONNECTING_OPERATIONS_MIN && *connects >= CONNECTS_MIN;
+    if let Some(connects) = connects.filter(is_habit) {
+        reasons.push(format!(
+            "{connects:.2} connections were made for each operation before any fault; a client that keeps them makes none"
+        ));
+    }
     let asked_again = &measure::told::FIRST_REQUEST;
     if let (false, Reading::Never { what, .. }) =
         (is_asked_for(objectives, asked_again), (asked_again.read)(&facts))

@@ -149,14 +149,13 @@ pub(super) fn decide(
         (Verdict::Degraded, blemishes(summary, analysis, objectives)),
     ];
     // What comes later is not lost: it follows as a remark, for whoever mends the first reason.
-    let mut decided: Option<Verdict> = None;
-    let mut reasons = Vec::new();
-    for (verdict, found) in stages {
-        if !found.is_empty() {
-            decided.get_or_insert(verdict);
-            reasons.extend(found);
-        }
+    let decided = stages.iter().find(|(_, found)| !found.is_empty()).map(|(verdict, _)| *verdict);
+    let mut stages = stages;
+    if decided == Some(Verdict::Fail) {
+        // What is in doubt decides nothing any more, and stands behind what the client did.
+        stages.sort_by_key(|(verdict, _)| *verdict == Verdict::Invalid);
     }
+    let mut reasons: Vec<String> = stages.into_iter().flat_map(|(_, found)| found).collect();
     if decided.is_none() {
         reasons.push(praise(summary, grades));
     }

@@ -328,7 +328,12 @@ impl Recorder {
 /// Whether a judge or a report asks for events of this kind afterwards. Under packet loss the others
 /// come by the thousand: in hours they would fill the memory, and the log at once.
 const fn is_kept(kind: &EventKind) -> bool {
-    matches!(kind, EventKind::Violation { .. } | EventKind::NodeEjected { .. })
+    matches!(
+        kind,
+        EventKind::Violation { .. }
+            | EventKind::NodeEjected { .. }
+            | EventKind::ClientCrashed { .. }
+    )
 }
 
 /// What was recorded before any phase began; nothing when the run had a warm-up.

@@ -306,7 +306,8 @@ impl Page {
     fn command(&mut self, report: &Report, command: &CommandFacts) {
         self.about("calls by", &witness::told(report, command));
         for line in witness::last_words(command) {
-            self.about("", &format!("| {line}"));
+            // As it was written: a table or a trace has its own columns.
+            self.line(&format!("{}| {line}", subject("")));
         }
     }
 }

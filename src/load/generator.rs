@@ -189,6 +189,7 @@ impl Load {
             multi_get_keys: self.config.workload.multi_get_keys,
             fill_after_miss: self.config.workload.fill_after_miss,
             absent: Vec::new(),
+            filling: 0,
             parts: Vec::new(),
             under_way: Vec::new(),
             buffer: Vec::new(),

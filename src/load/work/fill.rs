@@ -48,7 +48,9 @@ impl Hands {
         let Some(lease) = oracle.lease(slot, effect, self.clock.now()) else {
             return Filled::Needless;
         };
-        match self.store_under(Operation::Set, lease).await.outcome {
+        let done = self.store_under(Operation::Set, lease).await;
+        self.filling += done.trace.needed;
+        match done.outcome {
             Outcome::Stored => Filled::Yes,
             _ => Filled::No,
         }
@@ -109,6 +111,7 @@ impl Hands {
         } else {
             self.cache.add(key, value, keep).await
         };
+        self.filling += call.trace.needed;
         let put = match call.result {
             Ok(Store::Stored) => Put::Done,
             // A second attempt may meet what the first has stored.

@@ -54,6 +54,8 @@ pub(super) struct Hands {
     pub(super) fill_after_miss: bool,
     /// What was found to be absent and should be there: stored again after the ticket.
     pub(super) absent: Vec<Fill>,
+    /// Requests that storing it again needed, whatever came of them.
+    pub(super) filling: u32,
     /// What each node had to do with the last multi-get.
     pub(super) parts: Vec<Part>,
     /// How many keys each node has of the multi-get under way.

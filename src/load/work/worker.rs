@@ -205,9 +205,9 @@ impl Worker {
         self.hands.under_way.iter().map(of_node).collect()
     }
 
-    /// Stores what the ticket found absent; returns how many values it stored.
+    /// Stores what the ticket found absent; returns how many requests that needed, whatever came of them.
     async fn fill(&mut self) -> u32 {
-        let mut stored = 0;
+        self.hands.filling = 0;
         let shared = Arc::clone(&self.shared);
         while let Some(fill) = self.hands.absent.pop() {
             // Under way until the next turn, whatever becomes of it.
@@ -222,17 +222,14 @@ impl Worker {
             let at = Instant::now() + self.shared.hung_after;
             let filling = pin!(self.hands.fill(fill, false));
             let bounded = pin!(self.patience.bound(at, filling));
-            let Some(filled) = self.shared.halt.or(bounded).await else { return stored };
+            let Some(filled) = self.shared.halt.or(bounded).await else { break };
             match filled {
-                Some(Filled::Yes) => {
-                    stored += 1;
-                    self.shared.fills.fetch_add(1, Ordering::Relaxed)
-                }
+                Some(Filled::Yes) => self.shared.fills.fetch_add(1, Ordering::Relaxed),
                 Some(Filled::Needless) => continue,
                 Some(Filled::No) | None => self.shared.fills_failed.fetch_add(1, Ordering::Relaxed),
             };
         }
-        stored
+        self.hands.filling
     }
 
     /// Waits until the origin has what is to be stored, as an application's thread would; `false`

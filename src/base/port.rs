@@ -1,9 +1,17 @@
 //! Ports that are kept while nobody listens on them.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
+use tokio::time::{Instant, sleep};
+
+/// The longest that a process may take from fork to exec: milliseconds, but on a machine that stands still.
+const EXEC_MAX: Duration = Duration::from_secs(2);
+
+/// The pause between two looks.
+const EXEC_PAUSE: Duration = Duration::from_millis(1);
 
 /// A port that the kernel gives to nobody else until this is dropped. While nobody listens there, connections are
 /// refused.
@@ -47,6 +55,25 @@ impl HeldPort {
     /// What the system says.
     pub fn keep(&self) -> io::Result<()> {
         keep(&self.socket)
+    }
+}
+
+/// Binds an address that is kept, or was left a moment ago: a process that is being started has every socket of this
+/// one between fork and exec, a listener that was closed meanwhile among them.
+///
+/// # Errors
+/// What binding says, when it says so for longer than that.
+pub async fn bind_again<T, B: Future<Output = io::Result<T>>>(
+    mut bind: impl FnMut() -> B,
+) -> io::Result<T> {
+    let given_up = Instant::now() + EXEC_MAX;
+    loop {
+        match bind().await {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < given_up => {
+                sleep(EXEC_PAUSE).await;
+            }
+            bound => return bound,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::port::HeldPort;
+use crate::base::port::{HeldPort, bind_again};
 use crate::base::scope::Scope;
 use crate::base::seed::Seed;
 use crate::lab::door::Door;
@@ -169,13 +169,19 @@ async fn launch(
     scope: &Scope,
 ) -> Result<Node, LabError> {
     port.lend().map_err(cannot_start)?;
-    let started = match config {
-        NodeConfig::Memcached(config) => {
-            let started = memcached::serve::Node::start_behind(config, door.gate(), scope).await;
-            started.map(Node::Memcached)
+    let started = bind_again(|| async move {
+        match config {
+            NodeConfig::Memcached(config) => {
+                let gate = door.gate();
+                let started = memcached::serve::Node::start_behind(config, gate, scope).await;
+                started.map(Node::Memcached)
+            }
+            NodeConfig::Resp(config) => {
+                resp::serve::Node::start(config, scope).await.map(Node::Resp)
+            }
         }
-        NodeConfig::Resp(config) => resp::serve::Node::start(config, scope).await.map(Node::Resp),
-    };
+    });
+    let started = started.await;
     let kept = port.keep();
     started.and_then(|node| kept.map(|()| node)).map_err(cannot_start)
 }

@@ -31,7 +31,7 @@ impl HeldPort {
         let socket = Socket::new(Domain::for_address(any), Type::STREAM, None)?;
         socket.bind(&any.into())?;
         let address = socket.local_addr()?.as_socket();
-        let address = address.ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let address = address.ok_or(ErrorKind::AddrNotAvailable)?;
         Ok(Self { socket, address })
     }
 
@@ -117,12 +117,12 @@ mod tests {
         let held = HeldPort::free(Ipv4Addr::LOCALHOST.into()).unwrap();
         let address = held.address();
         for _life in 0..3 {
-            assert_eq!(TcpListener::bind(address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+            assert_eq!(TcpListener::bind(address).unwrap_err().kind(), ErrorKind::AddrInUse);
             let refused = TcpStream::connect(address).unwrap_err();
-            assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+            assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
             held.lend().unwrap();
             let listener = TcpListener::bind(address).unwrap();
-            assert_eq!(TcpListener::bind(address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+            assert_eq!(TcpListener::bind(address).unwrap_err().kind(), ErrorKind::AddrInUse);
             held.keep().unwrap();
             let client = TcpStream::connect(address).unwrap();
             drop((listener.accept().unwrap(), listener, client));

@@ -118,7 +118,7 @@ impl Driver {
     /// Whether it said that it can do what is called so. Nothing else is ever asked of it.
     #[must_use]
     pub fn lists(&self, verb: &str) -> bool {
-        self.0.shared.state.lock().ready.operations.iter().any(|known| known == verb)
+        self.0.shared.state.lock().lists(verb)
     }
 
     /// What it said that is not the protocol: it was ended for that.
@@ -241,11 +241,11 @@ impl Driver {
             }
             return Some(answer);
         }
-        if !self.lists(request.name()) {
-            return Some(Answer::Error(Failed::not_asked()));
-        }
         let (id, answer, outbox) = {
             let mut state = self.0.shared.state.lock();
+            if !state.lists(request.name()) {
+                return Some(Answer::Error(Failed::not_asked()));
+            }
             let outbox = state.outbox.clone()?;
             let (id, answer) = state.calls.begin(request.name(), slot, Instant::now());
             (id, answer, outbox)

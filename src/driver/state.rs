@@ -110,6 +110,11 @@ impl State {
         }
     }
 
+    /// Whether it said that it can do what is called so.
+    pub(super) fn lists(&self, verb: &str) -> bool {
+        self.ready.operations.iter().any(|known| known == verb)
+    }
+
     pub(super) fn last_words(&self) -> String {
         let skip = self.stderr.len().saturating_sub(LAST_WORDS);
         let words: Vec<&str> = self.stderr.iter().skip(skip).map(String::as_str).collect();

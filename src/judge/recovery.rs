@@ -297,8 +297,7 @@ fn refilled(summary: &Summary, hits: Recovered) -> Recovered {
     if let Recovered::Yes(_) | Recovered::Unknown(_) | Recovered::NotAsked = hits {
         return hits;
     }
-    let counts = &summary.tally(Some(Phase::Recovery), NodeGroup::Faulty).counts;
-    let reads = counts.of(Outcome::Hit) + counts.of(Outcome::Miss);
+    let reads = summary.tally(Some(Phase::Recovery), NodeGroup::Faulty).counts.reads();
     let (faulty, nodes) = (summary.faulty_nodes().len(), summary.inputs.nodes.len().max(1));
     let share = summary.inputs.load.preloaded / nodes as u64 * faulty as u64;
     if reads >= share {

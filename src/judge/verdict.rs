@@ -140,7 +140,7 @@ pub(super) fn decide(
     let failed = why(failed).chain(remark(not_recovered(analysis))).collect();
     let inconclusive =
         why(of(grades, Grade::Inconclusive)).chain(remark(undecided(analysis))).collect();
-    let stages: [(Verdict, Vec<String>); 6] = [
+    let mut stages: [(Verdict, Vec<String>); 6] = [
         (Verdict::Fail, gates(summary, objectives).into_iter().chain(why(proven)).collect()),
         (Verdict::Invalid, doubts(summary, analysis)),
         (Verdict::Vacuous, vacuous(summary, analysis)),
@@ -148,13 +148,12 @@ pub(super) fn decide(
         (Verdict::Invalid, inconclusive),
         (Verdict::Degraded, blemishes(summary, analysis, objectives)),
     ];
-    // What comes later is not lost: it follows as a remark, for whoever mends the first reason.
-    let decided = stages.iter().find(|(_, found)| !found.is_empty()).map(|(verdict, _)| *verdict);
-    let mut stages = stages;
+    let decided = first_found(&stages);
     if decided == Some(Verdict::Fail) {
         // What is in doubt decides nothing any more, and stands behind what the client did.
         stages.sort_by_key(|(verdict, _)| *verdict == Verdict::Invalid);
     }
+    // What comes later is not lost: it follows as a remark, for whoever mends the first reason.
     let mut reasons: Vec<String> = stages.into_iter().flat_map(|(_, found)| found).collect();
     if decided.is_none() {
         reasons.push(praise(summary, grades));
@@ -162,6 +161,11 @@ pub(super) fn decide(
     reasons.extend(asked_for(summary, analysis, objectives));
     reasons.extend(evidence(summary, analysis));
     (decided.unwrap_or(Verdict::Pass), reasons)
+}
+
+/// The verdict of the first stage that has found something.
+pub(super) fn first_found(stages: &[(Verdict, Vec<String>)]) -> Option<Verdict> {
+    stages.iter().find(|(_, found)| !found.is_empty()).map(|(verdict, _)| *verdict)
 }
 
 fn of(grades: &[Graded], wanted: Grade) -> impl Iterator<Item = &Graded> {

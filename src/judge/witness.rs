@@ -16,7 +16,7 @@ use super::measure::command::EXIT_CODE;
 use super::measure::told::ALL as TOLD_BY_THE_WIRE;
 use super::objective::{Bound, Grade, Graded, Objective, show_us};
 use super::unmet::unmet;
-use super::verdict::Verdict;
+use super::verdict::{Verdict, first_found};
 use crate::event::{CommandFacts, Phase, SubjectFacts};
 use crate::record::{NodeGroup, Summary, WireCounts, ratio};
 
@@ -82,14 +82,8 @@ pub(super) fn decide(
         (Verdict::Fail, of(Grade::Fail, false).collect()),
         (Verdict::Invalid, invalid),
     ];
-    let mut decided = None;
-    let mut reasons = Vec::new();
-    for (verdict, found) in stages {
-        if !found.is_empty() {
-            decided.get_or_insert(verdict);
-            reasons.extend(found);
-        }
-    }
+    let decided = first_found(&stages);
+    let mut reasons: Vec<String> = stages.into_iter().flat_map(|(_, found)| found).collect();
     let is_of_others = summary.inputs.subject.as_ref().is_some_and(SubjectFacts::is_of_others);
     if !command.failed() && !is_of_others {
         reasons.push(how(command));

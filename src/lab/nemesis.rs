@@ -410,9 +410,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_cut_short_is_healed() {
         let scope = Scope::current("test");
-        let config = LabConfig::embedded(1);
-        let (seed, lost) = (Seed::new(7), Arc::new(|_: NodeIndex| {}));
-        let lab = Lab::start(&config, seed, Events::ignore(), lost, &scope).await.unwrap();
+        let lab = one_node(&scope).await;
         // Somebody has to acknowledge.
         let _client = TcpStream::connect(lab.info()[0].proxy_address).await.unwrap();
         for kind in ["refuse", "latency", "kill", "pause"] {
@@ -432,13 +430,19 @@ mod tests {
         }
         lab.close().await;
     }
+
+    /// A lab of one embedded node.
+    async fn one_node(scope: &Scope) -> Lab {
+        let (seed, lost) = (Seed::new(7), Arc::new(|_: NodeIndex| {}));
+        let config = LabConfig::embedded(1);
+        Lab::start(&config, seed, Events::ignore(), lost, scope).await.unwrap()
+    }
+
     /// Catches a fault that comes again and counts what it touched before a second time.
     #[tokio::test]
     async fn each_round_counts_what_it_touched() {
         let scope = Scope::current("test");
-        let (seed, lost) = (Seed::new(7), Arc::new(|_: NodeIndex| {}));
-        let config = LabConfig::embedded(1);
-        let lab = Lab::start(&config, seed, Events::ignore(), lost, &scope).await.unwrap();
+        let lab = one_node(&scope).await;
         let faults = [FaultSpec { fault: refusing(), ..fault("error") }];
         let mut nemesis = Nemesis::new(&lab, &faults, RunClock::start(), Events::ignore());
         let stream = TcpStream::connect(lab.info()[0].proxy_address).await.unwrap();
@@ -465,9 +469,7 @@ mod tests {
     #[tokio::test]
     async fn a_fault_begins_with_a_request_and_ends_with_what_it_touched() {
         let scope = Scope::current("test");
-        let (seed, lost) = (Seed::new(7), Arc::new(|_: NodeIndex| {}));
-        let config = LabConfig::embedded(1);
-        let lab = Lab::start(&config, seed, Events::ignore(), lost, &scope).await.unwrap();
+        let lab = one_node(&scope).await;
         lab.know_own_keys("run:");
         let (command, key) = ("set".to_owned(), "k:7".to_owned());
         let faults = [FaultSpec {

@@ -38,17 +38,15 @@ pub(super) fn read(table: &TomlTable<'_>) -> Result<Option<After>, FileError> {
 fn read_after(node: &TomlValue<'_>) -> Result<After, FileError> {
     let table = node.table()?;
     table.only("thing to wait for", &["requests", "command", "key", "event", "breaker"])?;
-    if table.iter().next().is_some()
-        && table.iter().all(|thing| matches!(thing.key(), "requests" | "command" | "key"))
-    {
-        return read_awaited(&table).map(After::Requests);
-    }
     let mut things = table.iter();
     match (things.next(), things.next()) {
-        (Some(thing), None) => match thing.key() {
-            "event" => Ok(After::Event(thing.name()?.to_owned())),
-            _ => thing.word("state of a breaker", &[("open", After::BreakerOpen)]),
-        },
+        (Some(thing), None) if thing.key() == "event" => Ok(After::Event(thing.name()?.to_owned())),
+        (Some(thing), None) if thing.key() == "breaker" => {
+            thing.word("state of a breaker", &[("open", After::BreakerOpen)])
+        }
+        (Some(_), _) if ["event", "breaker"].iter().all(|key| table.get(key).is_none()) => {
+            read_awaited(&table).map(After::Requests)
+        }
         _ => Err(node.error(format!("a fault waits for one thing: {EXAMPLES}"))),
     }
 }

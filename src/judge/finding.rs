@@ -251,6 +251,20 @@ pub(super) fn vacuous(summary: &Summary, analysis: &Analysis) -> Vec<String> {
     reasons
 }
 
+/// That a node which was healed got no request any more, unless an objective asks for that.
+pub(super) fn never_asked_again(
+    summary: &Summary,
+    analysis: &Analysis,
+    objectives: &[Objective],
+) -> Option<String> {
+    let asked_again = &measure::told::FIRST_REQUEST;
+    let facts = Facts { summary, analysis, phase: None, nodes: NodeGroup::All };
+    match (asked_again.read)(&facts) {
+        Reading::Never { what, .. } if !is_asked_for(objectives, asked_again) => Some(what),
+        _ => None,
+    }
+}
+
 /// What a healthy client would have avoided although no objective forbids it: stale reads, misses of
 /// what is there, a connection reused while a reply was owed, errors on nodes without a fault, a
 /// breaker that opened without a fault, and getting bad again after having recovered. Errors on a
@@ -278,12 +292,7 @@ pub(super) fn blemishes(
             "{connects:.2} connections were made for each operation before any fault; a client that keeps them makes none"
         ));
     }
-    let asked_again = &measure::told::FIRST_REQUEST;
-    if let (false, Reading::Never { what, .. }) =
-        (is_asked_for(objectives, asked_again), (asked_again.read)(&facts))
-    {
-        reasons.push(what);
-    }
+    reasons.extend(never_asked_again(summary, analysis, objectives));
     let late = summary.inputs.data.stale_by_late_write.unwrap_or_default();
     let late = late.saturating_sub(stall::stale_reads(summary));
     if late > 0 {

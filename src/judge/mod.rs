@@ -94,7 +94,7 @@ pub fn judge(summary: &Summary, objectives: &[Objective]) -> Judgement {
     let grades: Vec<Graded> =
         objectives.iter().map(|objective| objective.grade(summary, &analysis)).collect();
     let decided = match summary.command() {
-        Some(command) => witness::decide(summary, command, objectives, &grades),
+        Some(command) => witness::decide(summary, &analysis, command, objectives, &grades),
         None => verdict::decide(summary, &analysis, objectives, &grades),
     };
     Judgement::of(summary, decided, analysis, grades)

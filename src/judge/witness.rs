@@ -8,9 +8,11 @@
 //! 2. `invalid`: the harness failed, or a fault was never healed.
 //! 3. `vacuous`: there were faults, and some of them met no traffic; or no request came through at all.
 //! 4. `fail`, `invalid`: an objective failed, or is inconclusive although the command ran to the end of the run.
-//! 5. `pass`, with what the wire showed.
+//! 5. `degraded`: whoever made calls to the end of the run never asked a healed node again.
+//! 6. `pass`, with what the wire showed.
 
-use super::finding::{gates, noise, unfinished};
+use super::Analysis;
+use super::finding::{gates, never_asked_again, noise, unfinished};
 use super::measure::Measure;
 use super::measure::command::EXIT_CODE;
 use super::measure::told::ALL as TOLD_BY_THE_WIRE;
@@ -53,6 +55,7 @@ pub(super) fn is_asked(summary: &Summary, objective: &Objective) -> bool {
 
 pub(super) fn decide(
     summary: &Summary,
+    analysis: &Analysis,
     command: &CommandFacts,
     objectives: &[Objective],
     grades: &[Graded],
@@ -68,7 +71,8 @@ pub(super) fn decide(
     let ended_itself = command.ended.is_some() && !command.ended_by_harness;
     let (unjudged, invalid): (Vec<String>, Vec<String>) =
         of(Grade::Inconclusive, false).partition(|_| ended_itself);
-    let stages: [(Verdict, Vec<String>); 5] = [
+    let lasting = (!ended_itself).then(|| never_asked_again(summary, analysis, objectives));
+    let stages: [(Verdict, Vec<String>); 6] = [
         (
             Verdict::Fail,
             failed
@@ -81,6 +85,7 @@ pub(super) fn decide(
         (Verdict::Vacuous, unmet(summary).into_iter().chain(unseen(summary)).collect()),
         (Verdict::Fail, of(Grade::Fail, false).collect()),
         (Verdict::Invalid, invalid),
+        (Verdict::Degraded, lasting.flatten().into_iter().collect()),
     ];
     let decided = first_found(&stages);
     let mut reasons: Vec<String> = stages.into_iter().flat_map(|(_, found)| found).collect();
@@ -161,8 +166,8 @@ fn unanswered(summary: &Summary) -> Option<String> {
 mod tests {
     use super::*;
     use crate::judge::judge;
-    use crate::record::WireCounts;
-    use crate::record::synthetic::Story;
+    use crate::record::synthetic::{HEAL_MS, Story, watched};
+    use crate::record::{WireCounts, WirePiece, WireTimes};
 
     /// A run of a command that ended like this, in which the fault counted so much itself.
     fn told(
@@ -233,7 +238,13 @@ mod tests {
             let delay = crate::record::DelayUs { p50: None, p99: Some(31_000), max: None };
             s.inputs.harness.timer_delay = Some(delay);
         };
-        let cases: [(CommandFacts, Option<u64>, Edit, Verdict, &str); 10] = [
+        let gone: Edit = |s| {
+            let mut node = watched(WireTimes::default());
+            let heal = usize::try_from(HEAL_MS / 20).expect("a place");
+            node.pieces.all[heal..].fill(WirePiece::default());
+            s.inputs.wire_nodes = vec![node];
+        };
+        let cases: [(CommandFacts, Option<u64>, Edit, Verdict, &str); 12] = [
             (exited(0), Some(40), |_| {}, Verdict::Pass, "exit code 0\nthe wire showed"),
             (exited(0), None, |_| {}, Verdict::Pass, "the wire showed"),
             (exited(3), Some(40), |_| {}, Verdict::Fail, "exit_code is 3 (at most 0 asked)"),
@@ -246,7 +257,15 @@ mod tests {
                 Verdict::Fail,
                 "signal 9 (SIGKILL)\ncommand-succeeds: exit_code is 137",
             ),
-            (cut, Some(40), |_| {}, Verdict::Pass, "the command ran until the run was over"),
+            (
+                cut.clone(),
+                Some(40),
+                |_| {},
+                Verdict::Pass,
+                "the command ran until the run was over",
+            ),
+            (cut, Some(40), gone, Verdict::Degraded, "the node was not asked again"),
+            (exited(0), Some(40), gone, Verdict::Pass, "exit code 0"),
             (exited(0), Some(0), |_| {}, Verdict::Vacuous, "the fault `down` met no traffic"),
             (
                 exited(0),

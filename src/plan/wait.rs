@@ -58,6 +58,9 @@ fn read_awaited(table: &TomlTable<'_>) -> Result<Awaited, FileError> {
         Ok(glob.unwrap_or(Awaited::ANY).to_owned())
     };
     let (command, key) = (glob("command")?, glob("key")?);
+    if let (Some(node), Err(what)) = (table.get("key"), Matcher::check_key(&key, None)) {
+        return Err(node.error(what));
+    }
     if let Err(what) = Matcher::new(&command, &key, None) {
         let node = table.get("command");
         return Err(node.map_or_else(|| table.error(&what), |node| node.error(&what)));

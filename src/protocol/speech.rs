@@ -98,6 +98,18 @@ impl Matcher {
         Ok(Self { memcached, resp })
     }
 
+    /// Whether a request may have a key that `key` means: memcached has no empty one, Redis has.
+    ///
+    /// # Errors
+    /// When none may.
+    pub(crate) fn check_key(key: &str, only: Option<Protocol>) -> Result<(), String> {
+        if key.is_empty() && only != Some(Protocol::Resp) {
+            let what = "no request has an empty key; leave `key` out for all of them, or name one, such as \"k:7\"";
+            return Err(what.to_owned());
+        }
+        Ok(())
+    }
+
     pub(crate) fn matches(&self, request: &Request<'_>) -> bool {
         match request.said {
             Said::Memcached(ref framing, head) => {

@@ -56,6 +56,7 @@ fn what_never_comes_is_refused() {
         ("after = { request = 1 }", "did you mean `requests`"),
         ("after = { command = \"sett\" }", "unknown command `sett`; did you mean `set`"),
         ("after = { command = \"set\", breaker = \"open\" }", "a fault waits for one thing"),
+        ("after = { key = \"\" }", "no request has an empty key; leave `key` out"),
         ("until = { touched = 0 }", "`touched` must lie between 1 and"),
         ("until = {}", "how many operations"),
         ("until = { hits = 1 }", "unknown end of a fault `hits`"),

@@ -275,5 +275,7 @@ mod tests {
         assert!(what.contains("error line"), "{what}");
         let what = refused(&ERROR, "command", "quit");
         assert!(what.starts_with("unknown command `quit`"), "{what}");
+        let what = refused(&ERROR, "key", "");
+        assert!(what.contains("no request has an empty key"), "{what}");
     }
 }

@@ -58,7 +58,9 @@ impl RuleSpec {
         action: Action,
         only: Option<Protocol>,
     ) -> Result<Self, SettingError> {
-        let matcher = Matcher::new(settings.text("command")?, settings.text("key")?, only)
+        let key = settings.text("key")?;
+        Matcher::check_key(key, only).map_err(|what| SettingError::at("key", what))?;
+        let matcher = Matcher::new(settings.text("command")?, key, only)
             .map_err(|what| SettingError::at("command", what))?;
         Ok(Self {
             matcher,

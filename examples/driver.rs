@@ -1,8 +1,8 @@
 //! A driver in Rust, of the client in this crate: what `docs/drivers.md` describes, in one file.
 //!
 //! Its settings can make it misbehave in one known way, so that the tests see what the harness says:
-//! `misbehave = "dies" | "hangs" | "lies" | "mixes" | "hides" | "underscores" | "babbles" | "floods" | "repeats" | "noop"`, from
-//! the two thousandth operation on, or from another one: `after = 100`.
+//! `misbehave = "dies" | "hangs" | "lies" | "mixes" | "hides" | "underscores" | "babbles" | "floods" | "repeats" | "raises" |
+//! "noop"`, from the two thousandth operation on, or from another one: `after = 100`.
 
 #![expect(clippy::disallowed_methods, reason = "a program of its own, without a scope")]
 
@@ -122,6 +122,9 @@ async fn spoil(wrong: &str, id: u64, mut answer: Value, out: &Lines) {
             let _ = out.send(b"Traceback (most recent call last):\n".to_vec());
         }
         "floods" => eprintln!("{}", "a warning that nobody reads ".repeat(50)),
+        "raises" => {
+            answer = json!({"error": {"class": "other", "message": "TypeError: not a function"}});
+        }
         "repeats" => say(out, &with_id(id, answer.clone())),
         _ => {}
     }

@@ -130,6 +130,9 @@ pub struct LoadCounts {
     pub preloaded: u64,
     /// Keys that could not be stored then.
     pub not_preloaded: u64,
+    /// How the last attempts to store them ended, by class of error or outcome, and how many.
+    #[serde(default)]
+    pub preload_failures: BTreeMap<String, u64>,
     /// Tickets issued: every intended operation.
     pub tickets_issued: u64,
     /// Tickets closed.

@@ -1,5 +1,7 @@
 //! What speaks against a run, kind by kind, in sentences. The order of the kinds is the verdict's.
 
+use std::cmp::Reverse;
+
 use super::baseline::{self, unsteady};
 use super::fleet;
 use super::measure::{self, Facts, Measure};
@@ -11,7 +13,7 @@ use super::strain;
 use super::unmet::unmet;
 use super::{Analysis, Reading};
 use crate::base::scope::Closed;
-use crate::event::{EventKind, Phase};
+use crate::event::{ErrorClass, EventKind, Outcome, Phase, SubjectError};
 use crate::record::{DelayUs, LoadCounts, NodeGroup, Partial, Summary};
 
 /// Operations that all faults together must have touched. From fewer, nothing follows about those that
@@ -77,6 +79,7 @@ pub(super) fn gates(summary: &Summary, objectives: &[Objective]) -> Vec<String> 
             "calls that had not ended when the run did: {open}, the longest after {longest:.1} s"
         )
     }));
+    reasons.extend(not_stored(summary).filter(|_| refuses_to_store(summary)));
     reasons.extend(fleet::unaccounted(summary));
     match &summary.inputs.harness.tasks {
         Closed::Clean => {}
@@ -120,6 +123,36 @@ pub fn noise(summary: &Summary) -> Vec<String> {
     late.filter_map(|(what, delay, most)| lateness(what, delay?, &most)).collect()
 }
 
+/// How many keys are not there, why, and what the client says to it.
+fn not_stored(summary: &Summary) -> Option<String> {
+    let load @ LoadCounts { not_preloaded: 1.., .. } = &summary.inputs.load else { return None };
+    let all = load.preloaded + load.not_preloaded;
+    let mut why: Vec<(&String, &u64)> = load.preload_failures.iter().collect();
+    why.sort_by_key(|(_, count)| Reverse(**count));
+    let why: Vec<String> = why.into_iter().map(|(what, count)| format!("{count} {what}")).collect();
+    let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join(", ")) };
+    let errors = summary.inputs.subject.iter().flat_map(|subject| &subject.errors);
+    let is_one = |error: &&SubjectError| {
+        load.preload_failures.contains_key(&format!("error.{}", error.class))
+    };
+    let says = errors.into_iter().find(is_one);
+    let says = says.map(|error| format!("; it says {}: {}", error.class, error.message));
+    Some(format!(
+        "{} of {all} keys could not be stored before the run{why}, so nothing was measured{}",
+        load.not_preloaded,
+        says.unwrap_or_default()
+    ))
+}
+
+/// Whether it is the client that does not store on nodes that nothing was done to yet: most of the attempts ended
+/// with an error of its own, neither a node's nor a network's, or not at all.
+fn refuses_to_store(summary: &Summary) -> bool {
+    let failures = &summary.inputs.load.preload_failures;
+    let own = [Outcome::Error(ErrorClass::Other), Outcome::Hung];
+    let own = own.into_iter().filter_map(|outcome| failures.get(outcome.name())).sum::<u64>();
+    own * 2 > failures.values().sum::<u64>() && noise(summary).is_empty()
+}
+
 /// What the harness did not bring to its end.
 pub(super) fn unfinished(summary: &Summary) -> Vec<String> {
     let mut reasons = Vec::new();
@@ -128,13 +161,7 @@ pub(super) fn unfinished(summary: &Summary) -> Vec<String> {
             reasons.push(format!("the fault `{}` was never healed", fault.name));
         }
     }
-    if let load @ LoadCounts { not_preloaded: 1.., .. } = &summary.inputs.load {
-        reasons.push(format!(
-            "{} of {} keys could not be stored before the run, so nothing was measured",
-            load.not_preloaded,
-            load.preloaded + load.not_preloaded
-        ));
-    }
+    reasons.extend(not_stored(summary).filter(|_| !refuses_to_store(summary)));
     if summary.inputs.partial == Some(Partial::Error) {
         reasons.push("the run ended early because the harness failed".to_owned());
     }

@@ -138,8 +138,10 @@ pub(super) fn decide(
     let (proven, failed): (Vec<&Graded>, Vec<&Graded>) =
         of(grades, Grade::Fail).partition(|graded| is_proof(graded.objective.measure));
     let failed = why(failed).chain(remark(not_recovered(analysis))).collect();
-    let inconclusive =
-        why(of(grades, Grade::Inconclusive)).chain(remark(undecided(analysis))).collect();
+    // A run that was none judges nothing, and says so once.
+    let is_none = summary.inputs.load.not_preloaded > 0;
+    let inconclusive = why(of(grades, Grade::Inconclusive)).chain(remark(undecided(analysis)));
+    let inconclusive = inconclusive.filter(|_| !is_none).collect();
     let mut stages: [(Verdict, Vec<String>); 6] = [
         (Verdict::Fail, gates(summary, objectives).into_iter().chain(why(proven)).collect()),
         (Verdict::Invalid, doubts(summary, analysis)),
@@ -254,7 +256,7 @@ mod tests {
     #[test]
     fn each_rule_decides() {
         type Edit = fn(&mut Summary);
-        let rules: [(Edit, Verdict, &str); 21] = [
+        let rules: [(Edit, Verdict, &str); 23] = [
             (|s| s.inputs.data.wrong = Some(1), Verdict::Fail, "never written: 1"),
             (|s| s.inputs.data.corrupt = Some(2), Verdict::Fail, "not their own: 2"),
             (
@@ -316,6 +318,24 @@ mod tests {
                 |s| (s.inputs.load.preloaded, s.inputs.load.not_preloaded) = (90, 10),
                 Verdict::Invalid,
                 "10 of 100 keys could not be stored before the run",
+            ),
+            (
+                |s| {
+                    let failures = [("error.refused".to_owned(), 8), ("hung".to_owned(), 2)];
+                    s.inputs.load.preload_failures = failures.into();
+                    (s.inputs.load.preloaded, s.inputs.load.not_preloaded) = (90, 10);
+                },
+                Verdict::Invalid,
+                "stored before the run (8 error.refused, 2 hung), so nothing was measured",
+            ),
+            (
+                |s| {
+                    let failures = [("error.other".to_owned(), 8), ("error.refused".to_owned(), 2)];
+                    s.inputs.load.preload_failures = failures.into();
+                    (s.inputs.load.preloaded, s.inputs.load.not_preloaded) = (90, 10);
+                },
+                Verdict::Fail,
+                "stored before the run (8 error.other, 2 error.refused), so nothing was measured",
             ),
             (|s| s.inputs.data.foreign = Some(7), Verdict::Fail, "another run left behind: 7"),
             (|s| s.inputs.data.acknowledged_but_lost = Some(2), Verdict::Fail, "were lost: 2"),

@@ -19,6 +19,7 @@ use super::totals::Preloaded;
 use super::work::{Fill, Filled, Hands};
 use crate::base::name::NodeIndex;
 use crate::base::scope::Scope;
+use crate::event::Outcome;
 
 /// How many keys are stored at a time, so that preloading is no load test of its own.
 const CONCURRENCY_MAX: u32 = 32;
@@ -52,9 +53,13 @@ pub(super) async fn run(
         (0..CONCURRENCY_MAX.min(workers)).map(|task| load.hands(task, "preload")).collect();
     let (mut pending, mut repeated) = (all.clone(), Vec::new());
     let patience = Arc::new(Patience::new());
+    let mut failures = BTreeMap::new();
     loop {
         let count = &shared.preloaded;
-        let stored = round(&mut hands, &pending, count, &patience, shared, scope).await;
+        let tried = round(&mut hands, &pending, count, &patience, shared, scope).await;
+        // Patience may be over before anything is tried once more.
+        failures = if tried.failures.is_empty() { failures } else { tried.failures };
+        let stored = tried.stored;
         if pending.len() < all.len() {
             repeated.extend(stored.iter().copied());
         }
@@ -65,7 +70,7 @@ pub(super) async fn run(
         sleep(ROUND_PAUSE).await;
     }
     settle(&mut hands, &repeated, shared, scope).await;
-    outcome(keyspace, &all, &pending)
+    Preloaded { failures, ..outcome(keyspace, &all, &pending) }
 }
 
 /// Stores once more what needed several attempts, when the lost ones can no longer come. It is there
@@ -96,8 +101,16 @@ impl Patience {
     }
 }
 
-/// Tries to store each of `fills` once, several at a time, until patience is over; returns in their order
-/// those that are stored now.
+/// What trying to store each key once came to.
+#[derive(Default)]
+struct Round {
+    /// Those that are stored now, in their order.
+    stored: Vec<Fill>,
+    /// How the other attempts ended, and how many.
+    failures: BTreeMap<String, u64>,
+}
+
+/// Tries to store each of `fills` once, several at a time, until patience is over.
 async fn round(
     hands: &mut Vec<Hands>,
     fills: &[Fill],
@@ -105,7 +118,7 @@ async fn round(
     patience: &Arc<Patience>,
     shared: &Shared,
     scope: &Scope,
-) -> Vec<Fill> {
+) -> Round {
     let fills: Arc<[Fill]> = fills.into();
     let next = Arc::new(AtomicUsize::new(0));
     let (report, mut reports) = mpsc::unbounded_channel();
@@ -114,30 +127,48 @@ async fn round(
         let (over, counter, patience) = (scope.clone(), Arc::clone(count), Arc::clone(patience));
         let hung_after = shared.hung_after;
         scope.spawn(format!("preload[{task}]"), async move {
-            let mut stored = Vec::new();
+            let mut round = Round::default();
             while let Some(fill) = fills.get(next.fetch_add(1, Ordering::Relaxed))
                 && !over.is_cancelled()
                 && !patience.is_over()
             {
                 let filled = timeout(hung_after, own.fill(*fill, true)).await;
-                if filled.is_ok_and(|filled| filled != Filled::No) {
-                    counter.fetch_add(1, Ordering::Relaxed);
-                    patience.stored();
-                    stored.push(*fill);
-                }
+                let failure = match filled {
+                    Ok(Filled::No(failure)) => failure,
+                    Err(_) => Outcome::Hung,
+                    Ok(Filled::Yes | Filled::Needless) => {
+                        counter.fetch_add(1, Ordering::Relaxed);
+                        patience.stored();
+                        round.stored.push(*fill);
+                        continue;
+                    }
+                };
+                *round.failures.entry(named(failure)).or_default() += 1;
             }
             // Nobody listens any more when the run was given up.
-            let _ = report.send((own, stored));
+            let _ = report.send((own, round));
         });
     }
     drop(report);
-    let mut all = Vec::new();
-    while let Some((own, stored)) = reports.recv().await {
+    let mut all = Round::default();
+    while let Some((own, Round { stored, failures })) = reports.recv().await {
         hands.push(own);
-        all.extend(stored);
+        all.stored.extend(stored);
+        for (failure, count) in failures {
+            *all.failures.entry(failure).or_default() += count;
+        }
     }
-    all.sort_unstable();
+    all.stored.sort_unstable();
     all
+}
+
+/// The class of an error, whether or not the write may have been applied; else the outcome.
+fn named(failure: Outcome) -> String {
+    let failure = match failure {
+        Outcome::Indeterminate(class) => Outcome::Error(class),
+        other => other,
+    };
+    failure.name().to_owned()
 }
 
 /// `missing` of `all` could not be stored.
@@ -156,6 +187,7 @@ fn outcome(keyspace: &Keyspace, all: &[Fill], missing: &[Fill]) -> Preloaded {
         stored: (all.len() - missing.len()) as u64,
         failed: missing.len() as u64,
         silent: silent.collect(),
+        failures: BTreeMap::new(),
     }
 }
 
@@ -170,9 +202,12 @@ mod tests {
             Keyspace::new([6, 0, 0, 0], |key| NodeIndex(u16::from(key.as_bytes().ends_with(b"5"))));
         let fills: Vec<Fill> = keyspace.slots(Space::Values).map(Fill::Value).collect();
         let of = |missing: &[Fill]| outcome(&keyspace, &fills, missing);
-        assert_eq!(of(&[]), Preloaded { stored: 6, failed: 0, silent: Vec::new() });
-        assert_eq!(of(&fills[..2]), Preloaded { stored: 4, failed: 2, silent: Vec::new() });
+        assert_eq!(of(&[]), Preloaded { stored: 6, ..Preloaded::default() });
+        assert_eq!(of(&fills[..2]), Preloaded { stored: 4, failed: 2, ..Preloaded::default() });
         let silent = vec![(NodeIndex(1), 1)];
-        assert_eq!(of(&fills[4..]), Preloaded { stored: 4, failed: 2, silent });
+        assert_eq!(
+            of(&fills[4..]),
+            Preloaded { stored: 4, failed: 2, silent, ..Preloaded::default() }
+        );
     }
 }

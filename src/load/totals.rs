@@ -1,5 +1,7 @@
 //! What a load has come to, while it goes on and when it is over.
 
+use std::collections::BTreeMap;
+
 use super::audit::Audit;
 use super::keeping::Gone;
 use super::origin::OriginTotals;
@@ -16,6 +18,8 @@ pub struct Preloaded {
     pub failed: u64,
     /// The nodes that stored none of their keys, with how many those are.
     pub silent: Vec<(NodeIndex, u64)>,
+    /// How the last attempts to store the others ended, by class of error or outcome, and how many.
+    pub failures: BTreeMap<String, u64>,
 }
 
 /// What a load has come to so far.
@@ -81,6 +85,7 @@ impl LoadTotals {
         event::LoadCounts {
             preloaded: preloaded.stored,
             not_preloaded: preloaded.failed,
+            preload_failures: preloaded.failures.clone(),
             tickets_issued: self.issued,
             tickets_closed: self.closed(),
             shed_tickets: self.lost_slots(),

@@ -127,12 +127,11 @@ pub(super) fn waited_turns(totals: &load::LoadTotals) -> Option<String> {
     })
 }
 
-/// What is known of the data of a command or a service: nothing, as nobody saw what it was to be.
-pub(super) fn unseen_data(kind: &str) -> DataTotals {
-    let not_judged = DATA.iter().map(|measure| NotJudged {
-        measure: measure.name.to_owned(),
-        reason: format!("the {kind} makes its calls itself"),
-    });
+/// What is known of data that nobody looked at, for this reason.
+pub(super) fn unseen_data(reason: &str) -> DataTotals {
+    let not_judged = DATA
+        .iter()
+        .map(|measure| NotJudged { measure: measure.name.to_owned(), reason: reason.to_owned() });
     DataTotals { not_judged: not_judged.collect(), ..DataTotals::default() }
 }
 

@@ -74,9 +74,13 @@ impl Stage {
         let nodes = facts::nodes(self.lab.info(), &snapshots, &settled);
         let backends = self.lab.info().iter().map(facts::backend).collect();
         let data = totals.as_ref().map(|totals| facts::data(totals, &settled));
+        let makes_its_own = format!("the {} makes its calls itself", subject.kind);
         let data = match data {
-            None if subject.command.is_some() => facts::unseen_data(&subject.kind),
-            Some(_) if subject.kind == SERVICE => facts::unseen_data(SERVICE),
+            None if subject.command.is_some() => facts::unseen_data(&makes_its_own),
+            Some(_) if subject.kind == SERVICE => facts::unseen_data(&makes_its_own),
+            Some(_) if matches!(end, End::Short) => facts::unseen_data(
+                "not every key could be stored before the run, so nothing was read",
+            ),
             data => data.unwrap_or_default(),
         };
         let roams = facts::roams(&self.lab, records);
@@ -97,8 +101,9 @@ impl Stage {
         let missing = self.fleet.as_ref().and_then(Seat::host).map(Host::missing);
         limits.splice(0..0, missing.into_iter().flatten());
         limits.splice(0..0, watched.totals.as_ref().and_then(facts::foreign));
-        // Of a command the one line says all.
-        let unseen = left_out.is_none().then(|| facts::data_limits(&data, &settled));
+        // Of a command, and of a run that was none, one line says all.
+        let is_told = left_out.is_none() && !matches!(end, End::Short);
+        let unseen = is_told.then(|| facts::data_limits(&data, &settled));
         let roams = totals.as_ref().and(roams);
         limits.extend(totals.as_ref().and_then(facts::waited_turns));
         limits.splice(0..0, unseen.into_iter().flatten().chain(roams).chain(left_out));

@@ -27,8 +27,8 @@ pub(in crate::load) enum Filled {
     Yes,
     /// Somebody else was faster, or is writing it: nothing was to be done.
     Needless,
-    /// It could not be stored.
-    No,
+    /// It could not be stored, for this reason.
+    No(Outcome),
 }
 
 impl Hands {
@@ -52,7 +52,7 @@ impl Hands {
         self.filling += done.trace.needed;
         match done.outcome {
             Outcome::Stored => Filled::Yes,
-            _ => Filled::No,
+            outcome => Filled::No(outcome),
         }
     }
 
@@ -67,7 +67,7 @@ impl Hands {
             self.oracle.counter_add_begun(slot);
         }
         let (put, from) = self.put(slot, start.as_bytes(), flags, fresh).await;
-        if !fresh && put != Put::InDoubt {
+        if !fresh && !matches!(put, Put::InDoubt(_)) {
             self.oracle.counter_add_ended(slot);
         }
         // A late change may have made it.
@@ -115,10 +115,11 @@ impl Hands {
         let put = match call.result {
             Ok(Store::Stored) => Put::Done,
             // A second attempt may meet what the first has stored.
-            Ok(_) if call.trace.attempts > 1 => Put::InDoubt,
+            Ok(_) if call.trace.attempts > 1 => Put::InDoubt(Outcome::NotStored),
             Ok(_) => Put::There,
-            Err(Failure::Indeterminate(_)) => Put::InDoubt,
-            Err(_) => Put::No,
+            Err(Failure::Indeterminate(class)) => Put::InDoubt(Outcome::Indeterminate(class)),
+            Err(Failure::Error(class)) => Put::No(Outcome::Error(class)),
+            Err(Failure::Shed) => Put::No(Outcome::Shed),
         };
         (put, source(&call.trace))
     }
@@ -131,8 +132,8 @@ enum Put {
     /// There was something, at the first attempt.
     There,
     /// It may be executed late.
-    InDoubt,
-    No,
+    InDoubt(Outcome),
+    No(Outcome),
 }
 
 impl Put {
@@ -140,7 +141,7 @@ impl Put {
         match self {
             Self::Done => Filled::Yes,
             Self::There => Filled::Needless,
-            Self::InDoubt | Self::No => Filled::No,
+            Self::InDoubt(outcome) | Self::No(outcome) => Filled::No(outcome),
         }
     }
 }

@@ -226,7 +226,9 @@ impl Worker {
             match filled {
                 Some(Filled::Yes) => self.shared.fills.fetch_add(1, Ordering::Relaxed),
                 Some(Filled::Needless) => continue,
-                Some(Filled::No) | None => self.shared.fills_failed.fetch_add(1, Ordering::Relaxed),
+                Some(Filled::No(_)) | None => {
+                    self.shared.fills_failed.fetch_add(1, Ordering::Relaxed)
+                }
             };
         }
         self.hands.filling

@@ -236,6 +236,9 @@ impl LoadCounts {
     fn absorb(&mut self, theirs: &Self) {
         self.preloaded += theirs.preloaded;
         self.not_preloaded += theirs.not_preloaded;
+        for (failure, count) in &theirs.preload_failures {
+            *self.preload_failures.entry(failure.clone()).or_default() += count;
+        }
         self.tickets_issued += theirs.tickets_issued;
         self.tickets_closed += theirs.tickets_closed;
         self.shed_tickets += theirs.shed_tickets;

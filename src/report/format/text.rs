@@ -250,11 +250,15 @@ impl Page {
 
     fn foot(&mut self, report: &Report) {
         let harness = &report.harness;
+        let issued = harness
+            .issue_delay_us
+            .p99
+            .map(|late| format!("operations were issued {} late at p99; ", show::us(Some(late))));
         self.about(
             "harness",
             &format!(
-                "operations were issued {} late at p99; timers woke {} late at p99, {} at worst",
-                show::us(harness.issue_delay_us.p99),
+                "{}timers woke {} late at p99, {} at worst",
+                issued.unwrap_or_default(),
                 show::us(harness.timer_delay_us.p99),
                 show::us(harness.timer_delay_us.max),
             ),

@@ -106,6 +106,26 @@ fn a_driver_that_speaks_nonsense_is_quoted() {
     }
 }
 
+/// Catches a client that cannot even store its keys on healthy nodes and is not the one that is blamed, a run that
+/// does not say in whose words, and data that nobody read and that is said to be right.
+#[test]
+fn a_client_that_cannot_store_is_told_by_its_own_words() {
+    let (_place, ended) = misbehaving("raises", 100);
+    let report = ended.report();
+    assert_eq!((report.verdict, ended.code), (Verdict::Fail, 1), "{:?}", report.reasons);
+    let [reason] = report.reasons.as_slice() else { panic!("{:?}", report.reasons) };
+    for part in ["could not be stored before the run", " error.other)", "TypeError: not a function"]
+    {
+        assert!(reason.contains(part), "{reason}");
+    }
+    assert_eq!((report.data.totals.wrong, report.data.totals.acknowledged_but_lost), (None, None));
+    assert!(
+        ended.stdout.contains("not every key could be stored before the run"),
+        "{}",
+        ended.stdout
+    );
+}
+
 /// Catches a driver that dies the moment it was ready, and a node that is blamed for what nobody asked it.
 #[test]
 fn a_driver_that_dies_at_once_is_the_one_that_is_blamed() {
@@ -211,7 +231,8 @@ fn a_driver_that_hangs_does_not_hang_the_run() {
     assert!(count(&report, "hung") > 0, "{:?}", report.reasons);
     let (_place, ended) = misbehaving("hangs", 20);
     let report = ended.report();
-    assert_eq!(ended.code, 4, "nothing could be measured: {:?}", report.reasons);
+    assert_eq!(ended.code, 1, "it is the client that hangs: {:?}", report.reasons);
+    assert!(report.reasons[0].contains(" hung)"), "{:?}", report.reasons);
 }
 
 /// Catches a driver that cannot be started and a message that does not help to install it.

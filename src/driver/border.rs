@@ -1,6 +1,7 @@
 //! Calls on keys of any bytes: what a client does with one that memcached does not take.
 
-use super::handle::{Driver, class_of, item};
+use super::handle::Driver;
+use super::outcome::{class_of, item};
 use super::speech::{Answer, Request};
 use crate::base::carried::Mark;
 use crate::base::name::NodeIndex;

@@ -18,8 +18,21 @@ struct Call {
     asked: Instant,
     /// `None`: whoever called has given up.
     caller: Option<oneshot::Sender<Told>>,
+    /// Its key, once it was given up.
+    key: String,
     /// Its slot: a call that nobody waits for any more still keeps the driver busy.
     _slot: OwnedSemaphorePermit,
+}
+
+/// A call that was given up and has not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenCall {
+    /// The operation, as the protocol of drivers calls it.
+    pub op: &'static str,
+    /// The key, the first of several, or its base64.
+    pub key: String,
+    /// For how long it has been under way.
+    pub age: Duration,
 }
 
 /// The table.
@@ -39,7 +52,10 @@ impl Calls {
     ) -> (u64, oneshot::Receiver<Told>) {
         self.last += 1;
         let (caller, answer) = oneshot::channel();
-        self.under_way.insert(self.last, Call { op, asked, caller: Some(caller), _slot: slot });
+        self.under_way.insert(
+            self.last,
+            Call { op, asked, caller: Some(caller), key: String::new(), _slot: slot },
+        );
         (self.last, answer)
     }
 
@@ -62,16 +78,25 @@ impl Calls {
         Ok(())
     }
 
-    /// Whoever made call `id` gives up; whether it was under way.
-    pub(super) fn give_up(&mut self, id: u64) -> bool {
-        self.under_way.get_mut(&id).is_some_and(|call| call.caller.take().is_some())
+    /// Whoever made call `id` for this key gives up; whether it was under way.
+    pub(super) fn give_up(&mut self, id: u64, key: &str) -> bool {
+        let waited_for = self.under_way.get_mut(&id).filter(|call| call.caller.is_some());
+        waited_for.is_some_and(|call| {
+            key.clone_into(&mut call.key);
+            call.caller.take().is_some()
+        })
     }
 
-    /// How long those have been under way for which nobody waits any more, the longest first.
-    pub(super) fn open(&self, now: Instant) -> Vec<Duration> {
+    /// Those under way for which nobody waits any more, the longest first.
+    pub(super) fn open(&self, now: Instant) -> Vec<OpenCall> {
         let given_up = self.under_way.values().filter(|call| call.caller.is_none());
         // In the order in which they were asked.
-        given_up.map(|call| now.saturating_duration_since(call.asked)).collect()
+        let open = given_up.map(|call| OpenCall {
+            op: call.op,
+            key: call.key.clone(),
+            age: now.saturating_duration_since(call.asked),
+        });
+        open.collect()
     }
 
     /// The driver is gone: nothing will be answered.
@@ -105,9 +130,10 @@ mod tests {
         let now = Instant::now();
         let (first, mut told) = calls.begin("get", slot(&slots), now);
         let (second, _) = calls.begin("set", slot(&slots), now);
-        assert!(calls.give_up(second) && !calls.give_up(second));
+        assert!(calls.give_up(second, "k:2") && !calls.give_up(second, "k:3"));
         let later = Duration::from_secs(9);
-        assert_eq!(calls.open(now + later), [later], "the first has somebody who waits");
+        let open = OpenCall { op: "set", key: "k:2".to_owned(), age: later };
+        assert_eq!(calls.open(now + later), [open], "the first has somebody who waits");
         assert_eq!(slots.available_permits(), 0, "the driver still works on it");
         calls.answered(first, Answer::Miss, now).unwrap();
         assert_eq!(told.try_recv().unwrap(), Some((Answer::Miss, now)));

@@ -9,9 +9,11 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::calls::OpenCall;
 use super::config::{DriverConfig, Servers};
+use super::outcome::{class_of, failure, item};
 use super::process::{Recipe, Shared, StartError};
-use super::speech::{self, Answer, Failed, Ready, Request, Value};
+use super::speech::{self, Answer, Failed, Ready, Request};
 use super::state::{State, Story};
 use super::web::Web;
 use crate::base::carried::{Carried, Mark};
@@ -134,13 +136,13 @@ impl Driver {
         self.0.shared.state.lock().story()
     }
 
-    /// Calls that nobody waits for any more and that have still not ended, long after they were asked:
-    /// for how long, the longest first.
+    /// Calls that nobody waits for any more and that have still not ended, long after they were asked,
+    /// the longest first.
     #[must_use]
-    pub fn open_calls(&self) -> Vec<Duration> {
+    pub fn open_calls(&self) -> Vec<OpenCall> {
         let long = (self.0.shared.recipe.config.timeout * 3).max(OPEN_MIN);
         let mut open = self.0.shared.state.lock().calls.open(Instant::now());
-        open.retain(|age| *age >= long);
+        open.retain(|call| call.age >= long);
         open
     }
 
@@ -250,7 +252,7 @@ impl Driver {
             let (id, answer) = state.calls.begin(request.name(), slot, Instant::now());
             (id, answer, outbox)
         };
-        let given_up = GiveUp { shared: &self.0.shared, id };
+        let given_up = GiveUp { shared: &self.0.shared, id, key: request.first_key() };
         trace.sent = Some(Instant::now());
         outbox.send(request.line(id)).await.ok()?;
         drop(outbox);
@@ -355,12 +357,13 @@ impl Driver {
 struct GiveUp<'a> {
     shared: &'a Shared,
     id: u64,
+    key: &'a str,
 }
 
 impl Drop for GiveUp<'_> {
     fn drop(&mut self) {
         let mut state = self.shared.state.lock();
-        if state.calls.give_up(self.id)
+        if state.calls.give_up(self.id, self.key)
             && state.ready.cancel
             && let Some(outbox) = &state.outbox
         {
@@ -368,33 +371,4 @@ impl Drop for GiveUp<'_> {
             let _ = outbox.try_send(speech::control("cancel", self.id));
         }
     }
-}
-
-pub(super) fn item(value: Value) -> Item {
-    let Value { bytes, flags, cas } = value;
-    Item { value: bytes, flags: flags.unwrap_or_default(), cas }
-}
-
-pub(super) fn class_of(answer: Option<&Answer>) -> ErrorClass {
-    match answer {
-        Some(Answer::Error(failed)) => failed.class,
-        _ => ErrorClass::Other,
-    }
-}
-
-/// Why a change is not known to be done. One that reached a node may be, and so may one that was sent and
-/// given up: on a busy machine a proxy reads it later than its client waits.
-fn failure(answer: Option<&Answer>, asked: bool) -> Failure {
-    let class = class_of(answer);
-    let sent_nothing = matches!(
-        class,
-        ErrorClass::Refused
-            | ErrorClass::ConnectTimeout
-            | ErrorClass::NoConnection
-            | ErrorClass::Untrusted
-            | ErrorClass::Unauthenticated
-            | ErrorClass::TooLarge
-            | ErrorClass::ClientError
-    );
-    if asked || !sent_nothing { Failure::Indeterminate(class) } else { Failure::Error(class) }
 }

@@ -13,6 +13,7 @@ mod config;
 mod handle;
 mod list;
 mod operations;
+mod outcome;
 mod process;
 pub mod speech;
 mod state;
@@ -20,6 +21,7 @@ mod talk;
 mod web;
 mod witness;
 
+pub use calls::OpenCall;
 pub use config::{DriverConfig, Servers};
 pub use handle::{Driver, Wire};
 pub use process::StartError;

@@ -1,6 +1,7 @@
 //! The operations, as [`crate::client::Client`] has them.
 
-use super::handle::{Driver, class_of, item};
+use super::handle::Driver;
+use super::outcome::{class_of, item};
 use super::speech::{Answer, Request};
 use crate::base::carried::{Mark, Sighting};
 use crate::base::name::NodeIndex;

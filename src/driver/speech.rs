@@ -182,6 +182,12 @@ impl<'a> Request<'a> {
         self.key
     }
 
+    /// The key, the first of several, or its base64.
+    pub(super) fn first_key(&self) -> &str {
+        let single = self.key.or(self.key64.as_deref());
+        single.or_else(|| self.keys.first().copied()).unwrap_or_default()
+    }
+
     /// The value in base64.
     pub(super) fn value64(&self) -> Option<&str> {
         self.value64.as_deref()

@@ -55,6 +55,9 @@ pub struct SubjectFacts {
     /// How long the first of them had been under way, in seconds; `null`: there is none.
     #[serde(default)]
     pub longest_open_s: Option<f64>,
+    /// Some of them, the longest first: operation, key, for how long.
+    #[serde(default)]
+    pub open_examples: Vec<String>,
     /// Of all keys, the largest share that a change of the list of nodes has moved to another one: by the
     /// client's own word, else of those asked for before and since; `null`: no list changed, or nobody knows.
     #[serde(default)]

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use super::baseline::{self, unsteady};
+use super::errors;
 use super::fleet;
 use super::measure::{self, Facts, Measure};
 use super::objective::Objective;
@@ -13,7 +14,7 @@ use super::strain;
 use super::unmet::unmet;
 use super::{Analysis, Reading};
 use crate::base::scope::Closed;
-use crate::event::{ErrorClass, EventKind, Outcome, Phase, SubjectError};
+use crate::event::{ErrorClass, EventKind, Outcome, Phase, SubjectError, SubjectFacts};
 use crate::record::{DelayUs, LoadCounts, NodeGroup, Partial, Summary};
 
 /// Operations that all faults together must have touched. From fewer, nothing follows about those that
@@ -73,12 +74,7 @@ pub(super) fn gates(summary: &Summary, objectives: &[Objective]) -> Vec<String> 
         reasons.push(format!("the process of the {who} died: {crashes}{}", last_words(summary)));
     }
     let subject = summary.inputs.subject.as_ref();
-    let open = subject.and_then(|it| it.calls_open.filter(|open| *open > 0).zip(it.longest_open_s));
-    reasons.extend(open.map(|(open, longest)| {
-        format!(
-            "calls that had not ended when the run did: {open}, the longest after {longest:.1} s"
-        )
-    }));
+    reasons.extend(subject.and_then(not_ended));
     reasons.extend(not_stored(summary).filter(|_| refuses_to_store(summary)));
     reasons.extend(fleet::unaccounted(summary));
     match &summary.inputs.harness.tasks {
@@ -87,6 +83,19 @@ pub(super) fn gates(summary: &Summary, objectives: &[Objective]) -> Vec<String> 
         Closed::Panicked { task } => reasons.push(format!("a task panicked: {task}")),
     }
     reasons
+}
+
+/// Calls for which nobody waits any more and that the client still has under way.
+fn not_ended(subject: &SubjectFacts) -> Option<String> {
+    let open = subject.calls_open.filter(|open| *open > 0)?;
+    let longest = subject.longest_open_s?;
+    let such_as = match subject.open_examples.as_slice() {
+        [] => String::new(),
+        examples => format!(" ({})", examples.join(", ")),
+    };
+    Some(format!(
+        "calls that had not ended when the run did: {open}, the longest after {longest:.1} s{such_as}"
+    ))
 }
 
 /// How it died the first time, and the last that it said: in most cases the fault itself.
@@ -331,10 +340,11 @@ pub(super) fn blemishes(
     let ratio = healthy.error_ratio().unwrap_or(0.0);
     if has_faults(summary) && ratio > HEALTHY_ERROR_RATIO_MAX {
         reasons.push(format!(
-            "{} of {} operations on nodes without a fault failed during the fault ({:.2} %)",
+            "{} of {} operations on nodes without a fault failed during the fault ({:.2} %){}",
             healthy.errors(),
             healthy.offered(),
-            ratio * 100.0
+            ratio * 100.0,
+            errors::told(summary, &healthy)
         ));
     }
     reasons

@@ -8,6 +8,7 @@ pub mod answers;
 mod baseline;
 mod binomial;
 mod detection;
+mod errors;
 mod finding;
 mod fleet;
 pub mod measure;

@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Analysis;
+use super::measure::answers::ERROR_RATIO;
 use super::measure::{Facts, Measure, Reading};
+use super::{Analysis, errors};
 use crate::base::family::Unit;
 use crate::event::Phase;
 use crate::record::{NodeGroup, Summary};
@@ -146,7 +147,10 @@ impl Objective {
                 self.graded(None, samples, grade, why)
             }
             Reading::Value { value, samples } => {
-                let (grade, why) = self.compare(value, samples, &bound);
+                let (grade, mut why) = self.compare(value, samples, &bound);
+                if grade == Grade::Fail && self.measure == &ERROR_RATIO {
+                    why += &errors::told(summary, &facts.tally().counts);
+                }
                 self.graded(Some(value), samples, grade, why)
             }
             Reading::Between { least, most, samples } => {

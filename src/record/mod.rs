@@ -45,6 +45,7 @@ pub use crate::event::{
 };
 pub use connects::Connects;
 pub use counts::Counts;
+pub(crate) use counts::is_error;
 pub(crate) use counts::{ratio, sum};
 pub use fleet::{APART_MAX, Fleet, MemberSeen, Missing, Standing};
 pub use histogram::{Latency, LatencyUs, is_told_of};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{DataLoss, LossListener, Output, Relisted, Subject};
 use crate::base::scope::Scope;
 use crate::client::NodeSnapshot;
-use crate::driver::{Driver, Story};
+use crate::driver::{Driver, OpenCall, Story};
 use crate::event::{DelayUs, Events, SERVICE, Sample, SubjectError, SubjectFacts};
 use crate::load::{
     self, Cache, Load, LoadConfig, LoadError, LoadTotals, Preloaded, Progress, Service, Split,
@@ -18,6 +18,9 @@ const DRAIN_SLACK: Duration = Duration::from_secs(1);
 
 /// The file of a run that has what a driver wrote to stderr.
 const STDERR: &str = "driver.stderr.log";
+
+/// How many of the calls that had not ended are told one by one.
+const OPEN_EXAMPLES_MAX: usize = 3;
 
 /// The client and the load on it.
 #[derive(Debug)]
@@ -191,6 +194,7 @@ fn together(mut all: SubjectFacts, more: SubjectFacts) -> SubjectFacts {
     sum(&mut all.misses_unanswered, more.misses_unanswered);
     sum(&mut all.calls_open, more.calls_open);
     all.longest_open_s = all.longest_open_s.into_iter().chain(more.longest_open_s).reduce(f64::max);
+    all.open_examples.extend(more.open_examples);
     all.errors.extend(more.errors);
     all
 }
@@ -202,6 +206,10 @@ fn facts_of_own() -> SubjectFacts {
         version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         ..SubjectFacts::default()
     }
+}
+
+fn told(call: &OpenCall) -> String {
+    format!("{} of {} after {:.1} s", call.op, call.key, call.age.as_secs_f64())
 }
 
 fn facts_of(driver: &Driver) -> SubjectFacts {
@@ -227,7 +235,8 @@ fn facts_of(driver: &Driver) -> SubjectFacts {
         // Only the wire tells whether a node has answered.
         misses_unanswered: (!driver.is_blind()).then(|| driver.misses_unanswered()),
         calls_open: (!driver.is_web()).then_some(open.len() as u64),
-        longest_open_s: open.first().map(Duration::as_secs_f64),
+        longest_open_s: open.first().map(|call| call.age.as_secs_f64()),
+        open_examples: open.iter().take(OPEN_EXAMPLES_MAX).map(told).collect(),
         errors: errors
             .map(|(class, message)| SubjectError { class: class.name().to_owned(), message })
             .collect(),

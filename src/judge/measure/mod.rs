@@ -198,7 +198,7 @@ pub fn find(name: &str) -> Option<&'static Measure> {
 
 impl Facts<'_> {
     /// The counts of the phase and nodes that were asked for.
-    fn tally(&self) -> Tally {
+    pub(super) fn tally(&self) -> Tally {
         self.summary.tally(self.phase, self.nodes)
     }
 

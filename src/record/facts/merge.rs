@@ -320,6 +320,7 @@ impl SubjectFacts {
         let longer =
             |one: Option<f64>, other: Option<f64>| one.into_iter().chain(other).reduce(f64::max);
         self.longest_open_s = longer(self.longest_open_s, theirs.longest_open_s);
+        self.open_examples.extend(theirs.open_examples);
         self.list_keys_moved_ratio =
             longer(self.list_keys_moved_ratio, theirs.list_keys_moved_ratio);
         self.floor_us = worst(self.floor_us, theirs.floor_us);

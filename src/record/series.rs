@@ -111,6 +111,12 @@ impl Response {
             .sum()
     }
 
+    /// What the longest took at least, in microseconds.
+    #[must_use]
+    pub fn longest_us(&self) -> Option<f64> {
+        self.0.cells().map(|(bucket, _)| edges(bucket).0).reduce(f64::max)
+    }
+
     /// The response time that the share `quantile` did not exceed, in microseconds, interpolated
     /// within its bucket.
     #[must_use]

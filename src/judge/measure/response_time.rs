@@ -2,6 +2,7 @@
 
 use super::{Facts, Measure, Reading};
 use crate::base::family::Unit;
+use crate::judge::stall;
 use crate::record::Latency;
 
 pub(crate) const P50: Measure = Measure {
@@ -33,7 +34,10 @@ pub(crate) const MAX: Measure = Measure {
     summary: "the longest, from the intended start",
     unit: Unit::Microseconds,
     counts_breaches: true,
-    read: |facts| measured(facts, longest),
+    read: |facts| match measured(facts, longest) {
+        Reading::Value { value, samples } => without_stalls(facts, value, samples),
+        unknown => unknown,
+    },
 };
 
 /// What a bound on every operation needs is known in a closed loop as well: when it was issued.
@@ -44,7 +48,10 @@ pub(crate) const OPERATION_MAX: Measure = Measure {
     counts_breaches: true,
     read: |facts| {
         let response = facts.tally().response;
-        Reading::share(longest(&response), response.count())
+        match longest(&response) {
+            Some(value) => without_stalls(facts, value, response.count()),
+            None => Reading::share(None, 0),
+        }
     },
 };
 
@@ -58,6 +65,13 @@ pub(crate) const FAST_FAIL_P99: Measure = Measure {
         Reading::known(micros(shed.quantile_us(0.99)), shed.count(), "nothing was shed")
     },
 };
+
+/// The longest, `value`, and how long it was at least, whatever the machine did.
+fn without_stalls(facts: &Facts<'_>, value: f64, samples: u64) -> Reading {
+    let wanted = |node| facts.summary.is_in(node, facts.nodes);
+    let least = stall::longest_without(facts.summary, facts.phase, wanted);
+    Reading::between(least.unwrap_or(value), value, samples)
+}
 
 fn quantile(facts: &Facts<'_>, quantile: f64) -> Reading {
     measured(facts, |response| micros(response.quantile_us(quantile)))

@@ -6,7 +6,7 @@ use super::baseline::{self, unsteady};
 use super::errors;
 use super::fleet;
 use super::measure::{self, Facts, Measure};
-use super::objective::Objective;
+use super::objective::{Grade, Graded, Objective};
 use super::proof::{is_asked_for, proven};
 use super::recovery::has_faults;
 use super::stall;
@@ -309,11 +309,17 @@ pub(super) fn blemishes(
     summary: &Summary,
     analysis: &Analysis,
     objectives: &[Objective],
+    grades: &[Graded],
 ) -> Vec<String> {
     let facts = Facts { summary, analysis, phase: None, nodes: NodeGroup::All };
+    // What an objective has failed for is said already, in its own words.
+    let is_said = |measure: &Measure| {
+        let failed = grades.iter().filter(|graded| graded.grade == Grade::Fail);
+        failed.into_iter().any(|graded| graded.objective.measure == measure)
+    };
     let mut reasons: Vec<String> = BLEMISHES
         .iter()
-        .filter(|(measure, _)| !is_asked_for(objectives, measure))
+        .filter(|(measure, _)| !is_asked_for(objectives, measure) && !is_said(measure))
         .filter_map(|(measure, what)| match (measure.read)(&facts) {
             Reading::Value { value, .. } if value > 0.0 => Some(format!("{what}: {value}")),
             _ => None,

@@ -148,7 +148,7 @@ pub(super) fn decide(
         (Verdict::Vacuous, vacuous(summary, analysis)),
         (Verdict::Fail, failed),
         (Verdict::Invalid, inconclusive),
-        (Verdict::Degraded, blemishes(summary, analysis, objectives)),
+        (Verdict::Degraded, blemishes(summary, analysis, objectives, grades)),
     ];
     let decided = first_found(&stages);
     if decided == Some(Verdict::Fail) {

@@ -2,10 +2,11 @@
 //! against what was acknowledged.
 //!
 //! A key that cannot be read says nothing, and what rests on it is then not judged. So each is read in
-//! one way after the other, again and again, for as long as any key is read at all: a node that refuses
-//! plain reads, or comes back late, hides nothing. That a key is gone is believed only when two ways of
+//! one way after the other, again and again, for as long as any key of its node is read at all: a node that
+//! refuses plain reads, or comes back late, hides nothing. That a key is gone is believed only when two ways of
 //! reading say so; where a client has one way only, it is asked twice.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
@@ -13,17 +14,21 @@ use tokio::time::{Instant, sleep, timeout};
 use super::cache::Cache;
 use super::keyspace::{Slot, Space};
 use super::oracle::{Content, Oracle, Source};
+use crate::base::name::NodeIndex;
 use crate::base::time::RunClock;
 use crate::client::{Failure, Item, Trace, join};
 
-/// How long no key at all may be read before the rest is given up: a node that is still broken must not
-/// hold up the report.
+/// How long no key of a node may be read before its others are given up: one that is still broken must not hold up
+/// the report.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long the keys of a node are read at most: one of them now and then would be read for hours.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// The pause before keys that could not be read are read in the next way.
 const ROUND_PAUSE: Duration = Duration::from_millis(100);
 
-/// Keys that are read at the same time, so that a thousand of them at a long round trip take no longer
+/// Keys that are read at the same time, on all nodes together, so that a thousand of them at a long round trip take no longer
 /// than a few dozen would one by one.
 const AT_A_TIME: usize = 16;
 
@@ -100,20 +105,47 @@ pub(super) async fn run(
     if let Cache::Service(_) = cache {
         return Audit::of_nothing(oracle);
     }
-    let ways = Way::of(cache);
-    let mut pending: Vec<(Space, Slot)> = auditable(oracle).collect();
+    let mut homes = BTreeMap::<Option<NodeIndex>, Vec<(Space, Slot)>>::new();
+    for (space, slot) in auditable(oracle) {
+        homes.entry(oracle.keyspace().known_home(slot)).or_default().push((space, slot));
+    }
+    let at_a_time = (AT_A_TIME / homes.len().max(1)).max(1);
+    let of_home = |keys| {
+        let ways = Way::of(cache);
+        let reader = move |space, slot| Reader { cache, oracle, clock, space, slot };
+        read_home(keys, at_a_time, ways, reader, hung_after)
+    };
+    let parts = join(homes.into_values().map(of_home).collect()).await;
     let mut audit = Audit::default();
-    let mut last = Instant::now();
-    let mut round = 0;
+    for (read, left) in parts {
+        audit.audited += read;
+        left.into_iter().for_each(|space| audit.leave(space));
+    }
+    audit
+}
+
+/// Reads the keys that live on one node: how many were read, and of what kind the others are. A node that hangs
+/// holds up nobody but itself, and not for long.
+async fn read_home<'a>(
+    mut pending: Vec<(Space, Slot)>,
+    at_a_time: usize,
+    ways: Vec<Way>,
+    reader: impl Fn(Space, Slot) -> Reader<'a>,
+    hung_after: Duration,
+) -> (u64, Vec<Space>) {
+    let begun = Instant::now();
+    let mut last = begun;
+    let is_over = |last: Instant| last.elapsed() >= PATIENCE || begun.elapsed() >= LONGEST;
+    let (mut audited, mut round) = (0, 0);
     loop {
         let mut left = Vec::new();
-        for keys in pending.chunks(AT_A_TIME) {
-            if last.elapsed() >= PATIENCE {
+        for keys in pending.chunks(at_a_time) {
+            if is_over(last) {
                 left.extend_from_slice(keys);
                 continue;
             }
             let checks = keys.iter().map(|(space, slot)| {
-                let reader = Reader { cache, oracle, clock, space: *space, slot: *slot };
+                let reader = reader(*space, *slot);
                 let way = |round: usize| ways[round % ways.len()];
                 let (first, second) = (way(round), way(round + 1));
                 async move { timeout(hung_after, reader.check(first, second)).await == Ok(true) }
@@ -124,16 +156,15 @@ pub(super) async fn run(
             }
             left.extend(keys.iter().zip(done).filter(|(_, done)| !done).map(|(key, _)| *key));
         }
-        audit.audited += (pending.len() - left.len()) as u64;
+        audited += (pending.len() - left.len()) as u64;
         pending = left;
-        if pending.is_empty() || last.elapsed() >= PATIENCE {
+        if pending.is_empty() || is_over(last) {
             break;
         }
         round += 1;
         sleep(ROUND_PAUSE).await;
     }
-    pending.iter().for_each(|(space, _)| audit.leave(*space));
-    audit
+    (audited, pending.into_iter().map(|(space, _)| space).collect())
 }
 
 /// Reads one key.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::exit::Exit;
 use super::interruptible::interruptible;
-use super::{output, values};
+use super::{dry_run, output, values};
 use crate::check::{Finding, Outcome, Summary};
 use crate::driver::DriverConfig;
 use crate::lab::Backend;
@@ -54,9 +54,11 @@ pub(super) fn main(arguments: &Arguments) -> Exit {
     let mut exit = Exit::Pass;
     for file in &arguments.files {
         match check(&library, file) {
-            Ok(Checked { noun, remarks }) => {
+            Ok(Checked { noun, remarks, plans }) => {
+                let runs = dry_run::would_end(&plans).is_none();
+                let is = if runs { "fine" } else { "and no run of it as it stands" };
                 remarks.iter().for_each(|remark| output::remark(&format!("{file}: {remark}")));
-                let printed = output::result(format!("{file}: {noun}, fine\n"));
+                let printed = output::result(format!("{file}: {noun}, {is}\n"));
                 if printed != Exit::Pass {
                     return printed;
                 }

@@ -27,7 +27,7 @@ pub(super) fn print(plans: &[Plan], skipped: &[Skipped]) -> Exit {
 
 /// Says which of these plans cannot be run here, as far as that is known before anything is started; what a run
 /// would end with where none can.
-fn would_end(plans: &[Plan]) -> Option<Exit> {
+pub(super) fn would_end(plans: &[Plan]) -> Option<Exit> {
     let environment = environment(CancellationToken::new()).ok()?;
     let impossible = plans.iter().filter_map(|plan| {
         let error = possible(plan, &environment).err()?;

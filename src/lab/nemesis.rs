@@ -5,12 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Lab;
 use super::error::LabError;
 use super::injector::ActiveToxic;
 use super::timeline::{After, Fact, FaultSpec, Step, Timeline};
+use super::together;
 use crate::base::name::NodeIndex;
 use crate::base::time::RunClock;
 use crate::control::Told;
@@ -35,6 +36,10 @@ pub fn planned(fault: &FaultSpec, by_kernel: Option<bool>) -> FaultRecord {
 
 /// How often it is looked whether something has happened that a fault waits for.
 const LOOK: Duration = Duration::from_millis(10);
+
+/// How long a node may take to do what a fault is: one that stands still does nothing. A busy machine takes a second or
+/// two to end or to start a process.
+const ACT_MAX: Duration = Duration::from_secs(10);
 
 /// Who knows whether something has happened that faults wait for.
 pub struct Witness<'lab> {
@@ -197,6 +202,10 @@ impl<'lab> Nemesis<'lab> {
 
     async fn apply(&mut self, index: usize) -> Result<(), LabError> {
         let fault = &self.faults[index];
+        // When a fault begins that waits for something was not known before: it is left out, and said never to have begun.
+        if together::excluding(self.faults, self.active.keys().copied(), index).is_some() {
+            return Ok(());
+        }
         // Noted before it is done: what is cut short or fails half-way is healed like a success.
         if FAULTS.find(&fault.fault.kind).is_some() {
             let action = node_action(fault)?;
@@ -228,8 +237,9 @@ impl<'lab> Nemesis<'lab> {
                 self.lab.data_lost(node);
             }
             let group = fault.group.as_deref();
-            let begun = self.lab.begin(node, action, group).await;
-            let counted = begun.map_err(|what| failed(fault, what))?;
+            let begun = timeout(ACT_MAX, self.lab.begin(node, action, group)).await;
+            let silent = || Err(format!("{node} did nothing for {} s", ACT_MAX.as_secs()));
+            let counted = begun.unwrap_or_else(|_| silent()).map_err(|what| failed(fault, what))?;
             touched = touched.into_iter().chain(counted).reduce(u64::saturating_add);
             if action.loses_data() && action != NodeAction::Kill {
                 // What was written between the word and the deed is lost as well.

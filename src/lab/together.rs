@@ -12,6 +12,7 @@ use crate::base::name::NodeIndex;
 /// Whether these faults can be done on one timeline.
 pub(super) fn can(count: u16, faults: &[FaultSpec]) -> Result<(), LabError> {
     can_meet(count, faults)?;
+    can_be_asked(faults)?;
     can_set_clocks(faults)
 }
 
@@ -58,6 +59,42 @@ fn can_meet(count: u16, faults: &[FaultSpec]) -> Result<(), LabError> {
         }
     }
     Ok(())
+}
+
+/// Whether nothing is asked of the process of a node that another fault has stopped, or stops before it is taken back.
+fn can_be_asked(faults: &[FaultSpec]) -> Result<(), LabError> {
+    let mut begun: Vec<usize> = Vec::new();
+    for (_, step) in steps(faults) {
+        match step {
+            Step::Heal(index) => begun.retain(|it| *it != index),
+            Step::Apply(index) => {
+                if let Some((other, node)) = excluding(faults, begun.iter().copied(), index) {
+                    let other = &faults[other].name;
+                    let what = format!(
+                        "`{other}` is done to the process of {node} at that time, and one would end what the other \
+                         has begun; let it begin when `{other}` has ended, such as with then = \"{other}\""
+                    );
+                    return Err(failed(&faults[index], what));
+                }
+                begun.push(index);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Of the faults that are `active`, one beside which `later` cannot be done, and on which node.
+pub(super) fn excluding(
+    faults: &[FaultSpec],
+    mut active: impl Iterator<Item = usize>,
+    later: usize,
+) -> Option<(usize, NodeIndex)> {
+    let (fault, by) = (&faults[later], action(&faults[later])?);
+    active.find_map(|index| {
+        let other = &faults[index];
+        let both = other.nodes.iter().find(|node| fault.nodes.contains(node))?;
+        action(other)?.excludes(by).then_some((index, *both))
+    })
 }
 
 /// Whether no clock is set back further than a node has seconds, all faults together: none is taken back.
@@ -124,10 +161,11 @@ mod tests {
     /// Catches two faults of which the first that ends takes back what the other has done, and faults that are refused
     /// although they never meet.
     #[test]
-    fn a_node_has_its_address_changed_by_one_at_a_time() {
+    fn a_node_is_changed_and_stopped_by_one_at_a_time() {
         let shared = |name, node, at| fault(name, "two_owners", None, node, at);
         let moved = |name, node, at| fault(name, "move", None, node, at);
         let keyed = |name, node, at| fault(name, "password", None, node, at);
+        let plain = |name, kind, node, at| fault(name, kind, None, node, at);
         for (faults, refused) in [
             (vec![shared("a", 0, 0), moved("b", 0, 1)], Some("b")),
             (vec![moved("a", 1, 0), shared("b", 0, 1)], Some("b")),
@@ -140,6 +178,12 @@ mod tests {
             (vec![keyed("a", 0, 0), keyed("b", 0, 1)], Some("b")),
             (vec![keyed("a", 0, 0), keyed("b", 1, 1)], None),
             (vec![keyed("a", 0, 0), fault("b", "certificate", None, 0, 1)], None),
+            (vec![plain("a", "kill", 0, 0), plain("b", "kill", 0, 1)], Some("b")),
+            (vec![plain("a", "pause", 0, 0), plain("b", "flush", 0, 1)], Some("b")),
+            (vec![plain("a", "flush", 0, 0), plain("b", "pause", 0, 1)], None),
+            (vec![plain("a", "kill", 0, 0), plain("b", "pause", 1, 1)], None),
+            (vec![plain("a", "kill", 0, 0), plain("b", "kill", 0, 2)], None),
+            (vec![keyed("a", 0, 0), plain("b", "kill", 0, 1)], Some("b")),
         ] {
             match (can(3, &faults), refused) {
                 (Ok(()), None) => {}

@@ -226,12 +226,14 @@ pub(super) fn members(library: &Library, suite: &str) -> Result<Vec<String>, Pla
 const CHECKED_LENGTH: Duration = Duration::from_secs(60);
 
 /// What a file is that is right.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Checked {
     /// What it is, in words.
     pub noun: &'static str,
     /// What it does not forbid to run it, and what whoever wrote it should know.
     pub remarks: Vec<String>,
+    /// What it would run.
+    pub plans: Vec<Plan>,
 }
 
 /// Checks one file and says what it is. What it holds decides, not where it lies.
@@ -244,22 +246,23 @@ pub fn check(library: &Library, path: &str) -> Result<Checked, PlanError> {
     let has = |keys: &[&str]| {
         source.read(|table| Ok::<_, PlanError>(keys.iter().any(|key| table.get(key).is_some())))
     };
-    let fine = |noun| Ok(Checked { noun, remarks: Vec::new() });
+    let fine = |noun| Ok(Checked { noun, remarks: Vec::new(), plans: Vec::new() });
     if has(&[suite::RUN, "phases", "faults", "objectives", "objective"])? {
         let jobs = Job::of(name, &source)?;
         let noun = if jobs.iter().any(|job| job.run.is_some()) { "a suite" } else { "a scenario" };
-        let mut remarks = Vec::new();
+        let (mut remarks, mut plans) = (Vec::new(), Vec::new());
         for job in &jobs {
             let plan = job.plan(library, &Options::default(), Seed::new(0))?;
             let of = |what| format!("{}: {what}", plan.scenario);
             remarks.extend(plan.remarks().into_iter().map(of));
+            plans.push(plan);
         }
-        Ok(Checked { noun, remarks })
+        Ok(Checked { noun, remarks, plans })
     } else if has(&["arrival", "keys", "values", "mix", "http", "trace"])? {
         let read = source.read(|table| workload::read(table, &name, CHECKED_LENGTH))?;
         workload::check_parts(&read, None, scenario::DEFAULT_CONCURRENCY)?;
         let remarks = read.replay.iter().flat_map(|replay| trace::remarks(replay, None)).collect();
-        Ok(Checked { noun: "a workload", remarks })
+        Ok(Checked { noun: "a workload", remarks, plans: Vec::new() })
     } else if has(&["measure", "at_most", "at_least"])? {
         source.read(|table| objective::read(table, Some(&name)))?;
         fine("an objective")

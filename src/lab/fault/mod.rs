@@ -102,6 +102,27 @@ impl NodeAction {
     /// The furthest that a clock goes back, in seconds, by all faults together.
     pub const CLOCK_BEHIND_MAX_S: i64 = clock::BEHIND_MAX.cast_signed();
 
+    /// Whether nobody in the node can be asked anything until the fault ends.
+    #[must_use]
+    pub const fn stops_process(self) -> bool {
+        matches!(self, Self::Kill | Self::Pause)
+    }
+
+    /// Whether somebody in the node has to do something for it to begin.
+    #[must_use]
+    pub const fn needs_process(self) -> bool {
+        matches!(self, Self::Flush | Self::Clock { .. } | Self::Certificate(_) | Self::Password)
+            || self.stops_process()
+    }
+
+    /// Whether one of two that are done to a node at the same time could not be begun, or not be ended.
+    #[must_use]
+    pub const fn excludes(self, later: Self) -> bool {
+        let ends_in_process =
+            self.stops_process() || matches!(self, Self::Certificate(_) | Self::Password);
+        self.stops_process() && later.needs_process() || ends_in_process && later.stops_process()
+    }
+
     /// Whether the node's data is gone afterwards.
     #[must_use]
     pub const fn loses_data(self) -> bool {

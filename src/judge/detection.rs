@@ -8,7 +8,7 @@ use super::stall;
 use super::window::after_fault;
 use crate::base::name::NodeIndex;
 use crate::base::time::Offset;
-use crate::event::{BreakerState, EventKind, Phase};
+use crate::event::{BreakerState, EventKind, Phase, SubjectFacts};
 use crate::record::{DelayUs, NodeGroup, Summary, Transition};
 
 /// How soon, counted from the moment everything had acknowledged the fault. Of several faulty
@@ -23,7 +23,8 @@ pub struct Detection {
     pub breaker_open: Option<Duration>,
     /// The same, from the first failed operation: what counting took, without the timeout.
     pub breaker_open_after_first_failure: Option<Duration>,
-    /// Operations on a faulty node's keys that took nine tenths of the timeout until then.
+    /// Operations on a faulty node's keys that took nine tenths of the timeout until then; `None`: what the timeout
+    /// of the client is, nobody knows.
     pub exposure: Option<u64>,
     /// How long a shed operation took.
     pub fast_fail: DelayUs,
@@ -47,11 +48,18 @@ impl Detection {
             breaker_open_after_first_failure: slowest(
                 nodes.iter().map(|node| node.open_after_error),
             ),
-            exposure: (!nodes.is_empty()).then(|| nodes.iter().map(|node| node.exposure).sum()),
+            exposure: (!nodes.is_empty() && knows_timeout(summary))
+                .then(|| nodes.iter().map(|node| node.exposure).sum()),
             fast_fail: DelayUs { p50: fast_fail.p50, p99: fast_fail.p99, max: fast_fail.max },
             shed: fast_fail.count,
         }
     }
+}
+
+/// Whether the timeout of the run is that of the client: of one of others it is how long the harness waits, at most.
+fn knows_timeout(summary: &Summary) -> bool {
+    let subject = summary.inputs.subject.as_ref();
+    subject.is_none_or(|subject| subject.kind.is_empty() || subject.kind == SubjectFacts::BUILTIN)
 }
 
 /// The same for one faulty node.

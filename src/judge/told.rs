@@ -229,12 +229,13 @@ impl<'a> Look<'a> {
     }
 
     fn first_reply(&self) -> Reading {
-        let times = match (self.healed(), self.first()) {
-            (Ok(times), Reading::Value { .. }) => times,
+        let ((heal, end), asked) = match (self.healed(), self.first()) {
+            (Ok(times), Reading::Value { value, .. }) => (times, Duration::from_secs_f64(value)),
             (_, why) => return why,
         };
-        match self.pieces.first(times, |piece| piece.replies > 0) {
-            Some(after) => Reading::Value { value: after.as_secs_f64(), samples: 1 },
+        // One to a request from before the heal says less.
+        match self.pieces.first((heal.plus(asked), end), |piece| piece.replies > 0) {
+            Some(after) => Reading::Value { value: (asked + after).as_secs_f64(), samples: 1 },
             None => self.never("the node was asked again, and no reply came before the run ended"),
         }
     }

@@ -22,9 +22,23 @@ fn of(summary: &Summary, fault: &FaultRecord) -> Option<u64> {
     let Some(applied) = fault.applied else { return Some(0) };
     match fault.operations_touched {
         Some(0) => Some(0),
+        // What the client felt meanwhile may be the other's.
+        Some(own) if is_accompanied(summary, fault) => Some(own),
         Some(own) => Some(own.max(felt(summary, fault, applied).unwrap_or(0))),
         None => felt(summary, fault, applied),
     }
+}
+
+/// Whether another fault was active on one of its nodes at the same time.
+fn is_accompanied(summary: &Summary, fault: &FaultRecord) -> bool {
+    let lasted = |fault: &FaultRecord| {
+        fault.applied.map(|applied| (applied, fault.healed.unwrap_or(Offset(u64::MAX))))
+    };
+    let Some((applied, healed)) = lasted(fault) else { return false };
+    let others = summary.inputs.faults.iter().filter(|other| other.name != fault.name);
+    others.filter(|other| other.nodes.iter().any(|node| fault.nodes.contains(node))).any(|other| {
+        lasted(other).is_some_and(|(began, ended)| began < healed && applied < ended)
+    })
 }
 
 /// What the client felt of a fault; `None` when there is too little to compare: a steady phase that was
@@ -102,6 +116,20 @@ mod tests {
         assert_eq!(told(Some(0), usual), Some(0));
         assert_eq!(told(Some(3), usual), Some(1000), "what was rejected is its doing");
         assert_eq!(told(Some(3), |_, _| (Outcome::Hit, 200)), Some(3));
+    }
+
+    /// Catches a fault of one message that is credited with all that another one on its node did.
+    #[test]
+    fn what_another_fault_did_is_its_own() {
+        let mut summary = Story::default().tell(usual);
+        let once = &mut summary.inputs.faults[0];
+        once.operations_touched = Some(1);
+        let later = FaultRecord { name: "later".to_owned(), applied: once.healed, ..once.clone() };
+        let beside = FaultRecord { name: "beside".to_owned(), ..once.clone() };
+        summary.inputs.faults.push(FaultRecord { healed: None, ..later });
+        assert_eq!(touched(&summary)[0], Some(1000), "it was alone");
+        summary.inputs.faults.push(beside);
+        assert_eq!(touched(&summary)[0], Some(1));
     }
 
     /// Catches errors and slow operations that the steady phase had as well and that are taken for

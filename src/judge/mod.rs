@@ -31,6 +31,7 @@ use crate::record::Summary;
 pub use baseline::Baseline;
 pub use detection::Detection;
 pub use finding::noise;
+use measure::wire::CONNECTS_PER_OPERATION;
 pub(crate) use measure::wire::{DIRTY_REUSE, MAY_PIPELINE};
 pub use measure::{MEASURES, Measure, Reading};
 pub(crate) use objective::show_us;
@@ -91,12 +92,21 @@ impl Analysis {
 pub fn judge(summary: &Summary, objectives: &[Objective]) -> Judgement {
     let analysis = Analysis::of(summary);
     let objectives = objectives.iter().filter(|objective| witness::is_asked(summary, objective));
-    let objectives: &[Objective] = &objectives.cloned().collect::<Vec<_>>();
+    let (unseen, objectives): (Vec<Objective>, Vec<Objective>) = objectives
+        .cloned()
+        .partition(|it| it.measure == &CONNECTS_PER_OPERATION && summary.misses_dials(it.phase));
+    let objectives: &[Objective] = &objectives;
     let grades: Vec<Graded> =
         objectives.iter().map(|objective| objective.grade(summary, &analysis)).collect();
-    let decided = match summary.command() {
+    let (verdict, mut reasons) = match summary.command() {
         Some(command) => witness::decide(summary, &analysis, command, objectives, &grades),
         None => verdict::decide(summary, &analysis, objectives, &grades),
     };
-    Judgement::of(summary, decided, analysis, grades)
+    reasons.extend(unseen.iter().map(|objective| {
+        format!(
+            "not judged: {}: attempts to connect that the system refused were seen by nobody",
+            objective.name
+        )
+    }));
+    Judgement::of(summary, (verdict, reasons), analysis, grades)
 }

@@ -36,9 +36,9 @@ fn is_accompanied(summary: &Summary, fault: &FaultRecord) -> bool {
     };
     let Some((applied, healed)) = lasted(fault) else { return false };
     let others = summary.inputs.faults.iter().filter(|other| other.name != fault.name);
-    others.filter(|other| other.nodes.iter().any(|node| fault.nodes.contains(node))).any(|other| {
-        lasted(other).is_some_and(|(began, ended)| began < healed && applied < ended)
-    })
+    others
+        .filter(|other| other.nodes.iter().any(|node| fault.nodes.contains(node)))
+        .any(|other| lasted(other).is_some_and(|(began, ended)| began < healed && applied < ended))
 }
 
 /// What the client felt of a fault; `None` when there is too little to compare: a steady phase that was

@@ -256,14 +256,25 @@ impl Summary {
     }
 
     /// How often the client tried to connect in one phase, or in every phase after the warm-up; `None`:
-    /// nobody counted.
+    /// nobody counted, or not all.
     #[must_use]
     pub fn dials(&self, phase: Option<Phase>) -> Option<u64> {
+        if self.misses_dials(phase) {
+            return None;
+        }
         let counted = self.inputs.dials.iter().filter(|dials| match phase {
             Some(phase) => dials.phase == phase,
             None => dials.phase != Phase::Warmup,
         });
         counted.map(|dials| dials.attempts).reduce(|all, more| all + more)
+    }
+
+    /// Whether there were attempts in `phase` that nobody saw: a proxy that a fault has shut leaves them to the system,
+    /// which refuses them and counts none. A client that tells of its nodes counts its own.
+    #[must_use]
+    pub fn misses_dials(&self, phase: Option<Phase>) -> bool {
+        let shut = self.inputs.wire_totals.as_ref().is_some_and(|wire| wire.refused.is_none());
+        shut && self.inputs.nodes.is_empty() && phase.is_none_or(|phase| phase == Phase::Fault)
     }
 
     /// When the first fault was applied.

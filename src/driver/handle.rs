@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::calls::OpenCall;
 use super::config::{DriverConfig, Servers};
-use super::outcome::{class_of, failure, item};
+use super::outcome::{are_alike, class_of, failure, item};
 use super::process::{Recipe, Shared, StartError};
 use super::speech::{self, Answer, Failed, Ready, Request};
 use super::state::{State, Story};
@@ -269,7 +269,7 @@ impl Driver {
     pub(super) fn keep_words(&self, failed: &Failed) {
         let mut errors = self.0.errors.lock();
         let known = |(class, words): &(ErrorClass, String)| {
-            *class == failed.class && *words == failed.message
+            *class == failed.class && are_alike(words, &failed.message)
         };
         if errors.len() < SAMPLES_MAX && !errors.iter().any(known) {
             errors.push((failed.class, failed.message.clone()));

@@ -108,7 +108,6 @@ impl Page {
         let told = |it: &&SubjectFacts| it.kind == "driver" || it.kind == SERVICE;
         if let Some(subject) = report.subject.as_ref().filter(told) {
             subject::lines(subject).iter().for_each(|line| self.hanging("  ", line.trim_start()));
-            self.list("  it says ", &subject::words(subject));
         }
         if let Some(partial) = report.partial {
             let why = match partial {
@@ -121,6 +120,9 @@ impl Page {
             self.line(&format!("  cut short: {why}"));
         }
         self.list("  - ", &report.reasons);
+        if let Some(subject) = report.subject.as_ref().filter(told) {
+            self.list("  it says ", &subject::words(subject));
+        }
     }
 
     /// Whose runs these are, when there are several.

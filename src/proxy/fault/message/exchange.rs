@@ -563,7 +563,9 @@ impl Exchange {
             Effect::DropHalf(how) => Some(how),
             _ => None,
         };
-        let messages = truth(&bytes, Origin::Server);
+        // A reply that is cut and never goes on answers nothing: it stays due.
+        let ends = matches!(plan.effect, Effect::Change(_, Some(_)));
+        let mut messages = if ends { 0 } else { truth(&bytes, Origin::Server) };
         if plan.effect.swaps() {
             let of = whole.remembered(&plan.key).map(|(key, _)| key);
             return self.swap(now, (plan, neighbour), (bytes.into(), of), messages, reporter);
@@ -571,7 +573,8 @@ impl Exchange {
         if let Some(how) = how {
             fired();
             let half = Bytes::copy_from_slice(whole.half());
-            put(&mut self.down.out, now, messages, |out| out.data(half));
+            // Half a reply answers nothing: it stays due until the connection ends.
+            put(&mut self.down.out, now, 0, |out| out.data(half));
             return self.stand(now, Substitute::Close(how), truth);
         }
         let rule = self.rules.iter_mut().find(|rule| rule.of.id == plan.rule.id);
@@ -593,6 +596,7 @@ impl Exchange {
                 let fits = room || !change.may_grow();
                 let changed = fits.then(|| changed(rule, &plan, change, &whole)).flatten();
                 let Some(changed) = changed else {
+                    messages = if ends { truth(&bytes, Origin::Server) } else { messages };
                     rule.was_in_vain();
                     reporter.in_vain(&plan.rule);
                     return put(&mut self.down.out, now, messages, |out| out.data(bytes.into()));
@@ -600,7 +604,10 @@ impl Exchange {
                 (Due::At(now), changed, *sequel)
             }
             // The rule is gone.
-            _ => return put(&mut self.down.out, now, messages, |out| out.data(bytes.into())),
+            _ => {
+                messages = if ends { truth(&bytes, Origin::Server) } else { messages };
+                return put(&mut self.down.out, now, messages, |out| out.data(bytes.into()));
+            }
         };
         fired();
         let mut bytes = Bytes::from(bytes);

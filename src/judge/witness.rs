@@ -5,7 +5,7 @@
 //!
 //! 1. `fail`: the command ended by itself and not with exit code 0, tasks leaked or panicked. That a
 //!    machine was busy excuses no exit code.
-//! 2. `invalid`: the harness failed, or a fault was never healed.
+//! 2. `invalid`: the harness failed, a fault was never healed, or the machine was busy and a time was asked for.
 //! 3. `vacuous`: there were faults, and some of them met no traffic; or no request came through at all.
 //! 4. `fail`, `invalid`: an objective failed, or is inconclusive although the command ran to the end of the run.
 //! 5. `degraded`: whoever made calls to the end of the run never asked a healed node again.
@@ -19,6 +19,7 @@ use super::measure::told::ALL as TOLD_BY_THE_WIRE;
 use super::objective::{Bound, Grade, Graded, Objective, show_us};
 use super::unmet::unmet;
 use super::verdict::{Verdict, first_found};
+use crate::base::family::Unit;
 use crate::event::{CommandFacts, Phase, SubjectFacts};
 use crate::record::{NodeGroup, Summary, WireCounts, ratio};
 
@@ -71,6 +72,12 @@ pub(super) fn decide(
     let ended_itself = command.ended.is_some() && !command.ended_by_harness;
     let (unjudged, invalid): (Vec<String>, Vec<String>) =
         of(Grade::Inconclusive, false).partition(|_| ended_itself);
+    let is_time = |graded: &Graded| {
+        graded.grade != Grade::Inconclusive
+            && matches!(graded.objective.measure.unit, Unit::Microseconds | Unit::Seconds)
+    };
+    let times_in_doubt = if grades.iter().any(is_time) { noise(summary) } else { Vec::new() };
+    let is_said = !times_in_doubt.is_empty();
     let lasting = (!ended_itself).then(|| never_asked_again(summary, analysis, objectives));
     let stages: [(Verdict, Vec<String>); 6] = [
         (
@@ -81,7 +88,7 @@ pub(super) fn decide(
                 .chain(gates(summary, objectives))
                 .collect(),
         ),
-        (Verdict::Invalid, unfinished(summary)),
+        (Verdict::Invalid, unfinished(summary).into_iter().chain(times_in_doubt).collect()),
         (Verdict::Vacuous, unmet(summary).into_iter().chain(unseen(summary)).collect()),
         (Verdict::Fail, of(Grade::Fail, false).collect()),
         (Verdict::Invalid, invalid),
@@ -96,7 +103,7 @@ pub(super) fn decide(
     reasons.push(told_by_the_wire(summary));
     reasons.extend(unjudged.into_iter().map(|why| format!("not judged: {why}")));
     reasons.extend(unanswered(summary));
-    reasons.extend(noise(summary));
+    reasons.extend(noise(summary).into_iter().filter(|_| !is_said));
     (decided.unwrap_or(Verdict::Pass), reasons)
 }
 
@@ -221,6 +228,26 @@ mod tests {
                 None => assert_eq!(said, None),
             }
         }
+    }
+
+    /// Catches times of a busy machine that are held against a command, or for it.
+    #[test]
+    fn no_time_is_judged_on_a_busy_machine() {
+        let mut summary = Story::default().tell(|_, _| (crate::event::Outcome::Hit, 200));
+        summary.inputs.wire_nodes = vec![watched(WireTimes::default())];
+        summary.inputs.faults[0].operations_touched = Some(40);
+        summary.inputs.subject =
+            Some(SubjectFacts { command: Some(exited(0)), ..SubjectFacts::default() });
+        let asked = Objective {
+            measure: &crate::judge::measure::told::FIRST_REQUEST,
+            bound: Bound::AtMost(1.0),
+            ..command_succeeds()
+        };
+        let verdict = |summary: &Summary| judge(summary, &[asked.clone()]).verdict;
+        assert_eq!(verdict(&summary), Verdict::Pass);
+        let delay = crate::record::DelayUs { p50: None, p99: Some(31_000), max: None };
+        summary.inputs.harness.timer_delay = Some(delay);
+        assert_eq!(verdict(&summary), Verdict::Invalid);
     }
 
     /// Catches a command that fails and passes, one that was ended with the run and fails for it, a

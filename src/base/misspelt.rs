@@ -61,6 +61,7 @@ pub fn meant<'a>(name: &str, names: &[&'a str]) -> Vec<&'a str> {
         .filter(is_meant)
         .collect();
     near.sort_unstable();
+    near.dedup();
     near.into_iter().take(MEANT_MAX).map(|(_, candidate)| candidate).collect()
 }
 

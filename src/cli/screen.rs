@@ -158,9 +158,12 @@ impl Screen {
     pub(super) fn finished(&mut self, finished: &Finished) {
         let Some(folder) = &finished.folder else { return };
         let scenario = &finished.report.scenario;
-        let folder = folder.display();
+        let (has_page, folder) = (folder.join(REPORT_PAGE).is_file(), folder.display());
+        // A disk that is full has taken what came first.
+        let page =
+            if has_page { format!("page        {folder}/{REPORT_PAGE}\n") } else { String::new() };
         self.note(&format!(
-            "page        {folder}/{REPORT_PAGE}\nagain       harness -scenario {folder}/plan.toml\n\
+            "{page}again       harness -scenario {folder}/plan.toml\n\
              what it is  harness explain {scenario}\n"
         ));
     }

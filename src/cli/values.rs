@@ -134,8 +134,8 @@ impl Server {
 /// A server by address or name, which is looked up now: a run goes to one address from start to end.
 pub(super) fn server(text: &str) -> Result<Server, String> {
     let is_numeric = text.parse::<SocketAddr>().is_ok();
-    let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
-    let port = port.parse::<u16>().ok().filter(|port| *port > 0);
+    let (host, written) = text.rsplit_once(':').unwrap_or((text, ""));
+    let port = written.parse::<u16>().ok().filter(|port| *port > 0);
     let is_host = |host: &str| {
         !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
     };
@@ -144,7 +144,12 @@ pub(super) fn server(text: &str) -> Result<Server, String> {
         return match read {
             Ok(addresses) => Ok(Server { word: text.to_owned(), addresses }),
             Err(_) if is_host(host) && host.parse::<std::net::IpAddr>().is_err() => {
-                Err(format!("\"{text}\" has no port; write \"{host}:{PORT}\""))
+                let what = if written.is_empty() {
+                    "has no port"
+                } else {
+                    "has a port that is none of 1 to 65535"
+                };
+                Err(format!("\"{text}\" {what}; write \"{host}:{PORT}\""))
             }
             Err(error) => Err(error),
         };
@@ -229,7 +234,7 @@ mod tests {
         );
         for (text, refused) in [
             ("cache", r#""cache" has no port; write "cache:11211""#),
-            ("cache:0", r#""cache:0" has no port; write "cache:11211""#),
+            ("cache:0", r#""cache:0" has a port that is none of 1 to 65535; write "cache:11211""#),
             ("127.0.0.1", "write \"127.0.0.1:11211\""),
             ("a b:5", "is no numeric address"),
         ] {

@@ -172,7 +172,10 @@ pub(super) fn unfinished(summary: &Summary) -> Vec<String> {
     }
     reasons.extend(not_stored(summary).filter(|_| !refuses_to_store(summary)));
     if summary.inputs.partial == Some(Partial::Error) {
-        reasons.push("the run ended early because the harness failed".to_owned());
+        // What broke is the first of the limits.
+        let what = summary.inputs.harness.limits.first();
+        let what = what.map(|what| format!(": {what}")).unwrap_or_default();
+        reasons.push(format!("the run ended early because the harness failed{what}"));
     }
     if summary.inputs.partial == Some(Partial::Driver) {
         reasons.push("the driver of the client does not keep to its protocol".to_owned());

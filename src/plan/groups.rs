@@ -80,10 +80,11 @@ fn settled(written: &[Option<f64>]) -> Result<Vec<Ratio>, String> {
     let wrong = if silent == 0 { left.abs() > SLACK } else { left <= SLACK };
     if wrong {
         let sum = sum * 100.0;
-        return Err(format!(
-            "the shares of the groups come to {sum}%; together they are 100%, and who says none has a \
-             part of the rest"
-        ));
+        let what = match silent {
+            0 => "together they are 100%",
+            _ => "nothing is left for those that say none, which have equal parts of the rest",
+        };
+        return Err(format!("the shares of the groups come to {sum}%; {what}"));
     }
     #[expect(clippy::cast_precision_loss, reason = "a handful")]
     let rest = left / silent.max(1) as f64;
@@ -139,7 +140,9 @@ mod tests {
         assert_eq!(shares(&[None, None]).unwrap(), ["50%", "50%"]);
         assert_eq!(shares(&[Some(0.2), None]).unwrap(), ["20%", "80%"]);
         assert_eq!(shares(&[Some(0.3), Some(0.7)]).unwrap(), ["30%", "70%"]);
-        for wrong in [&[Some(0.5), Some(0.4)][..], &[Some(1.0), None], &[Some(0.9), Some(0.2)]] {
+        let rest = shares(&[Some(1.0), None]).unwrap_err();
+        assert!(rest.contains("nothing is left for those that say none"), "{rest}");
+        for wrong in [&[Some(0.5), Some(0.4)][..], &[Some(0.9), Some(0.2)]] {
             assert!(shares(wrong).unwrap_err().contains("together they are 100%"), "{wrong:?}");
         }
     }

@@ -87,6 +87,11 @@ pub(super) fn read_until(
     touched.count(1..=REQUESTS_MAX).map(Some)
 }
 
+/// Whether this stands behind the name of a fault that is repeated, as in `a-2`.
+fn is_number_of_round(rest: &str) -> bool {
+    rest.strip_prefix('-').is_some_and(|round| round.parse::<u32>().is_ok())
+}
+
 /// Whether every fault that follows another has one to follow, and none follows itself.
 pub(super) fn check(list: &TomlValue<'_>, faults: &[FaultPlan]) -> Result<(), FileError> {
     let leader = |name: &str| faults.iter().find(|fault| fault.spec.name == name);
@@ -96,7 +101,13 @@ pub(super) fn check(list: &TomlValue<'_>, faults: &[FaultPlan]) -> Result<(), Fi
         for _ in 0..=faults.len() {
             let Some(fault) = leader(name) else {
                 let names: Vec<&str> = faults.iter().map(|it| it.spec.name.as_str()).collect();
-                return Err(node.error(crate::base::family::unknown("fault", name, &names)));
+                let repeated = |it: &&&str| it.strip_prefix(name).is_some_and(is_number_of_round);
+                return Err(node.error(match names.iter().rfind(repeated) {
+                    Some(last) => {
+                        format!("`{name}` is repeated; say which is followed, such as `{last}`")
+                    }
+                    None => crate::base::family::unknown("fault", name, &names),
+                }));
             };
             match &fault.spec.after {
                 Some(After::Healed(before)) => name = before,

@@ -26,6 +26,9 @@ fn place(index: Option<u32>, of: u32, told: &str) -> Result<Share, String> {
     if of > MEMBERS_MAX {
         return Err(format!("{told}: {of} members; a fleet has {MEMBERS_MAX} at most"));
     }
+    if of == 0 {
+        return Err(format!("{told}: a fleet has a member at least; write 0/1, or slot:1/1"));
+    }
     index.and_then(|index| Share::new(index, of)).ok_or_else(|| {
         format!("{told}: there is no such member of {of}; the first is 0/{of}, or slot:1/{of}")
     })

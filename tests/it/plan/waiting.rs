@@ -73,6 +73,10 @@ fn what_never_comes_is_refused() {
     let of_node = "[[faults]]\non = [\"n1\"]\nkill = {}\nuntil = { touched = 3 }\n";
     let refused = read(of_node, &none).unwrap_err();
     assert!(refused.contains("nobody counts what `kill` touches while it lasts"), "{refused}");
+    let twice = fault("name = \"a\"\nat = \"1s\"\nfor = \"1s\"\ntimes = 2\nevery = \"2s\"");
+    let follows = fault("name = \"b\"\nthen = \"a\"");
+    let refused = read(&(twice + &follows), &none).unwrap_err();
+    assert!(refused.contains("`a` is repeated; say which is followed, such as `a-2`"), "{refused}");
     let circle = fault("name = \"a\"\nthen = \"b\"") + &fault("name = \"b\"\nthen = \"a\"");
     let refused = read(&circle, &none).unwrap_err();
     assert!(refused.contains("`b` follows itself and would never begin"), "{refused}");

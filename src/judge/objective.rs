@@ -153,14 +153,13 @@ impl Objective {
                 }
                 self.graded(Some(value), samples, grade, why)
             }
-            Reading::Between { least, most, samples } => {
+            Reading::Between { least, most, samples, doubt } => {
                 let (grade, why) = self.compare(most, samples, &bound);
                 if self.bound.holds(least) == self.bound.holds(most) {
                     return self.graded(Some(most), samples, grade, why);
                 }
                 let why = format!(
-                    "{}: {} is {}, and {} without the moments in which the machine stalled ({bound} \
-                     asked)",
+                    "{}: {} is {}, and may be {}: {doubt} ({bound} asked)",
                     self.name,
                     self.subject(),
                     self.measure.show(most),

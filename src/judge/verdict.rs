@@ -478,6 +478,29 @@ mod tests {
         }
     }
 
+    /// Catches hits that come back no sooner than the load can bring them, for which a client fails, and ones that
+    /// come back late although every key was asked for.
+    #[test]
+    fn hits_are_back_no_sooner_than_they_are_asked_for() {
+        let limit = [objective("hit_recovery", Bound::AtMost(3.0))];
+        let cold_for = |ms: u64| {
+            move |node, at| match node {
+                0 if (HEAL_MS..HEAL_MS + ms).contains(&at) => (Outcome::Miss, 200),
+                _ => usual(node, at),
+            }
+        };
+        for (ms, preloaded, expected) in [
+            (5000, 100, Verdict::Fail),
+            (5000, 30_000, Verdict::Invalid),
+            (0, 30_000, Verdict::Pass),
+        ] {
+            let mut summary = Story::default().tell(cold_for(ms));
+            summary.inputs.load.preloaded = preloaded;
+            let (told, reasons) = verdict(&summary, &limit);
+            assert_eq!(told, expected, "{ms} {preloaded}: {reasons}");
+        }
+    }
+
     /// Catches failures of healthy nodes that are blamed on the fault although the machine stood
     /// still, and a stall that excuses those outside of it.
     #[test]

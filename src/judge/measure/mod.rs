@@ -52,14 +52,16 @@ pub enum Reading {
         /// How many samples.
         samples: u64,
     },
-    /// It lies somewhere between two values: the machine stalled meanwhile.
+    /// It lies somewhere between two values.
     Between {
-        /// Without what a stall may have done.
+        /// Without what somebody else may have done: a stall of the machine, a load that is too small.
         least: f64,
         /// With all of it.
         most: f64,
         /// How many samples.
         samples: u64,
+        /// Why nobody knows which.
+        doubt: String,
     },
     /// It was looked for and never came: later than any limit up to how long it was looked for.
     Never {
@@ -234,7 +236,8 @@ impl Reading {
     /// A value that a stall of the machine may have raised from `least`; one value when it did not.
     fn between(least: f64, most: f64, samples: u64) -> Self {
         if least < most {
-            Self::Between { least, most, samples }
+            let doubt = "the machine stalled meanwhile".to_owned();
+            Self::Between { least, most, samples, doubt }
         } else {
             Self::Value { value: most, samples }
         }

@@ -6,7 +6,7 @@ use super::{Facts, Measure, Reading};
 use crate::base::family::Unit;
 use crate::event::Phase;
 use crate::judge::Recovered;
-use crate::judge::recovery::has_faults;
+use crate::judge::recovery::{has_faults, too_few_reads};
 use crate::record::NodeGroup;
 
 const NOTHING_SERVED: &str = "the node served nothing";
@@ -44,7 +44,15 @@ pub(crate) const HIT_RECOVERY: Measure = Measure {
     summary: "from the heal until the hit ratio of the faulty nodes' keys is back",
     unit: Unit::Seconds,
     counts_breaches: false,
-    read: |facts| back(facts, &facts.analysis.recovery.hits, "the hit ratio did not return"),
+    read: |facts| {
+        let hits = back(facts, &facts.analysis.recovery.hits, "the hit ratio did not return");
+        let Reading::Value { value, samples } = hits else { return hits };
+        let few = too_few_reads(facts.summary, Some(Duration::from_secs_f64(value)));
+        match few {
+            Some(doubt) => Reading::Between { least: 0.0, most: value, samples, doubt },
+            None => hits,
+        }
+    },
 };
 
 pub(crate) const STALE_TAIL: Measure = Measure {

@@ -2,6 +2,9 @@
 
 use crate::event::{SERVICE, SubjectFacts};
 
+/// The objective that the wire can judge of a client only when its file says that it waits for replies.
+const BY_FILE: &str = "no-dirty-reuse";
+
 /// What it is, what it cannot do or tell, and what it hides, a line each.
 pub(super) fn lines(subject: &SubjectFacts) -> Vec<String> {
     if subject.kind == SERVICE {
@@ -19,6 +22,9 @@ pub(super) fn lines(subject: &SubjectFacts) -> Vec<String> {
     ];
     for (what, names) in without.into_iter().filter(|(_, names)| !names.is_empty()) {
         lines.push(format!("  {what}: {}", names.join(", ")));
+    }
+    if subject.pipelines.is_none() && subject.not_judged.iter().any(|name| name == BY_FILE) {
+        lines.push(format!("  {BY_FILE} is judged where the client's file says pipelines = false"));
     }
     if let Some(misses) = subject.misses_unanswered.filter(|misses| *misses > 0) {
         lines.push(format!("  errors look like misses: {misses} misses that no node has answered"));

@@ -131,10 +131,12 @@ pub(super) fn asked_for(
         .collect()
 }
 
-/// Whether a scenario asks for violations: an objective with a lower bound on their measure.
+/// Whether a scenario asks for violations: an objective with a lower bound on their measure. Who asks for stale reads
+/// asks for those that nothing explains as well.
 pub(super) fn is_asked_for(objectives: &[Objective], measure: &Measure) -> bool {
+    let among = (measure == &data::STALE_UNEXPLAINED).then_some(&data::STALE);
     objectives.iter().any(|objective| {
-        objective.measure == measure
+        (objective.measure == measure || Some(objective.measure) == among)
             && matches!(objective.bound, Bound::AtLeast(least) if least > 0.0)
     })
 }

@@ -639,6 +639,12 @@ mod tests {
         assert!(reasons.contains("plants wrong data") && reasons.contains(": 5"), "{reasons}");
         summary.inputs.data.corrupt = Some(1);
         assert_eq!(verdict(&summary, &[asked]).0, Verdict::Fail);
+        let mut summary = Story::default().tell(usual);
+        summary.inputs.data.stale = Some(5);
+        let asked = objective("stale_data", Bound::AtLeast(1.0));
+        let (passed, reasons) = verdict(&summary, &[asked]);
+        assert_eq!(passed, Verdict::Pass);
+        assert!(reasons.contains("plants stale data"), "{reasons}");
     }
 
     /// Catches data that is proven to be wrong, lost or doubled and that a noisy machine excuses, whether

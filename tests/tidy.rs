@@ -289,7 +289,7 @@ const LONGER: &[(&str, usize, &str)] = &[
     ),
     ("protocol/memcached/frame/pipeline.rs", 550, "which reply is whose: one state machine"),
     ("proxy/fault/message/down.rs", 520, "replies held, changed and let go: one state machine"),
-    ("proxy/fault/message/exchange.rs", 680, "both directions of one exchange meet here"),
+    ("proxy/fault/message/exchange.rs", 685, "both directions of one exchange meet here"),
     ("proxy/instance.rs", 585, "a proxy's one owner, from its creation to its deletion"),
     ("proxy/path/link/pipe.rs", 440, "one direction, from what is read to what is written"),
     ("proxy/tap/meter.rs", 490, "everything that is counted of a connection"),

@@ -16,6 +16,7 @@ mod misses;
 mod objective;
 mod proof;
 mod recovery;
+mod refilled;
 mod stall;
 mod strain;
 mod told;

@@ -243,7 +243,7 @@ mod tests {
             bound: Bound::AtMost(1.0),
             ..command_succeeds()
         };
-        let verdict = |summary: &Summary| judge(summary, &[asked.clone()]).verdict;
+        let verdict = |summary: &Summary| judge(summary, std::slice::from_ref(&asked)).verdict;
         assert_eq!(verdict(&summary), Verdict::Pass);
         let delay = crate::record::DelayUs { p50: None, p99: Some(31_000), max: None };
         summary.inputs.harness.timer_delay = Some(delay);

@@ -7,10 +7,9 @@ use std::path::PathBuf;
 
 use super::backend::external;
 use super::backend::process::{find_program, is_program};
-use super::error::LabError;
+use super::error::{LabError, failed};
 use super::fault::{FAULTS, NodeAction};
 use super::members::{self, Group, Joins, Members};
-use super::nemesis::failed;
 use super::timeline::{FaultSpec, Step, steps};
 use super::{Elsewhere, LieSpec, discovery, door, ground, injector, names, together};
 use crate::base::name::NodeIndex;

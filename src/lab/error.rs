@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::Elsewhere;
+use super::timeline::FaultSpec;
 use crate::base::name::NodeIndex;
 
 /// What went wrong with the system under fault. Every one of these ends the run with exit code 3.
@@ -115,4 +116,14 @@ pub enum LabError {
         /// What the operating system says.
         source: std::io::Error,
     },
+}
+
+/// What of a fault cannot be done.
+pub(crate) fn failed(fault: &FaultSpec, what: String) -> LabError {
+    LabError::Fault {
+        fault: fault.name.clone(),
+        kind: fault.fault.kind.clone(),
+        node: fault.nodes.first().copied().unwrap_or(NodeIndex(0)),
+        what,
+    }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Lab;
-use super::error::LabError;
+use super::error::{LabError, failed};
 use super::injector::ActiveToxic;
 use super::timeline::{After, Fact, FaultSpec, Step, Timeline};
 use super::together;
@@ -368,15 +368,6 @@ fn keeps_out(fault: &FaultSpec) -> bool {
 
 fn node_action(fault: &FaultSpec) -> Result<NodeAction, LabError> {
     FAULTS.make(&fault.fault).map(|action| *action).map_err(|error| failed(fault, error.what))
-}
-
-pub(crate) fn failed(fault: &FaultSpec, what: String) -> LabError {
-    LabError::Fault {
-        fault: fault.name.clone(),
-        kind: fault.fault.kind.clone(),
-        node: fault.nodes.first().copied().unwrap_or(NodeIndex(0)),
-        what,
-    }
 }
 
 #[cfg(test)]

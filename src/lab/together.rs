@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::error::LabError;
+use super::error::{LabError, failed};
 use super::fault::{FAULTS, NodeAction};
 use super::names;
-use super::nemesis::failed;
 use super::timeline::{FaultSpec, Step, steps};
 use crate::base::name::NodeIndex;
 

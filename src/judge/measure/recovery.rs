@@ -6,7 +6,8 @@ use super::{Facts, Measure, Reading};
 use crate::base::family::Unit;
 use crate::event::Phase;
 use crate::judge::Recovered;
-use crate::judge::recovery::{has_faults, too_few_reads};
+use crate::judge::recovery::has_faults;
+use crate::judge::refilled::too_few_reads;
 use crate::record::NodeGroup;
 
 const NOTHING_SERVED: &str = "the node served nothing";

@@ -563,7 +563,7 @@ impl Exchange {
             Effect::DropHalf(how) => Some(how),
             _ => None,
         };
-        // A reply that is cut and never goes on answers nothing: it stays due.
+        // Half a reply, and then nothing, answers nothing: it stays due.
         let ends = matches!(plan.effect, Effect::Change(_, Some(_)));
         let mut messages = if ends { 0 } else { truth(&bytes, Origin::Server) };
         if plan.effect.swaps() {
@@ -573,7 +573,6 @@ impl Exchange {
         if let Some(how) = how {
             fired();
             let half = Bytes::copy_from_slice(whole.half());
-            // Half a reply answers nothing: it stays due until the connection ends.
             put(&mut self.down.out, now, 0, |out| out.data(half));
             return self.stand(now, Substitute::Close(how), truth);
         }
@@ -604,10 +603,7 @@ impl Exchange {
                 (Due::At(now), changed, *sequel)
             }
             // The rule is gone.
-            _ => {
-                messages = if ends { truth(&bytes, Origin::Server) } else { messages };
-                return put(&mut self.down.out, now, messages, |out| out.data(bytes.into()));
-            }
+            _ => return put(&mut self.down.out, now, messages, |out| out.data(bytes.into())),
         };
         fired();
         let mut bytes = Bytes::from(bytes);

@@ -252,6 +252,11 @@ impl Keyspace {
         }
     }
 
+    /// Whether the client says where its keys live, and at which node it was.
+    pub(super) const fn knows_homes(&self) -> bool {
+        matches!(self.homes, Homes::Known(_))
+    }
+
     /// The node that owns the key on the full ring; `None`: nobody knows yet.
     pub(super) fn known_home(&self, slot: Slot) -> Option<NodeIndex> {
         match &self.homes {

@@ -338,9 +338,11 @@ impl Oracle {
             now,
         };
         let mut verdict = classify(&reading, before, &after);
-        // A miss that no node has given is the client's word for an error; one of another node than the home
-        // proves nothing where lists of nodes differ.
-        let answered = source.served_by.is_some() && self.may_know(slot, source);
+        // A miss that no node has given is the client's word for an error, which is told apart where a driver tells
+        // it; our own client has no such word. One of another node than the home proves nothing where lists of
+        // nodes differ.
+        let is_told = source.served_by.is_some() || self.keyspace.knows_homes();
+        let answered = is_told && self.may_know(slot, source);
         if verdict == Verdict::FalseMiss && !(answered && self.found_missing(slot, before)) {
             verdict = Verdict::Miss;
         }

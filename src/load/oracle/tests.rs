@@ -111,6 +111,18 @@ fn what_another_node_counts_is_left_out() {
     assert_eq!(found(&oracle), [0, 1, 0, 0, 0]);
 }
 
+/// Catches a client that says where its keys live and tells a miss although it asked nobody.
+#[test]
+fn a_miss_of_nobody_is_a_false_one() {
+    let oracle = oracle();
+    let value = slot(&oracle, Space::Values);
+    let lease = oracle.lease(value, Effect::Store(Life::Forever), Offset(10)).unwrap();
+    lease.end(WriteEnd::Acknowledged { at_home: true });
+    let nobody = Source { served_by: None, ..HOME };
+    let before = oracle.look(value);
+    assert_eq!(oracle.judge(value, &before, None, nobody, Offset(11)), Verdict::FalseMiss);
+}
+
 /// Catches a loss that is excused for ever after one restart, and one that is not excused at all.
 #[test]
 fn a_node_that_lost_its_data_is_excused_once() {

@@ -196,7 +196,7 @@ pub(crate) fn run(scenario: &str, client: &str, flags: &[&str]) -> Value {
 }
 
 fn abandoned(client: &str) -> Value {
-    run("abandoned-calls", client, &["-duration", "8s"])
+    run("abandoned-calls", client, &["-duration", "8s", "-rate", "200/s"])
 }
 
 /// Catches a harness that no longer finds what a published client does after a call was given up: the late
@@ -207,16 +207,20 @@ fn abandoned(client: &str) -> Value {
     ignore = "needs memcached and what clients/install installs (HARNESS_REQUIRE=clients)"
 )]
 fn replies_that_abandoned_calls_leave_behind_are_found() {
-    for (client, finding) in [
-        ("aiomcache", "false_misses"),
-        ("python-memcached/gevent", "wrong"),
-        ("bmemcached/gevent", "wrong"),
-    ] {
+    for client in ["python-memcached/gevent", "bmemcached/gevent"] {
         let report = abandoned(client);
-        let found = report["data"][finding].as_u64();
-        assert!(found > Some(0), "{client}: {finding} is {found:?}: {}", report["reasons"]);
+        let found = report["data"]["wrong"].as_u64();
+        assert!(found > Some(0), "{client}: {found:?}: {}", report["reasons"]);
         assert_eq!(report["verdict"], "fail", "{client}: {}", report["reasons"]);
     }
+    // The late reply is an error where it is of another kind, and a miss where it is of another key; which of them it
+    // meets is chance.
+    let report = abandoned("aiomcache");
+    let count = |phase: &Value| phase["outcomes"]["error.protocol"].as_u64().unwrap_or_default();
+    let errors: u64 = report["phases"].as_array().unwrap().iter().map(count).sum();
+    let misses = report["data"]["false_misses"].as_u64().unwrap();
+    assert!(errors + misses > 0, "aiomcache: {}", report["reasons"]);
+    assert!(misses == 0 || report["verdict"] == "fail", "aiomcache: {}", report["reasons"]);
 }
 
 /// Catches a harness that puts its own doing on a client: this one closes what it gave up on.

@@ -245,7 +245,7 @@ fn a_client_that_closes_what_it_gave_up_on_is_not_accused() {
 )]
 fn a_cancelled_call_of_redis_py_is_found_in_its_version() {
     let wrong = |client: &str| {
-        let flags = ["-duration", "8s", "-nodes", "redis"];
+        let flags = ["-duration", "12s", "-rate", "300/s", "-nodes", "redis"];
         let report = run("abandoned-calls", client, &flags);
         (report["data"]["wrong"].as_u64(), report["verdict"].as_str() == Some("fail"), report)
     };

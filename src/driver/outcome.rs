@@ -38,10 +38,11 @@ const TELLING_LETTERS: usize = 24;
 
 /// Whether two messages say the same of different calls.
 pub(super) fn are_alike(one: &str, other: &str) -> bool {
-    let telling = |text: &'_ str| -> String {
-        text.chars().filter(|letter| letter.is_alphabetic()).take(TELLING_LETTERS).collect()
-    };
-    telling(one) == telling(other)
+    telling(one).eq(telling(other))
+}
+
+fn telling(text: &str) -> impl Iterator<Item = char> {
+    text.chars().filter(|letter| letter.is_alphabetic()).take(TELLING_LETTERS)
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ use crate::base::name::NodeIndex;
 /// Whether these faults can be done on one timeline.
 pub(super) fn can(count: u16, faults: &[FaultSpec]) -> Result<(), LabError> {
     can_meet(count, faults)?;
-    can_be_asked(faults)?;
     can_set_clocks(faults)
 }
 
@@ -33,23 +32,24 @@ fn concerned(count: u16, fault: &FaultSpec) -> Vec<(NodeIndex, &'static str)> {
     }
 }
 
-/// Whether no node is given another address, certificate or password while that is done to it already: the one
-/// would take back what the other has done.
+/// Whether nothing is done to a node while that is done to it already, or while its process is stopped: the one would
+/// take back what the other has done.
 fn can_meet(count: u16, faults: &[FaultSpec]) -> Result<(), LabError> {
-    let concerned: Vec<_> = faults.iter().map(|fault| concerned(count, fault)).collect();
     let mut begun: Vec<usize> = Vec::new();
     for (_, step) in steps(faults) {
         match step {
             Step::Heal(index) => begun.retain(|it| *it != index),
             Step::Apply(index) => {
-                let common = |it: &usize| {
-                    let what = concerned[*it].iter().find(|it| concerned[index].contains(it))?;
-                    Some((&faults[*it].name, what.1))
+                let changed = begun.iter().find_map(|other| changing(count, faults, *other, index));
+                let stopped = || {
+                    let (other, node) = excluding(faults, begun.iter().copied(), index)?;
+                    Some((other, format!("is done to the process of {node}")))
                 };
-                if let Some((other, changed)) = begun.iter().find_map(common) {
+                if let Some((other, what)) = changed.or_else(stopped) {
+                    let other = &faults[other].name;
                     let what = format!(
-                        "`{other}` changes the {changed} of the same node at that time; let it begin when `{other}` has \
-                         ended, such as with then = \"{other}\""
+                        "`{other}` {what} at that time, and one would end what the other has begun; let it begin when \
+                         `{other}` has ended, such as with then = \"{other}\""
                     );
                     return Err(failed(&faults[index], what));
                 }
@@ -60,26 +60,16 @@ fn can_meet(count: u16, faults: &[FaultSpec]) -> Result<(), LabError> {
     Ok(())
 }
 
-/// Whether nothing is asked of the process of a node that another fault has stopped, or stops before it is taken back.
-fn can_be_asked(faults: &[FaultSpec]) -> Result<(), LabError> {
-    let mut begun: Vec<usize> = Vec::new();
-    for (_, step) in steps(faults) {
-        match step {
-            Step::Heal(index) => begun.retain(|it| *it != index),
-            Step::Apply(index) => {
-                if let Some((other, node)) = excluding(faults, begun.iter().copied(), index) {
-                    let other = &faults[other].name;
-                    let what = format!(
-                        "`{other}` is done to the process of {node} at that time, and one would end what the other \
-                         has begun; let it begin when `{other}` has ended, such as with then = \"{other}\""
-                    );
-                    return Err(failed(&faults[index], what));
-                }
-                begun.push(index);
-            }
-        }
-    }
-    Ok(())
+/// What `other` changes that `later` does, too.
+fn changing(
+    count: u16,
+    faults: &[FaultSpec],
+    other: usize,
+    later: usize,
+) -> Option<(usize, String)> {
+    let wanted = concerned(count, &faults[later]);
+    let both = concerned(count, &faults[other]).into_iter().find(|it| wanted.contains(it))?;
+    Some((other, format!("changes the {} of the same node", both.1)))
 }
 
 /// Of the faults that are `active`, one beside which `later` cannot be done, and on which node.
